@@ -1,0 +1,27 @@
+# One folder of src/ is one static library. Its sources are all .cpp files in it, so that adding a file
+# is adding a file. It links only the libraries it names: tools/tidy.py checks that includes agree.
+#
+#   sallyport_layer(net USES base wire LINKS OpenSSL::SSL)
+
+function(sallyport_layer name)
+  cmake_parse_arguments(ARG "" "" "USES;LINKS" ${ARGN})
+  file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_CURRENT_SOURCE_DIR}/${name}/*.cpp)
+  set(target sallyport_${name})
+  if(NOT sources)
+    add_library(${target} INTERFACE)
+    set(scope INTERFACE)
+  else()
+    add_library(${target} STATIC ${sources})
+    set(scope PUBLIC)
+    if(name STREQUAL "base")
+      target_precompile_headers(${target} PRIVATE ${CMAKE_SOURCE_DIR}/src/pch.h)
+    else()
+      target_precompile_headers(${target} REUSE_FROM sallyport_base)
+    endif()
+  endif()
+  target_include_directories(${target} ${scope} ${CMAKE_SOURCE_DIR}/src)
+  foreach(used ${ARG_USES})
+    target_link_libraries(${target} ${scope} sallyport_${used})
+  endforeach()
+  target_link_libraries(${target} ${scope} ${ARG_LINKS})
+endfunction()

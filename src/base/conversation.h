@@ -1,0 +1,124 @@
+// A conversation is a state machine without IO: a login, a secret fetch, a lease renewal, a cancel.
+//
+// It is told what happened (Input) and answers what it wants next (Action). One driver in net/ runs
+// them all; tests run them from transcripts, failing at every step and splitting input at every byte.
+// Every input carries the time; random bytes come with Started. A conversation that answers Done is
+// never resumed again; its result is read from the concrete type. An error ends it as well.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <array>
+#include <chrono>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace sallyport {
+
+/// Bytes that have arrived and are not yet consumed. A conversation takes whole messages from its
+/// front and leaves the rest.
+class InputBuffer {
+ public:
+  [[nodiscard]] Bytes unread() const { return Bytes{bytes_}.subspan(start_); }
+  [[nodiscard]] bool empty() const { return start_ == bytes_.size(); }
+  [[nodiscard]] std::size_t size() const { return bytes_.size() - start_; }
+  void append(Bytes more) { bytes_.insert(bytes_.end(), more.begin(), more.end()); }
+  void consume(std::size_t count) {
+    start_ += count;
+    if (start_ >= bytes_.size()) {
+      bytes_.clear();
+      start_ = 0;
+    }
+  }
+
+ private:
+  WipedBytes bytes_;
+  std::size_t start_ = 0;
+};
+
+/// What is known about a TLS connection once its handshake is done.
+struct TlsFacts {
+  std::string protocol;                         ///< "TLSv1.3"
+  std::string cipher;
+  std::string alpn;                             ///< empty when none was agreed
+  std::string peer_certificate_sha256;          ///< lower-case hex of the DER; empty without one
+  std::vector<std::uint8_t> server_end_point;   ///< RFC 5929 tls-server-end-point of the server's certificate
+  bool peer_verified = false;                   ///< chain and name were both checked
+};
+
+// ---- What the driver tells a conversation -----------------------------------------------------
+
+struct Started { std::array<std::uint8_t, 64> random; };
+struct Received { InputBuffer& input; };
+struct PeerClosed {};                                     ///< end of the peer's bytes
+struct TlsEstablished { TlsFacts facts; };
+struct HttpReply {
+  int status = 0;
+  std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
+  Secret body;
+};
+struct FileRead { Secret content; };
+struct VariableRead { std::optional<Secret> value; };
+struct ProgramEnded { int exit_status = 0; Secret output; };
+struct Woken {};                                          ///< WaitUntil's moment has come
+struct Computed { Secret value; };
+struct ActionFailed { Error error; };                     ///< the last action could not be done
+
+using Event = std::variant<Started, Received, PeerClosed, TlsEstablished, HttpReply, FileRead, VariableRead,
+                           ProgramEnded, Woken, Computed, ActionFailed>;
+
+struct Input {
+  Moment now;
+  Event event;
+};
+
+// ---- What a conversation asks of the driver ----------------------------------------------------
+
+/// Send these bytes; then, as NeedMore, wait for the peer's.
+struct Send { WipedBytes bytes; };
+struct NeedMore {};
+
+/// Start TLS as client on this connection; the connection's own TLS policy says how to verify.
+struct StartTls { std::string alpn; };
+
+struct HttpHeader { std::string name; Secret value; };
+struct HttpRequest {
+  std::string method = "GET";
+  std::string url;
+  std::vector<HttpHeader> headers;
+  Secret body;
+  std::string ca_file;                     ///< empty: the system's roots
+  bool plain_http_allowed = false;         ///< the conversation has checked the one exception (threats.md 12)
+  Duration deadline = std::chrono::seconds{20};
+};
+
+/// Read a file whole. `must_be_private`: refuse it when others may read it.
+struct ReadFile { std::string path; std::size_t bytes_max = 65'536; bool must_be_private = true; };
+struct ReadVariable { std::string name; };
+struct RunProgram {
+  std::vector<std::string> argv;           ///< argv[0] is an absolute path; no shell
+  Duration deadline = std::chrono::seconds{10};
+  std::size_t output_bytes_max = 65'536;
+};
+struct WaitUntil { MonotonicTime moment; };
+
+/// PBKDF2-HMAC-SHA-256, 32 bytes: slow enough to be the driver's to place (and to remember).
+struct ComputePbkdf2 { Secret password; std::vector<std::uint8_t> salt; unsigned iterations = 0; };
+
+struct Done {};
+
+using Action = std::variant<Send, NeedMore, StartTls, HttpRequest, ReadFile, ReadVariable, RunProgram, WaitUntil,
+                            ComputePbkdf2, Done>;
+
+class Conversation {
+ public:
+  virtual ~Conversation() = default;
+  virtual Result<Action> resume(Input input) = 0;
+};
+
+}  // namespace sallyport

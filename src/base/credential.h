@@ -1,0 +1,41 @@
+// What a source yields and a login uses: who to be, the proof, and until when.
+#pragma once
+
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <optional>
+#include <string>
+
+namespace sallyport {
+
+/// The kind fixes the login methods that may be used (threats.md 2): a reusable password never leaves
+/// in clear, a token made for being sent in clear does (inside verified TLS only).
+enum class CredentialKind { password, token, client_certificate };
+
+/// The right to a dynamic credential for a time.
+struct Lease {
+  std::string id;              ///< the manager's id, needed to renew and revoke; not a secret
+  std::string address;         ///< whose lease it is (Vault's URL)
+  std::string name_space;      ///< Vault namespace, or empty
+  std::string mount_and_role;  ///< what `id` must begin with: "database/creds/app-role"
+  std::string accessor;        ///< of the token it hangs on, for the audit trail
+  Duration duration{};         ///< as granted last
+  bool renewable = false;
+};
+
+struct Credential {
+  std::string user;
+  Secret secret;                       ///< password, token, or the client certificate's private key (PEM)
+  CredentialKind kind = CredentialKind::password;
+  std::string certificate_pem;         ///< client_certificate only: the chain to present
+  std::optional<WallTime> expires;     ///< none: it does not expire by itself
+  std::optional<Lease> lease;
+  std::string version;                 ///< the source's own version of it, for the audit trail
+
+  [[nodiscard]] Credential clone() const {
+    return {user, secret.clone(), kind, certificate_pem, expires, lease, version};
+  }
+};
+
+}  // namespace sallyport

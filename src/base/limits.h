@@ -1,0 +1,58 @@
+// Every limit that hostile or merely large input can meet, in one place, with its unit and reason.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace sallyport::limits {
+
+using namespace std::chrono_literals;
+
+/// A start-up packet. PostgreSQL's own MAX_STARTUP_PACKET_LENGTH.
+inline constexpr std::size_t startup_packet_bytes_max = 10'000;
+
+/// The body of one message before the session is established, either side. PostgreSQL's
+/// PG_MAX_AUTH_TOKEN_LENGTH is 65,535; Entra tokens reach 7 kB.
+inline constexpr std::size_t login_body_bytes_max = 65'536;
+
+/// A cancel key, protocol 3.2.
+inline constexpr std::size_t cancel_key_bytes_max = 256;
+
+/// PBKDF2 iterations that a server may ask for: 4,096 is usual, 600,000 what OWASP advises. More
+/// would let a hostile server burn our processor.
+inline constexpr unsigned scram_iterations_max = 2'000'000;
+
+/// What one client gets to prove who it is and send its start-up packet.
+inline constexpr auto client_login_deadline = 10s;
+
+/// DNS + TCP + TLS + login to a database server.
+inline constexpr auto upstream_login_deadline = 15s;
+
+/// How long a client waits in a pool's queue.
+inline constexpr auto pool_wait_deadline = 30s;
+
+/// One read from a socket on a relay loop.
+inline constexpr std::size_t relay_read_bytes = 65'536;
+
+/// Unsent bytes for one peer at which its source is no longer read.
+inline constexpr std::size_t relay_pending_bytes_max = 262'144;
+
+/// A reply of a secret manager.
+inline constexpr std::size_t secret_reply_bytes_max = 1'048'576;
+
+/// One secret (file, variable, program output).
+inline constexpr std::size_t secret_bytes_max = 65'536;
+
+/// One HTTP request to a secret manager, all of it.
+inline constexpr auto http_deadline = 20s;
+
+/// A program run for an `exec:` reference.
+inline constexpr auto program_deadline = 10s;
+
+/// What a client's prepared statements may take in memory before its session cannot be moved.
+inline constexpr std::size_t session_statements_bytes_max = 1'048'576;
+
+/// Start-up profiles remembered in one pool.
+inline constexpr std::size_t pool_profiles_max = 8;
+
+}  // namespace sallyport::limits

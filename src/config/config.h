@@ -1,0 +1,39 @@
+// The configuration of DESIGN §9 as one immutable, checked value.
+#pragma once
+
+#include "policy/target.h"
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::config {
+
+enum class AuditMode { required, best_effort };
+
+struct Audit {
+  AuditMode mode = AuditMode::required;
+  std::string directory;
+  bool durability_power = false;            ///< audit.durability: power adds an fsync per group
+};
+
+struct Config {
+  std::string file;                         ///< where it came from
+  std::map<std::string, Target> targets;
+  std::vector<Route> routes;
+  std::string state_directory;              ///< lease journals live here
+  Audit audit;
+  std::vector<std::string> warnings;        ///< true but unwise: threats.md 20, each names its line
+};
+
+/// Parses and checks a whole configuration text.
+///
+/// Errors  bad_config: `where` is "FILE:LINE:COLUMN", `what` names the key and the nearest valid one.
+///         All errors found are reported, not only the first (up to 20).
+boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, std::string_view file, WallTime now);
+
+/// Reads FILE after checking ownership (threats.md 14: file and parents owned by root or our uid, not
+/// writable by others), and parses it.
+boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now);
+
+}  // namespace sallyport::config

@@ -1,0 +1,32 @@
+// A reference names a secret and is not one: scheme:locator[#field][?attributes] (DESIGN §7).
+#pragma once
+
+#include "base/result.h"
+
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace sallyport::secrets {
+
+struct Reference {
+  std::string scheme;                             ///< "vault", "file", …
+  std::string locator;                            ///< percent-decoded; for exec: the words as written
+  std::string field;                              ///< percent-decoded; empty: none
+  std::map<std::string, std::string> attributes;  ///< percent-decoded
+};
+
+/// True when `text` begins with a scheme of a reference that this version or a later one knows.
+bool looks_like_reference(std::string_view text);
+
+/// `#field` and `?attributes` are accepted in either order.
+///
+/// Errors  bad_config: `what` shows the text with a caret line pointing at the character (only
+///         reference syntax is quoted, never a value that may be a secret); locators with `..`,
+///         empty parts, NUL or control characters are refused (threats.md 12).
+Result<Reference> parse_reference(std::string_view text);
+
+/// One canonical order: scheme:locator?attributes#field. Round-trips through parse_reference.
+std::string to_string(const Reference& reference);
+
+}  // namespace sallyport::secrets

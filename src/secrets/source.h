@@ -1,0 +1,103 @@
+// The contract of a source: what turns a reference into a credential, keeps it alive and ends it.
+//
+// A SourceSession is opened once per (target, role) and holds what outlives a single fetch: the token
+// that Vault gave us, the pinned endpoint. Its conversations borrow it; at most one runs at a time
+// (credentials/ serialises them).
+#pragma once
+
+#include "base/conversation.h"
+#include "base/credential.h"
+#include "secrets/reference.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::secrets {
+
+/// Endpoint fields that a secret supplied (managers' JSON, a whole URI). Only used where the target has
+/// none, pinned at first fetch (threats.md 3).
+struct SuppliedEndpoint {
+  std::string engine;
+  std::string host;
+  std::uint16_t port = 0;
+  std::string database;
+  bool operator==(const SuppliedEndpoint&) const = default;
+};
+
+struct Fetched {
+  Credential credential;
+  SuppliedEndpoint endpoint;
+  std::vector<std::string> ignored_fields;   ///< TLS settings, options, … that a secret may not supply
+  std::optional<Duration> refetch_after;     ///< static roles: when the source will have changed it
+};
+
+/// A conversation whose Done yields a credential.
+class FetchConversation : public Conversation {
+ public:
+  virtual Fetched take() = 0;
+};
+
+/// Renewal: Done yields the lease as it now stands.
+class RenewConversation : public Conversation {
+ public:
+  virtual Lease take() = 0;
+};
+
+class SourceSession {
+ public:
+  virtual ~SourceSession() = default;
+
+  virtual std::unique_ptr<FetchConversation> fetch() = 0;
+
+  /// Null when this source has no leases.
+  virtual std::unique_ptr<RenewConversation> renew(const Lease& lease) = 0;
+
+  /// Ends one lease. Null when there is nothing to end.
+  virtual std::unique_ptr<Conversation> revoke(const Lease& lease) = 0;
+
+  /// Renews our own token when it hangs below leases; null when there is none of our own.
+  virtual std::unique_ptr<Conversation> keep_alive() = 0;
+  /// When keep_alive() wants to run next; none: never.
+  [[nodiscard]] virtual std::optional<WallTime> keep_alive_at() const = 0;
+
+  /// Ends everything that hangs on a token of our own (revoke-self). Null when the token is the user's.
+  virtual std::unique_ptr<Conversation> close() = 0;
+
+  /// What start-up must say aloud: e.g. that the policy does not allow revocation, with the lines to add.
+  /// Valid after the first fetch.
+  [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
+};
+
+/// What a source consumed of the environment, so that it is not handed on (threats.md 11).
+struct Authority {
+  std::vector<std::string> variables;   ///< "VAULT_TOKEN"
+  std::vector<std::string> files;       ///< "~/.vault-token"
+};
+
+class Source {
+ public:
+  virtual ~Source() = default;
+  [[nodiscard]] virtual std::string_view scheme() const = 0;
+  [[nodiscard]] virtual Authority authority() const = 0;
+
+  /// Checks what can be checked without IO.
+  /// Errors  bad_config: the locator or an attribute is wrong for this source.
+  virtual Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const = 0;
+};
+
+/// The explicit list of sources: one line each in register_all (registry.cpp).
+class Registry {
+ public:
+  void add(std::unique_ptr<Source> source);
+  [[nodiscard]] const Source* find(std::string_view scheme) const;
+  [[nodiscard]] std::vector<const Source*> all() const;
+
+ private:
+  std::vector<std::unique_ptr<Source>> sources_;
+};
+
+Registry register_all();
+
+}  // namespace sallyport::secrets
