@@ -1,0 +1,48 @@
+// Which process is at the other end of a local connection.
+//
+// A Unix socket's credentials are the kernel's word about who connected. A loopback TCP connection has
+// none, so its other end is looked up: socket inode, then which process of the served tree holds it.
+#pragma once
+
+#include "base/result.h"
+#include "net/fd.h"
+#include "net/process_tree.h"
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+
+namespace sallyport::net {
+
+/// pid, uid and gid as they were when it connected; `pidfd` is that process and no later one.
+struct UnixPeer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  gid_t gid = 0;
+  UniqueFd pidfd;
+};
+
+/// SO_PEERCRED with SO_PEERPIDFD (Linux ≥ 6.5). Older kernels: pidfd_open, and the process must have
+/// started before now; a pid given away between its connect and our accept is not noticed there.
+///
+/// Errors  denied, hop identity: pid 0 (a process of another pid namespace), or it has ended already.
+Result<UnixPeer> peer_of_unix(int fd);
+
+/// uid of the socket, and the process of the tree that holds it.
+struct TcpPeer {
+  pid_t pid = 0;
+  uid_t uid = 0;
+  UniqueFd pidfd;
+};
+
+/// For an accepted connection between two loopback addresses of this network namespace.
+///
+/// Errors  denied, hop identity: not loopback; the other end has closed; no process of the tree holds it.
+Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree);
+
+/// Who listens on a local TCP port, for the message "port in use": "pid 812 (/usr/bin/postgres)"; empty when
+/// it cannot be seen.
+std::string listener_of_tcp(std::uint16_t port);
+
+}  // namespace sallyport::net

@@ -1,0 +1,75 @@
+// TLS towards a database server: one context per (policy, configuration generation), one SSL per
+// connection, and what a finished handshake proved.
+//
+// A context is immutable and shared; what differs between connections (name, ALPN, client
+// certificate) is set on the SSL. Sessions are never resumed: the pool is our cache, and a resumed
+// session would skip the check of the certificate. The caller owns the socket and the deadline.
+#pragma once
+
+#include "base/conversation.h"
+#include "base/credential.h"
+#include "base/result.h"
+#include "policy/tls_policy.h"
+
+#include <openssl/ssl.h>
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sallyport::net {
+
+struct SslDeleter {
+  void operator()(SSL* ssl) const { SSL_free(ssl); }
+};
+using SslPtr = std::unique_ptr<SSL, SslDeleter>;
+
+class TlsContext {
+ public:
+  /// Reads the policy's roots, CRL and client certificate once.
+  ///
+  /// Modes   require: nothing is verified.  verify_ca: the chain.  verify_full: chain and name.
+  /// Errors  bad_config: a file is missing, holds no certificate, is a key that others may read, or does
+  ///         not belong to the certificate; or the mode is `disable`. `where` names the file.
+  static Result<std::shared_ptr<const TlsContext>> for_upstream(const TlsPolicy& policy);
+
+  /// An SSL in connect state without a file descriptor: the caller sets it and calls SSL_do_handshake.
+  ///
+  /// `host` is what was connected to; policy.server_name goes before it. A name is sent as SNI, an IP
+  /// literal is not. Name check: DNS SANs with whole-label wildcards, IP SANs; the common name only when
+  /// there is no DNS SAN, as libpq; never the common name for an IP literal, which libpq would accept.
+  /// `alpn` may be empty. `client_certificate` may be null; kinds other than client_certificate are ignored.
+  /// Errors  bad_config: verify_full without a name (a Unix directory), a certificate or key that is no PEM.
+  Result<SslPtr> connect(const std::string& host, std::string_view alpn,
+                         const Credential* client_certificate) const;
+
+  [[nodiscard]] const TlsPolicy& policy() const { return policy_; }
+
+ private:
+  struct ContextDeleter {
+    void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
+  };
+
+  explicit TlsContext(TlsPolicy policy) : policy_(std::move(policy)) {}
+  Result<void> load();
+  Result<void> load_trust();
+  Result<void> load_client_certificate();
+  Result<void> expect_name(SSL* ssl, const std::string& name) const;
+
+  TlsPolicy policy_;
+  std::unique_ptr<SSL_CTX, ContextDeleter> context_;
+};
+
+/// What is known once SSL_do_handshake has returned 1. `peer_verified` is true only under verify_full.
+///
+/// server_end_point is RFC 5929 tls-server-end-point: the DER hashed with the hash of the certificate's
+/// own signature (SHA-256 in place of MD5 and SHA-1); empty for signatures that name no hash (Ed25519).
+TlsFacts facts_of(SSL* ssl, const TlsContext& context);
+
+/// Every file that the policy names and its directories must be out of strangers' reach (threats.md 14).
+///
+/// Not part of for_upstream, because `exec` may use what its own user could change anyway.
+/// Errors  bad_config, as check_trusted_path.
+Result<void> check_trusted_files(const TlsPolicy& policy);
+
+}  // namespace sallyport::net
