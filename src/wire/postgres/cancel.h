@@ -1,0 +1,30 @@
+// Asks a real server to cancel a query: a connection of its own, over TLS where the session has it.
+//
+// The server never answers; it closes, and only then has it acted. So the conversation waits for the end
+// of the peer's bytes before it says Done: the upstream connection must not get another owner earlier.
+#pragma once
+
+#include "base/conversation.h"
+#include "wire/postgres/client_login.h"
+#include "wire/postgres/first_packet.h"
+
+namespace sallyport::postgres {
+
+/// Actions used: Send, NeedMore, StartTls, Done.
+/// Errors  peer_unsupported: TLS required, not offered. peer_misbehaved: bytes behind 'S'.
+class CancelConversation final : public Conversation {
+ public:
+  CancelConversation(CancelRequest request, LoginTls tls) : request_(std::move(request)), tls_(tls) {}
+
+  Result<Action> resume(Input input) override;
+
+ private:
+  enum class Step { fresh, expect_ssl_answer, expect_tls, expect_close, finished };
+  Result<Action> send_request();
+
+  CancelRequest request_;
+  LoginTls tls_;
+  Step step_ = Step::fresh;
+};
+
+}  // namespace sallyport::postgres

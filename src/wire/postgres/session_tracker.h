@@ -1,0 +1,88 @@
+// What one PostgreSQL session has open, learnt from the frames that pass: may its server connection
+// change owner, may it be replaced by another, and what must then be restored.
+//
+// A ReadyForQuery alone proves nothing: later requests may already be on their way. So every request
+// that will be answered by one is queued, and the session is at a boundary only when the queue is empty,
+// no extended-protocol message waits for its Sync, and no transaction is open.
+//
+// Pure; the relay calls it for every frame header and hands it the bodies that it asks for.
+//
+// Source  PostgreSQL manual, "Message Flow": Extended Query, COPY Operations, Function Call.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/limits.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::postgres {
+
+enum class TransactionStatus : char { idle = 'I', open = 'T', failed = 'E' };
+
+class SessionTracker {
+ public:
+  /// Statement texts longer than this are not looked into.
+  static constexpr std::uint32_t inspected_bytes_max = 8192;
+
+  [[nodiscard]] bool wants_client_body(char type, std::uint32_t body_bytes) const;
+  void on_client_frame(char type);
+  void on_client_body(char type, Bytes body);   ///< instead of on_client_frame, when the body was wanted
+
+  [[nodiscard]] static bool wants_server_body(char type, std::uint32_t body_bytes);
+  void on_server_frame(char type);
+  void on_server_body(char type, Bytes body);   ///< instead of on_server_frame, when the body was wanted
+
+  /// Nothing outstanding, no transaction open, bookkeeping certain: the connection may change owner.
+  [[nodiscard]] bool at_boundary() const {
+    return queue_head_ == queue_.size() && !skipping_to_sync_ && !copy_in_ && !uncertain_ &&
+           status_ == TransactionStatus::idle;
+  }
+  /// No reply is owed (a transaction may be open).
+  [[nodiscard]] bool nothing_outstanding() const { return queue_head_ == queue_.size() && !copy_in_; }
+  [[nodiscard]] TransactionStatus status() const { return status_; }
+  [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
+
+  /// Parse messages' bodies by statement name ("" is the unnamed one), as the server accepted them.
+  [[nodiscard]] const std::map<std::string, std::vector<std::uint8_t>, std::less<>>& statements() const {
+    return statements_;
+  }
+
+  /// Why this session cannot be moved, as far as the passing frames tell; empty: nothing seen. The rest
+  /// is asked of the server before a move.
+  [[nodiscard]] std::string_view hidden_state() const { return hidden_state_; }
+
+ private:
+  enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close };
+  struct Expected {
+    Kind kind = Kind::query;
+    std::vector<std::uint8_t> body;   // parse: the whole body; close: the statement's name
+  };
+
+  void expect(Kind kind, std::vector<std::uint8_t> body = {});
+  void on_ready_for_query(char status);
+  void on_error();
+  void on_parse_complete();
+  void on_close_complete();
+  void on_copy_in();
+  void on_command_complete(std::string_view tag);
+  void remember_statement(std::vector<std::uint8_t> body);
+  void inspect(std::string_view text);
+  void drop_front();
+
+  std::vector<Expected> queue_;        // [queue_head_, end) is outstanding; cleared when it runs empty
+  std::size_t queue_head_ = 0;
+  TransactionStatus status_ = TransactionStatus::idle;
+  bool skipping_to_sync_ = false;      // the server discards messages until Sync, and none is queued
+  bool copy_in_ = false;
+  bool uncertain_ = false;
+  std::uint64_t transactions_ = 0;
+  std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
+  std::size_t statement_bytes_ = 0;
+  std::string_view hidden_state_;
+};
+
+}  // namespace sallyport::postgres
