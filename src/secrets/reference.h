@@ -26,6 +26,13 @@ bool looks_like_reference(std::string_view text);
 ///         empty parts, NUL or control characters are refused (threats.md 12).
 Result<Reference> parse_reference(std::string_view text);
 
+/// The known scheme that the text's own (before the first colon) is a typing error of: "vault" for
+/// "valt:database/creds/app"; empty when none is near or the scheme is right.
+std::string_view nearest_scheme(std::string_view text);
+
+/// A reference that is longer is not one.
+inline constexpr std::size_t reference_bytes_max = 4096;
+
 /// One canonical order: scheme:locator?attributes#field. Round-trips through parse_reference.
 std::string to_string(const Reference& reference);
 

@@ -1,0 +1,34 @@
+#include "secrets/schemes.h"
+
+#include <algorithm>
+#include <array>
+
+namespace sallyport::secrets {
+
+std::span<const Scheme> schemes() {
+  static constexpr auto table = std::to_array<Scheme>({
+      {"vault", LocatorKind::path, true, "vault:database/creds/app-role"},
+      {"file", LocatorKind::absolute_path, true, "file:/run/secrets/db"},
+      {"env", LocatorKind::name, true, "env:DB_PASSWORD"},
+      {"systemd", LocatorKind::name, true, "systemd:db-password"},
+      {"exec", LocatorKind::words, true, "exec:/usr/bin/pass show db"},
+      {"aws-sm", LocatorKind::path, false, "aws-sm:prod/database/connection"},
+      {"aws-ssm", LocatorKind::path, false, "aws-ssm:/prod/db/url"},
+      {"gcp-sm", LocatorKind::path, false, "gcp-sm:projects/123/secrets/db/versions/latest"},
+      {"azure-kv", LocatorKind::path, false, "azure-kv:my-vault/db-connection"},
+      {"k8s", LocatorKind::path, false, "k8s:namespace/secret#key"},
+      {"issuer", LocatorKind::path, false, "issuer:app-role"},
+      {"aws-rds-iam", LocatorKind::path, false, "aws-rds-iam:"},
+      {"gcp-cloudsql-iam", LocatorKind::path, false, "gcp-cloudsql-iam:"},
+      {"azure-entra", LocatorKind::path, false, "azure-entra:"},
+  });
+  return table;
+}
+
+const Scheme* find_scheme(std::string_view name) {
+  const auto all = schemes();
+  const auto found = std::find_if(all.begin(), all.end(), [&](const Scheme& s) { return s.name == name; });
+  return found == all.end() ? nullptr : &*found;
+}
+
+}  // namespace sallyport::secrets

@@ -1,0 +1,29 @@
+// The schemes of references, and what kind of locator each has. One table: the grammar, the errors and
+// looks_like_reference() read it.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+namespace sallyport::secrets {
+
+enum class LocatorKind {
+  path,           ///< parts between slashes, no slash in front
+  absolute_path,  ///< begins with a slash
+  name,           ///< one part
+  words,          ///< program and arguments, quoted as in words.h
+};
+
+struct Scheme {
+  std::string_view name;
+  LocatorKind kind = LocatorKind::path;
+  bool available = false;      ///< in this version
+  std::string_view example;    ///< for hints
+};
+
+std::span<const Scheme> schemes();
+
+/// Null when there is no scheme of that name.
+const Scheme* find_scheme(std::string_view name);
+
+}  // namespace sallyport::secrets
