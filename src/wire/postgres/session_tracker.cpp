@@ -102,7 +102,7 @@ void SessionTracker::on_server_body(char type, Bytes body) {
 
 void SessionTracker::on_ready_for_query(char status) {
   status_ = status == 'I'   ? TransactionStatus::idle
-            : status == 'T' ? TransactionStatus::open
+            : status == 'T' ? TransactionStatus::in_transaction
                             : TransactionStatus::failed;
   if (status_ == TransactionStatus::idle) ++transactions_;
   copy_in_ = false;

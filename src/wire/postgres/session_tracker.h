@@ -12,6 +12,7 @@
 
 #include "base/bytes.h"
 #include "base/limits.h"
+#include "wire/postgres/session_messages.h"
 
 #include <cstdint>
 #include <map>
@@ -20,8 +21,6 @@
 #include <vector>
 
 namespace sallyport::postgres {
-
-enum class TransactionStatus : char { idle = 'I', open = 'T', failed = 'E' };
 
 class SessionTracker {
  public:

@@ -1,0 +1,65 @@
+// A stream on a socket, plain or TLS. It belongs to one loop at a time and can move to another: detach,
+// hand over, attach, and read once before waiting.
+#pragma once
+
+#include "net/epoll_loop.h"
+#include "net/fd.h"
+#include "net/stream.h"
+#include "net/ssl_handle.h"
+
+namespace sallyport::net {
+
+class SocketStream final : public Stream, private FdHandler {
+ public:
+  explicit SocketStream(UniqueFd fd);
+  ~SocketStream() override;
+
+  void attach(EpollLoop& loop);
+  void detach();
+
+  /// connect(2) is under way: on_writable() will say that it has ended (connect_error()).
+  void expect_connect() { write_blocked_ = true; }
+  /// errno of the finished connect(2); 0: connected.
+  [[nodiscard]] int connect_error() const;
+
+  /// From now on bytes go through `ssl`, whose handshake may be unfinished. Takes the socket's BIO over.
+  void adopt_tls(SslHandle ssl);
+  [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+  /// One step of the client handshake. ok: done; would_block: an event will come; failed: see OpenSSL's queue.
+  IoStatus handshake();
+
+  IoResult read(MutableBytes into) override;
+  IoResult write(Bytes bytes) override;
+  void shutdown_write() override;
+  void set_events(StreamEvents* events) override { events_ = events; }
+  [[nodiscard]] std::string peer_address() const override;
+  [[nodiscard]] std::string local_address() const override;
+
+ private:
+  void on_ready(std::uint32_t events) override;
+  IoResult read_plain(MutableBytes into);
+  IoResult read_tls(MutableBytes into);
+  IoResult write_plain(Bytes bytes);
+  IoResult write_tls(Bytes bytes);
+  IoStatus tls_status(int returned);
+  void set_write_blocked(bool blocked);
+
+  UniqueFd fd_;
+  SslHandle ssl_;
+  EpollLoop* loop_ = nullptr;
+  Watch watch_;
+  StreamEvents* events_ = nullptr;
+  bool hung_up_ = false;              ///< the peer sends no more: read to the end whatever a read returns
+  bool write_blocked_ = false;
+  bool socket_drained_ = false;       ///< TLS: the last read(2) brought less than was asked for
+  bool read_wants_write_ = false;     ///< TLS: a read waits until we can write (key update)
+  bool write_wants_read_ = false;
+  friend struct SocketBio;
+};
+
+/// "127.0.0.1:5432", "[::1]:5432", "unix:/dir/.s.PGSQL.5432", "unix:" for an unnamed socket.
+std::string describe_socket_address(int fd, bool peer);
+
+}  // namespace sallyport::net
