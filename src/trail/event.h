@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 
 namespace sallyport::trail {
 
@@ -35,5 +36,8 @@ struct Event {
 };
 
 std::string_view name_of(EventKind kind);
+
+/// The kind of that name; nothing for a name of a later version.
+std::optional<EventKind> kind_named(std::string_view name);
 
 }  // namespace sallyport::trail

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "trail/event.h"
+#include "trail/finding.h"
 
 #include <memory>
 #include <string>
@@ -23,12 +24,21 @@ class Sink {
   /// Errors  retry_later (hop trail): disk full, directory gone; the records added since the last
   ///         good commit are dropped, except that the caller may add them again.
   virtual Result<void> commit() = 0;
+
+  /// Looks once more whether somebody else unlinked, shortened or rewrote what this sink wrote
+  /// (threats.md 9), and hands out what was found since the last call. For a timer and for the end of
+  /// a run: a few stat(2) calls, never on the way of a session.
+  virtual std::vector<Finding> take_findings() { return {}; }
 };
 
 struct Settings {
   std::string directory;                    ///< the trail's; this writer makes a directory of its own below it
   bool fsync_each_commit = false;           ///< audit.durability: power
   std::size_t segment_bytes_max = 64U << 20;
+
+  /// Room kept for admitted sessions: with less than this (or an eighth of the file system, if that is
+  /// less) free, denials are dropped and counted, everything else is still written (threats.md 17).
+  std::size_t reserve_bytes = 8U << 20;
 };
 
 /// Opens a writer: makes its directory (0700), locks it, cuts a torn tail.

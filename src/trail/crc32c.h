@@ -1,0 +1,15 @@
+// CRC-32C (Castagnoli), the checksum of every record: finds bits that a disk, a file system or a
+// careless hand changed. It is no proof against somebody who recomputes it; that is what the hash
+// chain of a later version is for.
+#pragma once
+
+#include "base/bytes.h"
+
+#include <cstdint>
+
+namespace sallyport::trail {
+
+/// Source  RFC 3720 appendix B.4 (test vectors there).
+std::uint32_t crc32c(Bytes input);
+
+}  // namespace sallyport::trail

@@ -1,0 +1,31 @@
+#include "trail/event.h"
+
+#include <array>
+
+namespace sallyport::trail {
+
+std::string_view name_of(EventKind kind) {
+  switch (kind) {
+    case EventKind::broker_start: return "broker_start";
+    case EventKind::broker_stop: return "broker_stop";
+    case EventKind::session_start: return "session_start";
+    case EventKind::session_denied: return "session_denied";
+    case EventKind::session_end: return "session_end";
+    case EventKind::credential: return "credential";
+    case EventKind::policy_changed: return "policy_changed";
+    case EventKind::security: return "security";
+  }
+  return "security";
+}
+
+std::optional<EventKind> kind_named(std::string_view name) {
+  constexpr std::array all{EventKind::broker_start, EventKind::broker_stop,    EventKind::session_start,
+                           EventKind::session_denied, EventKind::session_end,  EventKind::credential,
+                           EventKind::policy_changed, EventKind::security};
+  for (const auto kind : all) {
+    if (name_of(kind) == name) return kind;
+  }
+  return std::nullopt;
+}
+
+}  // namespace sallyport::trail
