@@ -3,6 +3,7 @@
 
 #include "policy/target.h"
 
+#include <map>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,5 +36,11 @@ boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, s
 /// Reads FILE after checking ownership (threats.md 14: file and parents owned by root or our uid, not
 /// writable by others), and parses it.
 boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now);
+
+inline constexpr std::string_view default_file = "/etc/sallyport/sallyport.yaml";
+
+/// Which file to load: the flag `-c`, else SALLYPORT_CONFIG (`environment`, null when unset), else
+/// default_file. The working directory is never searched (threats.md 14).
+std::string file_to_use(std::string_view flag, const char* environment);
 
 }  // namespace sallyport::config

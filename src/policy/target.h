@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
 namespace sallyport {
@@ -52,6 +53,7 @@ struct AllowRule {
   std::optional<std::uint32_t> uid;         ///< `user:` resolved to a number at load
   std::optional<std::uint32_t> gid;
   std::string user_name;                    ///< as written, for messages and the trail
+  std::string group_name;                   ///< likewise for `group:`
   std::string role;                         ///< empty: the target's only role
 };
 

@@ -1,0 +1,171 @@
+#include "config/config.h"
+
+#include "config/literal_secret.h"
+#include "config/reader.h"
+#include "config/trusted_file.h"
+#include "config/values.h"
+#include "config/walker.h"
+
+#include <grp.h>
+#include <pwd.h>
+#include <unistd.h>
+
+namespace sallyport::config {
+namespace {
+
+constexpr std::string_view default_state = "sqlite:/var/lib/sallyport/state.db";
+constexpr std::string_view default_trail = "/var/lib/sallyport/audit";
+
+using Parsed = boost::system::result<Config, std::vector<Error>>;
+
+void read_version(const Node& root, Problems& problems) {
+  const Entry* version = root.find("version");
+  if (version == nullptr) {
+    problems.add(Position{}, "`version` is missing", "Write `version: 1` as the first line.");
+  } else if (!version->value->wrong && version->value->text != "1") {
+    problems.add(*version->value, "`version` is " + quoted(version->value->text) + ", and this Sallyport reads version 1",
+                 parse_integer(version->value->text).value_or(0) > 1 ? "The file was written for a newer Sallyport."
+                                                                     : "Write `version: 1`.");
+  }
+}
+
+void read_state(const Node& root, Config& config, Problems& problems) {
+  const Node* node = good(root, "state");
+  const std::string text = text_of(root, "state", default_state);
+  constexpr std::string_view scheme = "sqlite:";
+  const std::string path = text.starts_with(scheme) ? text.substr(scheme.size()) : std::string{};
+  if (is_plain_absolute_path(path) && path != "/") {
+    config.state_directory = path.substr(0, std::max<std::size_t>(path.rfind('/'), 1));
+    return;
+  }
+  if (node == nullptr) return;
+  if (text.starts_with("postgres:") || text.starts_with("postgres://") || text.starts_with("postgresql:")) {
+    problems.add(*node, "`state` in PostgreSQL is not in this version", "Use `sqlite:/DIRECTORY/state.db`.");
+  } else {
+    problems.add(*node, "`state` is " + quoted(text) + ", expected `sqlite:` and an absolute file",
+                 "Example: `" + std::string{default_state} + "`.");
+  }
+}
+
+void read_audit(const Node& root, Config& config) {
+  static const Node none;
+  const Node* audit = good(root, "audit");
+  const Node& map = audit == nullptr ? none : *audit;
+  config.audit.mode = text_of(map, "mode") == "best-effort" ? AuditMode::best_effort : AuditMode::required;
+  config.audit.directory = std::string{strip_file_scheme(text_of(map, "dir", default_trail))};
+  config.audit.durability_power = text_of(map, "durability") == "power";
+}
+
+void read_targets(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
+  const Node* targets = good(root, "targets");
+  if (targets == nullptr) return;
+  for (const Entry& entry : targets->entries) {
+    if (entry.value->wrong || entry.value->type != Node::Type::map) continue;
+    config.targets.emplace(entry.key, read_target(entry.key, *entry.value, around, problems));
+  }
+}
+
+void read_routes(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
+  const Node* routes = good(root, "routes");
+  if (routes == nullptr) return;
+  std::map<std::pair<std::string, std::uint16_t>, Position> listens;
+  for (const Node* item : routes->items) {
+    if (item->wrong || item->type != Node::Type::map) continue;
+    ReadRoute read = read_route(*item, config, good(root, "targets"), around, problems);
+    const auto* listen = std::get_if<UnixListen>(&read.route.listen);
+    if (listen != nullptr && !listen->directory.empty()) {
+      const auto [first, fresh] = listens.emplace(std::pair{listen->directory, listen->port}, read.listen_at);
+      if (!fresh) {
+        problems.add(read.listen_at, "this `listen` is also that of the route at line " +
+                                         std::to_string(first->second.line),
+                     "Join their `allow` rules, or give one another directory or port.");
+      }
+    }
+    config.routes.push_back(std::move(read.route));
+  }
+}
+
+/// getpwnam_r and getgrnam_r share a shape; the buffer grows until the entry fits (large groups).
+template <class Entry, class Find, class Id>
+std::optional<std::uint32_t> find_id(const std::string& name, Find find, Id id) {
+  if (name.find('\0') != std::string::npos) return std::nullopt;
+  for (std::size_t size = 4'096; size <= 1'048'576; size *= 4) {
+    std::vector<char> buffer(size);
+    Entry entry{};
+    Entry* found = nullptr;
+    const int result = find(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
+    if (result == ERANGE) continue;
+    if (result != 0 || found == nullptr) return std::nullopt;
+    return id(*found);
+  }
+  return std::nullopt;
+}
+
+Surroundings this_machine(WallTime now) {
+  return {.now = now,
+          .uid_of = [](const std::string& name) {
+            return find_id<passwd>(name, getpwnam_r, [](const passwd& entry) { return entry.pw_uid; });
+          },
+          .gid_of = [](const std::string& name) {
+            return find_id<group>(name, getgrnam_r, [](const group& entry) { return entry.gr_gid; });
+          },
+          .check_file = {}};
+}
+
+}  // namespace
+
+Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundings& around) {
+  Problems problems(file);
+  auto document = read_document(yaml);
+  if (!document) {
+    problems.add(document.error());
+    return problems.take_errors();
+  }
+  for (const Problem& problem : (*document)->problems) problems.add(problem);
+  const Node* root = (*document)->root;
+  if (root == nullptr || root->type == Node::Type::empty) {
+    problems.add(Position{}, "the file is empty", "Write `version: 1`, `targets:` and `routes:`; see "
+                                                  "docs/configuration.md.");
+    return problems.take_errors();
+  }
+  if (root->type != Node::Type::map) {
+    problems.add(root->at, "the file is not a map of keys", "Begin with `version: 1`.");
+    return problems.take_errors();
+  }
+  refuse_literal_secrets(*root, problems);
+  check_against_table(*root, problems);
+  Config config;
+  config.file = std::string{file};
+  read_version(*root, problems);
+  read_targets(*root, around, config, problems);
+  read_routes(*root, around, config, problems);
+  read_state(*root, config, problems);
+  read_audit(*root, config);
+  if (!problems.empty()) return problems.take_errors();
+  config.warnings = problems.take_warnings();
+  return config;
+}
+
+Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
+  return parse_with(yaml, file, this_machine(now));
+}
+
+Parsed load(const std::string& file, WallTime now) {
+  auto content = read_trusted_file(file, config_bytes_max);
+  if (!content) {
+    Error error = content.error();
+    error.where = file;
+    return std::vector<Error>{std::move(error)};
+  }
+  Surroundings around = this_machine(now);
+  around.check_file = check_trusted_file;
+  return parse_with(*content, file, around);
+}
+
+std::string file_to_use(std::string_view flag, const char* environment) {
+  if (!flag.empty()) return std::string{flag};
+  if (environment != nullptr && *environment != '\0') return environment;
+  return std::string{default_file};
+}
+
+}  // namespace sallyport::config

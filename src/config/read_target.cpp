@@ -1,0 +1,302 @@
+// targets.NAME
+#include "config/reader.h"
+#include "config/reference_check.h"
+#include "config/values.h"
+#include "secrets/reference.h"
+
+#include <algorithm>
+#include <array>
+
+namespace sallyport::config {
+namespace {
+
+constexpr auto role_keys =
+    std::to_array<std::string_view>({"auth", "user", "run_as", "login_methods", "login_reason"});
+
+class TargetReader {
+ public:
+  TargetReader(const Node& node, const Surroundings& around, Problems& problems)
+      : node_(node), around_(around), problems_(problems) {}
+
+  Target read(const std::string& name) {
+    target_.name = name;
+    read_endpoint();
+    read_databases();
+    read_roles();
+    if (const Node* tls = good(node_, "tls")) read_tls(*tls);
+    warn_private_name();
+    if (const Node* pool = good(node_, "pool")) read_pool(*pool);
+    return std::move(target_);
+  }
+
+ private:
+  void read_endpoint() {
+    const Node* node = good(node_, "host");
+    if (node == nullptr) return;
+    const auto hosts = scalars_of(node_, "host");
+    if (node->type == Node::Type::list && node->items.empty()) {
+      problems_.add(*node, "`host` is an empty list", "Name the server.");
+    }
+    for (const Node* host : hosts) check_host(*host);
+    if (node->type == Node::Type::list && node->items.size() > 1) {
+      problems_.add(*node, "several hosts are not in this version", "Keep one of them.");
+      return;
+    }
+    if (hosts.empty() || hosts.front()->wrong) return;
+    Endpoint endpoint;
+    endpoint.host = hosts.front()->text;
+    endpoint.port = static_cast<std::uint16_t>(parse_integer(text_of(node_, "port")).value_or(endpoint.port));
+    if (endpoint.host.starts_with('/') && !socket_fits(endpoint.host, endpoint.port)) {
+      problems_.add(*hosts.front(), "the socket path in this directory is longer than 107 bytes",
+                    "Use a shorter directory: the kernel takes no more.");
+    }
+    target_.endpoints.push_back(std::move(endpoint));
+  }
+
+  void check_host(const Node& node) {
+    const std::string& host = node.text;
+    if (host.starts_with('/')) {
+      if (is_plain_absolute_path(host)) return;
+      problems_.add(node, quoted(host) + " is no plain absolute directory",
+                    "Leave out `.`, `..`, doubled slashes and a slash at the end.");
+      return;
+    }
+    if (host == "0.0.0.0" || host == "::") {
+      problems_.warn(node.at, "host " + host + " means any address: here it reaches this machine, whoever listens. "
+                              "Write 127.0.0.1, or the server's name");
+      return;
+    }
+    if (is_ip_literal(host) || is_host_name(host)) return;
+    std::string hint = "Write a name such as db.example.com, an IP address, or an absolute directory.";
+    const auto colon = host.rfind(':');
+    if (host.find("://") != std::string::npos) hint = "Write the host only; user, port and database have keys of their own.";
+    else if (colon != std::string::npos && parse_integer(host.substr(colon + 1))) hint = "Write the port under `port`.";
+    problems_.add(node, quoted(host) + " is no host name", hint);
+  }
+
+  void read_databases() {
+    const Node* node = good(node_, "database");
+    if (node == nullptr) return;
+    const auto names = scalars_of(node_, "database");
+    if (node->type == Node::Type::list && node->items.empty()) {
+      problems_.add(*node, "`database` is an empty list", "Name at least one, or write \"*\" for any.");
+    }
+    for (const Node* name : names) {
+      constexpr std::size_t database_bytes_max = 63;   // NAMEDATALEN - 1
+      if (name->text == "*" && node->type == Node::Type::list) {
+        problems_.add(*name, "\"*\" stands in a list of databases", "Write `database: \"*\"` alone, or names only.");
+      } else if (name->text == "*") {
+        problems_.warn(name->at, "database \"*\": sessions reach every database of the server that the role may "
+                                 "connect to, postgres and templates too. Name the databases that the application uses");
+      } else if (name->text.size() > database_bytes_max) {
+        problems_.add(*name, "a database name is longer than 63 bytes", "PostgreSQL would cut it.");
+      } else if (std::ranges::find(target_.databases, name->text) != target_.databases.end()) {
+        problems_.add(*name, "the database " + quoted(name->text) + " stands twice", "Keep one of them.");
+      } else {
+        target_.databases.push_back(name->text);
+      }
+    }
+  }
+
+  void read_roles() {
+    const Entry* roles = node_.find("roles");
+    const Entry* auth = node_.find("auth");
+    if (roles == nullptr && auth == nullptr) {
+      problems_.add(node_.at, "neither `auth` nor `roles` says where the credential comes from",
+                    "Add e.g. `auth: vault:database/creds/ROLE`.");
+      return;
+    }
+    if (roles == nullptr) {
+      read_role("default", node_, auth->at);
+      return;
+    }
+    for (const auto key : role_keys) {
+      const Entry* entry = node_.find(key);
+      if (entry == nullptr) continue;
+      problems_.add(entry->at, "`" + std::string{key} + "` stands beside `roles`",
+                    "Move it into the role that it is for.");
+    }
+    const Node* map = good(node_, "roles");
+    if (map == nullptr) return;
+    if (map->entries.empty()) problems_.add(*map, "`roles` is empty", "Add one, e.g. `app: vault:database/creds/app`.");
+    for (const Entry& entry : map->entries) {
+      if (entry.value->type == Node::Type::map) {
+        read_role(entry.key, *entry.value, entry.at);
+      } else {
+        Node shorthand;
+        shorthand.type = Node::Type::map;
+        shorthand.entries.push_back({entry.value->at, "auth", entry.value});
+        read_role(entry.key, shorthand, entry.value->at);
+      }
+    }
+  }
+
+  void read_role(const std::string& name, const Node& node, Position at) {
+    Role role;
+    role.name = name;
+    role.auth = text_of(node, "auth");
+    role.user = text_of(node, "user");
+    role.run_as = text_of(node, "run_as");
+    for (const Node* method : scalars_of(node, "login_methods")) role.login_methods.push_back(method->text);
+    role.login_reason = text_of(node, "login_reason");
+    check_login_methods(role, node);
+    check_program(role, node);
+    if (role.run_as.empty() && node.find("run_as") == nullptr && is_dynamic_credential(role.auth)) {
+      problems_.warn(at, "role " + name + " has no `run_as`: what sessions create will belong to a user that is "
+                         "dropped with its lease. Write `run_as: OWNER` if they create anything");
+    }
+    target_.roles.emplace(name, std::move(role));
+  }
+
+  void check_login_methods(const Role& role, const Node& node) {
+    const Entry* methods = node.find("login_methods");
+    const Entry* reason = node.find("login_reason");
+    if (methods != nullptr && reason == nullptr) {
+      problems_.add(methods->at, "`login_methods` without `login_reason`",
+                    "Say why SCRAM cannot be used: each other method shows the server more of the password.");
+    } else if (methods == nullptr && reason != nullptr) {
+      problems_.add(reason->at, "`login_reason` without `login_methods`", "Remove it.");
+    } else if (methods != nullptr && !role.login_methods.empty()) {
+      std::string list;
+      for (const auto& method : role.login_methods) list += (list.empty() ? "" : ", ") + method;
+      problems_.warn(methods->at, "role " + role.name + " may log in by " + list +
+                                  ", which shows the server more of the password than SCRAM (reason: " +
+                                  quoted(role.login_reason) + ")");
+    }
+  }
+
+  /// Who can write the program of an `exec:` reference is whom we run.
+  void check_program(const Role& role, const Node& node) {
+    const Node* auth = good(node, "auth");
+    if (!around_.check_file || auth == nullptr || !role.auth.starts_with("exec:")) return;
+    const auto reference = secrets::parse_reference(role.auth);
+    if (!reference) return;
+    check_file(reference->locator.substr(0, reference->locator.find(' ')), *auth);
+  }
+
+  void check_file(const std::string& path, const Node& node) {
+    if (!around_.check_file || !path.starts_with('/')) return;
+    if (auto checked = around_.check_file(path); !checked) {
+      problems_.add(node, checked.error().what, checked.error().hint);
+    }
+  }
+
+  std::string file_of(const Node& map, std::string_view key) {
+    const std::string path{strip_file_scheme(text_of(map, key))};
+    if (!path.empty()) check_file(path, *good(map, key));
+    return path;
+  }
+
+  void read_tls(const Node& tls) {
+    TlsPolicy& policy = target_.tls;
+    if (const auto mode = parse_tls_mode(text_of(tls, "mode", "verify-full"))) policy.mode = *mode;
+    for (const Node* root : scalars_of(tls, "roots")) {
+      const std::string path{strip_file_scheme(root->text)};
+      if (path != "system" && !is_plain_absolute_path(path)) {
+        problems_.add(*root, "`roots` holds " + quoted(path), "Write `system`, or the absolute path of a PEM file.");
+        continue;
+      }
+      if (path != "system") check_file(path, *root);
+      policy.roots.push_back(path);
+    }
+    policy.server_name = text_of(tls, "server_name");
+    policy.min_version = text_of(tls, "min_version", policy.min_version);
+    policy.crl_file = file_of(tls, "crl");
+    policy.client_certificate_file = file_of(tls, "certificate");
+    policy.client_key_file = file_of(tls, "key");
+    policy.weaker_reason = text_of(tls, "reason");
+    policy.weaker_until = text_of(tls, "until");
+    check_tls(tls);
+  }
+
+  void check_tls(const Node& tls) {
+    for (const auto key : {"mode", "reason", "until", "certificate", "key", "min_version", "server_name"}) {
+      if (const Entry* entry = tls.find(key); entry != nullptr && entry->value->wrong) return;   // said already
+    }
+    const TlsPolicy& policy = target_.tls;
+    const Node& server_name = tls;
+    if (const Node* name = good(server_name, "server_name");
+        name != nullptr && !is_host_name(name->text) && !is_ip_literal(name->text)) {
+      problems_.add(*name, quoted(name->text) + " is no host name", "Write the name that the certificate holds.");
+    }
+    if (auto checked = check(policy, around_.now); !checked) {
+      const Error& error = checked.error();
+      problems_.add(position_in(tls, error.where), error.where + ": " + error.what, error.hint);
+      return;
+    }
+    if (policy.mode != TlsMode::verify_full) {
+      problems_.warn(position_in(tls, "tls.mode"), "tls mode " + std::string{name_of(policy.mode)} +
+                     " until " + policy.weaker_until + ": who answers is not fully checked (reason: " +
+                     quoted(policy.weaker_reason) + ")");
+      return;
+    }
+    for (const auto key : {"reason", "until"}) {
+      if (const Entry* entry = tls.find(key)) {
+        problems_.warn(entry->at, "tls." + std::string{key} + " has no effect with mode verify-full. Remove it");
+      }
+    }
+  }
+
+  /// The value that an error of policy/tls_policy.h names, else its map.
+  static Position position_in(const Node& tls, std::string_view where) {
+    if (where.starts_with("tls.")) where.remove_prefix(4);
+    const Entry* entry = tls.find(where);
+    if (entry == nullptr) entry = tls.find("mode");
+    return entry == nullptr ? tls.at : entry->value->at;
+  }
+
+  void warn_private_name() {
+    const TlsPolicy& policy = target_.tls;
+    if (target_.endpoints.empty() || target_.endpoints.front().host.starts_with('/')) {
+      if (const Entry* tls = node_.find("tls"); tls != nullptr && !target_.endpoints.empty()) {
+        problems_.warn(tls->at, "`tls` has no effect on a Unix socket. Remove it, or give a host name");
+      }
+      return;
+    }
+    const std::string& name = policy.server_name.empty() ? target_.endpoints.front().host : policy.server_name;
+    const bool system = policy.roots.empty() || std::ranges::find(policy.roots, "system") != policy.roots.end();
+    const bool checked = policy.mode == TlsMode::verify_full || policy.mode == TlsMode::verify_ca;
+    if (!system || !checked || !looks_private(name)) return;
+    const Node* tls = good(node_, "tls");
+    const Entry* roots = tls == nullptr ? nullptr : tls->find("roots");
+    if (roots != nullptr && roots->value->wrong) return;
+    const Position at = roots != nullptr ? roots->value->at : node_.find("host")->value->at;
+    problems_.warn(at, "no public authority vouches for the private name " + quoted(name) +
+                       ", yet every one in the system's store would be believed. Write `tls: {roots: "
+                       "/PATH/ca.pem}` with your own authority");
+  }
+
+  void read_pool(const Node& pool) {
+    PoolSettings& settings = target_.pool;
+    const auto count = [&](std::string_view key, std::size_t fallback) {
+      return static_cast<std::size_t>(parse_integer(text_of(pool, key)).value_or(static_cast<std::int64_t>(fallback)));
+    };
+    const auto time = [&](std::string_view key, Duration fallback) {
+      const auto value = parse_duration(text_of(pool, key));
+      return value ? Duration{std::chrono::milliseconds{*value}} : fallback;
+    };
+    settings.min_ready = count("min_ready", settings.min_ready);
+    settings.max = count("max", settings.max);
+    settings.idle_max = time("idle_max", settings.idle_max);
+    settings.lifetime_max = time("lifetime_max", settings.lifetime_max);
+    settings.wait_max = time("wait_max", settings.wait_max);
+    if (settings.min_ready <= settings.max) return;
+    const Node* min_ready = good(pool, "min_ready");
+    problems_.add(min_ready != nullptr ? min_ready->at : pool.at,
+                  "`min_ready` " + std::to_string(settings.min_ready) + " is more than `max` " +
+                      std::to_string(settings.max), "Lower the one or raise the other.");
+  }
+
+  const Node& node_;
+  const Surroundings& around_;
+  Problems& problems_;
+  Target target_;
+};
+
+}  // namespace
+
+Target read_target(const std::string& name, const Node& node, const Surroundings& around, Problems& problems) {
+  return TargetReader{node, around, problems}.read(name);
+}
+
+}  // namespace sallyport::config

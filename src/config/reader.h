@@ -1,0 +1,51 @@
+// From a checked tree to typed values. What needs more than one key at a time is checked here.
+#pragma once
+
+#include "config/config.h"
+#include "config/problems.h"
+
+#include <functional>
+#include <optional>
+
+namespace sallyport::config {
+
+/// What reading asks of the machine, as values, so that tests and the fuzzer answer for it.
+struct Surroundings {
+  WallTime now;
+  std::function<std::optional<std::uint32_t>(const std::string&)> uid_of;   ///< nullopt: no such user
+  std::function<std::optional<std::uint32_t>(const std::string&)> gid_of;
+  /// Of a file that the configuration names (CA, CRL, certificate, key, program). Null: not looked at.
+  std::function<Result<void>(const std::string&)> check_file;
+};
+
+/// A route with the positions that checks across routes name.
+struct ReadRoute {
+  Route route;
+  Position listen_at;
+};
+
+Target read_target(const std::string& name, const Node& node, const Surroundings& around, Problems& problems);
+/// `targets_node`: the map of targets as written, so that a route to a target with a mistake is not one more.
+ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node, const Surroundings& around,
+                     Problems& problems);
+
+/// A directory in which a socket DIR/.s.PGSQL.PORT still fits into sockaddr_un (107 bytes).
+bool socket_fits(std::string_view directory, std::uint16_t port);
+
+/// Warnings of rules that can never decide anything, or give somebody more roles than one by accident.
+void compare_rules(const Route& route, const std::vector<Position>& at, Problems& problems);
+
+/// parse() of config.h with the machine's answers handed in.
+boost::system::result<Config, std::vector<Error>> parse_with(std::string_view yaml, std::string_view file,
+                                                             const Surroundings& around);
+
+// ---- Conversions of nodes that the table has checked -------------------------------------------
+
+/// The value below `key`, or null when it is absent or wrong.
+const Node* good(const Node& map, std::string_view key);
+/// Its text, or `fallback`.
+std::string text_of(const Node& map, std::string_view key, std::string_view fallback = {});
+/// One value or the elements of a list; wrong elements left out.
+std::vector<const Node*> scalars_of(const Node& map, std::string_view key);
+
+}  // namespace sallyport::config

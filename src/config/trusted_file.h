@@ -1,0 +1,26 @@
+// Writing or shadowing a configuration is execution (threats.md 14): who may write the files that we obey.
+#pragma once
+
+#include "base/result.h"
+
+#include <cstddef>
+#include <string>
+
+namespace sallyport::config {
+
+/// Reads FILE after checking it and every directory on the way to it, links followed by hand:
+/// - each directory and the file belong to root or to our user, and neither group nor others may write them;
+/// - a directory that all may write but only owners may change (sticky: /tmp) is accepted only when what
+///   lies in it on the way is a directory, which is then checked like the others; never the file itself;
+/// - links belong to root or to our user.
+/// What is read is what was checked (one descriptor).
+///
+/// Errors  bad_config: not an absolute path, missing, not a regular file, unreadable, or somebody else could
+///         have written it; `what` names the directory or file, its mode and owner, the hint the command.
+///         limit_exceeded: longer than `bytes_max`.
+Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes_max);
+
+/// The same checks without reading.
+Result<void> check_trusted_file(const std::string& path);
+
+}  // namespace sallyport::config
