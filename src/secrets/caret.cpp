@@ -15,7 +15,7 @@ using Cells = std::vector<std::string>;
 
 struct Shown {
   Cells cells;
-  std::size_t caret = 0;   ///< index into cells, or their count
+  std::size_t caret = 0;  ///< index into cells, or their count
 };
 
 bool looks_like_connection_string(std::string_view rest) {

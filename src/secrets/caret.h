@@ -14,6 +14,7 @@ namespace sallyport::secrets {
 /// bytes and a colon; `at` is an index into `text` (or its size: the end).
 ///
 /// Limit   about 100 columns: a longer text is cut around the caret.
-std::string with_caret(std::string_view message, std::string_view text, std::size_t scheme_bytes, std::size_t at);
+std::string with_caret(std::string_view message, std::string_view text, std::size_t scheme_bytes,
+                       std::size_t at);
 
 }  // namespace sallyport::secrets

@@ -47,8 +47,8 @@ Error unknown_scheme(std::string_view text) {
   const auto near = nearest_scheme(text);
   if (!near.empty()) {
     const auto seen = scheme_of(text);
-    return wrong("the scheme \"" + std::string{seen} + ":\" is not known; did you mean \"" + std::string{near} +
-                     ":\"?\n    " + std::string{seen} + ":\xE2\x80\xA6\n    ^",
+    return wrong("the scheme \"" + std::string{seen} + ":\" is not known; did you mean \"" +
+                     std::string{near} + ":\"?\n    " + std::string{seen} + ":\xE2\x80\xA6\n    ^",
                  "Write " + std::string{find_scheme(near)->example});
   }
   return wrong("this is no reference: it does not begin with a known scheme",
@@ -68,7 +68,8 @@ class Parser {
     bool seen_attributes = false;
     while (at < text_.size()) {
       bool& seen = text_[at] == '#' ? seen_field : seen_attributes;
-      if (seen) return at_error(at, "a second one", "Write it as %23 or %3F where the character itself is meant");
+      if (seen)
+        return at_error(at, "a second one", "Write it as %23 or %3F where the character itself is meant");
       seen = true;
       const std::size_t end = std::min(text_.find_first_of("#?", at + 1), text_.size());
       auto done = text_[at] == '#' ? field(at + 1, end) : attributes(at + 1, end);
@@ -172,7 +173,8 @@ class Parser {
     }
     WordsError error;
     const auto split = split_words(text, error);
-    if (!error.what.empty()) return at_error(from + error.at, error.what, "Write " + std::string{scheme_.example});
+    if (!error.what.empty())
+      return at_error(from + error.at, error.what, "Write " + std::string{scheme_.example});
     const auto program = "/" + split.front() + "/";
     if (split.front().empty() || split.front().front() != '/') {
       return at_error(from, "the program is not an absolute path", "Write " + std::string{scheme_.example});
@@ -186,12 +188,14 @@ class Parser {
   }
 
   Result<void> field(std::size_t from, std::size_t to) {
-    if (from == to) return at_error(from, "no field after the #", "Write for example #password, or remove the #");
+    if (from == to)
+      return at_error(from, "no field after the #", "Write for example #password, or remove the #");
     return decode(from, to, reference_.field);
   }
 
   Result<void> attributes(std::size_t from, std::size_t to) {
-    if (from == to) return at_error(from, "no attribute after the ?", "Write for example ?host=db.example.com");
+    if (from == to)
+      return at_error(from, "no attribute after the ?", "Write for example ?host=db.example.com");
     while (true) {
       const std::size_t end = std::min(text_.find('&', from), to);
       if (auto done = attribute(from, end); !done) return done;
@@ -205,7 +209,8 @@ class Parser {
     const auto key = text_.substr(from, equals - from);
     for (std::size_t i = from; i < equals; ++i) {
       if (!key_character(text_[i])) {
-        return at_error(i, "not a character of an attribute's name", "Names are lower case: ?host=db.example.com");
+        return at_error(i, "not a character of an attribute's name",
+                        "Names are lower case: ?host=db.example.com");
       }
     }
     if (key.empty() || key.size() > key_bytes_max) {
@@ -247,7 +252,8 @@ std::string_view nearest_scheme(std::string_view text) {
 Result<Reference> parse_reference(std::string_view text) {
   if (text.empty()) return wrong("the reference is empty", "Write for example vault:database/creds/app-role");
   if (text.size() > reference_bytes_max) {
-    return wrong("longer than a reference may be (4096 bytes)", "Write for example vault:database/creds/app-role");
+    return wrong("longer than a reference may be (4096 bytes)",
+                 "Write for example vault:database/creds/app-role");
   }
   const auto* scheme = find_scheme(scheme_of(text));
   if (scheme == nullptr) return unknown_scheme(text);

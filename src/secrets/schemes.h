@@ -17,8 +17,8 @@ enum class LocatorKind {
 struct Scheme {
   std::string_view name;
   LocatorKind kind = LocatorKind::path;
-  bool available = false;      ///< in this version
-  std::string_view example;    ///< for hints
+  bool available = false;    ///< in this version
+  std::string_view example;  ///< for hints
 };
 
 std::span<const Scheme> schemes();

@@ -14,7 +14,7 @@ class QuoteScanner {
     char c = 0;
     std::size_t at = 0;
     bool quoted = false;
-    bool opens = false;   ///< an opening quote: there is a word here even if it stays empty
+    bool opens = false;  ///< an opening quote: there is a word here even if it stays empty
   };
 
   /// False at the end. Closing quotes and the backslash of an escape are not reported.
@@ -96,15 +96,18 @@ std::vector<std::string> split_words(std::string_view text, WordsError& error) {
       inside = true;
     }
     if (c.opens) continue;
-    const bool acts = std::string_view("|;&<>$`*").find(c.c) != std::string_view::npos || (first && c.c == '~');
+    const bool acts =
+        std::string_view("|;&<>$`*").find(c.c) != std::string_view::npos || (first && c.c == '~');
     if (!c.quoted && acts) {
       error = {c.at, "there is no shell to act on this character; quote it to mean the character itself"};
       return words;
     }
     words.back().push_back(c.c);
   }
-  if (scanner.unfinished()) error = {scanner.unfinished_at(), "a quote or backslash that nothing ends"};
-  else if (words.empty()) error = {0, "no program is named"};
+  if (scanner.unfinished())
+    error = {scanner.unfinished_at(), "a quote or backslash that nothing ends"};
+  else if (words.empty())
+    error = {0, "no program is named"};
   return words;
 }
 

@@ -20,7 +20,7 @@ inline constexpr std::size_t exec_words_max = 64;
 std::size_t end_of_words(std::string_view text);
 
 struct WordsError {
-  std::size_t at = 0;   ///< index into the text
+  std::size_t at = 0;  ///< index into the text
   std::string_view what;
 };
 

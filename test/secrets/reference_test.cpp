@@ -40,7 +40,8 @@ TEST(Reference, ReadsSchemeLocatorFieldAndAttributes) {
   EXPECT_EQ(r.scheme, "vault");
   EXPECT_EQ(r.locator, "database/creds/app-role");
   EXPECT_EQ(r.field, "a.b");
-  EXPECT_EQ(r.attributes, (std::map<std::string, std::string>{{"engine", "postgresql"}, {"host", "db.example.com"}}));
+  EXPECT_EQ(r.attributes,
+            (std::map<std::string, std::string>{{"engine", "postgresql"}, {"host", "db.example.com"}}));
 }
 
 TEST(Reference, AcceptsFieldAndAttributesInEitherOrderAndPrintsOne) {
@@ -59,9 +60,9 @@ TEST(Reference, DecodesPercentSigns) {
 TEST(Reference, PlusIsAPlus) { EXPECT_EQ(parsed("vault:secret/a+b").locator, "secret/a+b"); }
 
 TEST(Reference, RoundTrips) {
-  for (const auto* text :
-       {"vault:secret/prod/db#password", "file:/run/a%20b%25?allow_world_readable=true#x", "env:DB_PASSWORD",
-        "systemd:db", "exec:/usr/bin/pass show 'a#b?c' \"d e\"?as=b#f", "exec:/bin/x   ", "file:/a%3Fb%C3%A9"}) {
+  for (const auto* text : {"vault:secret/prod/db#password", "file:/run/a%20b%25?allow_world_readable=true#x",
+                           "env:DB_PASSWORD", "systemd:db", "exec:/usr/bin/pass show 'a#b?c' \"d e\"?as=b#f",
+                           "exec:/bin/x   ", "file:/a%3Fb%C3%A9"}) {
     const auto r = parsed(text);
     const auto again = parsed(to_string(r));
     EXPECT_EQ(again.locator, r.locator) << text;
