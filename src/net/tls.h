@@ -9,6 +9,7 @@
 #include "base/conversation.h"
 #include "base/credential.h"
 #include "base/result.h"
+#include "net/ssl_handle.h"
 #include "policy/tls_policy.h"
 
 #include <openssl/ssl.h>
@@ -19,10 +20,7 @@
 
 namespace sallyport::net {
 
-struct SslDeleter {
-  void operator()(SSL* ssl) const { SSL_free(ssl); }
-};
-using SslPtr = std::unique_ptr<SSL, SslDeleter>;
+using SslPtr = SslHandle;
 
 class TlsContext {
  public:
