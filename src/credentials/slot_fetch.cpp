@@ -1,0 +1,350 @@
+// Who asks, the one fetch they share, and what happens when the database refuses what it brought.
+#include "base/limits.h"
+#include "credentials/slot_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::credentials {
+
+namespace {
+
+/// How long one caller may try a credential that follows a refused one before the next may try it, too.
+constexpr Duration trial_max = limits::upstream_login_deadline;
+
+/// A credential that has been in use this long counts as accepted, even if nobody said so.
+constexpr Duration probation_max = 10min;
+
+/// A retry may cure it: callers whose deadline allows may wait for one. Every other failure is told at once.
+bool is_transient(ErrorCode code) { return code == ErrorCode::retry_later || code == ErrorCode::timed_out; }
+
+bool is_refusal(std::string_view sqlstate) {
+  return sqlstate == "28P01"      // invalid_password
+         || sqlstate == "28000";  // invalid_authorization_specification
+}
+
+bool same_secret(const Credential& a, const Credential& b) {
+  return !a.lease && !b.lease && a.user == b.user && a.kind == b.kind && a.certificate_pem == b.certificate_pem &&
+         a.secret.equals(b.secret);
+}
+
+/// When it ends, on both clocks. A lease counts from before the request: the reply may have been slow.
+std::optional<Moment> end_of(const Credential& credential, Moment started, Moment now) {
+  std::optional<Moment> end;
+  if (credential.lease && credential.lease->duration > Duration::zero()) {
+    end = plus(started, clamp_lifetime(credential.lease->duration));
+  }
+  if (credential.expires) {
+    const WallTime latest = now.wall + std::chrono::duration_cast<WallTime::duration>(lifetime_max);
+    const Moment named = plus(now, std::min(*credential.expires, latest) - now.wall);
+    if (!end || named.wall < end->wall) end = named;
+  }
+  if (!end && credential.lease) end = now;   // a lease of no time at all
+  return end;
+}
+
+}  // namespace
+
+SlotState::Live* SlotState::find(std::uint64_t number) {
+  const auto found = live_.find(number);
+  return found == live_.end() ? nullptr : &found->second;
+}
+
+const SlotState::Live* SlotState::usable(Moment now) const {
+  const auto found = live_.find(current_);
+  if (found == live_.end() || found->second.refused) return nullptr;
+  const Live& live = found->second;
+  if (live.expires && left_until(*live.expires, now) <= use_margin(live.lifetime)) return nullptr;
+  return &live;
+}
+
+GenerationPtr SlotState::current() const {
+  if (shutting_down_) return nullptr;
+  const Live* live = usable(timers_.now());
+  return live ? live->generation : nullptr;
+}
+
+Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback) {
+  const Moment now = timers_.now();
+  note_time(now);
+  if (shutting_down_) {
+    callback(Error{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""});
+    return 0;
+  }
+  const Live* live = usable(now);
+  if (live && !renew_first_ && (!probation_ || !trial_until_)) {
+    if (probation_) trial_until_ = now.mono + trial_max;
+    const GenerationPtr generation = live->generation;
+    callback(generation);   // may destroy us: nothing of ours is touched behind it
+    return 0;
+  }
+  std::optional<Error> refusal = live ? std::nullopt : held_back(now, deadline);
+  if (!refusal && waiting_ >= slot_waiters_max) {
+    refusal = Error{ErrorCode::limit_exceeded, Hop::secret_source, options_.name,
+                    "too many callers wait for the credential", "", ""};
+  }
+  if (refusal) {
+    callback(std::move(*refusal));
+    return 0;
+  }
+  const Slot::WaiterId id = ++last_waiter_;
+  waiters_.emplace(id, Waiter{deadline, std::move(callback), std::nullopt});
+  ++waiting_;
+  pump();
+  return id;
+}
+
+void SlotState::cancel(Slot::WaiterId waiter) {
+  const auto found = waiters_.find(waiter);
+  if (found == waiters_.end()) return;
+  const bool answered = found->second.answer.has_value();
+  const bool had_trial = answered && *found->second.answer && probation_;
+  if (!answered) --waiting_;
+  waiters_.erase(found);
+  if (had_trial) trial_until_.reset();
+  pump();
+}
+
+/// Why a caller should not even wait: the back-off is open, and waiting for its end cannot help.
+std::optional<Error> SlotState::held_back(Moment now, MonotonicTime deadline) const {
+  if (blocked_until_ > now.mono) return refused_error(now);
+  if (busy_ || !last_error_ || fetch_not_before_ <= now.mono) return std::nullopt;
+  if (is_transient(last_error_->code) && fetch_not_before_ < deadline) return std::nullopt;
+  Error error = *last_error_;
+  error.what += "; the next attempt is in " + format_duration(fetch_not_before_ - now.mono);
+  return error;
+}
+
+Error SlotState::refused_error(Moment now) const {
+  return {ErrorCode::denied, Hop::login, options_.name,
+          "the database refuses the credential that its source has just given; the next attempt is in " +
+              format_duration(blocked_until_ - now.mono),
+          "Compare the role in the database with the secret: one of them was changed without the other.",
+          refusal_sqlstate_};
+}
+
+void SlotState::settle_waiters(Moment now) {
+  if (waiting_ == 0 || renew_first_) return;
+  const Live* live = usable(now);
+  if (!live) return;
+  for (auto& [id, waiter] : waiters_) {
+    if (waiter.answer) continue;
+    if (probation_) {
+      if (trial_until_) return;
+      trial_until_ = now.mono + trial_max;
+    }
+    answer(id, waiter, live->generation);
+  }
+}
+
+void SlotState::answer(Slot::WaiterId id, Waiter& waiter, Result<GenerationPtr> result) {
+  waiter.answer = std::move(result);
+  --waiting_;
+  post([this, id] {
+    const auto found = waiters_.find(id);
+    if (found == waiters_.end()) return;   // cancelled meanwhile
+    const Waiter ready = std::move(found->second);
+    waiters_.erase(found);
+    ready.callback(*ready.answer);
+  });
+}
+
+void SlotState::answer_all(const Error& error) {
+  for (auto& [id, waiter] : waiters_) {
+    if (!waiter.answer) answer(id, waiter, error);
+  }
+}
+
+void SlotState::prefetch() {
+  prefetch_ = true;
+  pump();
+}
+
+void SlotState::start_fetch(Moment now) {
+  ++counters_.fetches;
+  fetch_not_before_ = now.mono + fetch_spacing_min;
+  run(session_->fetch(), &SlotState::fetch_ended, 0, now);
+}
+
+void SlotState::fetch_ended(std::uint64_t, Moment started, Result<void> result, Conversation* conversation) {
+  const Moment now = timers_.now();
+  if (!result) return fetch_failed(result.error(), now);
+  accept(static_cast<secrets::FetchConversation*>(conversation)->take(), started, now);
+}
+
+void SlotState::fetch_failed(Error error, Moment now) {
+  ++counters_.fetch_failures;
+  ++fetch_failures_;
+  const bool transient = is_transient(error.code);
+  fetch_not_before_ = now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
+  const bool serving = usable(now) != nullptr;
+  if (!transient && !serving) prefetch_ = false;   // only a person can cure it: the next caller asks again
+  const std::string text = describe(error);
+  if (text != last_failure_text_) {
+    warn((serving ? "the credential could not be refreshed, the current one stays in use: "
+                  : "the credential could not be fetched: ") + text);
+    last_failure_text_ = text;
+  }
+  if (!serving) {
+    for (auto& [id, waiter] : waiters_) {
+      if (!waiter.answer && (!transient || waiter.deadline <= fetch_not_before_)) answer(id, waiter, error);
+    }
+  }
+  last_error_ = std::move(error);
+}
+
+void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
+  const std::optional<Moment> expires = end_of(fetched.credential, started, now);
+  if (shutting_down_) return discard(fetched.credential, expires, false);
+  if (auto error = check_fetched(fetched, expires, now)) {
+    discard(fetched.credential, expires, false);
+    return fetch_failed(std::move(*error), now);
+  }
+  if (const auto& lease = fetched.credential.lease) {
+    if (auto written = journal_.record(*lease, expires->wall); !written) {
+      const std::string text = "the lease of a new credential could not be journalled: " + describe(written.error());
+      if (!options_.journal_best_effort) {
+        discard(fetched.credential, expires, false);
+        Error error = written.error();
+        error.what = text + "; the credential is not used";
+        return fetch_failed(std::move(error), now);
+      }
+      warn_once(text + "; it is used all the same, and outlives us if we are killed");
+    }
+  }
+  fetch_failures_ = 0;
+  last_error_.reset();
+  last_failure_text_.clear();
+  prefetch_ = false;
+  endpoint_ = fetched.endpoint;
+  for (const std::string& text : session_->warnings()) warn_once(text);
+  const Live* live = find(current_);
+  if (live && same_secret(*live->generation->credential, fetched.credential)) {
+    return accept_same(fetched, expires, started, now);
+  }
+  install(std::move(fetched), expires, now);
+}
+
+std::optional<Error> SlotState::check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
+                                              Moment now) {
+  if (endpoint_ && !(*endpoint_ == fetched.endpoint)) {
+    const std::string text = "the refetched secret names another endpoint than the first one";
+    post([this, event = SecurityEvent{SecurityEvent::Kind::endpoint_changed, 0,
+                                      about(text + "; the old credential stays in use. If the database has moved, "
+                                                   "change the target and restart.")}] {
+      observer_.on_security_event(event);
+    });
+    return Error{ErrorCode::denied, Hop::secret_source, options_.name, text,
+                 "A secret may not redirect a target: set host and port in the configuration, or restart.", ""};
+  }
+  if (expires && left_until(*expires, now) <= Duration::zero()) {
+    return Error{ErrorCode::peer_misbehaved, Hop::secret_source, options_.name,
+                 "the source gave a credential that has expired already", "Compare the clocks of both machines.", ""};
+  }
+  return std::nullopt;
+}
+
+/// The source still gives what we have. If the database has refused it, asking the database again at once
+/// would be refused again: it gets one try per back-off.
+void SlotState::accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires, Moment started,
+                            Moment now) {
+  Live& live = *find(current_);
+  live.expires = expires;
+  schedule(live, fetched.refetch_after, now);
+  if (!live.refused) return;
+  if (started.mono < refused_at_) {
+    prefetch_ = true;   // asked before the refusal: says nothing about what the source gives now
+    return;
+  }
+  if (refusals_ < 2) return login_refused_again(now);
+  live.refused = false;
+  probation_ = true;
+  probation_since_ = now.mono;
+  trial_until_.reset();
+}
+
+void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment now) {
+  auto generation = std::make_shared<Generation>();
+  generation->number = ++last_number_;
+  generation->fetched_at = now.wall;
+  generation->endpoint = std::move(fetched.endpoint);
+  generation->ignored_fields = std::move(fetched.ignored_fields);
+  for (const std::string& field : generation->ignored_fields) {
+    warn_once("the secret's field `" + field + "` is ignored: a secret supplies user and password only");
+  }
+  Live live;
+  live.lease = fetched.credential.lease;
+  live.expires = expires;
+  live.granted = live.lease ? clamp_lifetime(live.lease->duration) : Duration::zero();
+  if (live.lease) newest_accessor_ = live.lease->accessor;
+  generation->credential = std::make_shared<const Credential>(std::move(fetched.credential));
+  live.generation = generation;
+  schedule(live, fetched.refetch_after, now);
+  const std::uint64_t replaced = std::exchange(current_, generation->number);
+  live_.emplace(generation->number, std::move(live));
+  ++counters_.generations;
+  renew_first_ = false;
+  probation_ = refusals_ > 0;
+  probation_since_ = now.mono;
+  trial_until_.reset();
+  post([this, generation] { observer_.on_new_generation(generation); });
+  end_if_unused(replaced);
+}
+
+void SlotState::discard(const Credential& credential, const std::optional<Moment>& expires, bool journalled) {
+  if (!credential.lease) return;
+  Ending ending;
+  ending.lease = *credential.lease;
+  ending.user = credential.user;
+  ending.dies = expires;
+  ending.journalled = journalled;
+  endings_.emplace(++last_ending_, std::move(ending));
+}
+
+void SlotState::report_login_succeeded(std::uint64_t number) {
+  if (number != current_ || refusals_ == 0) return;
+  const Live* live = find(number);
+  if (!live || live->refused) return;   // somebody else's later try was refused
+  refusals_ = 0;
+  probation_ = false;
+  trial_until_.reset();
+  pump();
+}
+
+void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlstate) {
+  if (number != current_) return;   // another caller was first, and the next one is here or on its way
+  Live* live = find(number);
+  if (!live || live->refused) return;
+  if (!is_refusal(sqlstate)) {
+    trial_until_.reset();
+    return pump();
+  }
+  const Moment now = timers_.now();
+  ++counters_.logins_refused;
+  if (probation_ && now.mono - probation_since_ > probation_max) refusals_ = 0;
+  live->refused = true;
+  refused_at_ = now.mono;
+  probation_ = false;
+  trial_until_.reset();
+  refusal_sqlstate_ = std::string(sqlstate);
+  if (refusals_ == 0) {
+    refusals_ = 1;
+    prefetch_ = true;
+  } else {
+    login_refused_again(now);
+  }
+  pump();
+}
+
+/// The source's newest word is refused as well: nothing that we can fetch will cure it for now.
+void SlotState::login_refused_again(Moment now) {
+  ++refusals_;
+  prefetch_ = false;
+  blocked_until_ = now.mono + backoff_delay(refusals_ - 1, login_backoff_base, login_backoff_max, random());
+  const Error error = refused_error(now);
+  post([this, event = SecurityEvent{SecurityEvent::Kind::credential_changed_outside, current_,
+                                    describe(error)}] { observer_.on_security_event(event); });
+  answer_all(error);
+}
+
+}  // namespace sallyport::credentials

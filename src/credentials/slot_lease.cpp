@@ -1,0 +1,152 @@
+// How long what we have is good for: schedules, renewals, our own token's keep-alive.
+#include "credentials/slot_state.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::credentials {
+
+namespace {
+
+/// A renewal, a refetch or a keep-alive comes no sooner than this after the last.
+constexpr Duration interval_min = 250ms;
+constexpr Duration refetch_min = 1s;
+
+/// Sessions get this long to reach a transaction boundary, if the lease has that much left.
+constexpr Duration ending_notice_min = 5s;
+
+/// Asking again cannot help: the lease stays as it is until it ends.
+bool is_final(ErrorCode code) {
+  return code == ErrorCode::bad_config || code == ErrorCode::denied || code == ErrorCode::peer_unsupported;
+}
+
+}  // namespace
+
+/// Sets every time of a generation that was fetched or renewed just now.
+void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_after, Moment now) {
+  live.renew_at.reset();
+  live.lifetime = live.expires ? std::max(left_until(*live.expires, now), Duration::zero()) : Duration::zero();
+  if (!live.lease) {
+    Duration wait = live.expires ? replacement_delay(live.lifetime) : options_.poll_every;
+    if (refetch_after) wait = live.expires ? std::min(*refetch_after, wait) : *refetch_after;
+    wait = std::max(clamp_lifetime(wait), refetch_min);
+    // A static role is changed at its time, or a moment later: jitter only lengthens.
+    live.successor_at = plus(now, wait + grace_of(std::min<Duration>(wait, 10s), random()) / 2);
+    return;
+  }
+  if (!live.lease->renewable) {
+    live.successor_at = plus(now, replacement_delay(live.lifetime));
+    set_ending(live, *live.successor_at);
+    return;
+  }
+  const Duration grace = grace_of(live.lifetime, random());
+  live.renew_at = plus(now, std::max(renewal_delay(live.lifetime, grace), interval_min));
+  live.successor_at = plus(*live.expires, -grace);
+  set_ending(live, *live.successor_at);
+}
+
+/// It will not be renewed again: its successor is wanted now.
+void SlotState::make_final(Live& live, Moment now) {
+  live.renew_at.reset();
+  live.successor_at = now;
+  set_ending(live, now);
+}
+
+/// When sessions are told, if replacement begins at `from`: half of what is left then, which is early enough
+/// for long transactions and late enough for sessions that cannot move.
+void SlotState::set_ending(Live& live, Moment from) {
+  const Duration left = left_until(*live.expires, from);
+  const Duration notice = std::clamp(left / 2, std::min(left, ending_notice_min), ending_notice_max);
+  live.ending_at = plus(*live.expires, -notice);
+  live.ending_latest = plus(*live.expires, -std::min(left / 2, ending_notice_max));
+}
+
+void SlotState::start_renewal(std::uint64_t number, Moment now) {
+  Live& live = *find(number);
+  auto conversation = session_->renew(*live.lease);
+  if (!conversation) return make_final(live, now);
+  ++counters_.renewals;
+  run(std::move(conversation), &SlotState::renewal_ended, number, now);
+}
+
+void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void> result,
+                              Conversation* conversation) {
+  const Moment now = timers_.now();
+  if (number == current_) renew_first_ = false;
+  if (!result) ++counters_.renewal_failures;
+  Live* live = find(number);
+  if (live && !result) return renewal_failed(*live, result.error(), now);
+  if (!result) return;
+  const Lease renewed = static_cast<secrets::RenewConversation*>(conversation)->take();
+  const Duration duration = clamp_lifetime(renewed.duration);
+  const Moment expires = plus(started, duration);
+  if (!live) return renewed_too_late(number, expires);
+  live->lease->duration = duration;
+  live->lease->renewable = renewed.renewable;
+  live->expires = expires;
+  live->renewal_failures = 0;
+  if (live->ending_told) return;
+  if (has_shrunk(live->granted, duration) || !renewed.renewable) {
+    live->lifetime = duration;
+    return make_final(*live, now);
+  }
+  schedule(*live, std::nullopt, now);
+}
+
+/// Its last holder left while the renewal ran: the lease that waits for revocation lives longer than we thought.
+void SlotState::renewed_too_late(std::uint64_t number, Moment expires) {
+  for (auto& [key, ending] : endings_) {
+    if (ending.generation && ending.generation->number == number) ending.dies = expires;
+  }
+}
+
+void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {
+  const std::string text = "the lease of user " + live.generation->credential->user +
+                           " could not be renewed: " + describe(error);
+  if (error.code == ErrorCode::not_found) {
+    warn(text + "; it has been ended by somebody else, so its sessions end now");
+    live.expires = now;
+    return;
+  }
+  if (is_final(error.code)) {
+    warn_once("leases cannot be renewed, each is replaced instead: " + describe(error));
+    return make_final(live, now);
+  }
+  if (++live.renewal_failures == 1) warn(text + "; trying again while it lasts");
+  const Duration base = std::clamp(live.granted / 10, interval_min, renewal_backoff_base);
+  live.renew_at = plus(now, backoff_delay(live.renewal_failures, base, renewal_backoff_max, random()));
+}
+
+void SlotState::start_keep_alive(Moment now) {
+  keep_alive_not_before_ = now.mono + refetch_min;
+  auto conversation = session_->keep_alive();
+  if (!conversation) return;
+  ++counters_.keep_alives;
+  run(std::move(conversation), &SlotState::keep_alive_ended, 0, now);
+}
+
+void SlotState::keep_alive_ended(std::uint64_t, Moment, Result<void> result, Conversation*) {
+  const Moment now = timers_.now();
+  if (result) {
+    keep_alive_failures_ = 0;
+    return;
+  }
+  ++counters_.keep_alive_failures;
+  if (++keep_alive_failures_ == 1) warn("our own token could not be renewed: " + describe(result.error()));
+  keep_alive_not_before_ =
+      now.mono + backoff_delay(keep_alive_failures_, renewal_backoff_base, renewal_backoff_max, random());
+}
+
+void SlotState::check_now() {
+  const Moment now = timers_.now();
+  mark_overdue(now);
+  pump();
+}
+
+std::optional<WallTime> SlotState::expiry_of(std::uint64_t number) const {
+  const auto found = live_.find(number);
+  if (found == live_.end() || !found->second.expires) return std::nullopt;
+  return found->second.expires->wall;
+}
+
+}  // namespace sallyport::credentials

@@ -1,0 +1,276 @@
+// Renewal, replacement, outages, clocks that jump.
+#include "test/credentials/fake_world.h"
+
+namespace sallyport::credentials {
+namespace {
+
+TEST(SlotLease, IsRenewedAtTwoThirdsEachTime) {
+  World world;
+  ASSERT_TRUE(world.get());
+  const WallTime start = world.timers.now().wall;
+  world.timers.advance(20h);
+  ASSERT_GE(world.manager.renew_times.size(), 20u);
+  WallTime last = start;
+  for (const WallTime at : world.manager.renew_times) {
+    EXPECT_GE(at - last, 40min + 2min);   // 2/3 of 1 h + 1/3 of a grace of 6 to 12 min
+    EXPECT_LE(at - last, 40min + 4min + 1s);
+    last = at;
+  }
+  EXPECT_EQ(world.slot().counters().fetches, 1u);
+  EXPECT_EQ(world.slot().current()->number, 1u);
+}
+
+TEST(SlotLease, AShrinkingLeaseGetsASuccessorBeforeItsEnd) {
+  World world;
+  world.manager.ttl = 1h;
+  world.manager.max_ttl = 90min;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(45min);   // the renewal at 42 to 44 min got less than asked
+  EXPECT_EQ(world.observer.news, (std::vector<std::uint64_t>{1, 2}));
+  EXPECT_EQ(world.slot().current()->number, 2u);
+  EXPECT_TRUE(world.manager.user_alive("v-1")) << "still held";
+  EXPECT_TRUE(world.observer.gone.empty());
+}
+
+TEST(SlotLease, TheReplacedOneIsRevokedWhenItsLastHolderLeaves) {
+  World world;
+  world.manager.max_ttl = 90min;
+  ASSERT_TRUE(world.get());
+  auto first = world.slot().hold(world.slot().current());
+  auto second = world.slot().hold(world.slot().current());
+  world.timers.advance(45min);
+  ASSERT_EQ(world.slot().current()->number, 2u);
+  first.release();
+  first.release();
+  world.timers.advance(1s);
+  EXPECT_TRUE(world.manager.revoked.empty());
+  second = Hold{};
+  world.timers.advance(1s);
+  EXPECT_EQ(world.manager.revoked, std::vector<std::string>{"database/creds/app/1"});
+  EXPECT_EQ(world.observer.gone, std::vector<std::uint64_t>{1});
+  EXPECT_EQ(world.journal.entries, std::set<std::string>{"database/creds/app/2"});
+  EXPECT_TRUE(world.observer.endings.empty()) << "nobody was left to move";
+}
+
+TEST(SlotLease, AReplacedRefusedOneIsStillRenewedWhileHeld) {
+  World world;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.slot().report_login_failed(1, "28P01");
+  world.timers.advance(10h);
+  EXPECT_EQ(world.slot().current()->number, 2u);
+  EXPECT_TRUE(world.manager.user_alive("v-1"));
+  hold.release();
+  world.timers.advance(1s);
+  EXPECT_FALSE(world.manager.user_alive("v-1"));
+}
+
+TEST(SlotLease, HoldersAreToldBeforeTheEndAndThenItIsGone) {
+  World world;
+  world.manager.max_ttl = 90min;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  const WallTime end = world.timers.now().wall + 90min;
+  world.timers.advance(2h);
+  ASSERT_EQ(world.observer.endings.size(), 1u);
+  const auto told = world.observer.endings[0];
+  EXPECT_EQ(told.number, 1u);
+  EXPECT_LE(told.deadline.wall, end);
+  EXPECT_GE(told.deadline.wall, end - 2s);
+  EXPECT_GE(told.deadline.wall - told.at.wall, 9min);
+  EXPECT_LE(told.deadline.wall - told.at.wall, 10min);
+  EXPECT_EQ(std::count(world.observer.gone.begin(), world.observer.gone.end(), 1u), 1);
+  EXPECT_FALSE(world.slot().hold(hold.generation()));
+  hold.release();   // harmless
+}
+
+TEST(SlotLease, AVeryShortLifeStillOverlaps) {
+  World world;
+  world.manager.ttl = 6s;
+  world.manager.max_ttl = 6s;
+  ASSERT_TRUE(world.get());
+  std::map<std::uint64_t, Hold> holds;
+  for (int i = 0; i < 600; ++i) {
+    const auto current = world.slot().current();
+    ASSERT_NE(current, nullptr) << "after " << i << " ticks";
+    ASSERT_TRUE(world.manager.user_alive(current->credential->user));
+    if (!holds.contains(current->number)) holds.emplace(current->number, world.slot().hold(current));
+    world.timers.advance(100ms);
+  }
+  for (const auto& told : world.observer.endings) {
+    EXPECT_GE(told.deadline.mono - told.at.mono, 500ms) << told.number;
+    EXPECT_GT(world.slot().current()->number, told.number - 1);
+  }
+  EXPECT_GE(world.observer.endings.size(), 10u);
+  EXPECT_LE(world.slot().counters().fetches, 20u);
+}
+
+TEST(SlotLease, ANonRenewableLeaseIsReplacedAtEightyFivePercent) {
+  World world;
+  world.manager.renewable = false;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(50min);
+  EXPECT_EQ(world.slot().counters().fetches, 1u);
+  world.timers.advance(2min);
+  EXPECT_EQ(world.slot().counters().fetches, 2u);
+  EXPECT_EQ(world.slot().counters().renewals, 0u);
+  world.timers.advance(10min);
+  ASSERT_EQ(world.observer.endings.size(), 1u);
+  EXPECT_GE(world.observer.endings[0].deadline.wall - world.observer.endings[0].at.wall, 4min);
+}
+
+TEST(SlotLease, AnOutageShorterThanTheLeaseIsNotNoticedByCallers) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.timers.advance(30min);
+  world.manager.on_renew = [](const Lease&) -> Result<Lease> { return failure(ErrorCode::retry_later); };
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return failure(ErrorCode::retry_later); };
+  for (int i = 0; i < 25; ++i) {
+    world.timers.advance(1min);
+    ASSERT_NE(world.slot().current(), nullptr);
+  }
+  EXPECT_GE(world.slot().counters().renewal_failures, 3u);
+  EXPECT_LE(world.slot().counters().renewal_failures + world.slot().counters().fetch_failures, 20u);
+  world.manager.on_renew = [&](const Lease& lease) { return world.manager.renew(lease); };
+  world.manager.on_fetch = [&] { return world.manager.issue(); };
+  world.timers.advance(5min);
+  ASSERT_NE(world.slot().current(), nullptr);
+  EXPECT_TRUE(world.manager.user_alive(world.slot().current()->credential->user));
+}
+
+TEST(SlotLease, AnOutageLongerThanTheLeaseStopsServingAndRecovers) {
+  World world;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.manager.on_renew = [](const Lease&) -> Result<Lease> { return failure(ErrorCode::timed_out); };
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return failure(ErrorCode::timed_out); };
+  world.timers.advance(59min);
+  EXPECT_NE(world.slot().current(), nullptr);
+  EXPECT_EQ(world.observer.endings.size(), 1u);
+  world.timers.advance(2min);
+  EXPECT_EQ(world.slot().current(), nullptr);
+  EXPECT_EQ(world.observer.gone, std::vector<std::uint64_t>{1});
+  EXPECT_FALSE(world.get(5s));
+  world.timers.advance(5h);
+  const auto attempts = world.slot().counters().fetches;
+  EXPECT_LE(attempts, 5u * 70u + 20u);
+  world.manager.on_fetch = [&] { return world.manager.issue(); };
+  world.timers.advance(70s);
+  EXPECT_NE(world.slot().current(), nullptr);
+}
+
+TEST(SlotLease, ALeaseEndedByOthersIsReplacedAtOnceAndItsSessionsTold) {
+  World world;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(10min);
+  world.manager.leases["database/creds/app/1"].revoked = true;
+  world.timers.advance(35min);
+  EXPECT_EQ(world.slot().current()->number, 2u);
+  ASSERT_EQ(world.observer.endings.size(), 1u);
+  EXPECT_LE(world.observer.endings[0].deadline.wall, world.observer.endings[0].at.wall);
+  EXPECT_EQ(world.observer.gone, std::vector<std::uint64_t>{1});
+}
+
+TEST(SlotLease, WhenRenewalIsForbiddenTheSuccessorIsFetchedAtOnce) {
+  World world;
+  world.manager.on_renew = [](const Lease&) -> Result<Lease> { return failure(ErrorCode::denied); };
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(45min);
+  EXPECT_EQ(world.slot().current()->number, 2u);
+  EXPECT_EQ(world.slot().counters().renewals, 1u);
+  EXPECT_TRUE(world.manager.user_alive("v-1"));
+  EXPECT_TRUE(world.observer.gone.empty()) << "its lease runs to its end";
+  world.timers.advance(10h);
+  EXPECT_LE(world.slot().counters().fetches, 17u);
+}
+
+TEST(SlotLease, ASuspendedMachineDoesNotServeWhatExpiredMeanwhile) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.timers.jump(2h);
+  EXPECT_EQ(world.slot().current(), nullptr);
+  const auto result = world.get();
+  ASSERT_TRUE(result);
+  EXPECT_EQ((*result)->number, 2u);
+}
+
+TEST(SlotLease, AfterASuspensionOverARenewalTheRenewalComesBeforeServing) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.timers.jump(50min);
+  bool answered = false;
+  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr> result) {
+    ASSERT_TRUE(result);
+    answered = true;
+    EXPECT_EQ(world.slot().counters().renewals, 1u);
+    EXPECT_EQ((*result)->number, 1u);
+  });
+  EXPECT_FALSE(answered);
+  world.timers.advance(1s);
+  EXPECT_TRUE(answered);
+  EXPECT_EQ(world.manager.renew_times.size(), 1u);
+}
+
+TEST(SlotLease, CheckNowNoticesWhatTimersMissed) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.timers.jump(50min);
+  world.slot().check_now();
+  world.timers.advance(100ms);
+  EXPECT_EQ(world.manager.renew_times.size(), 1u);
+  world.slot().check_now();
+  world.timers.advance(100ms);
+  EXPECT_EQ(world.manager.renew_times.size(), 1u) << "nothing is overdue any more";
+}
+
+TEST(SlotLease, AWallClockSetBackDoesNotLengthenALease) {
+  World world;
+  world.manager.on_renew = [](const Lease&) -> Result<Lease> { return failure(ErrorCode::retry_later); };
+  ASSERT_TRUE(world.get());
+  world.timers.jump(-24h);
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return failure(ErrorCode::retry_later); };
+  world.timers.advance(61min);
+  EXPECT_EQ(world.slot().current(), nullptr);
+}
+
+TEST(SlotLease, AnIdleSlotSleeps) {
+  World world;
+  ASSERT_TRUE(world.get());
+  const auto before = world.timers.fired;
+  world.timers.advance(1h);
+  EXPECT_LE(world.timers.fired - before, 130u);
+}
+
+TEST(SlotLease, OurOwnTokenIsRenewedWhenItAsksAndBacksOff) {
+  World world;
+  world.manager.keep_alive_at = world.timers.now().wall + 10min;
+  ASSERT_TRUE(world.get());
+  world.timers.advance(9min);
+  EXPECT_EQ(world.manager.kept_alive, 0u);
+  world.manager.on_keep_alive = [&]() -> Result<void> {
+    world.manager.keep_alive_at = world.timers.now().wall + 10min;
+    return {};
+  };
+  world.timers.advance(92min);
+  EXPECT_EQ(world.manager.kept_alive, 10u);
+  world.manager.on_keep_alive = []() -> Result<void> { return failure(ErrorCode::retry_later); };
+  world.timers.advance(1h);
+  EXPECT_LE(world.slot().counters().keep_alive_failures, 20u);
+  EXPECT_GE(world.slot().counters().keep_alive_failures, 10u);
+}
+
+TEST(SlotLease, AKeepAliveThatDoesNotMoveItsTimeIsNoHotLoop) {
+  World world;
+  world.manager.keep_alive_at = world.timers.now().wall;
+  world.slot().prefetch();
+  world.timers.advance(10s);
+  EXPECT_LE(world.manager.kept_alive, 11u);
+  EXPECT_NE(world.slot().current(), nullptr);
+}
+
+}  // namespace
+}  // namespace sallyport::credentials
