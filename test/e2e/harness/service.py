@@ -1,0 +1,78 @@
+"""`sallyport serve` with a configuration of the test's, ready to be connected to."""
+
+import os
+import pwd
+import signal
+import subprocess
+
+from .processes import stop, wait_for
+
+
+class Service:
+    def __init__(self, sallyport, pg, pki, auth, user="app", allow=None, extra_target="", extra="", tls="", port=5432):
+        self.sallyport = sallyport
+        self.directory = os.path.join(sallyport.folder, "sock")
+        self.audit_directory = os.path.join(sallyport.folder, "audit")
+        self.port = port
+        os.makedirs(self.directory, exist_ok=True)
+        for path, mode in ((sallyport.folder, 0o755), (self.directory, 0o755)):
+            os.chmod(path, mode)
+        self.text = f"""version: 1
+targets:
+  main:
+    engine: postgresql
+    host: localhost
+    port: {pg.port}
+    database: app
+    auth: "{auth}"
+    {f'user: {user}' if user else ''}
+    tls: {{roots: ["{pki.ca}"]{', ' + tls if tls else ''}}}
+{extra_target}
+routes:
+  - listen: "unix:{self.directory}:{port}"
+    target: main
+    allow: {allow or '[{user: root}]'}
+state: "sqlite:{sallyport.folder}/state/state.db"
+audit: {{dir: "{self.audit_directory}"}}
+{extra}
+"""
+        self.config = sallyport.config(self.text)
+        self.run = None
+
+    def rewrite(self, old, new):
+        assert old in self.text
+        self.text = self.text.replace(old, new)
+        self.sallyport.config(self.text)
+
+    @property
+    def socket(self):
+        return os.path.join(self.directory, f".s.PGSQL.{self.port}")
+
+    def start(self, env=None):
+        self.run = self.sallyport.start("serve", "-c", self.config, env=env)
+
+        def ready():
+            if self.run.process.poll() is not None:
+                raise AssertionError(f"serve ended with {self.run.code}:\n{self.run.output}")
+            return os.path.exists(self.socket)
+        wait_for(ready, "serve to listen", 20)
+        return self
+
+    def stop(self, number=signal.SIGTERM, seconds=30):
+        stop(self.run.process, number, seconds)
+        return self.run
+
+    def psql(self, *statements, user="app", account=None, database="app", seconds=60):
+        """psql as another account of this machine; the finished process."""
+        who = {}
+        if account:
+            entry = pwd.getpwnam(account)
+            who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+        words = [w for s in statements for w in ("-c", s)]
+        return subprocess.run(["psql", "-X", "-A", "-t", "-q", "-h", self.directory, "-p", str(self.port), "-U", user,
+                               "-d", database, *words], capture_output=True, text=True, timeout=seconds, cwd="/",
+                              env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, **who)
+
+    def psycopg(self, **more):
+        import psycopg
+        return psycopg.connect(host=self.directory, port=self.port, user="app", dbname="app", **more)

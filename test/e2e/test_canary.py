@@ -1,0 +1,143 @@
+"""Invariant 1 over the whole way: the canary is in no output, file, environment, argument list or core image."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from conftest import require
+from harness import canary
+from harness.children import psql, python
+from harness.service import Service
+
+BUSY = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+print("busy", flush=True)
+until = time.monotonic() + float(os.environ.get("SECONDS", "4"))
+while time.monotonic() < until: c.execute("SELECT 1"); time.sleep(0.05)
+"""
+
+
+@pytest.mark.parametrize("verbosity", [[], ["-v"], ["-v", "-v", "-v"]], ids=["plain", "v", "vvv"])
+@pytest.mark.parametrize("case", ["good", "bad password", "no server", "bad database", "bad ca"])
+def test_every_outcome_at_every_verbosity(sallyport, file_url, pki, secret, case, verbosity):
+    changes = {"good": {}, "bad password": {"password": secret + "x", "name": "wrong"}, "no server": {"port": 1},
+               "bad database": {"dbname": "nope"}, "bad ca": {"sslrootcert": pki.other_ca}}[case]
+    run = sallyport.exec(psql("SELECT 1"), file_url(**changes), flags=verbosity)
+    assert (run.code == 0) == (case == "good"), run.output
+    home = os.path.join(sallyport.folder, "home")
+    sallyport.assert_no_canary(secret, allowed_files=[f"{home}/password", f"{home}/wrong"])
+
+
+def test_serve_with_its_trail_and_state(sallyport, pg, pki, secret):
+    path = sallyport.secret_file(secret)
+    service = Service(sallyport, pg, pki, f"file:{path}").start()
+    assert service.psql("SELECT 1").stdout == "1\n"
+    service.psql("SELECT 1/0")
+    service.psql("SELECT 1", account="nobody")
+    assert canary.search_processes(secret, service.run.pid) == []
+    service.stop()
+    sallyport.assert_no_canary(secret, allowed_files=[path])
+
+
+@pytest.mark.parametrize("form", [
+    "postgresql://app:{quoted}@localhost/app", '{{"username": "app", "password": {json}}}', "{secret}"],
+    ids=["uri", "json", "bare"])
+def test_every_shape_of_a_secret(sallyport, pg, pki, secret, form):
+    import json
+    import urllib.parse
+    text = form.format(secret=secret, json=json.dumps(secret), quoted=urllib.parse.quote(secret, safe=""))
+    path = sallyport.secret_file(text)
+    url = f"file:{path}?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    assert sallyport.exec(psql("SELECT current_user"), url, flags=["-v", "-v"]).ok().stdout == "app\n"
+    sallyport.assert_no_canary(secret, allowed_files=[path])
+
+
+@pytest.mark.parametrize("text", ['{{"username": "app", "password": {json}', '{{"password": {json}, "username": 5}}',
+                                  "postgresql://app:{quoted}@[::1/app", '[{json}]'])
+def test_a_secret_that_cannot_be_parsed_is_not_quoted(sallyport, pg, pki, secret, text):
+    import json
+    import urllib.parse
+    path = sallyport.secret_file(text.format(json=json.dumps(secret), quoted=urllib.parse.quote(secret, safe="")))
+    url = f"file:{path}?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    run = sallyport.exec(psql("SELECT 1"), url, flags=["-v", "-v"])
+    assert run.code != 0
+    sallyport.assert_no_canary(secret, allowed_files=[path])
+
+
+def test_a_password_in_a_variable_is_taken_from_the_environment_and_not_handed_on(sallyport, pg, pki, secret):
+    url = f"env:DB_PASSWORD?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    run = sallyport.start_exec(python(BUSY), url, env={"DB_PASSWORD": secret})
+    run.until("busy")
+    assert canary.search_processes(secret, run.pid) == []
+    run.wait().ok()
+    sallyport.assert_no_canary(secret)
+
+
+def test_a_password_of_systemd(sallyport, pg, pki, secret):
+    folder = os.path.join(sallyport.folder, "credentials")
+    os.makedirs(folder, mode=0o700)
+    with open(os.path.join(folder, "db"), "w", encoding="utf-8") as file:
+        file.write(secret)
+    os.chmod(os.path.join(folder, "db"), 0o600)
+    url = f"systemd:db?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    run = sallyport.exec(psql("SELECT current_user"), url, env={"CREDENTIALS_DIRECTORY": folder}).ok()
+    assert run.stdout == "app\n"
+    sallyport.assert_no_canary(secret, allowed_files=[os.path.join(folder, "db")])
+
+
+def test_a_world_readable_secret_file_is_refused(sallyport, file_url, secret):
+    url = file_url()
+    os.chmod(os.path.join(sallyport.folder, "home", "password"), 0o644)
+    run = sallyport.exec(psql("SELECT 1"), url)
+    assert run.code in (2, 125) and "chmod" in run.stderr
+    sallyport.assert_no_canary(secret, allowed_files=[f"{sallyport.folder}/home/password"])
+
+
+def gcore(pid, folder):
+    """The bytes of a core image of `pid` made as root; None where that is not allowed."""
+    prefix = os.path.join(folder, "core")
+    done = subprocess.run(["gcore", "-o", prefix, str(pid)], capture_output=True, text=True)
+    path = f"{prefix}.{pid}"
+    if done.returncode != 0 or not os.path.exists(path):
+        return None
+    with open(path, "rb") as file:
+        data = file.read()
+    os.unlink(path)
+    return data
+
+
+def test_memory_images(sallyport, file_url, secret, tmp_path):
+    require(shutil.which("gcore"), "gcore (gdb)")
+    # The file's path must not betray its contents, and the search must be able to find: the child is the proof.
+    run = sallyport.start_exec(python(BUSY, secret), file_url(), env={"SECONDS": "20"})
+    run.until("busy")
+    image = gcore(run.pid, str(tmp_path))
+    if image is None:
+        run.process.terminate()
+        pytest.skip("this machine does not let root attach to a process")
+    from harness.processes import descendants
+    child = gcore(descendants(run.pid)[-1], str(tmp_path))
+    found = canary.search(secret, image)
+    run.process.terminate()
+    run.wait()
+    assert child and canary.search(secret, child), "the search itself finds nothing: it proves nothing"
+    assert found == [], found
+
+
+def test_no_core_dump_and_not_dumpable(sallyport, file_url):
+    run = sallyport.start_exec(python(BUSY), file_url())
+    run.until("busy")
+    with open(f"/proc/{run.pid}/limits", encoding="ascii") as file:
+        assert re.search(r"Max core file size\s+0\s", file.read())
+    assert os.stat(f"/proc/{run.pid}/mem").st_uid == 0      # what PR_SET_DUMPABLE 0 does to a process's files
+    run.wait().ok()
+
+
+def test_no_descriptor_is_inherited_by_the_child(sallyport, file_url):
+    run = sallyport.exec(["sh", "-c", "ls /proc/self/fd | wc -l; exec ls -l /proc/self/fd"], file_url()).ok()
+    for line in run.stdout.splitlines()[1:]:
+        assert "anon_inode" not in line and "socket:" not in line, run.stdout

@@ -1,0 +1,118 @@
+"""kill -9 at random points under load: the trail opens, nothing accepted is missing, no lease outlives the next start."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+
+import pytest
+
+from harness.openbao import ApiError
+from harness.processes import wait_for
+from harness.service import Service
+
+ROUNDS = int(os.environ.get("SALLYPORT_KILL_ROUNDS", "20" if os.environ.get("SALLYPORT_SOAK") else "4"))
+
+
+def lookups(bao, role):
+    try:
+        return set(bao.leases(role))
+    except ApiError:
+        return set()
+
+
+def test_random_kills_under_load(sallyport, pg, bao, pki):
+    bao.role("killed", ttl="10m", max_ttl="1h")
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    chance = random.Random(seed)
+    service = Service(sallyport, pg, pki, "vault:database/creds/killed", user=None,
+                      extra_target="    run_as: app_owner\n    pool: {min_ready: 2}")
+    env = bao.environment(bao.token())
+    admitted = []           # backend pids of sessions that were let in: each must be in the trail
+    for _ in range(ROUNDS):
+        service.start(env=env)
+        until = time.monotonic() + chance.uniform(0.05, 1.5)
+        load = subprocess.Popen(["pgbench", "-n", "-C", "-c", "4", "-t", "1000000", "-f", "/dev/stdin", "-h", service.directory,
+                                 "-U", "app", "app"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                                stderr=subprocess.DEVNULL)
+        load.stdin.write(b"SELECT 1;\n")
+        load.stdin.close()
+        while time.monotonic() < until:
+            try:
+                with service.psycopg() as connection:
+                    admitted.append(connection.info.backend_pid)
+            except Exception:
+                break
+        service.run.process.send_signal(signal.SIGKILL)
+        service.run.wait()
+        load.terminate()
+        load.wait()
+    service.start(env=env)
+    live = wait_for(lambda: lookups(bao, "killed"), "the new instance to hold a lease", 20)
+    wait_for(lambda: len(lookups(bao, "killed")) <= 2, f"orphaned leases to be revoked (now {len(live)})", 30)
+    service.stop()
+    wait_for(lambda: not lookups(bao, "killed"), "the last lease to be revoked", 20)
+    rows = sallyport.audit("-c", service.config)
+    recorded = [row.get("upstream_pid") for row in rows if row.get("kind", row.get("event")) == "session_start"]
+    missing = [pid for pid in admitted if pid not in recorded]
+    assert admitted and not missing, f"{len(missing)} of {len(admitted)} admitted sessions have no record"
+
+
+def test_an_exec_that_was_killed_leaves_an_orphan_that_the_next_exec_revokes(sallyport, bao, vault_url):
+    bao.role("orphan", ttl="10m", max_ttl="1h")
+    env = bao.environment(bao.token())
+    run = sallyport.start_exec(["sh", "-c", "psql -XAtqc \"SELECT 'in'\"; sleep 30"], vault_url("orphan"), env=env)
+    run.until("in")
+    orphans = set(bao.leases("orphan"))
+    assert orphans
+    run.process.kill()
+    run.wait()
+    assert set(bao.leases("orphan")) == orphans
+    sallyport.exec(["true"], vault_url("orphan"), env=env).ok()
+    wait_for(lambda: not bao.leases("orphan"), "the orphan to be revoked", 15)
+
+
+def test_a_live_neighbours_lease_is_not_an_orphan(sallyport, bao, vault_url):
+    bao.role("neighbour", ttl="10m", max_ttl="1h")
+    env = bao.environment(bao.token())
+    first = sallyport.start_exec(["sh", "-c", "psql -XAtqc \"SELECT 'in'\"; sleep 4; psql -XAtqc \"SELECT 'still'\""],
+                                 vault_url("neighbour"), env=env)
+    first.until("in")
+    held = set(bao.leases("neighbour"))
+    sallyport.exec(["true"], vault_url("neighbour"), env=env).ok()
+    assert held <= set(bao.leases("neighbour"))
+    assert "still" in first.wait().ok().stdout
+
+
+@pytest.mark.parametrize("planted", ["database/creds/other/abc", "sys/creds/orphan/x", "database/creds/planted-elsewhere/../x"])
+def test_a_planted_journal_entry_revokes_nothing_of_others(sallyport, bao, vault_url, planted):
+    """Whatever stands in a journal, only leases of its own mount and role are touched."""
+    bao.role("other", ttl="10m", max_ttl="1h")
+    bao.role("orphan", ttl="10m", max_ttl="1h")
+    token = bao.token()
+    victim = bao.call("GET", "database/creds/other", token=token)["lease_id"]
+    env = bao.environment(token)
+    run = sallyport.start_exec(["sh", "-c", "psql -XAtqc \"SELECT 'in'\"; sleep 30"], vault_url("orphan"), env=env)
+    run.until("in")
+    own = bao.leases("orphan")[0]
+    run.process.kill()
+    run.wait()
+    changed = 0
+    for base, _, names in os.walk(sallyport.state):
+        for name in names:
+            path = os.path.join(base, name)
+            with open(path, "rb") as file:
+                data = file.read()
+            needle = f"database/creds/orphan/{own}".encode()
+            if needle in data:
+                replacement = (victim if planted.startswith("database/creds/other") else planted).encode()
+                with open(path, "wb") as file:
+                    file.write(data.replace(needle, replacement))
+                changed += 1
+    assert changed, "no journal names the lease: this test proves nothing"
+    sallyport.exec(["true"], vault_url("orphan"), env=env).ok()
+    time.sleep(1)
+    assert victim.rsplit("/", 1)[1] in bao.leases("other")
+    bao.call("PUT", "sys/leases/revoke", {"lease_id": victim, "sync": True})

@@ -1,0 +1,98 @@
+"""The credential's life under load: users are really dropped while transactions go on, and none fails."""
+
+import re
+import subprocess
+
+import pytest
+
+from harness.children import python
+from harness.processes import wait_for
+
+
+@pytest.fixture(scope="module")
+def tables(pg):
+    subprocess.run(["pgbench", "-i", "-q", "-s", "1", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "app"],
+                   check=True, capture_output=True)
+    pg.sql("".join(f"ALTER TABLE pgbench_{t} OWNER TO app_owner;" for t in ("accounts", "branches", "tellers", "history")),
+           database="app")
+    yield
+    pg.sql("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
+
+
+def users_in(log):
+    return set(re.findall(r"connection authorized: user=(v-\S+)", log))
+
+
+@pytest.mark.parametrize("mode", ["simple", "prepared"])
+def test_pgbench_while_every_user_lives_six_seconds(sallyport, bao, vault_url, pg, tables, mode):
+    bao.role("six", ttl="3s", max_ttl="6s")
+    with pg.log_since() as read:
+        run = sallyport.exec(["pgbench", "-n", "-c", "4", "-T", "20", "-M", mode], vault_url("six"),
+                             env=bao.environment(bao.token()), seconds=90).ok()
+        assert re.search(r"failed transactions: 0 ", run.stdout), run.output
+        users = users_in(read())
+        assert len(users) >= 4, users
+    wait_for(lambda: not pg.sql("SELECT 1 FROM pg_roles WHERE rolname = ANY(%s)", list(users)),
+             "all its users to be dropped", 20)
+
+
+def test_a_movable_session_sees_its_backend_change_and_nothing_else(sallyport, bao, vault_url, pg):
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, options="-c statement_timeout=12345")
+c.execute("SET DateStyle = 'German'")
+pids, users = set(), set()
+until = time.monotonic() + 14
+while time.monotonic() < until:
+    pid, user, timeout, style = c.execute("SELECT pg_backend_pid(), session_user, current_setting('statement_timeout'), "
+                                          "current_setting('DateStyle')", prepare=True).fetchone()
+    pids.add(pid); users.add(user); assert timeout == "12345ms" and style.startswith("German"), (timeout, style)
+    time.sleep(0.05)
+print(len(pids) > 1, len(users) > 1)
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "True True\n"
+
+
+def test_a_session_with_state_hears_57p01_at_a_boundary_before_its_user_dies(sallyport, bao, vault_url):
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+c.execute("CREATE TEMP TABLE mine (a int)")
+started = time.monotonic()
+try:
+    while time.monotonic() < started + 20:
+        c.execute("INSERT INTO mine VALUES (1)"); time.sleep(0.05)
+    print("never told")
+except psycopg.Error as e: print(e.sqlstate, bool(getattr(e.diag, "message_hint", None)))
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "57P01 True\n"
+
+
+def test_a_long_lease_is_renewed_and_kept(sallyport, bao, vault_url, pg):
+    bao.role("renewed", ttl="3s", max_ttl="1h")
+    script = """
+import os, psycopg, time
+users = set()
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+for _ in range(20): users.add(c.execute("SELECT session_user").fetchone()[0]); time.sleep(0.5)
+users.add(psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT session_user").fetchone()[0])
+print(len(users))
+"""
+    run = sallyport.exec(python(script), vault_url("renewed"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "1\n"
+
+
+def test_idle_in_transaction_is_not_cut_while_its_lease_can_be_renewed(sallyport, bao, vault_url):
+    bao.role("renewed", ttl="3s", max_ttl="1h")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"])
+c.execute("CREATE TEMP TABLE t (a int)"); time.sleep(8); c.execute("INSERT INTO t VALUES (1)"); c.commit()
+print(c.execute("SELECT count(*) FROM t").fetchone()[0])
+"""
+    run = sallyport.exec(python(script), vault_url("renewed"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "1\n"

@@ -1,0 +1,248 @@
+"""`serve`: one Unix socket for several users, reload, drain, and files that must not be somebody else's."""
+
+import os
+import signal
+import subprocess
+import time
+
+import psycopg
+import pytest
+
+from conftest import attempts_in, connections_in
+from harness.processes import wait_for
+from harness.service import Service
+
+
+@pytest.fixture
+def service(sallyport, pg, pki, secret):
+    def make(**more):
+        return Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}", **more)
+    return make
+
+
+def test_psql_connects_and_the_trail_names_the_user(service, sallyport):
+    it = service().start()
+    assert it.psql("SELECT current_user").stdout == "app\n"
+    assert it.stop().code == 0
+    assert not os.path.exists(it.socket)
+
+
+def test_an_account_that_policy_does_not_name_causes_no_upstream_connection(service, pg):
+    it = service(extra_target="    pool: {min_ready: 0}").start()
+    with pg.log_since() as read:
+        refused = it.psql("SELECT 1", account="nobody")
+        assert refused.returncode == 2 and "28000" not in refused.stdout
+        assert attempts_in(read()) == 0
+    it.stop()
+
+
+def test_an_account_that_policy_names_gets_in(service):
+    it = service(allow='[{user: postgres}]').start()
+    assert it.psql("SELECT 'hello'", account="postgres").stdout == "hello\n"
+    assert it.psql("SELECT 'hello'").returncode == 2
+    it.stop()
+
+
+def test_the_same_backend_serves_the_next_client_reset(service):
+    it = service().start()
+    first = it.psql("SELECT pg_backend_pid()", "SET work_mem = '99MB'").stdout
+    second = it.psql("SELECT pg_backend_pid()", "SHOW work_mem").stdout
+    assert first.strip() == second.split()[0] and second.split()[1] == "4MB"
+    it.stop()
+
+
+def test_clients_above_max_wait_their_turn(service):
+    it = service(extra_target="    pool: {max: 2, wait_max: 20 s}").start()
+    holders = [it.psycopg(), it.psycopg()]
+    waiting = subprocess.Popen(["psql", "-XAtqc", "SELECT 'waited'", "-h", it.directory, "-U", "app", "-d", "app"],
+                               stdout=subprocess.PIPE, text=True)
+    time.sleep(0.5)
+    assert waiting.poll() is None
+    holders[0].close()
+    assert waiting.communicate(timeout=20)[0] == "waited\n"
+    holders[1].close()
+    it.stop()
+
+
+def test_a_client_that_waits_too_long_is_told_the_limit(service):
+    it = service(extra_target="    pool: {max: 1, wait_max: 1 s}").start()
+    holder = it.psycopg()
+    refused = it.psql("SELECT 1")
+    assert refused.returncode == 2 and "1 s" in refused.stderr
+    holder.close()
+    it.stop()
+
+
+def test_sigterm_lets_live_sessions_end_and_admits_no_new_ones(service):
+    it = service().start()
+    live = it.psycopg(autocommit=True)
+    live.execute("SELECT 1")
+    it.run.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: it.psql("SELECT 1").returncode != 0, "new sessions to be refused")
+    assert live.execute("SELECT 'still'").fetchone() == ("still",)
+    assert it.run.process.poll() is None
+    live.close()
+    assert it.run.wait(20).code == 0
+
+
+def test_a_second_sigterm_stops_at_once(service):
+    it = service().start()
+    live = it.psycopg(autocommit=True)
+    live.execute("SELECT 1")
+    it.run.process.send_signal(signal.SIGTERM)
+    time.sleep(0.5)
+    it.run.process.send_signal(signal.SIGTERM)
+    it.run.wait(10)
+    with pytest.raises(psycopg.OperationalError):
+        live.execute("SELECT 1")
+
+
+def test_sighup_applies_a_valid_file_to_new_sessions(service):
+    it = service().start()
+    live = it.psycopg(autocommit=True)
+    live.execute("SELECT 1")
+    it.rewrite("[{user: root}]", "[{user: root}, {user: postgres}]")
+    it.run.process.send_signal(signal.SIGHUP)
+    wait_for(lambda: it.psql("SELECT 'now'", account="postgres").stdout == "now\n", "postgres to be admitted")
+    assert live.execute("SELECT 'still'").fetchone() == ("still",)
+    live.close()
+    it.stop()
+
+
+def test_sighup_rejects_an_invalid_file_whole(service):
+    it = service().start()
+    it.rewrite("[{user: root}]", "[{user: root}, {user: postgres}]")
+    it.rewrite("audit:", "audti:")
+    it.run.process.send_signal(signal.SIGHUP)
+    it.run.until("audti")
+    assert it.psql("SELECT 'as before'").stdout == "as before\n"
+    assert it.psql("SELECT 1", account="postgres").returncode == 2
+    it.stop()
+
+
+def test_check_config_accepts_what_serve_accepts(service, sallyport):
+    it = service()
+    assert sallyport.run("check-config", "-c", it.config).code == 0
+
+
+@pytest.mark.parametrize("old, new, says", [
+    ("database: app", "databse: app", "database"), ("port: ", "port: x", "port"), ("version: 1", "version: 9", "version"),
+    ("engine: postgresql", "engine: mysql", "not in this version"), ("target: main", "target: mian", "main"),
+    ("audit: {", "alerts: {}\naudit: {", "not in this version")])
+def test_check_config_names_line_column_and_remedy(service, sallyport, old, new, says):
+    it = service()
+    it.rewrite(old, new)
+    run = sallyport.run("check-config", "-c", it.config)
+    assert run.code == 2 and says in run.output
+    assert f"{it.config}:" in run.output
+    assert sallyport.run("serve", "-c", it.config).code == 2
+
+
+def test_a_literal_password_is_refused_without_being_repeated(service, sallyport):
+    it = service()
+    it.rewrite("    user: app", "    user: app\n    password: hunter2-in-clear")
+    run = sallyport.run("check-config", "-c", it.config)
+    assert run.code == 2 and "hunter2" not in run.output and "file:" in run.output
+
+
+def test_a_configuration_that_others_can_write_is_refused(service, sallyport):
+    it = service()
+    os.chmod(it.config, 0o666)
+    run = sallyport.run("serve", "-c", it.config)
+    assert run.code == 2 and "chmod" in run.output
+
+
+def test_a_second_instance_is_refused_and_the_first_goes_on(service, sallyport):
+    it = service().start()
+    second = sallyport.run("serve", "-c", it.config)
+    assert second.code == 2 and second.stderr.strip()
+    assert it.psql("SELECT 'first'").stdout == "first\n"
+    it.stop()
+
+
+def test_a_stale_socket_is_replaced(service):
+    it = service().start()
+    it.run.process.kill()
+    it.run.wait()
+    assert os.path.exists(it.socket)
+    it.start()
+    wait_for(lambda: it.psql("SELECT 'again'").stdout == "again\n", "the new instance to serve")
+    it.stop()
+
+
+@pytest.mark.parametrize("spoil, says", [
+    (lambda d: os.chmod(d, 0o777), "chmod"),
+    (lambda d: os.chown(d, 65534, 65534), "own"),
+    (lambda d: (os.rmdir(d), os.symlink("/tmp", d)), "link"),
+])
+def test_a_socket_directory_that_is_not_ours_is_refused(service, sallyport, spoil, says):
+    if os.getuid() != 0:
+        pytest.skip("needs root to give the directory away")
+    it = service()
+    spoil(it.directory)
+    run = sallyport.run("serve", "-c", it.config)
+    assert run.code == 2 and says in run.output.lower(), run.output
+
+
+def test_the_server_restarted_under_load_is_survived(service, own_pg, pki, sallyport, secret):
+    it = Service(sallyport, own_pg, pki, f"file:{sallyport.secret_file(secret)}").start()
+    assert it.psql("SELECT 1").stdout == "1\n"
+    with subprocess.Popen(["pgbench", "-n", "-S", "-c", "4", "-T", "6", "-h", it.directory, "-U", "app", "app"],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
+        time.sleep(1)
+        own_pg.restart(immediate=True)
+    wait_for(lambda: it.psql("SELECT 'back'").stdout == "back\n", "new sessions after the restart", 30)
+    it.stop()
+
+
+def test_a_server_that_is_away_is_said_to_the_client_and_found_again(service, own_pg, pki, sallyport, secret):
+    it = Service(sallyport, own_pg, pki, f"file:{sallyport.secret_file(secret)}").start()
+    own_pg.stop()
+    refused = it.psql("SELECT 1")
+    assert refused.returncode == 2 and "refused" in refused.stderr and str(own_pg.port) in refused.stderr
+    own_pg.start()
+    wait_for(lambda: it.psql("SELECT 'back'").stdout == "back\n", "the server to be found again", 30)
+    it.stop()
+
+
+@pytest.mark.parametrize("tls, certificate, admitted", [
+    ("mode: require, reason: test, until: \"{soon}\"", "wrong-ca", True),
+    ("mode: verify-ca, reason: test, until: \"{soon}\"", "other-host", True),
+    ("mode: verify-ca, reason: test, until: \"{soon}\"", "wrong-ca", False),
+    ("crl: \"{crl}\"", "good", True),
+    ("crl: \"{crl}\"", "revoked", False),
+    ("min_version: \"1.3\"", "good", True),
+])
+def test_modes_and_revocation_lists(service, pg, pki, tls, certificate, admitted):
+    soon = time.strftime("%Y-%m-%d", time.gmtime(time.time() + 20 * 86400))
+    with pg.certificate(certificate), pg.log_since() as read:
+        it = service(tls=tls.format(soon=soon, crl=pki.crl)).start()
+        done = it.psql("SELECT 'in'")
+        assert (done.stdout == "in\n") == admitted, done.stderr
+        assert bool(connections_in(read())) == admitted
+        if "reason" in tls:
+            assert "tls.until" in it.run.output or soon in it.run.output
+        if certificate == "revoked":
+            assert "revoked" in done.stderr
+        it.stop()
+
+
+def test_a_weaker_mode_needs_a_reason_and_an_end(service, sallyport):
+    it = service(tls="mode: require")
+    run = sallyport.run("check-config", "-c", it.config)
+    assert run.code == 2 and "reason" in run.output and "until" in run.output
+
+
+def test_a_client_certificate_logs_in(service, sallyport, pg, pki, secret):
+    keys = f'certificate: "{pki.leaf("client").certificate}", key: "{pki.leaf("client").key}"'
+    it = service(user="cert_user", tls=keys).start()
+    assert it.psql("SELECT current_user").stdout == "cert_user\n"
+    it.stop()
+
+
+@pytest.mark.parametrize("user, method", [("md5_user", "md5"), ("plain_user", "password")])
+def test_weaker_login_methods_work_where_a_reason_is_given(service, user, method):
+    it = service(user=user, extra_target=f"    login_methods: [{method}]\n    login_reason: the test's server is old").start()
+    assert it.psql("SELECT current_user").stdout == f"{user}\n"
+    assert "login_reason" in it.run.output or "old" in it.run.output
+    it.stop()

@@ -1,0 +1,124 @@
+"""Who is not the child or below it gets nothing, and the server never hears of it (invariant 3)."""
+
+import os
+import subprocess
+
+import pytest
+
+from conftest import attempts_in, connections_in
+from harness.children import python
+from harness.processes import wait_for
+
+HOLD = """
+import json, os, subprocess, sys, time
+print("child " + json.dumps({k: os.environ.get(k) for k in ("DATABASE_URL", "PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD")}), flush=True)
+time.sleep(float(sys.argv[1]))
+"""
+
+
+def hold(sallyport, url, flags=(), seconds=8):
+    import json
+    run = sallyport.start_exec(python(HOLD, str(seconds)), url, flags=flags)
+    return run, json.loads(run.until(r"child (\{.*\})").group(1))
+
+
+def outside(url, account=None):
+    """psql that is no descendant of the run."""
+    who = {"user": account, "group": account, "extra_groups": []} if account else {}
+    return subprocess.run(["psql", "-XAtqc", "SELECT 'in'", url], capture_output=True, text=True, timeout=40, cwd="/",
+                          env={"PATH": os.environ["PATH"]}, **who)
+
+
+def test_a_process_outside_the_tree_is_refused_on_the_socket(sallyport, file_url, pg):
+    run, child = hold(sallyport, file_url())
+    with pg.log_since() as read:
+        done = outside(child["DATABASE_URL"])
+        assert done.returncode == 2 and "in\n" not in done.stdout
+        assert connections_in(read()) == [] and attempts_in(read()) == 0
+    run.wait().ok()
+
+
+def test_another_account_cannot_even_reach_the_socket(sallyport, file_url):
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another account")
+    run, child = hold(sallyport, file_url())
+    assert outside(child["DATABASE_URL"], "nobody").returncode == 2
+    run.wait().ok()
+
+
+def test_grandchildren_are_served(sallyport, file_url):
+    run = sallyport.exec(["sh", "-c", "sh -c 'sh -c \"psql -XAtqc \\\"SELECT 7\\\"\"'"], file_url()).ok()
+    assert run.stdout == "7\n"
+
+
+def test_a_descendant_in_a_session_of_its_own_is_served(sallyport, file_url):
+    assert sallyport.exec(["setsid", "-w", "psql", "-XAtqc", "SELECT 8"], file_url()).ok().stdout == "8\n"
+
+
+def test_over_tcp_the_run_token_outside_the_tree_opens_nothing(sallyport, file_url, pg):
+    run, child = hold(sallyport, file_url(), flags=["--listen", "tcp"])
+    with pg.log_since() as read:
+        done = outside(child["DATABASE_URL"])
+        assert done.returncode == 2 and "in\n" not in done.stdout
+        assert connections_in(read()) == []
+    run.wait().ok()
+
+
+def test_over_tcp_a_wrong_token_opens_nothing_even_inside(sallyport, file_url, pg):
+    import urllib.parse
+    script = """
+import os, psycopg, urllib.parse
+u = urllib.parse.urlsplit(os.environ["DATABASE_URL"])
+for password in ("", "x" * 43, (u.password or "")[:-1]):
+    try: psycopg.connect(host=u.hostname, port=u.port, user=u.username, dbname=u.path[1:], password=password); print("IN")
+    except psycopg.OperationalError as e: print("out")
+print(psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 'right'").fetchone()[0])
+"""
+    assert urllib.parse
+    run = sallyport.exec(python(script), file_url(), flags=["--listen", "tcp"]).ok()
+    assert run.stdout == "out\nout\nout\nright\n"
+
+
+def test_falling_back_to_tcp_is_said_aloud(sallyport, file_url):
+    run = sallyport.exec(["true"], file_url(), flags=["--listen", "tcp"]).ok()
+    assert "127.0.0.1" in run.stderr or "tcp" in run.stderr.lower()
+
+
+def test_the_listener_is_gone_after_the_run(sallyport, file_url):
+    run, child = hold(sallyport, file_url(), seconds=0.2)
+    run.wait().ok()
+    assert not os.path.exists(child["PGHOST"])
+    wait_for(lambda: outside(child["DATABASE_URL"]).returncode == 2, "the listener to be gone")
+
+
+def test_a_socket_passed_to_a_stranger_is_no_way_in(sallyport, file_url, pg, tmp_path):
+    """A child connects, hands the descriptor to a process outside by SCM_RIGHTS, and exits."""
+    meeting = str(tmp_path / "meeting")
+    import socket
+    import struct
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(meeting)
+    listener.listen()
+    giver = """
+import os, socket, sys
+s = socket.socket(socket.AF_UNIX); s.connect(os.environ["PGHOST"] + "/.s.PGSQL." + os.environ["PGPORT"])
+m = socket.socket(socket.AF_UNIX); m.connect(sys.argv[1]); socket.send_fds(m, [b"x"], [s.fileno()]); m.recv(1)
+"""
+    script = f"import subprocess, sys, time; subprocess.run([sys.executable, '-c', {giver!r}, {meeting!r}]); print('gone', flush=True); time.sleep(4)"
+    run = sallyport.start_exec(python(script), file_url())
+    peer, _ = listener.accept()
+    _, fds, _, _ = socket.recv_fds(peer, 1, 1)
+    peer.sendall(b"x")
+    run.until("gone")
+    with pg.log_since() as read, socket.socket(fileno=fds[0]) as stolen:
+        stolen.settimeout(10)
+        body = struct.pack("!I", 196608) + b"user\0app\0database\0app\0\0"
+        try:
+            stolen.sendall(struct.pack("!I", len(body) + 4) + body)
+            answer = stolen.recv(4096)
+        except OSError:
+            answer = b""
+        assert not answer or answer[:1] == b"E", answer
+        assert connections_in(read()) == []
+    listener.close()
+    run.wait()
