@@ -14,8 +14,10 @@
 #include "wire/postgres/first_packet.h"
 #include "wire/postgres/frame.h"
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -91,32 +93,38 @@ class ClientLogin final : public Conversation {
   using State = std::variant<Fresh, ExpectSslAnswer, ExpectTls, ExpectAuthentication, ExpectChallenge,
                              ExpectSaltedPassword, ExpectServerFinal, ExpectOk, ExpectReady, Finished>;
 
+  /// nullopt: that message is dealt with, go on with the next one.
+  using Step = Result<std::optional<Action>>;
+
   Result<Action> on_started(const Started& event);
   Result<Action> on_received(InputBuffer& input);
   Result<Action> on_ssl_answer(InputBuffer& input);
   Result<Action> on_tls(TlsFacts facts);
   Result<Action> on_computed(const Secret& salted_password);
   Result<Action> send_startup();
+  [[nodiscard]] Error closed_by_server() const;
 
-  /// nullopt: the message is dealt with, go on with the next one.
-  Result<std::optional<Action>> on_message(const Message& message, bool more_behind);
-  Result<std::optional<Action>> on_authentication(Bytes body, bool more_behind);
-  Result<std::optional<Action>> on_ok();
-  Result<std::optional<Action>> on_cleartext_asked();
-  Result<std::optional<Action>> on_md5_asked(const std::array<std::uint8_t, 4>& salt);
-  Result<std::optional<Action>> on_sasl_asked(const std::vector<std::string_view>& mechanisms);
-  Result<std::optional<Action>> on_challenge(std::string_view data);
-  Result<std::optional<Action>> on_server_final(std::string_view data);
-  Result<std::optional<Action>> on_ready_phase(const Message& message, bool more_behind);
+  Step on_message(const Message& message);
+  Step on_authentication(Bytes body);
+  Step on_ok();
+  Step on_cleartext_asked();
+  Step on_md5_asked(const std::array<std::uint8_t, 4>& salt);
+  Step on_sasl_asked(const std::vector<std::string_view>& mechanisms);
+  Step on_challenge(std::string_view data);
+  Step on_server_final(std::string_view data);
+  Step on_ready(Bytes body);
   Result<void> on_parameter(Bytes body);
+  Result<void> on_key(Bytes body);
   Result<void> on_negotiation(Bytes body);
   [[nodiscard]] Error refused_by_server(Bytes body) const;
   [[nodiscard]] bool clear_is_safe() const;
+  [[nodiscard]] const std::string& user() const;
 
   ClientLoginRequest request_;
   std::array<std::uint8_t, crypto::scram_nonce_bytes> random_{};
   State state_ = Fresh{};
   std::size_t received_bytes_ = 0;
+  bool tls_established_ = false;
   bool negotiated_ = false;
   UpstreamGreeting greeting_;
 };

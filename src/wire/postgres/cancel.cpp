@@ -1,0 +1,57 @@
+#include "wire/postgres/cancel.h"
+
+#include "wire/postgres/ssl_answer.h"
+#include "wire/postgres/wire_error.h"
+
+namespace sallyport::postgres {
+
+Result<Action> CancelConversation::send_request() {
+  step_ = Step::expect_close;
+  Send send;
+  encode(send.bytes, request_);
+  return Action{std::move(send)};
+}
+
+Result<Action> CancelConversation::resume(Input input) {
+  if (auto* failed = std::get_if<ActionFailed>(&input.event)) return std::move(failed->error);
+  switch (step_) {
+    case Step::fresh: {
+      if (!std::holds_alternative<Started>(input.event)) break;
+      if (tls_ == LoginTls::disable) return send_request();
+      step_ = Step::expect_ssl_answer;
+      Send send;
+      encode(send.bytes, SslRequest{});
+      return Action{std::move(send)};
+    }
+    case Step::expect_ssl_answer: {
+      auto* received = std::get_if<Received>(&input.event);
+      if (received == nullptr) break;
+      const auto yes = take_ssl_answer(received->input);
+      if (!yes) return yes.error();
+      if (!*yes) return Action{NeedMore{}};
+      step_ = Step::expect_tls;
+      return Action{StartTls{"postgresql"}};
+    }
+    case Step::expect_tls:
+      if (!std::holds_alternative<TlsEstablished>(input.event)) break;
+      return send_request();
+    case Step::expect_close: {
+      if (std::holds_alternative<PeerClosed>(input.event)) {
+        step_ = Step::finished;
+        return Action{Done{}};
+      }
+      auto* received = std::get_if<Received>(&input.event);
+      if (received == nullptr) break;
+      // A server says nothing here; a proxy's complaint changes nothing.
+      received->input.consume(received->input.size());
+      return Action{NeedMore{}};
+    }
+    case Step::finished: break;
+  }
+  if (std::holds_alternative<PeerClosed>(input.event)) {
+    return login_error(ErrorCode::retry_later, "CancelRequest", "the server closed the connection before it took the request");
+  }
+  return login_error(ErrorCode::internal, "CancelRequest", "an event that cannot happen now");
+}
+
+}  // namespace sallyport::postgres
