@@ -51,9 +51,13 @@ class ServedTree {
   ///         be read.
   Result<void> contains(pid_t pid, const UniqueFd& pidfd) const;
 
-  /// The live processes of the tree now, root first (a snapshot: each may be gone a moment later). Zombies and
-  /// we ourselves are not among them. Limit  tree_processes_max.
-  [[nodiscard]] std::vector<ProcessStat> members() const;
+  /// The live processes of the tree now (a snapshot: each may be gone a moment later). Zombies and we ourselves
+  /// are not among them. Limit  tree_processes_max.
+  ///
+  /// `thorough` reads all of /proc, about 10 µs for each process of the machine; `quick` asks the kernel for
+  /// children only and may miss some while others end.
+  enum class Effort { quick, thorough };
+  [[nodiscard]] std::vector<ProcessStat> members(Effort effort = Effort::thorough) const;
 
   [[nodiscard]] pid_t root() const { return root_; }
 
@@ -68,6 +72,7 @@ class ServedTree {
   [[nodiscard]] bool excluded(pid_t pid) const;
   [[nodiscard]] bool known(const ProcessStat& stat) const;
   void remember(const ProcessStat& stat) const;
+  [[nodiscard]] std::vector<ProcessStat> members_by_children() const;
 
   pid_t root_;
   std::uint64_t root_start_ticks_;
