@@ -1,0 +1,237 @@
+#include "broker/broker.h"
+
+#include "base/limits.h"
+
+namespace sallyport::broker {
+
+// ---- one role: its credential and its pool -------------------------------------------------------
+
+class Broker::RoleRuntime final : public credentials::Observer {
+ public:
+  RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role)
+      : broker_(broker), name_(opening.target.name + "/" + role.role.name),
+        slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers, broker.services_.runner,
+              broker.services_.journal, *this, broker.services_.randomness),
+        pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop,
+                                     broker.services_.connector, slot_, broker.services_.randomness)) {}
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  credentials::Slot& slot() { return slot_; }
+  const std::shared_ptr<Pool>& pool() { return pool_; }
+
+ private:
+  static Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role, const std::string& name) {
+    Pool::Settings settings;
+    settings.name = name;
+    settings.reach = opening.reach;
+    settings.role = role.role;
+    settings.pool = opening.target.pool;
+    for (const auto& method : role.role.login_methods) {
+      if (method == "password") settings.methods.cleartext_password = true;
+      if (method == "md5") settings.methods.md5 = true;
+    }
+    return settings;
+  }
+
+  void on_new_generation(credentials::GenerationPtr generation) override {
+    const auto& credential = *generation->credential;
+    broker_.services_.logger.write(LogLevel::info, "a credential was fetched",
+                                   {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)},
+                                    {"user", credential.user}});
+    auto event = credential_event("fetched", generation->number);
+    event.upstream_user = credential.user;
+    if (credential.lease) event.lease_accessor = credential.lease->accessor;
+    broker_.services_.trail.note(std::move(event));
+    if (!generation->ignored_fields.empty()) warn_of_ignored(generation->ignored_fields);
+    pool_->on_new_generation(generation->number);
+  }
+
+  void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override {
+    broker_.on_generation_ending(*pool_, generation->number, deadline.mono);
+  }
+
+  void on_generation_gone(credentials::GenerationPtr generation) override {
+    auto event = credential_event("gone", generation->number);
+    event.upstream_user = generation->credential->user;
+    broker_.services_.trail.note(std::move(event));
+  }
+
+  void on_warning(const std::string& text) override {
+    broker_.services_.logger.write(LogLevel::warning, text, {{"role", name_}});
+  }
+
+  void on_security_event(const credentials::SecurityEvent& event) override {
+    broker_.services_.logger.write(LogLevel::error, event.text, {{"role", name_}, {"event", name_of(event.kind)}});
+    auto record = credential_event(name_of(event.kind), event.generation);
+    record.kind = trail::EventKind::security;
+    record.reason = event.text;
+    broker_.services_.trail.note(std::move(record));
+  }
+
+  void warn_of_ignored(const std::vector<std::string>& fields) {
+    std::string list;
+    for (const auto& field : fields) list += (list.empty() ? "" : ", ") + field;
+    broker_.services_.logger.write(LogLevel::warning, "the secret holds fields that only the configuration may set",
+                                   {{"role", name_}, {"ignored", list}});
+  }
+
+  [[nodiscard]] trail::Event credential_event(std::string_view result, std::uint64_t generation) const {
+    trail::Event event;
+    event.kind = trail::EventKind::credential;
+    event.at = broker_.services_.loop.now().wall;
+    const auto slash = name_.find('/');
+    event.target = name_.substr(0, slash);
+    event.role = name_.substr(slash + 1);
+    event.result = result;
+    event.generation = generation;
+    return event;
+  }
+
+  Broker& broker_;
+  std::string name_;
+  credentials::Slot slot_;
+  std::shared_ptr<Pool> pool_;
+};
+
+// ---- the broker ----------------------------------------------------------------------------------
+
+Broker::Broker(BrokerServices services)
+    : services_(services), buffer_(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
+      session_services_{services.loop,  services.randomness, services.logger, services.trail,
+                        cancels_,       services.connector,  MutableBytes{buffer_}} {}
+
+Broker::~Broker() { sessions_.clear(); }
+
+void Broker::open_target(TargetOpening opening) {
+  close_target(opening.target.name);
+  TargetRuntime runtime;
+  for (auto& role : opening.roles) {
+    const auto name = role.role.name;
+    runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role);
+  }
+  const auto name = opening.target.name;
+  runtime.target = std::move(opening.target);
+  targets_.emplace(name, std::move(runtime));
+}
+
+void Broker::close_target(const std::string& name) {
+  const auto found = targets_.find(name);
+  if (found == targets_.end()) return;
+  for (auto& [role_name, role] : found->second.roles) retire(role);
+  targets_.erase(found);
+}
+
+// Sessions hold the pool; the role's credential has to live as long as they do. Its leases end with the
+// last of them, or at shut-down.
+void Broker::retire(std::shared_ptr<RoleRuntime> role) { retired_.push_back(std::move(role)); }
+
+Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) {
+  const auto found = targets_.find(route.route.target);
+  if (found == targets_.end()) {
+    return Error{ErrorCode::bad_config, Hop::policy, route.route.name, "its target is gone",
+                 "Reload the configuration", {}};
+  }
+  auto& runtime = found->second;
+  auto decision = policy::decide(route.route, runtime.target, {peer.uid, peer.gid}, claims);
+  if (!decision) return decision.error();
+  const auto role = runtime.roles.find(decision->role);
+  if (role == runtime.roles.end()) {
+    return Error{ErrorCode::internal, Hop::policy, route.route.name, "policy chose a role that is not open", {}, {}};
+  }
+  return Access{role->second->pool(), std::move(*decision), runtime.target.name};
+}
+
+void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route) {
+  if (sessions_.size() >= sessions_max) {
+    services_.logger.write(LogLevel::warning, "too many sessions; a connection was closed");
+    return;
+  }
+  ++counters_.accepted;
+  auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
+                                           static_cast<SessionHost&>(*this));
+  auto* started = session.get();
+  sessions_.emplace(started, std::move(session));
+  started->start();
+}
+
+void Broker::on_session_over(Session& session) {
+  services_.loop.at_turn_end([this, which = &session] {
+    if (sessions_.erase(which) != 0) ++counters_.ended;
+  });
+}
+
+void Broker::on_session_forced(std::string_view reason) { ++counters_.rotation_forced[std::string{reason}]; }
+
+void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
+  // A session may end, but is not destroyed before the turn's end.
+  for (auto& [key, session] : sessions_) session->on_generation_ending(pool, generation, deadline);
+}
+
+void Broker::warm(const std::string& target, const std::string& role, const PoolKey& key,
+                  std::function<void(Result<void>)> done) {
+  auto& runtime = *targets_.at(target).roles.at(role);
+  const auto deadline = services_.loop.now().mono + limits::upstream_login_deadline;
+  auto pool = runtime.pool();
+  runtime.slot().get(deadline, [pool, key, done](Result<credentials::GenerationPtr> generation) {
+    if (!generation) return done(generation.error());
+    if (pool->settings().pool.min_ready == 0) return done({});
+    pool->warm(key, done);
+  });
+}
+
+void Broker::check_now() {
+  for (auto& [name, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) role->slot().check_now();
+  }
+}
+
+void Broker::drain() {
+  for (auto& [key, session] : sessions_) session->drain();
+}
+
+void Broker::stop_sessions() {
+  for (auto& [key, session] : sessions_) session->stop();
+}
+
+void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done) {
+  struct Gathering {
+    std::size_t left = 0;
+    credentials::ShutdownReport report;
+  };
+  std::vector<std::shared_ptr<RoleRuntime>> roles = retired_;
+  for (auto& [name, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) roles.push_back(role);
+  }
+  auto gathering = std::make_shared<Gathering>();
+  gathering->left = roles.size();
+  if (roles.empty()) return done({});
+  for (auto& role : roles) {
+    role->pool()->stop();
+    role->slot().shutdown(limit, [gathering, done](credentials::ShutdownReport report) {
+      gathering->report.revoked += report.revoked;
+      for (auto& one : report.unrevoked) gathering->report.unrevoked.push_back(std::move(one));
+      if (--gathering->left == 0) done(std::move(gathering->report));
+    });
+  }
+}
+
+void Broker::revoke_orphan(const std::string& target, const std::string& role, Lease lease,
+                           std::function<void(Result<void>)> done) {
+  targets_.at(target).roles.at(role)->slot().revoke_orphan(std::move(lease), std::move(done));
+}
+
+std::map<std::string, PoolStatus> Broker::pools() const {
+  std::map<std::string, PoolStatus> all;
+  for (const auto& [name, runtime] : targets_) {
+    for (const auto& [role_name, role] : runtime.roles) all[role->name()] = role->pool()->status();
+  }
+  return all;
+}
+
+std::size_t Broker::requests_in_flight() const {
+  std::size_t count = 0;
+  for (const auto& [key, session] : sessions_) count += session->request_in_flight() ? 1 : 0;
+  return count;
+}
+
+}  // namespace sallyport::broker

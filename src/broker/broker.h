@@ -1,0 +1,113 @@
+// The broker: targets with their pools and credentials, routes with their sessions, all on one loop.
+//
+// It knows no sockets and no configuration file: somebody hands in accepted streams and checked targets
+// (cli/ in life, the simulator in tests).
+#pragma once
+
+#include "broker/session.h"
+#include "credentials/slot.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace sallyport::broker {
+
+struct BrokerServices {
+  net::Loop& loop;
+  Randomness& randomness;
+  Logger& logger;
+  TrailGate& trail;
+  Connector& connector;
+  credentials::Timers& timers;
+  credentials::Runner& runner;
+  credentials::LeaseJournal& journal;
+};
+
+/// A role of a target, ready to be opened: its source session is made by the caller from the registry.
+struct RoleOpening {
+  Role role;
+  std::unique_ptr<secrets::SourceSession> source;
+  Duration poll_every = std::chrono::minutes{5};
+};
+
+struct TargetOpening {
+  Target target;
+  std::shared_ptr<const Reach> reach;
+  std::vector<RoleOpening> roles;
+};
+
+struct BrokerCounters {
+  std::uint64_t accepted = 0, ended = 0, moved = 0;
+  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;   ///< by reason
+};
+
+class Broker final : private SessionHost {
+ public:
+  static constexpr std::size_t sessions_max = 20'000;
+
+  explicit Broker(BrokerServices services);
+  ~Broker();
+
+  /// Adds a target, or replaces one of the same name: sessions of the old one live on, new ones get the new.
+  void open_target(TargetOpening opening);
+  void close_target(const std::string& name);
+  [[nodiscard]] bool has_target(const std::string& name) const { return targets_.contains(name); }
+
+  /// A connection has come in on a route.
+  void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route);
+
+  /// Fetches credentials and logs in ahead. `done` gets the first error, or none once a login succeeded or
+  /// nothing had to be logged in.
+  void warm(const std::string& target, const std::string& role, const PoolKey& key,
+            std::function<void(Result<void>)> done);
+
+  /// The clock may have jumped.
+  void check_now();
+
+  /// Sessions end at their next boundary.
+  void drain();
+  /// Sessions end now.
+  void stop_sessions();
+  [[nodiscard]] std::size_t sessions() const { return sessions_.size(); }
+
+  /// Ends all leases, at the latest after `limit`. `done` gets what could not be ended.
+  void shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done);
+
+  /// A lease that a dead run left: revoked through the slot whose source made it.
+  void revoke_orphan(const std::string& target, const std::string& role, Lease lease,
+                     std::function<void(Result<void>)> done);
+
+  [[nodiscard]] const BrokerCounters& counters() const { return counters_; }
+  [[nodiscard]] std::map<std::string, PoolStatus> pools() const;
+  /// Warnings that sources had for start-up; each once.
+  [[nodiscard]] std::size_t requests_in_flight() const;
+
+ private:
+  class RoleRuntime;
+  struct TargetRuntime {
+    Target target;
+    std::map<std::string, std::shared_ptr<RoleRuntime>> roles;
+  };
+
+  Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) override;
+  void on_session_over(Session& session) override;
+  void on_session_moved() override { ++counters_.moved; }
+  void on_session_forced(std::string_view reason) override;
+  void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
+  void retire(std::shared_ptr<RoleRuntime> role);
+
+  BrokerServices services_;
+  CancelMap cancels_;
+  std::vector<std::uint8_t> buffer_;
+  SessionServices session_services_;
+  std::map<std::string, TargetRuntime> targets_;
+  std::vector<std::shared_ptr<RoleRuntime>> retired_;
+  std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
+  BrokerCounters counters_;
+};
+
+}  // namespace sallyport::broker

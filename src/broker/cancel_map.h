@@ -1,0 +1,62 @@
+// Which session a cancel request means: process id and secret key, as we told the client.
+//
+// The pid is the server's own, so two servers may give the same one; the key decides. Keys are
+// compared in constant time, and wrong guesses are limited per second over all clients.
+#pragma once
+
+#include "base/clock.h"
+#include "base/secret.h"
+
+#include <cstdint>
+#include <unordered_map>
+#include <vector>
+
+namespace sallyport::broker {
+
+class Session;
+
+class CancelMap {
+ public:
+  static constexpr unsigned misses_per_second_max = 20;
+
+  void add(std::int32_t pid, std::vector<std::uint8_t> key, Session& session) {
+    entries_.emplace(pid, Entry{std::move(key), &session});
+  }
+
+  void remove(std::int32_t pid, const Session& session) {
+    const auto [from, to] = entries_.equal_range(pid);
+    for (auto at = from; at != to; ++at) {
+      if (at->second.session == &session) {
+        entries_.erase(at);
+        return;
+      }
+    }
+  }
+
+  /// Null: no session has this key, or there were too many wrong guesses.
+  Session* find(std::int32_t pid, Bytes key, MonotonicTime now) {
+    if (now - window_ > std::chrono::seconds{1}) {
+      window_ = now;
+      misses_ = 0;
+    }
+    if (misses_ >= misses_per_second_max) return nullptr;
+    Session* found = nullptr;
+    const auto [from, to] = entries_.equal_range(pid);
+    for (auto at = from; at != to; ++at) {
+      if (equal_in_constant_time(at->second.key, key)) found = at->second.session;
+    }
+    if (found == nullptr) ++misses_;
+    return found;
+  }
+
+ private:
+  struct Entry {
+    std::vector<std::uint8_t> key;
+    Session* session;
+  };
+  std::unordered_multimap<std::int32_t, Entry> entries_;
+  MonotonicTime window_{};
+  unsigned misses_ = 0;
+};
+
+}  // namespace sallyport::broker

@@ -1,0 +1,316 @@
+#include "broker/mover.h"
+
+#include "base/limits.h"
+#include "wire/postgres/frame.h"
+#include "wire/postgres/quote.h"
+
+namespace sallyport::broker {
+
+namespace {
+
+// One row: each column is "0" or "f" when nothing stands in the way; the last two are compared.
+constexpr std::string_view ask_state =
+    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),"
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"
+    "   WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),"
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"
+    "   WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
+    " pg_catalog.current_setting('role'), session_user";
+
+constexpr std::string_view reasons[] = {"listen", "advisory_lock", "cursor", "temporary_table", "prepared_in_sql"};
+constexpr std::size_t state_columns = 7;
+
+constexpr std::string_view ask_settings =
+    "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'";
+
+constexpr std::string_view ask_statements =
+    "SELECT name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql"
+    " AND NOT (name OPERATOR(pg_catalog.~~) 'sallyport move%')";
+
+constexpr std::size_t rows_max = 2'000;
+
+void question(WipedBytes& out, std::string_view sql, char number) {
+  const auto name = std::string{"sallyport move "} + number;
+  postgres::FrameWriter parse{out, 'P'};
+  parse.c_string(name);
+  parse.c_string(sql);
+  parse.i16(0);
+  parse.finish();
+  postgres::FrameWriter bind{out, 'B'};
+  bind.c_string(name);
+  bind.c_string(name);
+  bind.i16(0);
+  bind.i16(0);
+  bind.i16(0);
+  bind.finish();
+  postgres::encode(out, postgres::Execute{name, 0});
+  postgres::encode(out, postgres::Close{postgres::Named::statement, name});
+}
+
+}  // namespace
+
+Mover::Mover(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, MoverOwner& owner)
+    : relay_(relay), pool_(pool), run_as_(std::move(run_as)), loop_(loop), owner_(owner) {}
+
+Mover::~Mover() {
+  loop_.cancel(deadline_);
+  if (waiter_ != 0) pool_.cancel(waiter_);
+  if (old_ != nullptr) pool_.discard(std::move(old_));
+  if (fresh_ != nullptr) pool_.discard(std::move(fresh_));
+}
+
+void Mover::start() {
+  if (step_ != Step::idle) return;
+  step_ = Step::waiting_for_connection;
+  auto& upstream = relay_.upstream();
+  waiter_ = pool_.take(
+      upstream.key, loop_.now().mono + connection_deadline,
+      [this](Result<UpstreamPtr> fresh) {
+        waiter_ = 0;
+        if (!fresh) {
+          step_ = Step::idle;
+          return owner_.on_move_failed(fresh.error());
+        }
+        fresh_ = std::move(*fresh);
+        step_ = Step::have_connection;
+        relay_.want_boundary(true);
+        if (relay_.at_boundary()) at_boundary();
+      },
+      upstream.generation);
+}
+
+void Mover::at_boundary() {
+  if (step_ != Step::have_connection) return;
+  if (relay_.upstream().cancels_in_flight != 0) return;   // it must not hit our questions
+  if (!relay_.tracker().hidden_state().empty()) return stay(relay_.tracker().hidden_state());
+  ask();
+}
+
+net::Stream& Mover::stream() { return step_ == Step::asking ? *old_->stream : *fresh_->stream; }
+
+void Mover::ask() {
+  step_ = Step::asking;
+  relay_.hold_client();
+  old_ = relay_.detach_upstream();
+  old_->stream->set_events(this);
+  question(unsent_, ask_state, '0');
+  question(unsent_, ask_settings, '1');
+  question(unsent_, ask_statements, '2');
+  postgres::encode(unsent_, postgres::Sync{});
+  questions_answered_ = 0;
+  ready_owed_ = 1;
+  error_seen_ = false;
+  deadline_ = loop_.after(answer_deadline, [this] { broke(); });
+  if (flush()) on_readable();
+}
+
+void Mover::restore() {
+  step_ = Step::restoring;
+  fresh_->stream->set_events(this);
+  ready_owed_ = 0;
+  if (!settings_.empty()) {
+    std::string sql = "SELECT ";
+    for (const auto& setting : settings_) {
+      if (sql.size() > 7) sql += ", ";
+      sql += "pg_catalog.set_config(" + postgres::quote_literal(setting.name) + ", " +
+             postgres::quote_literal(setting.value) + ", false)";
+    }
+    postgres::encode(unsent_, postgres::Query{sql});
+    ++ready_owed_;
+  }
+  for (const auto& [name, body] : relay_.tracker().statements()) {
+    // DEALLOCATE may have ended some behind the tracker's back; the unnamed one is in no catalogue.
+    if (!name.empty() && std::find(statements_.begin(), statements_.end(), name) == statements_.end()) continue;
+    postgres::FrameWriter parse{unsent_, 'P'};
+    parse.bytes(body);
+    parse.finish();
+  }
+  postgres::encode(unsent_, postgres::Sync{});
+  ++ready_owed_;
+  error_seen_ = false;
+  if (flush()) on_readable();
+}
+
+bool Mover::flush() {
+  while (!unsent_.empty()) {
+    const auto result = stream().write(Bytes{unsent_});
+    if (result.status == net::IoStatus::would_block) return true;
+    if (result.status != net::IoStatus::ok) {
+      broke();
+      return false;
+    }
+    unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(result.bytes));
+  }
+  return true;
+}
+
+void Mover::on_writable() {
+  if (is_under_way()) flush();
+}
+
+void Mover::on_readable() {
+  bool more = true;
+  while (more && is_under_way()) {
+    const auto step = step_;
+    std::uint8_t chunk[4096];
+    const auto result = stream().read(chunk);
+    if (result.status == net::IoStatus::would_block) return;
+    if (result.status != net::IoStatus::ok) return broke();
+    input_.append({chunk, result.bytes});
+    more = result.more;
+    while (true) {
+      const auto message = postgres::decode_message(input_.unread(), limits::session_statements_bytes_max);
+      if (!message) return broke();
+      if (!*message) break;
+      if (!on_message((*message)->type, (*message)->body)) return broke();
+      input_.consume((*message)->frame_bytes());
+    }
+    if (ready_owed_ == 0 && input_.empty()) on_ready();
+    if (step_ != step) return;   // the next step has read already
+  }
+}
+
+Result<void> Mover::on_message(char type, Bytes body) {
+  const auto asking = step_ == Step::asking;
+  switch (type) {
+    case '1': case '3': case 'n': case 'T': return {};
+    case '2':
+    case 'C':
+      if (type == 'C' && asking) ++questions_answered_;
+      return {};
+    case 'D': return asking ? on_row(body) : Result<void>{};
+    case 'E': error_seen_ = true; return {};
+    // What comes for the client between two requests is not ours to swallow.
+    case 'A': case 'N':
+      if (asking) forward_to_client(type, body);
+      return {};
+    case 'S': {
+      const auto status = postgres::decode_parameter_status(body);
+      if (!status) return status.error();
+      auto& parameters = asking ? old_->parameters : fresh_->parameters;
+      parameters[std::string{status->name}] = status->value;
+      if (asking) forward_to_client(type, body);
+      return {};
+    }
+    case 'Z': {
+      const auto ready = postgres::decode_ready_for_query(body);
+      if (!ready) return ready.error();
+      if (ready_owed_ == 0 || ready->status != postgres::TransactionStatus::idle) break;
+      --ready_owed_;
+      return {};
+    }
+    default: break;
+  }
+  return Error{ErrorCode::peer_misbehaved, Hop::session, "move", "an unexpected message", {}, {}};
+}
+
+Result<void> Mover::on_row(Bytes body) {
+  ByteReader reader{body};
+  const auto columns = reader.u16();
+  std::vector<std::string> row;
+  for (unsigned i = 0; i < columns && reader.ok(); ++i) {
+    const auto size = reader.i32();
+    row.emplace_back(size < 0 ? std::string_view{} : as_text(reader.take(static_cast<std::size_t>(size))));
+  }
+  if (const auto end = reader.finish("DataRow"); !end) return end;
+  const Error wrong{ErrorCode::peer_misbehaved, Hop::session, "move", "a row of another shape", {}, {}};
+  if (settings_.size() + statements_.size() >= rows_max) return wrong;
+  if (questions_answered_ == 0 && row.size() == state_columns) {
+    state_ = std::move(row);
+  } else if (questions_answered_ == 1 && row.size() == 2) {
+    settings_.push_back({std::move(row[0]), std::move(row[1])});
+  } else if (questions_answered_ == 2 && row.size() == 1) {
+    statements_.push_back(std::move(row[0]));
+  } else {
+    return wrong;
+  }
+  return {};
+}
+
+void Mover::on_ready() {
+  if (step_ == Step::restoring) {
+    if (error_seen_) return stay("not_restorable");
+    return swap();
+  }
+  const auto reason = why_not();
+  if (!reason.empty()) return stay(reason);
+  restore();
+}
+
+std::string_view Mover::why_not() const {
+  if (error_seen_ || state_.size() != state_columns) return "cannot_ask";
+  for (std::size_t i = 0; i < std::size(reasons); ++i) {
+    if (state_[i] != "0") return reasons[i];
+  }
+  if (state_[5] != (run_as_.empty() ? "none" : run_as_)) return "set_role";
+  if (state_[6] != old_->user) return "session_authorization";
+  const auto& known = relay_.tracker().statements();
+  for (const auto& name : statements_) {
+    if (known.find(name) == known.end()) return "unknown_statement";
+  }
+  return {};
+}
+
+void Mover::swap() {
+  loop_.cancel(deadline_);
+  step_ = Step::over;
+  const auto before = std::move(old_->parameters);
+  pool_.discard(std::move(old_));
+  fresh_->stream->set_events(nullptr);
+  WipedBytes changed;
+  for (const auto& [name, value] : fresh_->parameters) {
+    const auto old_value = before.find(name);
+    if (name != "application_name" && (old_value == before.end() || old_value->second != value)) {
+      postgres::encode(changed, postgres::ParameterStatus{name, value});
+    }
+  }
+  relay_.attach_upstream(std::move(fresh_));
+  if (!changed.empty()) relay_.send_to_client(Bytes{changed});
+  relay_.release_client();
+  owner_.on_moved();
+}
+
+void Mover::stay(std::string_view reason) {
+  loop_.cancel(deadline_);
+  const bool detached = is_under_way();
+  // A connection on which nothing was restored is as good as new.
+  const bool untouched = step_ != Step::restoring;
+  step_ = Step::over;
+  fresh_->stream->set_events(nullptr);
+  if (untouched) {
+    pool_.give_back(std::move(fresh_));
+  } else {
+    pool_.discard(std::move(fresh_));
+  }
+  if (detached) {
+    old_->stream->set_events(nullptr);
+    relay_.attach_upstream(std::move(old_));
+    relay_.release_client();
+  }
+  owner_.on_immovable(reason);
+}
+
+void Mover::broke() {
+  loop_.cancel(deadline_);
+  const bool old_is_whole = step_ == Step::restoring;
+  step_ = Step::over;
+  fresh_->stream->set_events(nullptr);
+  old_->stream->set_events(nullptr);
+  if (!old_is_whole) return owner_.on_move_broke();
+  pool_.discard(std::move(fresh_));
+  relay_.attach_upstream(std::move(old_));
+  relay_.release_client();
+  owner_.on_move_failed(Error{ErrorCode::retry_later, Hop::session, "move", "the new connection ended", {}, {}});
+}
+
+void Mover::forward_to_client(char type, Bytes body) {
+  WipedBytes frame;
+  postgres::FrameWriter writer{frame, type};
+  writer.bytes(body);
+  writer.finish();
+  relay_.send_to_client(Bytes{frame});
+}
+
+}  // namespace sallyport::broker

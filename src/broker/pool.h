@@ -1,0 +1,135 @@
+// The server connections of one (target, role): logged in ahead, handed to sessions, reset, kept, closed.
+//
+// `max` holds over all keys. Waiters form one FIFO queue; a connection that becomes ready goes to the
+// first waiter of its key. At most logins_at_once_max logins are under way, so that a burst of clients does
+// not become a burst of TLS handshakes. A login that fails fails all who wait for that key: they would
+// meet the same error, and a direct connection would have told them at once.
+#pragma once
+
+#include "broker/ports.h"
+#include "broker/spare.h"
+#include "broker/upstream.h"
+#include "credentials/slot.h"
+#include "net/loop.h"
+#include "policy/target.h"
+
+#include <deque>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace sallyport::broker {
+
+struct PoolStatus {
+  std::size_t in_use = 0, ready = 0, resetting = 0, connecting = 0, waiting = 0;
+  std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
+};
+
+class Pool {
+ public:
+  static constexpr std::size_t logins_at_once_max = 2;
+  static constexpr std::size_t waiters_max = 10'000;
+
+  using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
+  using WaiterId = std::uint64_t;   ///< 0: answered at once
+
+  struct Settings {
+    std::string name;                            ///< "production/app_rw", for messages
+    std::shared_ptr<const Reach> reach;
+    Role role;
+    PoolSettings pool;
+    postgres::LoginMethods methods;
+  };
+
+  Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot, Randomness& randomness);
+  ~Pool();
+  Pool(const Pool&) = delete;
+  Pool& operator=(const Pool&) = delete;
+
+  /// A ready connection, from within this call when there is one. `newer_than`: only of a later generation
+  /// (a session that moves). Errors  of the login; timed_out and limit_exceeded of the queue.
+  WaiterId take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than = 0);
+  void cancel(WaiterId waiter);
+
+  /// The session ended at a boundary: reset it and keep it.
+  void give_back(UpstreamPtr upstream);
+  /// It is of no more use: close it. Its place is free.
+  void discard(UpstreamPtr upstream);
+
+  /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
+  void on_cancel_done(std::uint64_t generation, std::int32_t pid);
+
+  /// Ready connections of older generations are closed, and as many opened anew.
+  void on_new_generation(std::uint64_t number);
+
+  /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
+  void warm(const PoolKey& key, std::function<void(Result<void>)> done);
+
+  /// No new logins; closes what is ready.
+  void stop();
+
+  [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] const Settings& settings() const { return settings_; }
+  [[nodiscard]] credentials::Slot& slot() { return slot_; }
+
+ private:
+  struct Sub {
+    PoolKey key;
+    std::list<std::unique_ptr<Spare>> spares;    // resetting and ready, oldest first
+    std::size_t in_use = 0, connecting = 0;
+    MonotonicTime last_taken{};
+    bool keep_warm = false;
+    bool held_back = false;                      // after a failure: no login ahead of demand for a while
+  };
+  struct Waiter {
+    WaiterId id = 0;
+    Sub* sub = nullptr;
+    std::uint64_t newer_than = 0;
+    MonotonicTime since{};
+    TakeCallback callback;
+    net::TimerId timer;
+  };
+  struct Attempt { Sub* sub = nullptr; bool retried = false; std::function<void(Result<void>)> done; };
+
+  Sub& sub_of(const PoolKey& key);
+  void forget_old_profiles();
+  UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
+  [[nodiscard]] bool usable(const Upstream& upstream) const;
+  void pump();
+  bool serve_waiters(Sub& sub);
+  bool make_room(const Sub& for_sub);
+  void connect(Attempt attempt);
+  void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
+  void on_connected(Attempt attempt, const credentials::GenerationPtr& generation, credentials::Hold hold,
+                    Result<Connected> connected);
+  void on_attempt_failed(const Attempt& attempt, const Error& error);
+  void fail_waiters(Sub& sub, const Error& error);
+  void on_wait_over(WaiterId id);
+  void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
+  void remove_spare(Spare& spare);
+  void reap();
+  void bury(std::unique_ptr<Spare> spare);
+  void close_politely(Upstream& upstream);
+  [[nodiscard]] std::size_t total() const;
+  [[nodiscard]] std::size_t waiting_for(const Sub& sub) const;
+
+  Settings settings_;
+  net::Loop& loop_;
+  Connector& connector_;
+  credentials::Slot& slot_;
+  Randomness& randomness_;
+  std::map<PoolKey, std::unique_ptr<Sub>> subs_;
+  std::list<Waiter> waiters_;
+  WaiterId next_waiter_ = 1;
+  std::size_t logins_under_way_ = 0;
+  std::uint64_t newest_generation_ = 0;
+  bool stopped_ = false;
+  bool pumping_ = false;
+  PoolStatus totals_;
+  net::TimerId reaper_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // callbacks of others outlive us
+};
+
+}  // namespace sallyport::broker

@@ -1,0 +1,318 @@
+#include "broker/relay.h"
+
+#include "base/limits.h"
+
+namespace sallyport::broker {
+
+namespace {
+
+/// Reads of one side before the others of this loop get their turn.
+constexpr int reads_per_turn_max = 16;
+
+}  // namespace
+
+std::string_view name_of(EndCause cause) {
+  switch (cause) {
+    case EndCause::client_terminated: return "client terminated";
+    case EndCause::client_closed: return "client closed";
+    case EndCause::client_lost: return "client lost";
+    case EndCause::client_misbehaved: return "client sent an impossible message";
+    case EndCause::server_closed: return "server closed";
+    case EndCause::server_misbehaved: return "server sent an impossible message";
+  }
+  return "";
+}
+
+// ---- Outgoing ------------------------------------------------------------------------------------
+
+bool Outgoing::write_some(net::Stream& stream, Bytes& bytes) {
+  while (!bytes.empty()) {
+    const auto result = stream.write(bytes);
+    if (result.status == net::IoStatus::would_block) return true;
+    if (result.status != net::IoStatus::ok) return false;
+    bytes = bytes.subspan(result.bytes);
+  }
+  return true;
+}
+
+bool Outgoing::send(net::Stream& stream, Bytes bytes) {
+  if (pending() != 0) {
+    hold(bytes);
+    return flush(stream);
+  }
+  if (!write_some(stream, bytes)) return false;
+  if (!bytes.empty()) hold(bytes);
+  return true;
+}
+
+bool Outgoing::flush(net::Stream& stream) {
+  Bytes rest = Bytes{bytes_}.subspan(sent_);
+  if (!write_some(stream, rest)) return false;
+  sent_ = bytes_.size() - rest.size();
+  if (rest.empty()) {
+    // Memory goes back when it was more than a moment's need: thousands of sessions idle.
+    if (bytes_.capacity() > 4096) bytes_ = {};
+    bytes_.clear();
+    sent_ = 0;
+  }
+  return true;
+}
+
+// ---- what is looked at in passing ----------------------------------------------------------------
+
+struct Relay::ClientVisitor {
+  postgres::SessionTracker& tracker;
+  bool terminate = false;
+
+  [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const { return tracker.wants_client_body(type, bytes); }
+  postgres::ScanStep on_frame(const postgres::Frame& frame) {
+    if (frame.type == 'X') {
+      terminate = true;
+      return postgres::ScanStep::stop_before;
+    }
+    tracker.on_client_frame(frame.type);
+    return postgres::ScanStep::go_on;
+  }
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+    tracker.on_client_body(frame.type, body);
+    return postgres::ScanStep::go_on;
+  }
+};
+
+struct Relay::ServerVisitor {
+  postgres::SessionTracker& tracker;
+  ParameterMap& parameters;
+
+  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
+    return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024);
+  }
+  postgres::ScanStep on_frame(const postgres::Frame& frame) const {
+    tracker.on_server_frame(frame.type);
+    return postgres::ScanStep::go_on;
+  }
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+    if (frame.type != 'S') {
+      tracker.on_server_body(frame.type, body);
+    } else if (const auto status = postgres::decode_parameter_status(body)) {
+      parameters[std::string{status->name}] = status->value;
+    }
+    return postgres::ScanStep::go_on;
+  }
+};
+
+// Replies to our own statement: dropped up to its ReadyForQuery, but for parameters.
+struct Relay::SwallowVisitor {
+  ParameterMap& parameters;
+  unsigned& left;
+
+  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) { return type == 'S' && bytes <= 1024; }
+  postgres::ScanStep on_frame(const postgres::Frame& frame) const {
+    if (frame.type != 'Z') return postgres::ScanStep::go_on;
+    return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
+  }
+  postgres::ScanStep on_body(const postgres::Frame&, Bytes body) const {
+    if (const auto status = postgres::decode_parameter_status(body)) {
+      parameters[std::string{status->name}] = status->value;
+    }
+    return postgres::ScanStep::go_on;
+  }
+};
+
+// ---- Relay ---------------------------------------------------------------------------------------
+
+Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer, RelayOwner& owner)
+    : client_(client), upstream_(std::move(upstream)), loop_(loop), buffer_(buffer), owner_(owner) {}
+
+Relay::~Relay() {
+  *alive_ = false;
+  client_.set_events(nullptr);
+  if (upstream_ != nullptr) upstream_->stream->set_events(nullptr);
+}
+
+void Relay::prepend_statement(std::string_view sql) {
+  WipedBytes bytes;
+  postgres::encode(bytes, postgres::Query{sql});
+  to_server_.hold(Bytes{bytes});
+  prefix_held_ = true;
+  ++swallow_ready_;
+}
+
+void Relay::start(Bytes early) {
+  client_.set_events(&client_side_);
+  upstream_->stream->set_events(&server_side_);
+  pump_server();
+  if (!early.empty() && !ended_) {
+    std::copy(early.begin(), early.end(), buffer_.begin());   // bounded by the login's limits
+    if (!on_client_chunk(early.size())) return;
+  }
+  if (!ended_) pump_client();
+}
+
+void Relay::send_to_client(Bytes bytes) {
+  bytes_to_client_ += bytes.size();
+  if (!to_client_.send(client_, bytes)) end(EndCause::client_lost);
+}
+
+bool Relay::at_boundary() const {
+  return upstream_ != nullptr && tracker_.at_boundary() && client_scanner_.at_boundary() &&
+         server_scanner_.at_boundary() && client_carry_.empty() && server_carry_.empty() &&
+         to_client_.pending() == 0 && (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
+}
+
+void Relay::pump_client() {
+  for (int i = 0; i < reads_per_turn_max; ++i) {
+    if (ended_ || client_held_ || client_done_ || upstream_ == nullptr) return;
+    if (to_server_.pending() >= limits::relay_pending_bytes_max) return;   // on_server_writable goes on
+    const auto carried = client_carry_.restore(buffer_);
+    const auto result = client_.read(buffer_.subspan(carried, limits::relay_read_bytes));
+    if (result.status == net::IoStatus::would_block) {
+      client_carry_.keep(buffer_.first(carried));
+      return;
+    }
+    if (result.status != net::IoStatus::ok) {
+      const bool mid_message = carried != 0 || !client_scanner_.at_boundary();
+      return on_client_end(result.status == net::IoStatus::failed || mid_message ? EndCause::client_lost
+                                                                                 : EndCause::client_closed);
+    }
+    if (!on_client_chunk(carried + result.bytes) || !result.more) return;
+  }
+  requeue_client();
+}
+
+bool Relay::on_client_chunk(std::size_t size) {
+  const Bytes chunk = buffer_.first(size);
+  ClientVisitor visitor{tracker_};
+  const auto scanned = client_scanner_.scan(chunk, visitor);
+  if (!scanned) {
+    end(EndCause::client_misbehaved);
+    return false;
+  }
+  const auto forward = chunk.first(scanned->consumed);
+  bytes_to_server_ += forward.size();
+  if (!forward.empty()) {
+    prefix_held_ = false;
+    if (!to_server_.send(*upstream_->stream, forward)) {
+      // What the server said before it closed still has to reach the client.
+      pump_server();
+      if (!ended_) end(EndCause::server_closed);
+      return false;
+    }
+  }
+  if (visitor.terminate) {
+    on_client_end(EndCause::client_terminated);
+    return false;
+  }
+  client_carry_.keep(chunk.subspan(scanned->consumed));
+  return true;
+}
+
+void Relay::on_client_end(EndCause cause) {
+  client_done_ = true;
+  done_cause_ = cause;
+  // As a server would: what was asked is still done and answered. A broken connection is noticed here
+  // only when we write to it.
+  if (cause == EndCause::client_lost || (tracker_.nothing_outstanding() && to_client_.pending() == 0)) end(cause);
+}
+
+void Relay::pump_server() {
+  for (int i = 0; i < reads_per_turn_max; ++i) {
+    if (ended_ || upstream_ == nullptr) return;
+    if (to_client_.pending() >= limits::relay_pending_bytes_max) return;   // on_client_writable goes on
+    const auto carried = server_carry_.restore(buffer_);
+    const auto result = upstream_->stream->read(buffer_.subspan(carried, limits::relay_read_bytes));
+    if (result.status == net::IoStatus::would_block) {
+      server_carry_.keep(buffer_.first(carried));
+      return;
+    }
+    if (result.status != net::IoStatus::ok) return end(EndCause::server_closed);
+    if (!on_server_chunk(carried + result.bytes)) return;
+    after_server_bytes();
+    if (!result.more) return;
+  }
+  requeue_server();
+}
+
+bool Relay::on_server_chunk(std::size_t size) {
+  Bytes chunk = buffer_.first(size);
+  while (swallow_ready_ > 0 && !chunk.empty()) {
+    SwallowVisitor visitor{upstream_->parameters, swallow_ready_};
+    const auto swallowed = server_scanner_.scan(chunk, visitor);
+    if (!swallowed) {
+      end(EndCause::server_misbehaved);
+      return false;
+    }
+    chunk = chunk.subspan(swallowed->consumed);
+    if (swallowed->stop == postgres::ScanStop::chunk_end) {
+      server_carry_.keep(chunk);
+      return true;
+    }
+  }
+  ServerVisitor visitor{tracker_, upstream_->parameters};
+  const auto scanned = server_scanner_.scan(chunk, visitor);
+  if (!scanned) {
+    end(EndCause::server_misbehaved);
+    return false;
+  }
+  server_carry_.keep(chunk.subspan(scanned->consumed));
+  const auto forward = chunk.first(scanned->consumed);
+  bytes_to_client_ += forward.size();
+  if (!to_client_.send(client_, forward)) {
+    end(EndCause::client_lost);
+    return false;
+  }
+  return true;
+}
+
+void Relay::after_server_bytes() {
+  if (client_done_ && tracker_.nothing_outstanding() && to_client_.pending() == 0) return end(done_cause_);
+  if (boundary_wanted_ && at_boundary()) owner_.on_boundary();
+}
+
+void Relay::on_client_writable() {
+  if (ended_) return;
+  if (!to_client_.flush(client_)) return end(EndCause::client_lost);
+  if (to_client_.pending() < limits::relay_pending_bytes_max) pump_server();
+  if (!ended_) after_server_bytes();
+}
+
+void Relay::on_server_writable() {
+  if (ended_ || upstream_ == nullptr) return;
+  if (!prefix_held_ && !to_server_.flush(*upstream_->stream)) return end(EndCause::server_closed);
+  if (to_server_.pending() < limits::relay_pending_bytes_max) pump_client();
+}
+
+void Relay::release_client() {
+  client_held_ = false;
+  pump_client();
+}
+
+UpstreamPtr Relay::detach_upstream() {
+  upstream_->stream->set_events(nullptr);
+  return std::move(upstream_);
+}
+
+void Relay::attach_upstream(UpstreamPtr upstream) {
+  upstream_ = std::move(upstream);
+  upstream_->stream->set_events(&server_side_);
+  pump_server();
+}
+
+void Relay::requeue_client() {
+  loop_.post([this, alive = alive_] {
+    if (*alive) pump_client();
+  });
+}
+
+void Relay::requeue_server() {
+  loop_.post([this, alive = alive_] {
+    if (*alive) pump_server();
+  });
+}
+
+void Relay::end(EndCause cause) {
+  if (ended_) return;
+  ended_ = true;
+  owner_.on_relay_end(cause);
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,151 @@
+// Carries one session's bytes both ways, streaming: frames are walked, never held whole.
+//
+// Client bytes go on at once; when a peer does not read, its unsent bytes are kept up to
+// relay_pending_bytes_max and the other side is no longer read. Replies to statements that we slipped
+// in ourselves (SET application_name before the first query) are swallowed.
+#pragma once
+
+#include "broker/upstream.h"
+#include "net/loop.h"
+#include "net/stream.h"
+#include "wire/postgres/frame_scanner.h"
+#include "wire/postgres/session_tracker.h"
+
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::broker {
+
+enum class EndCause {
+  client_terminated,   ///< Terminate, all requests answered
+  client_closed,       ///< end of its bytes, all requests answered
+  client_lost,         ///< its connection broke, or ended inside a message
+  client_misbehaved,
+  server_closed,
+  server_misbehaved,
+};
+
+std::string_view name_of(EndCause cause);
+
+class RelayOwner {
+ public:
+  /// The session came to rest between transactions; only while boundary_wanted is set.
+  virtual void on_boundary() = 0;
+  /// Once. The relay does nothing more; the owner may not destroy it before the turn's end.
+  virtual void on_relay_end(EndCause cause) = 0;
+
+ protected:
+  ~RelayOwner() = default;
+};
+
+/// Bytes on their way to a peer that may not take them all now.
+class Outgoing {
+ public:
+  [[nodiscard]] std::size_t pending() const { return bytes_.size() - sent_; }
+  /// Writes what the stream takes and keeps the rest. False: the stream is broken.
+  bool send(net::Stream& stream, Bytes bytes);
+  /// Keeps bytes without writing, so that they leave with the next ones.
+  void hold(Bytes bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  bool flush(net::Stream& stream);
+
+ private:
+  static bool write_some(net::Stream& stream, Bytes& bytes);
+  std::vector<std::uint8_t> bytes_;
+  std::size_t sent_ = 0;
+};
+
+class Relay {
+ public:
+  /// `buffer` is the loop's one read buffer, at least relay_read_bytes + HeaderCarry::bytes_max long.
+  Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer, RelayOwner& owner);
+  ~Relay();
+  Relay(const Relay&) = delete;
+  Relay& operator=(const Relay&) = delete;
+
+  /// Our own statement, to be sent in front of the client's first bytes; its reply is swallowed.
+  void prepend_statement(std::string_view sql);
+
+  /// Takes over both streams' events and reads once. `early`: what the client sent behind its login.
+  void start(Bytes early);
+  /// Bytes of ours to the client (greeting, refusal, a notice between two frames).
+  void send_to_client(Bytes bytes);
+
+  /// At the end: what the client has not taken yet.
+  [[nodiscard]] Outgoing take_outgoing_to_client() { return std::move(to_client_); }
+
+  // ---- for moving to another server connection ----
+  void hold_client() { client_held_ = true; }
+  void release_client();
+  /// At a boundary, client held: the connection as it is now, its events no longer ours.
+  [[nodiscard]] UpstreamPtr detach_upstream();
+  void attach_upstream(UpstreamPtr upstream);
+
+  /// Nothing is owed, open or half sent, in either direction: the server connection may change owner.
+  [[nodiscard]] bool at_boundary() const;
+  void want_boundary(bool wanted) { boundary_wanted_ = wanted; }
+
+  [[nodiscard]] Upstream& upstream() { return *upstream_; }
+  [[nodiscard]] bool has_upstream() const { return upstream_ != nullptr; }
+  [[nodiscard]] const postgres::SessionTracker& tracker() const { return tracker_; }
+  [[nodiscard]] std::uint64_t bytes_to_server() const { return bytes_to_server_; }
+  [[nodiscard]] std::uint64_t bytes_to_client() const { return bytes_to_client_; }
+  [[nodiscard]] std::size_t pending_to_client() const { return to_client_.pending(); }
+  [[nodiscard]] bool request_in_flight() const { return !tracker_.nothing_outstanding(); }
+
+ private:
+  struct ClientSide final : net::StreamEvents {
+    explicit ClientSide(Relay& owner) : relay(owner) {}
+    void on_readable() override { relay.pump_client(); }
+    void on_writable() override { relay.on_client_writable(); }
+    Relay& relay;
+  };
+  struct ServerSide final : net::StreamEvents {
+    explicit ServerSide(Relay& owner) : relay(owner) {}
+    void on_readable() override { relay.pump_server(); }
+    void on_writable() override { relay.on_server_writable(); }
+    Relay& relay;
+  };
+  struct ClientVisitor;
+  struct ServerVisitor;
+  struct SwallowVisitor;
+
+  void pump_client();
+  void pump_server();
+  void on_client_writable();
+  void on_server_writable();
+  bool on_client_chunk(std::size_t size);
+  bool on_server_chunk(std::size_t size);
+  void on_client_end(EndCause cause);
+  void after_server_bytes();
+  void requeue_client();
+  void requeue_server();
+  void end(EndCause cause);
+
+  net::Stream& client_;
+  UpstreamPtr upstream_;
+  net::Loop& loop_;
+  MutableBytes buffer_;
+  RelayOwner& owner_;
+  ClientSide client_side_{*this};
+  ServerSide server_side_{*this};
+  postgres::SessionTracker tracker_;
+  postgres::FrameScanner client_scanner_{limits::session_statements_bytes_max};
+  postgres::FrameScanner server_scanner_;
+  postgres::HeaderCarry client_carry_;
+  postgres::HeaderCarry server_carry_;
+  Outgoing to_server_;
+  Outgoing to_client_;
+  std::uint64_t bytes_to_server_ = 0;
+  std::uint64_t bytes_to_client_ = 0;
+  unsigned swallow_ready_ = 0;          // ReadyForQuery of our own statements still to come
+  bool prefix_held_ = false;            // our own statement waits in to_server_
+  bool client_held_ = false;
+  bool client_done_ = false;            // it sends no more; its last requests may be under way
+  EndCause done_cause_ = EndCause::client_closed;
+  bool boundary_wanted_ = false;
+  bool ended_ = false;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // for posted continuations
+};
+
+}  // namespace sallyport::broker

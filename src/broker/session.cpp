@@ -1,0 +1,380 @@
+#include "broker/session.h"
+
+#include "base/limits.h"
+#include "wire/postgres/quote.h"
+
+#include <algorithm>
+
+namespace sallyport::broker {
+
+namespace {
+
+constexpr unsigned answers_max = 4;
+/// What a refused client gets to read its refusal.
+constexpr auto close_deadline = std::chrono::seconds{5};
+
+std::string hex(std::uint64_t number) {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  for (auto at = text.rbegin(); at != text.rend(); ++at, number >>= 4) *at = digits[number & 15];
+  return text;
+}
+
+std::uint64_t random_number(Randomness& randomness) {
+  std::uint64_t number = 0;
+  randomness.fill({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
+  return number;
+}
+
+}  // namespace
+
+Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
+                 SessionServices& services, SessionHost& host)
+    : client_(std::move(client)), route_(std::move(route)), services_(services), host_(host),
+      id_(hex(random_number(services.randomness))), accepted_at_(services.loop.now().mono) {}
+
+Session::~Session() {
+  *alive_ = false;
+  services_.loop.cancel(deadline_);
+  services_.loop.cancel(force_timer_);
+  services_.loop.cancel(move_timer_);
+  if (waiter_ != 0) access_.pool->cancel(waiter_);
+  mover_.reset();
+  relay_.reset();
+  client_->set_events(nullptr);
+  if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
+  if (told_pid_ != 0) services_.cancels.remove(told_pid_, *this);
+}
+
+void Session::start() {
+  client_->set_events(this);
+  deadline_ = services_.loop.after(limits::client_login_deadline, [this] { on_deadline(); });
+  read_client();
+}
+
+void Session::on_deadline() {
+  refuse(Error{ErrorCode::timed_out, Hop::session, {}, "the login did not finish within " +
+                   format_duration(limits::client_login_deadline), {}, "08P01"}, true);
+}
+
+// ---- before the relay ----------------------------------------------------------------------------
+
+void Session::on_readable() { read_client(); }
+
+void Session::on_writable() {
+  if (!outgoing_.flush(*client_)) return finish();
+  if (stage_ == Stage::closing && outgoing_.pending() == 0) client_->shutdown_write();
+}
+
+void Session::read_client() {
+  bool more = true;
+  while (more && stage_ != Stage::over && stage_ != Stage::relaying) {
+    std::uint8_t chunk[4096];
+    const auto result = client_->read(chunk);
+    if (result.status == net::IoStatus::would_block) return;
+    if (result.status != net::IoStatus::ok) return finish();
+    more = result.more;
+    if (stage_ == Stage::closing) continue;   // whatever it still says
+    if (input_.size() + result.bytes > 2 * limits::startup_packet_bytes_max) {
+      return refuse(Error{ErrorCode::limit_exceeded, Hop::session, {}, "too many bytes before the login", {}, "08P01"},
+                    true);
+    }
+    input_.append({chunk, result.bytes});
+    if (stage_ == Stage::first_packet) handle_first_packets();
+    if (stage_ == Stage::scram && !input_.empty()) continue_scram(Received{input_});
+  }
+}
+
+void Session::handle_first_packets() {
+  while (stage_ == Stage::first_packet) {
+    auto packet = postgres::decode_first_packet(input_.unread());
+    if (!packet) return refuse(packet.error(), true);
+    if (!*packet) return;
+    input_.consume((*packet)->bytes);
+    auto& message = (*packet)->message;
+    if (auto* startup = std::get_if<postgres::StartupMessage>(&message)) return on_startup(std::move(*startup));
+    if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
+    if (std::holds_alternative<postgres::DirectTls>(message) || ++answers_ > answers_max) return finish();
+    answer('N');
+  }
+}
+
+void Session::answer(std::uint8_t byte) { send({&byte, 1}); }
+
+void Session::on_startup(postgres::StartupMessage startup) {
+  startup_ = std::move(startup);
+  negotiation_ = postgres::negotiate(startup_);
+  if (const auto* name = startup_.find("application_name")) application_name_ = *name;
+  auto proven = route_->prover->prove(*client_);
+  if (!proven) return deny(proven.error());
+  peer_ = std::move(*proven);
+  if (startup_.find("replication") != nullptr) {
+    return refuse(Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
+                        "replication connections are not in this version", "Connect to the server directly", "0A000"},
+                  true);
+  }
+  if (route_->run_token) return begin_scram();
+  on_proven();
+}
+
+void Session::begin_scram() {
+  stage_ = Stage::scram;
+  scram_ = std::make_unique<postgres::ServerLogin>(
+      postgres::ServerLoginRequest{postgres::ServerScram{*route_->run_token, false, {}}, negotiation_});
+  Started started;
+  services_.randomness.fill(started.random);
+  continue_scram(started);
+}
+
+void Session::continue_scram(Event event) {
+  auto action = scram_->resume({services_.loop.now(), std::move(event)});
+  if (!action) return deny(action.error());
+  if (std::holds_alternative<Done>(*action)) return on_proven();
+  if (auto* wanted = std::get_if<sallyport::Send>(&*action)) {
+    send(Bytes{wanted->bytes});
+    if (stage_ == Stage::scram && !input_.empty()) continue_scram(Received{input_});
+  }
+}
+
+// The process is known, and so is the token where one is asked for.
+void Session::on_proven() {
+  stage_ = Stage::waiting;
+  const auto* database = startup_.find("database");
+  auto access = host_.decide(*route_, peer_, {std::string{startup_.user()}, database == nullptr ? "" : *database});
+  if (!access) return deny(access.error());
+  access_ = std::move(*access);
+  // The queue of the pool has a deadline of its own.
+  services_.loop.cancel(deadline_);
+  const auto& pool = access_.pool->settings().pool;
+  waiter_ = access_.pool->take(pool_key(), services_.loop.now().mono + pool.wait_max,
+                               [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
+}
+
+PoolKey Session::pool_key() const {
+  PoolKey key;
+  key.database = access_.decision.database;
+  key.identity = access_.decision.identity;
+  for (const auto& [name, value] : startup_.parameters) {
+    const bool ours = name == "user" || name == "database" || name == "application_name" || name == "replication" ||
+                      name.starts_with("_pq_.") || (name == "role" && !access_.decision.run_as.empty());
+    if (!ours) key.profile.emplace_back(name, value);
+  }
+  std::sort(key.profile.begin(), key.profile.end());
+  return key;
+}
+
+void Session::on_upstream(Result<UpstreamPtr> upstream) {
+  waiter_ = 0;
+  if (stage_ != Stage::waiting) {
+    if (upstream) access_.pool->give_back(std::move(*upstream));
+    return;
+  }
+  if (!upstream) return refuse(upstream.error(), false);
+  upstream_ = std::move(*upstream);
+  stage_ = Stage::admitting;
+  auto start = event(trail::EventKind::session_start);
+  start.result = "ok";
+  services_.trail.admit(std::move(start), [this, alive = alive_](Result<void> outcome) {
+    if (*alive) on_admitted(outcome);
+  });
+}
+
+void Session::on_admitted(const Result<void>& outcome) {
+  if (stage_ != Stage::admitting) return;
+  if (!outcome) return refuse(outcome.error(), false);
+  started_ = true;
+  greet();
+}
+
+void Session::greet() {
+  auto& upstream = *upstream_;
+  cancel_key_.resize(negotiation_.protocol == postgres::protocol_3_0 ? 4 : 32);
+  services_.randomness.fill(cancel_key_);
+  told_pid_ = upstream.pid;
+  services_.cancels.add(told_pid_, cancel_key_, *this);
+
+  WipedBytes greeting;
+  if (scram_ != nullptr) {
+    const auto last = scram_->last_bytes();
+    greeting.insert(greeting.end(), last.begin(), last.end());
+    scram_.reset();
+  } else {
+    postgres::encode(greeting, negotiation_);
+  }
+  postgres::Parameters parameters;
+  for (const auto& [name, value] : upstream.parameters) {
+    parameters.emplace_back(name, name == "application_name" ? application_name_ : value);
+  }
+  postgres::encode(greeting, postgres::Greeting{parameters, told_pid_, cancel_key_});
+
+  stage_ = Stage::relaying;
+  const auto current_name = upstream.parameters.find("application_name");
+  const bool rename = current_name == upstream.parameters.end() ? !application_name_.empty()
+                                                                : current_name->second != application_name_;
+  relay_ = std::make_unique<Relay>(*client_, std::move(upstream_), services_.loop, services_.buffer,
+                                   static_cast<RelayOwner&>(*this));
+  if (rename) {
+    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
+  }
+  relay_->send_to_client(Bytes{greeting});
+  if (stage_ == Stage::relaying) relay_->start(input_.unread());
+}
+
+// ---- cancel --------------------------------------------------------------------------------------
+
+void Session::on_cancel_request(const postgres::CancelRequest& request) {
+  const auto proven = route_->prover->prove(*client_);
+  if (!proven) return finish();
+  peer_ = *proven;
+  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono);
+  // Only through the owning route and from the owning user; whoever guesses is told nothing.
+  if (session == nullptr || session->route_ != route_ || session->peer_.uid != peer_.uid) return finish();
+  stage_ = Stage::waiting;
+  // The client waits for our close: then the server has acted.
+  session->cancel_query([this, alive = alive_] {
+    if (*alive) finish();
+  });
+}
+
+void Session::cancel_query(std::function<void()> done) {
+  if (stage_ != Stage::relaying || !relay_->has_upstream()) return done();
+  auto& upstream = relay_->upstream();
+  ++upstream.cancels_in_flight;
+  CancelOrder order{upstream.reach, upstream.address, upstream.pid, upstream.cancel_key};
+  services_.connector.cancel(std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
+                                                generation = upstream.generation, done](Result<void> outcome) {
+    pool->on_cancel_done(generation, pid);
+    if (*alive && relay_ != nullptr && relay_->has_upstream() && relay_->upstream().pid == pid &&
+        relay_->upstream().cancels_in_flight > 0) {
+      --relay_->upstream().cancels_in_flight;
+      if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
+    }
+    if (!outcome && *alive) {
+      services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
+                             {{"error", outcome.error().what}});
+    }
+    done();
+  });
+}
+
+// ---- refusals and the end ------------------------------------------------------------------------
+
+void Session::deny(const Error& error) {
+  services_.logger.write(LogLevel::warning, "a connection was refused",
+                         {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
+  refuse(error, true);
+}
+
+void Session::refuse(const Error& error, bool count_as_denied) {
+  if (stage_ == Stage::closing || stage_ == Stage::over) return;
+  auto denied = event(trail::EventKind::session_denied);
+  denied.result = count_as_denied ? "denied" : "failed";
+  denied.reason = describe(error);
+  services_.trail.deny(std::move(denied));
+  const bool proven = stage_ == Stage::waiting || stage_ == Stage::admitting;
+  const bool tell_all = route_->talkative || (proven && !count_as_denied);
+  WipedBytes refusal;
+  if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
+  postgres::encode_refusal(refusal, error, tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general,
+                           id_);
+  send(Bytes{refusal});
+  close_client();
+}
+
+void Session::send(Bytes bytes) {
+  if (!outgoing_.send(*client_, bytes)) finish();
+}
+
+void Session::close_client() {
+  if (stage_ == Stage::over) return;
+  stage_ = Stage::closing;
+  services_.loop.cancel(deadline_);
+  deadline_ = services_.loop.after(close_deadline, [this] { finish(); });
+  client_->set_events(this);
+  if (outgoing_.pending() == 0) client_->shutdown_write();
+  // Reads on until the client closes: bytes left unread would turn our close into a reset.
+  read_client();
+}
+
+void Session::finish() {
+  if (stage_ == Stage::over) return;
+  stage_ = Stage::over;
+  if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
+  host_.on_session_over(*this);
+}
+
+void Session::let_go_of_upstream() {
+  mover_.reset();
+  if (!relay_->has_upstream()) return;
+  const bool reusable = relay_->at_boundary();
+  auto upstream = relay_->detach_upstream();
+  if (reusable) {
+    access_.pool->give_back(std::move(upstream));
+  } else {
+    access_.pool->discard(std::move(upstream));
+  }
+}
+
+void Session::on_relay_end(EndCause cause) {
+  if (stage_ != Stage::relaying) return;
+  record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
+             name_of(cause));
+  let_go_of_upstream();
+  client_->set_events(this);
+  outgoing_ = relay_->take_outgoing_to_client();
+  if (cause == EndCause::client_lost) return finish();
+  if (cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved) {
+    WipedBytes refusal;
+    postgres::encode_refusal(refusal, Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
+    send(Bytes{refusal});
+  }
+  close_client();
+}
+
+void Session::record_end(std::string_view result, std::string_view reason) {
+  if (!std::exchange(started_, false)) return;
+  auto end = event(trail::EventKind::session_end);
+  end.result = result;
+  end.reason = reason;
+  end.duration_s = std::chrono::duration<double>(services_.loop.now().mono - accepted_at_).count();
+  end.bytes_to_server = relay_->bytes_to_server();
+  end.bytes_to_client = relay_->bytes_to_client();
+  end.transactions = relay_->tracker().transactions();
+  services_.trail.note(std::move(end));
+}
+
+trail::Event Session::event(trail::EventKind kind) const {
+  trail::Event event;
+  event.kind = kind;
+  event.at = services_.loop.now().wall;
+  event.session = id_;
+  event.route = route_->route.name;
+  event.target = access_.target.empty() ? route_->route.target : access_.target;
+  event.role = access_.decision.role;
+  event.database = access_.decision.database;
+  if (peer_.pid != 0) {
+    event.verified = {{"uid", std::to_string(peer_.uid)}, {"gid", std::to_string(peer_.gid)},
+                      {"pid", std::to_string(peer_.pid)}};
+    if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
+    if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;
+  }
+  if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
+  if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;
+  if (!application_name_.empty()) event.claimed["application_name"] = application_name_;
+  const Upstream* upstream = upstream_.get();
+  if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
+  if (upstream != nullptr) {
+    event.upstream_user = upstream->user;
+    event.lease_accessor = upstream->lease_accessor;
+    event.generation = upstream->generation;
+    event.upstream_pid = upstream->pid;
+    event.upstream_address = upstream->peer_address;
+    event.local_address = upstream->local_address;
+    event.tls_protocol = upstream->tls.protocol;
+    event.tls_cipher = upstream->tls.cipher;
+    event.server_certificate_sha256 = upstream->tls.peer_certificate_sha256;
+  }
+  return event;
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,167 @@
+// One client connection, from accept to close: first packet, identity, policy, a server connection, the
+// trail's word, greeting, relay, end. DESIGN §3 is its story.
+//
+// It does no IO of its own beyond its streams and lives on the relay loop.
+#pragma once
+
+#include "base/log.h"
+#include "broker/cancel_map.h"
+#include "broker/mover.h"
+#include "broker/pool.h"
+#include "broker/ports.h"
+#include "broker/relay.h"
+#include "broker/trail_gate.h"
+#include "crypto/scram.h"
+#include "policy/decide.h"
+#include "wire/postgres/greeting.h"
+#include "wire/postgres/refusal.h"
+#include "wire/postgres/server_login.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+
+namespace sallyport::broker {
+
+/// A route as sessions see it; shared and immutable.
+struct RouteRuntime {
+  Route route;
+  std::shared_ptr<PeerProver> prover;
+  std::optional<crypto::ScramVerifier> run_token;   ///< asked for after the process was proven (TCP)
+  bool talkative = false;                           ///< `exec`: refusals may say all
+};
+
+/// What policy and the pools give an admitted client.
+struct Access {
+  std::shared_ptr<Pool> pool;
+  policy::Decision decision;
+  std::string target;
+};
+
+/// What sessions share.
+struct SessionServices {
+  net::Loop& loop;
+  Randomness& randomness;
+  Logger& logger;
+  TrailGate& trail;
+  CancelMap& cancels;
+  Connector& connector;
+  MutableBytes buffer;
+};
+
+class SessionHost {
+ public:
+  virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) = 0;
+  /// The session is over: destroy it, at the turn's end at the earliest.
+  virtual void on_session_over(Session& session) = 0;
+  virtual void on_session_moved() = 0;
+  virtual void on_session_forced(std::string_view reason) = 0;
+
+ protected:
+  ~SessionHost() = default;
+};
+
+class Session final : private RelayOwner, private MoverOwner, private net::StreamEvents {
+ public:
+  Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route, SessionServices& services,
+          SessionHost& host);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  void start();
+
+  /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
+  void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
+
+  /// End at the next boundary, with 57P01.
+  void drain();
+  /// End now, with 57P01.
+  void stop();
+
+  /// A cancel that named our key. `done` when the server has acted.
+  void cancel_query(std::function<void()> done);
+
+  [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] bool is_relaying() const { return stage_ == Stage::relaying; }
+  [[nodiscard]] bool request_in_flight() const { return relay_ != nullptr && relay_->request_in_flight(); }
+  [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
+  [[nodiscard]] const RouteRuntime& route() const { return *route_; }
+
+ private:
+  enum class Stage { first_packet, scram, waiting, admitting, relaying, closing, over };
+
+  void on_readable() override;
+  void on_writable() override;
+  void on_boundary() override;
+  void on_relay_end(EndCause cause) override;
+  void on_moved() override;
+  void on_immovable(std::string_view reason) override;
+  void on_move_failed(const Error& error) override;
+  void on_move_broke() override;
+
+  void read_client();
+  void handle_first_packets();
+  void answer(std::uint8_t byte);
+  void on_startup(postgres::StartupMessage startup);
+  void on_cancel_request(const postgres::CancelRequest& request);
+  void begin_scram();
+  void continue_scram(Event event);
+  void on_proven();
+  [[nodiscard]] PoolKey pool_key() const;
+  void on_upstream(Result<UpstreamPtr> upstream);
+  void on_admitted(const Result<void>& outcome);
+  void greet();
+  void on_deadline();
+
+  void deny(const Error& error);
+  void refuse(const Error& error, bool count_as_denied);
+  void send(Bytes bytes);
+  void close_client();
+  void finish();
+  void force(std::string_view why, const char* message, const char* hint);
+  void let_go_of_upstream();
+  void try_move();
+  void record_end(std::string_view result, std::string_view reason);
+  [[nodiscard]] trail::Event event(trail::EventKind kind) const;
+
+  std::unique_ptr<net::Stream> client_;
+  std::shared_ptr<const RouteRuntime> route_;
+  SessionServices& services_;
+  SessionHost& host_;
+  Stage stage_ = Stage::first_packet;
+  std::string id_;
+  InputBuffer input_;
+  Outgoing outgoing_;
+  unsigned answers_ = 0;                       // to SSLRequest and GSSENCRequest
+  net::TimerId deadline_;
+  MonotonicTime accepted_at_{};
+
+  postgres::StartupMessage startup_;
+  postgres::Negotiation negotiation_;
+  std::unique_ptr<postgres::ServerLogin> scram_;
+  std::uint32_t local_port_ = 0;
+  ProvenPeer peer_;
+  Access access_;
+  std::string application_name_;
+  Pool::WaiterId waiter_ = 0;
+  UpstreamPtr upstream_;                       // until the relay has it
+  std::unique_ptr<Relay> relay_;
+  std::unique_ptr<Mover> mover_;
+  std::vector<std::uint8_t> cancel_key_;
+  std::int32_t told_pid_ = 0;
+  bool started_ = false;                       // a session_start record was accepted
+
+  // The credential's end, when it is near.
+  std::uint64_t ending_generation_ = 0;
+  MonotonicTime ending_at_{};
+  bool immovable_ = false;
+  std::string immovable_reason_;
+  bool force_now_ = false;
+  bool draining_ = false;
+  net::TimerId force_timer_;
+  net::TimerId move_timer_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace sallyport::broker

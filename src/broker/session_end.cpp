@@ -1,0 +1,116 @@
+// How a session leaves its credential or the broker: moved when it can be, told at a boundary when not.
+
+#include "broker/session.h"
+
+namespace sallyport::broker {
+
+namespace {
+
+/// Before the credential dies, sessions that could not be moved are told at their next boundary.
+constexpr auto force_ahead = std::chrono::milliseconds{500};
+constexpr auto move_retry = std::chrono::milliseconds{500};
+
+}  // namespace
+
+void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
+  if (stage_ != Stage::relaying || access_.pool.get() != &pool || !relay_->has_upstream()) return;
+  if (relay_->upstream().generation > generation || ending_generation_ >= generation) return;
+  ending_generation_ = generation;
+  ending_at_ = deadline;
+  immovable_ = false;
+  const auto left = deadline - services_.loop.now().mono;
+  // A short warning still leaves most of the time for moving.
+  const auto ahead = std::min<Duration>(force_ahead, left / 5);
+  services_.loop.cancel(force_timer_);
+  force_timer_ = services_.loop.after(left - ahead, [this] {
+    force_now_ = true;
+    relay_->want_boundary(true);
+    if (relay_->at_boundary()) on_boundary();
+  });
+  try_move();
+}
+
+void Session::try_move() {
+  if (stage_ != Stage::relaying || immovable_ || mover_ != nullptr) return;
+  mover_ = std::make_unique<Mover>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
+                                   static_cast<MoverOwner&>(*this));
+  mover_->start();
+}
+
+void Session::on_boundary() {
+  if (stage_ != Stage::relaying) return;
+  if (draining_) return force("drained", "Sallyport is shutting down", "Connect again");
+  if (mover_ != nullptr && mover_->wants_boundary()) return mover_->at_boundary();
+  if (force_now_ && (mover_ == nullptr || !mover_->is_under_way())) {
+    host_.on_session_forced(immovable_reason_.empty() ? "no_connection" : std::string_view{immovable_reason_});
+    force("rotation_forced", "the credential of this session has ended",
+          "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like are moved unseen");
+  }
+}
+
+// The mover is on the stack when it calls us: it goes at the turn's end.
+void Session::on_moved() {
+  services_.loop.cancel(force_timer_);
+  ending_generation_ = 0;
+  force_now_ = false;
+  relay_->want_boundary(draining_);
+  services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+  host_.on_session_moved();
+}
+
+void Session::on_immovable(std::string_view reason) {
+  immovable_ = true;
+  immovable_reason_ = reason;
+  relay_->want_boundary(draining_ || force_now_);
+  services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+  if (force_now_ && relay_->at_boundary()) on_boundary();
+}
+
+void Session::on_move_failed(const Error& error) {
+  const auto text = describe(error);
+  services_.logger.write(LogLevel::warning, "no connection for a session to move to", {{"error", text}});
+  relay_->want_boundary(draining_ || force_now_);
+  services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+  services_.loop.cancel(move_timer_);
+  move_timer_ = services_.loop.after(move_retry, [this] { try_move(); });
+}
+
+void Session::on_move_broke() {
+  record_end("failed", "the server connection ended while it was asked about the session's state");
+  services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+  force("server closed", "the server connection ended", "Connect again");
+}
+
+void Session::drain() {
+  draining_ = true;
+  if (stage_ == Stage::relaying) {
+    relay_->want_boundary(true);
+    if (relay_->at_boundary() && (mover_ == nullptr || !mover_->is_under_way())) on_boundary();
+  } else if (stage_ != Stage::closing && stage_ != Stage::over) {
+    refuse(Error{ErrorCode::retry_later, Hop::session, {}, "Sallyport is shutting down", "Connect again", "57P03"}, false);
+  }
+}
+
+void Session::stop() {
+  draining_ = true;
+  if (stage_ == Stage::relaying) {
+    force("stopped", "Sallyport is shutting down", "Connect again");
+  } else {
+    finish();
+  }
+}
+
+// 57P01 as a server says it when an administrator ends a session.
+void Session::force(std::string_view why, const char* message, const char* hint) {
+  if (stage_ != Stage::relaying) return;
+  record_end(why == "rotation_forced" ? "failed" : "ok", why);
+  stage_ = Stage::closing;
+  let_go_of_upstream();
+  outgoing_ = relay_->take_outgoing_to_client();
+  WipedBytes refusal;
+  postgres::encode_refusal(refusal, Error{ErrorCode::retry_later, Hop::session, {}, message, hint, "57P01"});
+  send(Bytes{refusal});
+  close_client();
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,112 @@
+#include "broker/spare.h"
+
+#include "base/limits.h"
+#include "wire/postgres/frame.h"
+#include "wire/postgres/session_messages.h"
+
+namespace sallyport::broker {
+
+Spare::Spare(UpstreamPtr upstream, net::Loop& loop, Events events)
+    : upstream_(std::move(upstream)), loop_(loop), events_(std::move(events)) {
+  upstream_->stream->set_events(this);
+}
+
+Spare::~Spare() {
+  loop_.cancel(deadline_);
+  if (upstream_ != nullptr) upstream_->stream->set_events(nullptr);
+}
+
+void Spare::begin_reset(bool reset_role) {
+  condition_ = Condition::resetting;
+  postgres::encode(unsent_, postgres::Query{"DISCARD ALL"});
+  replies_owed_ = 1;
+  if (reset_role) {
+    postgres::encode(unsent_, postgres::Query{"RESET ROLE"});
+    ++replies_owed_;
+  }
+  deadline_ = loop_.after(reset_deadline, [this] { break_now(); });
+  flush();
+  if (condition_ == Condition::resetting) read_frames();
+}
+
+void Spare::be_ready() {
+  loop_.cancel(deadline_);
+  condition_ = Condition::ready;
+  ready_since_ = loop_.now().mono;
+  events_.on_ready(*this);
+}
+
+UpstreamPtr Spare::take() {
+  upstream_->stream->set_events(nullptr);
+  return std::move(upstream_);
+}
+
+void Spare::on_readable() { read_frames(); }
+
+void Spare::on_writable() { flush(); }
+
+void Spare::flush() {
+  while (!unsent_.empty()) {
+    const auto result = upstream_->stream->write(Bytes{unsent_});
+    if (result.status == net::IoStatus::would_block) return;
+    if (result.status != net::IoStatus::ok) return break_now();
+    unsent_.erase(unsent_.begin(), unsent_.begin() + static_cast<std::ptrdiff_t>(result.bytes));
+  }
+}
+
+void Spare::read_frames() {
+  bool more = true;
+  while (more && condition_ != Condition::broken) {
+    std::uint8_t chunk[2048];
+    const auto result = upstream_->stream->read(chunk);
+    if (result.status == net::IoStatus::would_block) break;
+    if (result.status != net::IoStatus::ok) return break_now();
+    input_.append({chunk, result.bytes});
+    more = result.more;
+    while (true) {
+      const auto message = postgres::decode_message(input_.unread(), limits::login_body_bytes_max);
+      if (!message) return break_now();
+      if (!*message) break;
+      if (!on_message((*message)->type, (*message)->body)) return break_now();
+      input_.consume((*message)->frame_bytes());
+    }
+  }
+  if (condition_ == Condition::resetting && replies_owed_ == 0 && input_.empty()) be_ready();
+}
+
+Result<void> Spare::on_message(char type, Bytes body) {
+  const Error unexpected{ErrorCode::peer_misbehaved, Hop::pool, "reset", "an unexpected message", {}, {}};
+  switch (type) {
+    case 'S': {
+      const auto status = postgres::decode_parameter_status(body);
+      if (!status) return status.error();
+      upstream_->parameters[std::string{status->name}] = status->value;
+      return {};
+    }
+    case 'N': return {};
+    // A notification for nobody: the session that listened has ended, DISCARD ALL is on its way.
+    case 'A':
+      if (condition_ == Condition::resetting) return {};
+      return unexpected;
+    case 'C':
+      if (replies_owed_ > 0) return {};
+      return unexpected;
+    case 'Z': {
+      const auto ready = postgres::decode_ready_for_query(body);
+      if (!ready) return ready.error();
+      if (replies_owed_ == 0 || ready->status != postgres::TransactionStatus::idle) return unexpected;
+      --replies_owed_;
+      return {};
+    }
+    default: return unexpected;   // ErrorResponse among them: the connection is of no more use
+  }
+}
+
+void Spare::break_now() {
+  if (condition_ == Condition::broken) return;
+  loop_.cancel(deadline_);
+  condition_ = Condition::broken;
+  events_.on_broken(*this);
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,63 @@
+// A server connection between two sessions: first it is reset, then it waits, watched for its end.
+//
+// Reset is DISCARD ALL, answered without error and with an idle transaction; anything else and the
+// connection is closed. DISCARD ALL also drops the role that start-up gave (SET SESSION AUTHORIZATION
+// resets it, and RESET ALL leaves it alone), so RESET ROLE follows where the pool runs as a role.
+#pragma once
+
+#include "broker/upstream.h"
+#include "net/loop.h"
+#include "net/stream.h"
+
+#include <functional>
+#include <memory>
+
+namespace sallyport::broker {
+
+class Spare final : private net::StreamEvents {
+ public:
+  enum class Condition { resetting, ready, broken };
+
+  struct Events {
+    std::function<void(Spare&)> on_ready;     ///< the reset succeeded
+    std::function<void(Spare&)> on_broken;    ///< drop me, not before the turn's end
+  };
+
+  /// `reset_role`: the pool's connections run as a role.
+  Spare(UpstreamPtr upstream, net::Loop& loop, Events events);
+  ~Spare();
+
+  void begin_reset(bool reset_role);
+  /// For a connection fresh from its login.
+  void be_ready();
+
+  [[nodiscard]] Condition condition() const { return condition_; }
+  [[nodiscard]] const Upstream& upstream() const { return *upstream_; }
+  [[nodiscard]] Upstream& upstream() { return *upstream_; }
+  [[nodiscard]] MonotonicTime ready_since() const { return ready_since_; }
+
+  /// Ready only: hands the connection over; bytes may have come meanwhile, so the new owner reads first.
+  UpstreamPtr take();
+
+ private:
+  void on_readable() override;
+  void on_writable() override;
+  void flush();
+  void read_frames();
+  Result<void> on_message(char type, Bytes body);
+  void break_now();
+
+  static constexpr auto reset_deadline = std::chrono::seconds{10};
+
+  UpstreamPtr upstream_;
+  net::Loop& loop_;
+  Events events_;
+  Condition condition_ = Condition::resetting;
+  InputBuffer input_;
+  WipedBytes unsent_;
+  unsigned replies_owed_ = 0;                 // ReadyForQuery still to come
+  MonotonicTime ready_since_{};
+  net::TimerId deadline_;
+};
+
+}  // namespace sallyport::broker

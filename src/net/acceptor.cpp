@@ -1,0 +1,50 @@
+#include "net/acceptor.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace sallyport::net {
+
+namespace {
+
+/// Connections taken before other events get their turn.
+constexpr int accepts_per_turn_max = 64;
+constexpr auto pause_for = std::chrono::milliseconds{100};
+
+}  // namespace
+
+Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop, std::function<void(std::unique_ptr<SocketStream>)> on_accept)
+    : listener_(std::move(listener)), loop_(loop), on_accept_(std::move(on_accept)) {
+  watch_ = loop_.watch_level(listener_.get(), *this);
+}
+
+Acceptor::~Acceptor() {
+  loop_.cancel(paused_);
+  loop_.unwatch(listener_.get(), watch_);
+}
+
+void Acceptor::on_ready(std::uint32_t) {
+  for (int i = 0; i < accepts_per_turn_max; ++i) {
+    UniqueFd client{accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    if (!client.valid()) {
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
+      return;
+    }
+    const int on = 1;
+    setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(client.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    auto stream = std::make_unique<SocketStream>(std::move(client));
+    stream->attach(loop_);
+    on_accept_(std::move(stream));
+  }
+}
+
+void Acceptor::pause() {
+  loop_.unwatch(listener_.get(), watch_);
+  paused_ = loop_.after(pause_for, [this] { watch_ = loop_.watch_level(listener_.get(), *this); });
+}
+
+}  // namespace sallyport::net
