@@ -10,6 +10,8 @@
 #include <pwd.h>
 #include <unistd.h>
 
+#include <filesystem>
+
 namespace sallyport::config {
 namespace {
 
@@ -23,9 +25,11 @@ void read_version(const Node& root, Problems& problems) {
   if (version == nullptr) {
     problems.add(Position{}, "`version` is missing", "Write `version: 1` as the first line.");
   } else if (!version->value->wrong && version->value->text != "1") {
-    problems.add(*version->value, "`version` is " + quoted(version->value->text) + ", and this Sallyport reads version 1",
-                 parse_integer(version->value->text).value_or(0) > 1 ? "The file was written for a newer Sallyport."
-                                                                     : "Write `version: 1`.");
+    problems.add(
+        *version->value,
+        "`version` is " + in_backquotes(version->value->text) + ", and this Sallyport reads version 1",
+        parse_integer(version->value->text).value_or(0) > 1 ? "The file was written for a newer Sallyport."
+                                                            : "Write `version: 1`.");
   }
 }
 
@@ -42,7 +46,7 @@ void read_state(const Node& root, Config& config, Problems& problems) {
   if (text.starts_with("postgres:") || text.starts_with("postgres://") || text.starts_with("postgresql:")) {
     problems.add(*node, "`state` in PostgreSQL is not in this version", "Use `sqlite:/DIRECTORY/state.db`.");
   } else {
-    problems.add(*node, "`state` is " + quoted(text) + ", expected `sqlite:` and an absolute file",
+    problems.add(*node, "`state` is " + in_backquotes(text) + ", expected `sqlite:` and an absolute file",
                  "Example: `" + std::string{default_state} + "`.");
   }
 }
@@ -61,7 +65,7 @@ void read_targets(const Node& root, const Surroundings& around, Config& config, 
   if (targets == nullptr) return;
   for (const Entry& entry : targets->entries) {
     if (entry.value->wrong || entry.value->type != Node::Type::map) continue;
-    config.targets.emplace(entry.key, read_target(entry.key, *entry.value, around, problems));
+    config.targets.emplace(entry.key, read_target(entry, around, problems));
   }
 }
 
@@ -76,8 +80,8 @@ void read_routes(const Node& root, const Surroundings& around, Config& config, P
     if (listen != nullptr && !listen->directory.empty()) {
       const auto [first, fresh] = listens.emplace(std::pair{listen->directory, listen->port}, read.listen_at);
       if (!fresh) {
-        problems.add(read.listen_at, "this `listen` is also that of the route at line " +
-                                         std::to_string(first->second.line),
+        problems.add(read.listen_at,
+                     "this `listen` is also that of the route at line " + std::to_string(first->second.line),
                      "Join their `allow` rules, or give one another directory or port.");
       }
     }
@@ -103,12 +107,14 @@ std::optional<std::uint32_t> find_id(const std::string& name, Find find, Id id) 
 
 Surroundings this_machine(WallTime now) {
   return {.now = now,
-          .uid_of = [](const std::string& name) {
-            return find_id<passwd>(name, getpwnam_r, [](const passwd& entry) { return entry.pw_uid; });
-          },
-          .gid_of = [](const std::string& name) {
-            return find_id<group>(name, getgrnam_r, [](const group& entry) { return entry.gr_gid; });
-          },
+          .uid_of =
+              [](const std::string& name) {
+                return find_id<passwd>(name, getpwnam_r, [](const passwd& entry) { return entry.pw_uid; });
+              },
+          .gid_of =
+              [](const std::string& name) {
+                return find_id<group>(name, getgrnam_r, [](const group& entry) { return entry.gr_gid; });
+              },
           .check_file = {}};
 }
 
@@ -124,8 +130,9 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   for (const Problem& problem : (*document)->problems) problems.add(problem);
   const Node* root = (*document)->root;
   if (root == nullptr || root->type == Node::Type::empty) {
-    problems.add(Position{}, "the file is empty", "Write `version: 1`, `targets:` and `routes:`; see "
-                                                  "docs/configuration.md.");
+    problems.add(Position{}, "the file is empty",
+                 "Write `version: 1`, `targets:` and `routes:`; see "
+                 "docs/configuration.md.");
     return problems.take_errors();
   }
   if (root->type != Node::Type::map) {
@@ -151,7 +158,9 @@ Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
 }
 
 Parsed load(const std::string& file, WallTime now) {
-  auto content = read_trusted_file(file, config_bytes_max);
+  std::error_code ignored;  // without a working directory the path stays relative and is refused as such
+  const auto absolute = std::filesystem::absolute(file, ignored);
+  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max);
   if (!content) {
     Error error = content.error();
     error.where = file;

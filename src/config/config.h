@@ -10,31 +10,39 @@
 
 namespace sallyport::config {
 
+/// Errors reported for one file; the rest waits for the next run.
+inline constexpr std::size_t errors_max = 20;
+
 enum class AuditMode { required, best_effort };
 
 struct Audit {
   AuditMode mode = AuditMode::required;
   std::string directory;
-  bool durability_power = false;            ///< audit.durability: power adds an fsync per group
+  bool durability_power = false;  ///< audit.durability: power adds an fsync per group
 };
 
 struct Config {
-  std::string file;                         ///< where it came from
+  std::string file;  ///< where it came from
   std::map<std::string, Target> targets;
   std::vector<Route> routes;
-  std::string state_directory;              ///< lease journals live here
+  std::string state_directory;  ///< lease journals live here
   Audit audit;
-  std::vector<std::string> warnings;        ///< true but unwise: threats.md 20, each names its line
+  std::vector<std::string> warnings;  ///< true but unwise: threats.md 20, each names its line
 };
 
 /// Parses and checks a whole configuration text.
 ///
 /// Errors  bad_config: `where` is "FILE:LINE:COLUMN", `what` names the key and the nearest valid one.
-///         All errors found are reported, not only the first (up to 20).
-boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, std::string_view file, WallTime now);
+///         All errors found are reported, not only the first (up to errors_max).
+boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, std::string_view file,
+                                                        WallTime now);
 
 /// Reads FILE after checking ownership (threats.md 14: file and parents owned by root or our uid, not
-/// writable by others), and parses it.
+/// writable by others: config/trusted_file.h), and parses it. The files that it names (CA, CRL, certificate,
+/// key, program of an `exec:` reference) are checked likewise. A relative FILE is meant from the working
+/// directory, because somebody wrote it there by hand.
+///
+/// Errors  as parse(); what concerns the file itself has `where` "FILE".
 boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now);
 
 inline constexpr std::string_view default_file = "/etc/sallyport/sallyport.yaml";

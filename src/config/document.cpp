@@ -69,7 +69,7 @@ class Builder final : public YAML::EventHandler {
  private:
   struct Open {
     Node* node;
-    const Node* key = nullptr;    ///< of a map: read, its value not yet
+    const Node* key = nullptr;  ///< of a map: read, its value not yet
   };
 
   [[noreturn]] static void abandon(const YAML::Mark& mark, std::string what, std::string hint) {
@@ -79,7 +79,8 @@ class Builder final : public YAML::EventHandler {
   void count(std::size_t nodes, const YAML::Mark& mark) {
     counted_ += nodes;
     if (counted_ > nodes_max) {
-      abandon(mark, "more than " + std::to_string(nodes_max) + " values, aliases counted as what they stand for",
+      abandon(mark,
+              "more than " + std::to_string(nodes_max) + " values, aliases counted as what they stand for",
               "A configuration needs far fewer; check what generated this file.");
     }
   }
@@ -145,15 +146,16 @@ class Builder final : public YAML::EventHandler {
       return;
     }
     if (key.text == "<<") {
-      document_.problems.push_back({key.at, "merge keys (`<<`) are not read here",
-                                    "Write the keys out, or give the whole map by an alias: `tls: *common`."});
+      document_.problems.push_back(
+          {key.at, "merge keys (`<<`) are not read here",
+           "Write the keys out, or give the whole map by an alias: `tls: *common`."});
       return;
     }
     auto& seen = keys_[&map];
     const auto [first, fresh] = seen.emplace(key.text, key.at);
     if (!fresh) {
       document_.problems.push_back({key.at,
-                                    "the key " + quoted(key.text) + " stands twice; first at line " +
+                                    "the key " + in_backquotes(key.text) + " stands twice; first at line " +
                                         std::to_string(first->second.line),
                                     "Keep one of them."});
       return;
@@ -179,8 +181,8 @@ std::size_t utf8_character(std::string_view text) {
   for (std::size_t i = 1; i < size; ++i) {
     if ((byte(i) & 0xC0) != 0x80) return 0;
   }
-  if (lead == 0xE0 && byte(1) < 0xA0) return 0;                          // overlong
-  if (lead == 0xED && byte(1) > 0x9F) return 0;                          // surrogate
+  if (lead == 0xE0 && byte(1) < 0xA0) return 0;  // overlong
+  if (lead == 0xED && byte(1) > 0x9F) return 0;  // surrogate
   if ((lead == 0xF0 && byte(1) < 0x90) || (lead == 0xF4 && byte(1) > 0x8F)) return 0;
   return size;
 }
@@ -213,6 +215,8 @@ Problem problem_of(const YAML::Exception& error) {
     hint = "A value that begins with `*` needs quotes.";
   } else if (phrase == "unknown token") {
     hint = "A value that begins with one of @ ` % needs quotes.";
+  } else if (phrase == "illegal map value") {
+    hint = "Check the indentation; a value with a colon and a space in it needs quotes.";
   } else if (phrase.find("tab") != std::string::npos) {
     hint = "Indent with spaces.";
   }
@@ -231,10 +235,11 @@ const Entry* Node::find(std::string_view key) const {
 
 boost::system::result<std::unique_ptr<Document>, Problem> read_document(std::string_view yaml) {
   if (yaml.size() > config_bytes_max) {
-    return Problem{{}, "the file is larger than " + std::to_string(config_bytes_max) + " bytes",
+    return Problem{{},
+                   "the file is larger than " + std::to_string(config_bytes_max) + " bytes",
                    "A configuration is a few kilobytes; check that this is the right file."};
   }
-  if (yaml.starts_with("\xEF\xBB\xBF")) yaml.remove_prefix(3);   // yaml-cpp counts without it
+  if (yaml.starts_with("\xEF\xBB\xBF")) yaml.remove_prefix(3);  // yaml-cpp counts without it
   if (auto bad = find_bad_byte(yaml)) return *std::move(bad);
   auto document = std::make_unique<Document>();
   Builder builder(*document, yaml);
@@ -250,7 +255,7 @@ boost::system::result<std::unique_ptr<Document>, Problem> read_document(std::str
   return document;
 }
 
-std::string quoted(std::string_view text) {
+std::string in_backquotes(std::string_view text) {
   constexpr std::size_t shown_bytes_max = 60;
   std::string out = "`";
   for (std::size_t i = 0; i < text.size();) {

@@ -33,7 +33,7 @@ struct Position {
 struct Node;
 
 struct Entry {
-  Position at;              ///< of the key
+  Position at;  ///< of the key
   std::string key;
   const Node* value;
 };
@@ -42,14 +42,14 @@ struct Node {
   enum class Type { empty, scalar, list, map };
   Type type = Type::empty;
   Position at;
-  std::string text;                 ///< scalar
-  bool verbatim = false;            ///< the source holds `text` byte by byte at `text_at`
+  std::string text;       ///< scalar
+  bool verbatim = false;  ///< the source holds `text` byte by byte at `text_at`
   Position text_at;
-  std::vector<const Node*> items;   ///< list
-  std::vector<Entry> entries;       ///< map
-  std::size_t weight = 1;           ///< nodes below and this one, aliases expanded
-  bool complete = true;             ///< false while its end has not been read
-  mutable bool wrong = false;       ///< already reported: readers take the default and stay silent
+  std::vector<const Node*> items;  ///< list
+  std::vector<Entry> entries;      ///< map
+  std::size_t weight = 1;          ///< nodes below and this one, aliases expanded
+  bool complete = true;            ///< false while its end has not been read
+  mutable bool wrong = false;      ///< already reported: readers take the default and stay silent
 
   /// The entry with this key, or null.
   [[nodiscard]] const Entry* find(std::string_view key) const;
@@ -63,9 +63,9 @@ struct Problem {
 };
 
 struct Document {
-  std::deque<Node> nodes;           ///< owns; addresses stay
-  const Node* root = nullptr;       ///< null: an empty text
-  std::vector<Problem> problems;    ///< duplicate keys and what else the tree survives
+  std::deque<Node> nodes;         ///< owns; addresses stay
+  const Node* root = nullptr;     ///< null: an empty text
+  std::vector<Problem> problems;  ///< duplicate keys and what else the tree survives
 };
 
 /// Errors  one Problem, when the text is no YAML or passes a limit. Never quotes the text: what cannot be
@@ -73,6 +73,6 @@ struct Document {
 boost::system::result<std::unique_ptr<Document>, Problem> read_document(std::string_view yaml);
 
 /// `text` fit for a message: control characters replaced, shortened to 60 bytes, in backquotes.
-std::string quoted(std::string_view text);
+std::string in_backquotes(std::string_view text);
 
 }  // namespace sallyport::config

@@ -21,6 +21,7 @@ enum class Kind {
   integer,    ///< decimal, between min and max
   duration,   ///< "30s", "10 min", between min and max milliseconds
   choice,     ///< one of `choices`
+  tls_mode,   ///< policy/tls_policy.h
   path,       ///< absolute, without "." and ".." parts; "file:" in front is allowed
   reference,  ///< secrets/reference.h
 };
@@ -28,12 +29,12 @@ enum class Kind {
 enum class Since { now, later };
 
 struct Key {
-  std::string_view path;           ///< "targets.*.pool.max"; `*` is a name, `[]` an element of a list
+  std::string_view path;  ///< "targets.*.pool.max"; `*` is a name, `[]` an element of a list
   Shape shape = Shape::scalar;
   Kind kind = Kind::none;
   bool required = false;
   Since since = Since::now;
-  std::string_view fallback;       ///< the default as the documentation prints it
+  std::string_view fallback;  ///< the default as the documentation prints it
   std::string_view meaning;
   std::string_view choices = {};        ///< "a|b"
   std::string_view later_choices = {};  ///< known to a later version

@@ -2,7 +2,6 @@
 
 #include "secrets/reference.h"
 
-
 #include <algorithm>
 #include <array>
 #include <unordered_set>
@@ -39,7 +38,8 @@ bool url_holds_password(std::string_view value) {
 
 /// `name = something` for a name that is a secret's, behind a separator or at the front.
 bool pair_holds_password(std::string_view value) {
-  for (auto equals = value.find('='); equals != std::string_view::npos; equals = value.find('=', equals + 1)) {
+  for (auto equals = value.find('='); equals != std::string_view::npos;
+       equals = value.find('=', equals + 1)) {
     auto left = value.substr(0, equals);
     while (left.ends_with(' ')) left.remove_suffix(1);
     const auto start = left.find_last_of(" \t;&?,");
@@ -63,7 +63,7 @@ void look(const Node& node, Problems& problems, std::unordered_set<const Node*>&
         entry.value->type == Node::Type::scalar && !secrets::looks_like_reference(entry.value->text);
     if (literal && is_secret_key(entry.key) && !entry.value->wrong) {
       entry.value->wrong = true;
-      problems.add(entry.at, quoted(entry.key) + " may not stand in this file", std::string{hint});
+      problems.add(entry.at, in_backquotes(entry.key) + " may not stand in this file", std::string{hint});
       continue;
     }
     look(*entry.value, problems, seen);
@@ -73,14 +73,17 @@ void look(const Node& node, Problems& problems, std::unordered_set<const Node*>&
 }  // namespace
 
 bool is_secret_key(std::string_view key) {
-  constexpr auto endings = std::to_array<std::string_view>(
-      {"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey", "accesskey", "secretkey",
-       "privatekey", "credential", "credentials"});
+  constexpr auto endings =
+      std::to_array<std::string_view>({"password", "passwd", "passphrase", "pwd", "secret", "token", "apikey",
+                                       "accesskey", "secretkey", "privatekey", "credential", "credentials"});
   const std::string name = squeezed(key);
-  return name == "pass" || std::ranges::any_of(endings, [&](std::string_view end) { return name.ends_with(end); });
+  return name == "pass" ||
+         std::ranges::any_of(endings, [&](std::string_view end) { return name.ends_with(end); });
 }
 
-bool holds_password(std::string_view value) { return url_holds_password(value) || pair_holds_password(value); }
+bool holds_password(std::string_view value) {
+  return url_holds_password(value) || pair_holds_password(value);
+}
 
 void refuse_literal_secrets(const Node& root, Problems& problems) {
   std::unordered_set<const Node*> seen;

@@ -24,8 +24,9 @@ std::vector<const Node*> scalars_of(const Node& map, std::string_view key) {
 }
 
 bool socket_fits(std::string_view directory, std::uint16_t port) {
-  constexpr std::size_t path_bytes_max = 107;   // sizeof sockaddr_un::sun_path less the final zero
-  return directory.size() + std::string_view{"/.s.PGSQL."}.size() + std::to_string(port).size() <= path_bytes_max;
+  constexpr std::size_t path_bytes_max = 107;  // sizeof sockaddr_un::sun_path less the final zero
+  return directory.size() + std::string_view{"/.s.PGSQL."}.size() + std::to_string(port).size() <=
+         path_bytes_max;
 }
 
 }  // namespace sallyport::config

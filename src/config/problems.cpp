@@ -41,8 +41,12 @@ std::vector<Error> Problems::take_errors() {
   std::vector<Error> out;
   for (Problem& problem : errors_) {
     if (out.size() == errors_max) break;
-    out.push_back({ErrorCode::bad_config, Hop::config, where(problem.at), std::move(problem.what),
-                   std::move(problem.hint), {}});
+    out.push_back({ErrorCode::bad_config,
+                   Hop::config,
+                   where(problem.at),
+                   std::move(problem.what),
+                   std::move(problem.hint),
+                   {}});
   }
   errors_.clear();
   return out;

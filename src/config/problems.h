@@ -1,6 +1,7 @@
 // What was found while reading a configuration: errors and warnings with their positions.
 #pragma once
 
+#include "config/config.h"
 #include "config/document.h"
 
 #include <string>
@@ -8,9 +9,6 @@
 #include <vector>
 
 namespace sallyport::config {
-
-/// Errors reported for one file; the rest waits for the next run.
-inline constexpr std::size_t errors_max = 20;
 
 class Problems {
  public:

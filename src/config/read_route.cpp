@@ -10,7 +10,7 @@ namespace {
 /// What the kernel shows for ids that have no meaning here (other user namespaces), and what NFS and
 /// containers give to strangers: no identity.
 constexpr std::uint32_t overflow_id = 65'534;
-constexpr std::uint32_t no_id = 0xFFFF'FFFF;   // (uid_t)-1
+constexpr std::uint32_t no_id = 0xFFFF'FFFF;  // (uid_t)-1
 
 std::vector<std::string> names_of(const Node& map) {
   std::vector<std::string> out;
@@ -40,13 +40,17 @@ class RouteReader {
     if (node->text.starts_with("unix:")) {
       read_unix(*node, node->text.substr(5));
     } else if (node->text.starts_with("tcp:")) {
-      problems_.add(*node, "`listen: tcp:` is not in this version",
-                    "Use `unix:DIRECTORY:PORT`: peers on TCP have no identity without certificates or local "
-                    "passwords, which come later.");
+      const bool everywhere = node->text.starts_with("tcp:0.0.0.0") || node->text.starts_with("tcp:[::]");
+      problems_.add(
+          *node, "`listen: tcp:` is not in this version",
+          std::string{everywhere ? "This address would listen to every network. " : ""} +
+              "Use `unix:DIRECTORY:PORT`: peers on TCP have no identity without certificates or local "
+              "passwords, which come later.");
     } else {
       const bool path = node->text.starts_with('/');
-      problems_.add(*node, "`listen` is " + quoted(node->text) + ", expected `unix:DIR[:PORT]`",
-                    path ? "Write `unix:` in front of the directory." : "Example: `unix:/run/sallyport/app:5432`.");
+      problems_.add(
+          *node, "`listen` is " + in_backquotes(node->text) + ", expected `unix:DIR[:PORT]`",
+          path ? "Write `unix:` in front of the directory." : "Example: `unix:/run/sallyport/app:5432`.");
     }
   }
 
@@ -57,7 +61,7 @@ class RouteReader {
     if (colon != std::string_view::npos) {
       const auto port = parse_integer(text.substr(colon + 1));
       if (!port || *port < 1 || *port > 65'535) {
-        problems_.add(node, "the port of " + quoted(node.text) + " is not between 1 and 65535",
+        problems_.add(node, "the port of " + in_backquotes(node.text) + " is not between 1 and 65535",
                       "The socket is DIR/.s.PGSQL.PORT; clients find it by both.");
         return;
       }
@@ -65,7 +69,7 @@ class RouteReader {
     }
     listen.directory = std::string{directory};
     if (!is_plain_absolute_path(directory)) {
-      problems_.add(node, "the directory of " + quoted(node.text) + " is no plain absolute path",
+      problems_.add(node, "the directory of " + in_backquotes(node.text) + " is no plain absolute path",
                     "Write it from the root, without `.`, `..`, doubled slashes and a slash at the end.");
     } else if (!socket_fits(directory, listen.port)) {
       problems_.add(node, "the socket path DIR/.s.PGSQL.PORT would be longer than 107 bytes",
@@ -79,13 +83,15 @@ class RouteReader {
     if (node == nullptr) return;
     out_.route.target = node->text;
     if (config_.targets.contains(node->text)) return;
-    if (targets_ != nullptr && targets_->find(node->text) != nullptr) return;   // has errors of its own
+    if (targets_ != nullptr && targets_->find(node->text) != nullptr) return;  // has errors of its own
     const auto known = targets_ == nullptr ? std::vector<std::string>{} : names_of(*targets_);
     const auto near = nearest(node->text, known);
     std::string hint = "Define it under `targets`.";
-    if (!near.empty()) hint = "Did you mean `" + near + "`?";
-    else if (!known.empty() && known.size() <= 10) hint = "Targets: " + join_choices(known) + ".";
-    problems_.add(*node, "there is no target " + quoted(node->text), hint);
+    if (!near.empty())
+      hint = "Did you mean `" + near + "`?";
+    else if (!known.empty() && known.size() <= 10)
+      hint = "Targets: " + join_choices(known) + ".";
+    problems_.add(*node, "there is no target " + in_backquotes(node->text), hint);
   }
 
   void read_allow(const Node& allow) {
@@ -103,9 +109,8 @@ class RouteReader {
   AllowRule read_rule(const Node& node) {
     AllowRule rule;
     if (node.find("user") == nullptr && node.find("group") == nullptr) {
-      const bool later = std::ranges::any_of(node.entries, [](const Entry& entry) {
-        return entry.key != "role" && entry.value->wrong;
-      });
+      const bool later = std::ranges::any_of(
+          node.entries, [](const Entry& entry) { return entry.key != "role" && entry.value->wrong; });
       if (!later) {
         problems_.add(node, "the rule names neither `user` nor `group`, so it would let everybody in",
                       "Add `user: NAME`.");
@@ -115,8 +120,9 @@ class RouteReader {
       rule.user_name = user->text;
       rule.uid = id_of(*user, "user", around_.uid_of);
       if (rule.uid == 0u) {
-        problems_.warn(user->at, "user root: whatever runs as root on this machine may use the route. "
-                                 "Give the application a user of its own");
+        problems_.warn(user->at,
+                       "user root: whatever runs as root on this machine may use the route. "
+                       "Give the application a user of its own");
       }
     }
     if (const Node* group = good(node, "group")) {
@@ -129,20 +135,22 @@ class RouteReader {
   }
 
   /// By number or by name; nullopt after a report.
-  std::optional<std::uint32_t> id_of(const Node& node, const std::string& what,
-                                     const std::function<std::optional<std::uint32_t>(const std::string&)>& find) {
+  std::optional<std::uint32_t> id_of(
+      const Node& node, const std::string& what,
+      const std::function<std::optional<std::uint32_t>(const std::string&)>& find) {
     const auto number = parse_integer(node.text);
     std::optional<std::uint32_t> id;
     if (number && *number <= no_id) id = static_cast<std::uint32_t>(*number);
     if (!number) id = find(node.text);
     if (!id || *id == no_id) {
-      problems_.add(node, "there is no " + what + " " + quoted(node.text) + " on this machine",
+      problems_.add(node, "there is no " + what + " " + in_backquotes(node.text) + " on this machine",
                     "Create it, or write its number.");
       return std::nullopt;
     }
     if (*id == overflow_id) {
-      problems_.add(node, what + " " + quoted(node.text) + " is " + std::to_string(overflow_id) +
-                              ", which the kernel shows for every unknown " + what,
+      problems_.add(node,
+                    what + " " + in_backquotes(node.text) + " is " + std::to_string(overflow_id) +
+                        ", which the kernel shows for every unknown " + what,
                     "Give the application a " + what + " of its own.");
       return std::nullopt;
     }
@@ -159,7 +167,8 @@ class RouteReader {
     if (entry == nullptr) {
       if (roles.size() == 1) rule.role = names.front();
       if (roles.size() > 1) {
-        problems_.add(node.at, "the rule names no `role`, and target " + quoted(target->first) + " has several",
+        problems_.add(node.at,
+                      "the rule names no `role`, and target " + in_backquotes(target->first) + " has several",
                       "Write `role:` with " + join_choices(names) + ".");
       }
       return;
@@ -168,7 +177,8 @@ class RouteReader {
     rule.role = entry->value->text;
     if (roles.contains(rule.role) || roles.empty()) return;
     const auto near = nearest(rule.role, names);
-    problems_.add(*entry->value, "target " + quoted(target->first) + " has no role " + quoted(rule.role),
+    problems_.add(*entry->value,
+                  "target " + in_backquotes(target->first) + " has no role " + in_backquotes(rule.role),
                   near.empty() ? "Roles: " + join_choices(names) + "." : "Did you mean `" + near + "`?");
   }
 
@@ -190,30 +200,34 @@ bool covers(const AllowRule& wide, const AllowRule& narrow) {
 
 }  // namespace
 
-ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node, const Surroundings& around,
-                     Problems& problems) {
+ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node,
+                     const Surroundings& around, Problems& problems) {
   return RouteReader{node, config, targets_node, around, problems}.read();
 }
 
 void compare_rules(const Route& route, const std::vector<Position>& at, Problems& problems) {
-  const auto line = [&](std::size_t i) {
+  const auto& rules = route.allow;
+  const auto place = [&](std::size_t i) {
     return std::to_string(at[i].line) + ":" + std::to_string(at[i].column);
   };
-  for (std::size_t i = 0; i < route.allow.size(); ++i) {
+  std::vector<bool> idle(rules.size(), false);
+  for (std::size_t i = 0; i < rules.size(); ++i) {
+    for (std::size_t j = 0; j < rules.size() && !idle[i]; ++j) {
+      if (i == j || idle[j] || rules[i].role != rules[j].role || !covers(rules[j], rules[i])) continue;
+      if (covers(rules[i], rules[j]) && i < j) continue;  // twins: the later one is idle
+      idle[i] = true;
+      problems.warn(at[i], "this rule never decides: the rule at " + place(j) + " gives role " +
+                               rules[i].role + " to everybody whom it matches. Remove one of them");
+    }
+  }
+  for (std::size_t i = 0; i < rules.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
-      const AllowRule& earlier = route.allow[j];
-      const AllowRule& rule = route.allow[i];
-      const bool same = covers(earlier, rule) && covers(rule, earlier);
-      if (rule.role == earlier.role && covers(earlier, rule)) {
-        problems.warn(at[i], "this rule never decides: the rule at " + line(j) + " gives role " + rule.role +
-                             " to everybody whom it matches. Remove one of them");
-      } else if (rule.role == earlier.role && covers(rule, earlier)) {
-        problems.warn(at[i], "this rule makes the one at " + line(j) + " superfluous: it gives role " + rule.role +
-                             " to everybody whom that one matches. Remove one of them");
-      } else if (rule.role != earlier.role && !same && (covers(earlier, rule) || covers(rule, earlier))) {
-        problems.warn(at[i], "this rule overlaps the one at " + line(j) + ": whoever matches both may have role " +
-                             earlier.role + " and role " + rule.role + ", and chooses by the user name asked for");
-      }
+      const bool wider = covers(rules[i], rules[j]);
+      const bool narrower = covers(rules[j], rules[i]);
+      if (idle[i] || idle[j] || rules[i].role == rules[j].role || wider == narrower) continue;
+      problems.warn(at[i], "this rule overlaps the one at " + place(j) +
+                               ": whoever matches both may have role " + rules[j].role + " and role " +
+                               rules[i].role + ", and chooses by the user name asked for");
     }
   }
 }

@@ -1,4 +1,5 @@
 // targets.NAME
+#include "config/literal_secret.h"
 #include "config/reader.h"
 #include "config/reference_check.h"
 #include "config/values.h"
@@ -15,8 +16,8 @@ constexpr auto role_keys =
 
 class TargetReader {
  public:
-  TargetReader(const Node& node, const Surroundings& around, Problems& problems)
-      : node_(node), around_(around), problems_(problems) {}
+  TargetReader(const Entry& entry, const Surroundings& around, Problems& problems)
+      : node_(*entry.value), at_(entry.at), around_(around), problems_(problems) {}
 
   Target read(const std::string& name) {
     target_.name = name;
@@ -57,21 +58,24 @@ class TargetReader {
     const std::string& host = node.text;
     if (host.starts_with('/')) {
       if (is_plain_absolute_path(host)) return;
-      problems_.add(node, quoted(host) + " is no plain absolute directory",
+      problems_.add(node, in_backquotes(host) + " is no plain absolute directory",
                     "Leave out `.`, `..`, doubled slashes and a slash at the end.");
       return;
     }
     if (host == "0.0.0.0" || host == "::") {
-      problems_.warn(node.at, "host " + host + " means any address: here it reaches this machine, whoever listens. "
-                              "Write 127.0.0.1, or the server's name");
+      problems_.warn(node.at, "host " + host +
+                                  " means any address: here it reaches this machine, whoever listens. "
+                                  "Write 127.0.0.1, or the server's name");
       return;
     }
     if (is_ip_literal(host) || is_host_name(host)) return;
     std::string hint = "Write a name such as db.example.com, an IP address, or an absolute directory.";
     const auto colon = host.rfind(':');
-    if (host.find("://") != std::string::npos) hint = "Write the host only; user, port and database have keys of their own.";
-    else if (colon != std::string::npos && parse_integer(host.substr(colon + 1))) hint = "Write the port under `port`.";
-    problems_.add(node, quoted(host) + " is no host name", hint);
+    if (host.find("://") != std::string::npos)
+      hint = "Write the host only; user, port and database have keys of their own.";
+    else if (colon != std::string::npos && parse_integer(host.substr(colon + 1)))
+      hint = "Write the port under `port`.";
+    problems_.add(node, in_backquotes(host) + " is no host name", hint);
   }
 
   void read_databases() {
@@ -82,16 +86,20 @@ class TargetReader {
       problems_.add(*node, "`database` is an empty list", "Name at least one, or write \"*\" for any.");
     }
     for (const Node* name : names) {
-      constexpr std::size_t database_bytes_max = 63;   // NAMEDATALEN - 1
+      constexpr std::size_t database_bytes_max = 63;  // NAMEDATALEN - 1
       if (name->text == "*" && node->type == Node::Type::list) {
-        problems_.add(*name, "\"*\" stands in a list of databases", "Write `database: \"*\"` alone, or names only.");
+        problems_.add(*name, "\"*\" stands in a list of databases",
+                      "Write `database: \"*\"` alone, or names only.");
       } else if (name->text == "*") {
-        problems_.warn(name->at, "database \"*\": sessions reach every database of the server that the role may "
-                                 "connect to, postgres and templates too. Name the databases that the application uses");
+        problems_.warn(
+            name->at,
+            "database \"*\": sessions reach every database of the server that the role may "
+            "connect to, postgres and templates too. Name the databases that the application uses");
       } else if (name->text.size() > database_bytes_max) {
         problems_.add(*name, "a database name is longer than 63 bytes", "PostgreSQL would cut it.");
       } else if (std::ranges::find(target_.databases, name->text) != target_.databases.end()) {
-        problems_.add(*name, "the database " + quoted(name->text) + " stands twice", "Keep one of them.");
+        problems_.add(*name, "the database " + in_backquotes(name->text) + " stands twice",
+                      "Keep one of them.");
       } else {
         target_.databases.push_back(name->text);
       }
@@ -102,7 +110,8 @@ class TargetReader {
     const Entry* roles = node_.find("roles");
     const Entry* auth = node_.find("auth");
     if (roles == nullptr && auth == nullptr) {
-      problems_.add(node_.at, "neither `auth` nor `roles` says where the credential comes from",
+      if (mistyped_auth()) return;
+      problems_.add(at_, "neither `auth` nor `roles` says where the credential comes from",
                     "Add e.g. `auth: vault:database/creds/ROLE`.");
       return;
     }
@@ -118,7 +127,8 @@ class TargetReader {
     }
     const Node* map = good(node_, "roles");
     if (map == nullptr) return;
-    if (map->entries.empty()) problems_.add(*map, "`roles` is empty", "Add one, e.g. `app: vault:database/creds/app`.");
+    if (map->entries.empty())
+      problems_.add(*map, "`roles` is empty", "Add one, e.g. `app: vault:database/creds/app`.");
     for (const Entry& entry : map->entries) {
       if (entry.value->type == Node::Type::map) {
         read_role(entry.key, *entry.value, entry.at);
@@ -129,6 +139,13 @@ class TargetReader {
         read_role(entry.key, shorthand, entry.value->at);
       }
     }
+  }
+
+  /// A mistyped or forbidden key (`password: …`) was reported with what to write instead.
+  [[nodiscard]] bool mistyped_auth() const {
+    return std::ranges::any_of(node_.entries, [](const Entry& entry) {
+      return is_secret_key(entry.key) || nearest(entry.key, {"auth", "roles"}) != "";
+    });
   }
 
   void read_role(const std::string& name, const Node& node, Position at) {
@@ -142,8 +159,9 @@ class TargetReader {
     check_login_methods(role, node);
     check_program(role, node);
     if (role.run_as.empty() && node.find("run_as") == nullptr && is_dynamic_credential(role.auth)) {
-      problems_.warn(at, "role " + name + " has no `run_as`: what sessions create will belong to a user that is "
-                         "dropped with its lease. Write `run_as: OWNER` if they create anything");
+      problems_.warn(at, "role " + name +
+                             " has no `run_as`: what sessions create will belong to a user that is "
+                             "dropped with its lease. Write `run_as: OWNER` if they create anything");
     }
     target_.roles.emplace(name, std::move(role));
   }
@@ -160,8 +178,8 @@ class TargetReader {
       std::string list;
       for (const auto& method : role.login_methods) list += (list.empty() ? "" : ", ") + method;
       problems_.warn(methods->at, "role " + role.name + " may log in by " + list +
-                                  ", which shows the server more of the password than SCRAM (reason: " +
-                                  quoted(role.login_reason) + ")");
+                                      ", which shows the server more of the password than SCRAM (reason: " +
+                                      in_backquotes(role.login_reason) + ")");
     }
   }
 
@@ -193,7 +211,8 @@ class TargetReader {
     for (const Node* root : scalars_of(tls, "roots")) {
       const std::string path{strip_file_scheme(root->text)};
       if (path != "system" && !is_plain_absolute_path(path)) {
-        problems_.add(*root, "`roots` holds " + quoted(path), "Write `system`, or the absolute path of a PEM file.");
+        problems_.add(*root, "`roots` holds " + in_backquotes(path),
+                      "Write `system`, or the absolute path of a PEM file.");
         continue;
       }
       if (path != "system") check_file(path, *root);
@@ -211,36 +230,46 @@ class TargetReader {
 
   void check_tls(const Node& tls) {
     for (const auto key : {"mode", "reason", "until", "certificate", "key", "min_version", "server_name"}) {
-      if (const Entry* entry = tls.find(key); entry != nullptr && entry->value->wrong) return;   // said already
+      if (const Entry* entry = tls.find(key); entry != nullptr && entry->value->wrong)
+        return;  // said already
     }
     const TlsPolicy& policy = target_.tls;
-    const Node& server_name = tls;
-    if (const Node* name = good(server_name, "server_name");
+    if (const Node* name = good(tls, "server_name");
         name != nullptr && !is_host_name(name->text) && !is_ip_literal(name->text)) {
-      problems_.add(*name, quoted(name->text) + " is no host name", "Write the name that the certificate holds.");
+      problems_.add(*name, in_backquotes(name->text) + " is no host name",
+                    "Write the name that the certificate holds.");
     }
     if (auto checked = check(policy, around_.now); !checked) {
-      const Error& error = checked.error();
-      problems_.add(position_in(tls, error.where), error.where + ": " + error.what, error.hint);
+      const std::string key = key_of(checked.error().where);
+      problems_.add(position_in(tls, key), "tls." + key + ": " + checked.error().what, checked.error().hint);
       return;
     }
     if (policy.mode != TlsMode::verify_full) {
-      problems_.warn(position_in(tls, "tls.mode"), "tls mode " + std::string{name_of(policy.mode)} +
-                     " until " + policy.weaker_until + ": who answers is not fully checked (reason: " +
-                     quoted(policy.weaker_reason) + ")");
+      problems_.warn(
+          position_in(tls, "mode"),
+          "tls mode " + std::string{name_of(policy.mode)} + " until " + policy.weaker_until +
+              ": who answers is not fully checked (reason: " + in_backquotes(policy.weaker_reason) + ")");
       return;
     }
     for (const auto key : {"reason", "until"}) {
       if (const Entry* entry = tls.find(key)) {
-        problems_.warn(entry->at, "tls." + std::string{key} + " has no effect with mode verify-full. Remove it");
+        problems_.warn(entry->at,
+                       "tls." + std::string{key} + " has no effect with mode verify-full. Remove it");
       }
     }
   }
 
-  /// The value that an error of policy/tls_policy.h names, else its map.
-  static Position position_in(const Node& tls, std::string_view where) {
-    if (where.starts_with("tls.")) where.remove_prefix(4);
-    const Entry* entry = tls.find(where);
+  /// policy/tls_policy.h says "tls.client_key" where the file says `key`.
+  static std::string key_of(std::string_view where) {
+    for (const std::string_view prefix : {"tls.", "client_"}) {
+      if (where.starts_with(prefix)) where.remove_prefix(prefix.size());
+    }
+    return std::string{where};
+  }
+
+  /// The value of this key, else that of `mode`, else the map's.
+  static Position position_in(const Node& tls, std::string_view key) {
+    const Entry* entry = tls.find(key);
     if (entry == nullptr) entry = tls.find("mode");
     return entry == nullptr ? tls.at : entry->value->at;
   }
@@ -253,23 +282,26 @@ class TargetReader {
       }
       return;
     }
-    const std::string& name = policy.server_name.empty() ? target_.endpoints.front().host : policy.server_name;
-    const bool system = policy.roots.empty() || std::ranges::find(policy.roots, "system") != policy.roots.end();
+    const std::string& name =
+        policy.server_name.empty() ? target_.endpoints.front().host : policy.server_name;
+    const bool system =
+        policy.roots.empty() || std::ranges::find(policy.roots, "system") != policy.roots.end();
     const bool checked = policy.mode == TlsMode::verify_full || policy.mode == TlsMode::verify_ca;
     if (!system || !checked || !looks_private(name)) return;
     const Node* tls = good(node_, "tls");
     const Entry* roots = tls == nullptr ? nullptr : tls->find("roots");
     if (roots != nullptr && roots->value->wrong) return;
     const Position at = roots != nullptr ? roots->value->at : node_.find("host")->value->at;
-    problems_.warn(at, "no public authority vouches for the private name " + quoted(name) +
-                       ", yet every one in the system's store would be believed. Write `tls: {roots: "
-                       "/PATH/ca.pem}` with your own authority");
+    problems_.warn(at, "no public authority vouches for the private name " + in_backquotes(name) +
+                           ", yet every one in the system's store would be believed. Write `tls: {roots: "
+                           "/PATH/ca.pem}` with your own authority");
   }
 
   void read_pool(const Node& pool) {
     PoolSettings& settings = target_.pool;
     const auto count = [&](std::string_view key, std::size_t fallback) {
-      return static_cast<std::size_t>(parse_integer(text_of(pool, key)).value_or(static_cast<std::int64_t>(fallback)));
+      return static_cast<std::size_t>(
+          parse_integer(text_of(pool, key)).value_or(static_cast<std::int64_t>(fallback)));
     };
     const auto time = [&](std::string_view key, Duration fallback) {
       const auto value = parse_duration(text_of(pool, key));
@@ -284,10 +316,12 @@ class TargetReader {
     const Node* min_ready = good(pool, "min_ready");
     problems_.add(min_ready != nullptr ? min_ready->at : pool.at,
                   "`min_ready` " + std::to_string(settings.min_ready) + " is more than `max` " +
-                      std::to_string(settings.max), "Lower the one or raise the other.");
+                      std::to_string(settings.max),
+                  "Lower the one or raise the other.");
   }
 
   const Node& node_;
+  Position at_;
   const Surroundings& around_;
   Problems& problems_;
   Target target_;
@@ -295,8 +329,8 @@ class TargetReader {
 
 }  // namespace
 
-Target read_target(const std::string& name, const Node& node, const Surroundings& around, Problems& problems) {
-  return TargetReader{node, around, problems}.read(name);
+Target read_target(const Entry& entry, const Surroundings& around, Problems& problems) {
+  return TargetReader{entry, around, problems}.read(entry.key);
 }
 
 }  // namespace sallyport::config

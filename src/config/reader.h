@@ -12,7 +12,7 @@ namespace sallyport::config {
 /// What reading asks of the machine, as values, so that tests and the fuzzer answer for it.
 struct Surroundings {
   WallTime now;
-  std::function<std::optional<std::uint32_t>(const std::string&)> uid_of;   ///< nullopt: no such user
+  std::function<std::optional<std::uint32_t>(const std::string&)> uid_of;  ///< nullopt: no such user
   std::function<std::optional<std::uint32_t>(const std::string&)> gid_of;
   /// Of a file that the configuration names (CA, CRL, certificate, key, program). Null: not looked at.
   std::function<Result<void>(const std::string&)> check_file;
@@ -24,10 +24,10 @@ struct ReadRoute {
   Position listen_at;
 };
 
-Target read_target(const std::string& name, const Node& node, const Surroundings& around, Problems& problems);
+Target read_target(const Entry& entry, const Surroundings& around, Problems& problems);
 /// `targets_node`: the map of targets as written, so that a route to a target with a mistake is not one more.
-ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node, const Surroundings& around,
-                     Problems& problems);
+ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node,
+                     const Surroundings& around, Problems& problems);
 
 /// A directory in which a socket DIR/.s.PGSQL.PORT still fits into sockaddr_un (107 bytes).
 bool socket_fits(std::string_view directory, std::uint16_t port);

@@ -38,8 +38,10 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   if (!reference) {
     const auto& error = reference.error();
     node.wrong = true;
+    std::string hint = error.hint;
+    if (!hint.empty() && !hint.ends_with('.') && !hint.ends_with('?')) hint += '.';
     problems.add(moved(node, offset_of_caret(error.what, node.text)),
-                 "`" + std::string{key} + "`: " + error.what.substr(0, error.what.find('\n')), error.hint);
+                 "`" + std::string{key} + "`: " + error.what.substr(0, error.what.find('\n')), hint);
     return;
   }
   const auto* scheme = secrets::find_scheme(reference->scheme);

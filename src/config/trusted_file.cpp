@@ -13,13 +13,15 @@
 namespace sallyport::config {
 namespace {
 
-constexpr int links_max = 40;          // as the kernel
+constexpr int links_max = 40;  // as the kernel
 constexpr std::size_t path_bytes_max = 4'096;
 
 class Descriptor {
  public:
   explicit Descriptor(int fd = -1) : fd_(fd) {}
-  ~Descriptor() { if (fd_ >= 0) ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   Descriptor& operator=(Descriptor&& other) noexcept {
     std::swap(fd_, other.fd_);
@@ -62,9 +64,11 @@ Result<void> check_writers(const struct stat& status, const std::string& path, b
 /// Walks from the root; keeps the descriptor of the directory it stands in.
 class Walk {
  public:
-  Result<Descriptor> to(const std::string& path) {
+  /// `access`: O_RDONLY, or O_PATH for a file that is only looked at (a program need not be readable).
+  Result<Descriptor> to(const std::string& path, int access) {
     if (!path.starts_with('/')) return bad("the path is not absolute", "Write it from the root.");
-    if (path.size() > path_bytes_max) return bad("the path is longer than " + std::to_string(path_bytes_max) + " bytes");
+    if (path.size() > path_bytes_max)
+      return bad("the path is longer than " + std::to_string(path_bytes_max) + " bytes");
     push_parts(path);
     if (auto begun = restart(); !begun) return begun.error();
     while (!rest_.empty()) {
@@ -73,7 +77,7 @@ class Walk {
       if (part == ".") continue;
       auto done = step(part);
       if (!done) return done.error();
-      if (*done) return open_file(part);
+      if (*done) return open_file(part, access);
     }
     return bad(path + " is a directory, expected a file", "Name the file in it.");
   }
@@ -100,9 +104,7 @@ class Walk {
 
   /// True when `part` is what the path ends in and no link.
   Result<bool> step(const std::string& part) {
-    if (part == "..") {   // only from a link: the parent was checked when it was passed
-      return bad(path_of(part) + ": a link goes upward", "Name the file by its real path.");
-    }
+    if (part == "..") return step_up();
     const std::string path = path_of(part);
     Descriptor next{::openat(at_.get(), part.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC)};
     if (next.get() < 0) return cannot_open(path);
@@ -110,7 +112,8 @@ class Walk {
     struct stat parent {};
     if (::fstat(next.get(), &status) != 0 || ::fstat(at_.get(), &parent) != 0) return cannot_open(path);
     const bool directory = S_ISDIR(status.st_mode);
-    if (auto checked = check_writers(parent, here_.empty() ? "/" : here_, directory); !checked) return checked.error();
+    if (auto checked = check_writers(parent, here_.empty() ? "/" : here_, directory); !checked)
+      return checked.error();
     if (S_ISLNK(status.st_mode)) return follow(next, status, path);
     if (!directory && !rest_.empty()) return bad(here_ + "/" + part + " is not a directory");
     if (directory && !is_ours(status)) return check_writers(status, path, true).error();
@@ -120,9 +123,19 @@ class Walk {
     return false;
   }
 
+  /// `here_` holds no links, so its parent is the one that was walked through.
+  Result<bool> step_up() {
+    Descriptor parent{::openat(at_.get(), "..", O_PATH | O_DIRECTORY | O_CLOEXEC)};
+    if (parent.get() < 0) return cannot_open(here_ + "/..");
+    at_ = std::move(parent);
+    if (!here_.empty()) here_.erase(here_.rfind('/'));
+    return false;
+  }
+
   Result<bool> follow(const Descriptor& link, const struct stat& status, const std::string& path) {
     if (!is_ours(status)) return check_writers(status, path, false).error();
-    if (++links_ > links_max) return bad(path + ": more than " + std::to_string(links_max) + " links on the way");
+    if (++links_ > links_max)
+      return bad(path + ": more than " + std::to_string(links_max) + " links on the way");
     std::string target(path_bytes_max, '\0');
     const auto size = ::readlinkat(link.get(), "", target.data(), target.size());
     if (size <= 0 || static_cast<std::size_t>(size) == target.size()) return cannot_open(path);
@@ -134,9 +147,10 @@ class Walk {
     return false;
   }
 
-  Result<Descriptor> open_file(const std::string& part) {
+  Result<Descriptor> open_file(const std::string& part, int access) {
     const std::string path = path_of(part);
-    Descriptor file{::openat(at_.get(), part.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
+    Descriptor file{
+        ::openat(at_.get(), part.c_str(), access | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC)};
     if (file.get() < 0) return cannot_open(path);
     struct stat status {};
     if (::fstat(file.get(), &status) != 0) return cannot_open(path);
@@ -149,13 +163,15 @@ class Walk {
     const int reason = errno;
     std::string hint;
     if (reason == ENOENT) hint = "Check the name; Sallyport searches no other directory.";
-    if (reason == EACCES) hint = "Let uid " + std::to_string(::geteuid()) + " read it (chgrp and chmod g+r, not o+w).";
-    return bad(path + (reason == ENOENT ? " does not exist" : std::string{" cannot be opened: "} + std::strerror(reason)),
+    if (reason == EACCES)
+      hint = "Let uid " + std::to_string(::geteuid()) + " read it (chgrp and chmod g+r, not o+w).";
+    return bad(path + (reason == ENOENT ? " does not exist"
+                                        : std::string{" cannot be opened: "} + std::strerror(reason)),
                hint);
   }
 
   Descriptor at_;
-  std::string here_;                ///< the directory's path; empty: the root
+  std::string here_;  ///< the directory's path; empty: the root
   std::deque<std::string> rest_;
   int links_ = 0;
 };
@@ -163,7 +179,7 @@ class Walk {
 }  // namespace
 
 Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes_max) {
-  auto file = Walk{}.to(path);
+  auto file = Walk{}.to(path, O_RDONLY);
   if (!file) return file.error();
   std::string content;
   std::string chunk(65'536, '\0');
@@ -183,7 +199,7 @@ Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes
 }
 
 Result<void> check_trusted_file(const std::string& path) {
-  auto file = Walk{}.to(path);
+  auto file = Walk{}.to(path, O_PATH);
   if (!file) return file.error();
   return {};
 }

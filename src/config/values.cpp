@@ -24,9 +24,21 @@ struct Unit {
 };
 
 constexpr auto units = std::to_array<Unit>({
-    {"ms", 1},          {"s", 1'000},          {"sec", 1'000},       {"second", 1'000},   {"seconds", 1'000},
-    {"m", 60'000},      {"min", 60'000},       {"minute", 60'000},   {"minutes", 60'000}, {"h", 3'600'000},
-    {"hour", 3'600'000}, {"hours", 3'600'000}, {"d", 86'400'000},    {"day", 86'400'000}, {"days", 86'400'000},
+    {"ms", 1},
+    {"s", 1'000},
+    {"sec", 1'000},
+    {"second", 1'000},
+    {"seconds", 1'000},
+    {"m", 60'000},
+    {"min", 60'000},
+    {"minute", 60'000},
+    {"minutes", 60'000},
+    {"h", 3'600'000},
+    {"hour", 3'600'000},
+    {"hours", 3'600'000},
+    {"d", 86'400'000},
+    {"day", 86'400'000},
+    {"days", 86'400'000},
 });
 constexpr std::int64_t duration_ms_max = 10LL * 366 * 86'400'000;
 
@@ -37,11 +49,19 @@ std::string lower(std::string_view text) {
 }
 
 bool is_private_v4(std::uint32_t address) {
-  struct Range { std::uint32_t base; int bits; };
-  constexpr auto ranges = std::to_array<Range>({{0x0A000000, 8}, {0x7F000000, 8}, {0xA9FE0000, 16},
-                                                {0xAC100000, 12}, {0xC0A80000, 16}, {0x64400000, 10}});
-  return std::ranges::any_of(
-      ranges, [&](const Range& range) { return (address >> (32 - range.bits)) == (range.base >> (32 - range.bits)); });
+  struct Range {
+    std::uint32_t base;
+    int bits;
+  };
+  constexpr auto ranges = std::to_array<Range>({{0x0A000000, 8},
+                                                {0x7F000000, 8},
+                                                {0xA9FE0000, 16},
+                                                {0xAC100000, 12},
+                                                {0xC0A80000, 16},
+                                                {0x64400000, 10}});
+  return std::ranges::any_of(ranges, [&](const Range& range) {
+    return (address >> (32 - range.bits)) == (range.base >> (32 - range.bits));
+  });
 }
 
 }  // namespace
@@ -70,7 +90,8 @@ bool is_plain_absolute_path(std::string_view path) {
   while (!path.empty()) {
     path.remove_prefix(1);
     const std::string_view part = path.substr(0, path.find('/'));
-    if (part.empty() || part == "." || part == ".." || part.find('\0') != std::string_view::npos) return false;
+    if (part.empty() || part == "." || part == ".." || part.find('\0') != std::string_view::npos)
+      return false;
     path.remove_prefix(part.size());
   }
   return true;
@@ -90,8 +111,9 @@ bool is_host_name(std::string_view text) {
   if (text.empty() || text.size() > 253) return false;
   while (true) {
     const auto label = text.substr(0, text.find('.'));
-    const bool fine = !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
-                      std::ranges::all_of(label, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "-_"); });
+    const bool fine =
+        !label.empty() && label.size() <= 63 && label.front() != '-' && label.back() != '-' &&
+        std::ranges::all_of(label, [](char c) { return is_letter_or_digit(c) || is_one_of(c, "-_"); });
     if (!fine) return false;
     if (label.size() == text.size()) break;
     text.remove_prefix(label.size() + 1);
@@ -117,14 +139,14 @@ bool looks_private(std::string_view host) {
     return unique_local || IN6_IS_ADDR_LINKLOCAL(&v6) || IN6_IS_ADDR_LOOPBACK(&v6);
   }
   if (name.find('.') == std::string::npos) return true;
-  constexpr auto suffixes = std::to_array<std::string_view>(
-      {".internal", ".local", ".localdomain", ".localhost", ".lan", ".corp", ".home", ".home.arpa", ".intranet",
-       ".private", ".svc", ".test"});
+  constexpr auto suffixes =
+      std::to_array<std::string_view>({".internal", ".local", ".localdomain", ".localhost", ".lan", ".corp",
+                                       ".home", ".home.arpa", ".intranet", ".private", ".svc", ".test"});
   return std::ranges::any_of(suffixes, [&](std::string_view suffix) { return name.ends_with(suffix); });
 }
 
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
-  if (word.size() < 3) return {};   // two letters are near to everything
+  if (word.size() < 3) return {};  // two letters are near to everything
   const std::vector<std::string_view> names(candidates.begin(), candidates.end());
   return std::string{secrets::nearest(lower(word), names)};
 }

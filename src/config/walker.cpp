@@ -4,6 +4,7 @@
 #include "config/literal_secret.h"
 #include "config/reference_check.h"
 #include "config/values.h"
+#include "policy/tls_policy.h"
 
 #include <algorithm>
 #include <array>
@@ -17,25 +18,48 @@ struct Synonym {
   std::string_view meant;
 };
 constexpr auto synonyms = std::to_array<Synonym>({
-    {"hostname", "host"},       {"hostaddr", "host"},       {"server", "host"},         {"address", "host"},
-    {"dbname", "database"},     {"databases", "database"},  {"db", "database"},         {"username", "user"},
-    {"sslmode", "tls.mode"},    {"ssl", "tls"},             {"sslrootcert", "tls.roots"}, {"ca", "roots"},
-    {"ca_file", "roots"},       {"sslcert", "tls.certificate"}, {"cert", "certificate"}, {"sslkey", "tls.key"},
-    {"sslcrl", "tls.crl"},      {"type", "engine"},         {"driver", "engine"},       {"password", "auth"},
-    {"secret", "auth"},         {"credential", "auth"},     {"credentials", "auth"},    {"owner", "run_as"},
-    {"pool_mode", "pool.mode"}, {"pool_size", "pool.max"},  {"bind", "listen"},         {"uid", "user"},
-    {"gid", "group"},           {"directory", "dir"},       {"path", "dir"},            {"role", "run_as"},
+    {"hostname", "host"},
+    {"hostaddr", "host"},
+    {"server", "host"},
+    {"address", "host"},
+    {"dbname", "database"},
+    {"databases", "database"},
+    {"db", "database"},
+    {"username", "user"},
+    {"sslmode", "tls.mode"},
+    {"ssl", "tls"},
+    {"sslrootcert", "tls.roots"},
+    {"ca", "roots"},
+    {"ca_file", "roots"},
+    {"sslcert", "tls.certificate"},
+    {"cert", "certificate"},
+    {"sslkey", "tls.key"},
+    {"sslcrl", "tls.crl"},
+    {"type", "engine"},
+    {"driver", "engine"},
+    {"owner", "run_as"},
+    {"pool_mode", "pool.mode"},
+    {"pool_size", "pool.max"},
+    {"bind", "listen"},
+    {"uid", "user"},
+    {"gid", "group"},
+    {"directory", "dir"},
+    {"path", "dir"},
+    {"role", "run_as"},
 });
 
 std::string joined(std::string_view parent, std::string_view key) {
   return parent.empty() ? std::string{key} : std::string{parent} + "." + std::string{key};
 }
 
-/// "roles of a target" for people: "targets.*.roles.*" is shown as "targets.NAME.roles.NAME".
+/// The table's path for people: "targets.NAME.pool".
 std::string shown(std::string_view path) {
   std::string out;
   for (const char c : path) {
-    if (c == '*') out += "NAME"; else out += c;
+    if (c == '*')
+      out += "NAME";
+    else
+      out += c;
   }
   return out;
 }
@@ -59,112 +83,145 @@ std::string home_of(std::string_view word) {
   return {};
 }
 
-std::string hint_for_unknown(std::string_view word, std::string_view parent) {
+/// What an unknown key was meant to be (empty: no idea), and what to tell.
+struct Guess {
+  std::string meant;
+  std::string hint;
+};
+
+Guess guess(std::string_view word, std::string_view parent) {
   const auto here = keys_below(parent);
   for (const Synonym& synonym : synonyms) {
     if (word != synonym.word || find_key(joined(parent, synonym.meant)) == nullptr) continue;
-    return "Here it is called `" + std::string{synonym.meant} + "`.";
+    return {std::string{synonym.meant}, "Here it is called `" + std::string{synonym.meant} + "`."};
   }
-  if (const auto near = nearest(word, here); !near.empty()) return "Did you mean `" + near + "`?";
-  if (const auto home = home_of(word); !home.empty()) return "It belongs below `" + home + "`.";
-  return "Keys here: " + join_choices(here) + ".";
+  if (is_secret_key(word) && find_key(joined(parent, "auth")) != nullptr)
+    return {"auth", "Here it is called `auth`."};
+  if (const auto near = nearest(word, here); !near.empty()) return {near, "Did you mean `" + near + "`?"};
+  if (const auto home = home_of(word); !home.empty()) return {{}, "It belongs below `" + home + "`."};
+  return {{}, "Keys here: " + join_choices(here) + "."};
 }
+
+/// A place in the file: the table's path of it, and the path with its real names.
+struct Place {
+  std::string path;
+  std::string shown;
+  Position at;  ///< of the key
+
+  [[nodiscard]] Place below(const Entry& entry) const {
+    return {joined(path, entry.key), joined(shown, entry.key), entry.at};
+  }
+  /// " in `targets.production`", empty at the top.
+  [[nodiscard]] std::string where() const { return path.empty() ? "" : " in `" + shown + "`"; }
+};
 
 class Walker {
  public:
   explicit Walker(Problems& problems) : problems_(problems) {}
 
-  /// `path` is the table's path of this map; its children are checked.
-  void map(const Node& node, const std::string& path) {
+  /// Checks the children of a map.
+  void map(const Node& node, const Place& place) {
+    std::vector<std::string> meant;  // mistyped keys are not missing as well
     for (const Entry& entry : node.entries) {
-      const std::string child = joined(path, entry.key);
-      const Key* key = entry.key == "*" ? nullptr : find_key(child);
+      const Place child = place.below(entry);
+      const Key* key = entry.key == "*" ? nullptr : find_key(child.path);
       if (key == nullptr) {
-        unknown(entry, path);
+        meant.push_back(unknown(entry, place));
       } else if (key->since == Since::later) {
         entry.value->wrong = true;
         problems_.add(entry.at, "`" + std::string{last_part(key->path)} + "` is not in this version",
                       "Remove it; it is for: " + std::string{key->meaning});
       } else {
-        value(*entry.value, *key, entry.at);
+        value(*entry.value, *key, child);
       }
     }
-    require(node, path);
+    require(node, place, meant);
   }
 
  private:
-  void unknown(const Entry& entry, const std::string& path) {
-    if (entry.value->wrong) return;   // a literal password: reported as that
+  std::string unknown(const Entry& entry, const Place& place) {
+    Guess known = guess(entry.key, place.path);
+    if (entry.value->wrong) return known.meant;  // a literal password: reported as that
     entry.value->wrong = true;
-    const std::string place = path.empty() ? "" : " in `" + shown(path) + "`";
-    problems_.add(entry.at, "unknown key " + quoted(entry.key) + place, hint_for_unknown(entry.key, path));
+    problems_.add(entry.at, "unknown key " + in_backquotes(entry.key) + place.where(), std::move(known.hint));
+    return known.meant;
   }
 
-  void require(const Node& node, const std::string& path) {
+  void require(const Node& node, const Place& place, const std::vector<std::string>& meant) {
     for (const Key& key : all_keys()) {
-      if (!key.required || parent_part(key.path) != path) continue;
+      if (!key.required || parent_part(key.path) != place.path) continue;
       const auto name = last_part(key.path);
-      if (node.find(name) != nullptr || (path.empty() && name == "version")) continue;
-      problems_.add(node.at, "`" + std::string{name} + "` is missing" +
-                                 (path.empty() ? "" : " in `" + shown(path) + "`"),
+      if (node.find(name) != nullptr || std::ranges::find(meant, name) != meant.end()) continue;
+      if (name == "version") continue;  // config.cpp says more
+      problems_.add(place.at, "`" + std::string{name} + "` is missing" + place.where(),
                     "Add it: " + std::string{key.meaning});
     }
   }
 
-  void value(const Node& node, const Key& key, Position key_at) {
+  void value(const Node& node, const Key& key, const Place& place) {
     if (node.wrong) return;
-    const Key* element = find_key(std::string{key.path} + "[]");
+    const std::string name = name_of_key(key, place);
     if (node.type == Node::Type::empty) {
       node.wrong = true;
-      problems_.add(key_at, "`" + std::string{last_part(key.path)} + "` has no value",
-                    "Expected: " + describe_type(key) + ".");
+      problems_.add(place.at, "`" + name + "` has no value", "Expected: " + describe_type(key) + ".");
       return;
     }
     if (!has_shape(node, key)) {
-      problems_.add(node, "`" + name_of_key(key) + "` is " + type_name(node) + ", expected: " + describe_type(key),
+      problems_.add(node, "`" + name + "` is " + type_name(node) + ", expected: " + describe_type(key),
                     hint_for_shape(key));
       return;
     }
     switch (node.type) {
       case Node::Type::empty: break;
-      case Node::Type::scalar: scalar(node, key); break;
-      case Node::Type::list:
-        for (const Node* item : node.items) {
-          if (element != nullptr) value(*item, *element, item->at);
-          else list_item(*item, key);
-        }
-        break;
+      case Node::Type::scalar: scalar(node, key, name); break;
+      case Node::Type::list: list(node, key, place, name); break;
       case Node::Type::map:
-        if (key.shape == Shape::named_map) named_map(node, std::string{key.path} + ".*");
-        else map(node, std::string{key.path});
+        if (key.shape == Shape::named_map)
+          named_map(node, place);
+        else
+          map(node, place);
         break;
     }
   }
 
-  void named_map(const Node& node, const std::string& path) {
+  void list(const Node& node, const Key& key, const Place& place, const std::string& name) {
+    const Key* element = find_key(std::string{key.path} + "[]");
+    for (std::size_t i = 0; i < node.items.size(); ++i) {
+      const Node& item = *node.items[i];
+      const std::string index = "[" + std::to_string(i + 1) + "]";
+      if (element != nullptr)
+        value(item, *element, {std::string{element->path}, place.shown + index, item.at});
+      else
+        list_item(item, key, name);
+    }
+  }
+
+  void named_map(const Node& node, const Place& place) {
+    const std::string path = place.path + ".*";
     const Key& key = *find_key(path);
     for (const Entry& entry : node.entries) {
-      if (!is_name(entry.key)) {
-        problems_.add(entry.at, quoted(entry.key) + " is no name",
+      const bool fine = is_name(entry.key);
+      if (!fine) {
+        problems_.add(entry.at, in_backquotes(entry.key) + " is no name",
                       "Use letters, digits, `_`, `.` and `-`, at most 63, a letter or digit first.");
       }
-      value(*entry.value, key, entry.at);
+      value(*entry.value, key, {path, joined(place.shown, fine ? entry.key : "NAME"), entry.at});
     }
   }
 
-  void list_item(const Node& item, const Key& key) {
+  void list_item(const Node& item, const Key& key, const std::string& name) {
     if (item.type == Node::Type::scalar) {
-      scalar(item, key);
+      scalar(item, key, name);
     } else if (!item.wrong) {
-      problems_.add(item, "an element of `" + name_of_key(key) + "` is " + type_name(item),
+      problems_.add(item, "an element of `" + name + "` is " + type_name(item),
                     "Expected: " + describe_type(key) + ".");
     }
   }
 
-  static std::string name_of_key(const Key& key) {
+  /// Keys by their own name; named and listed things by their whole path.
+  static std::string name_of_key(const Key& key, const Place& place) {
     const auto last = last_part(key.path);
-    if (last == "*") return shown(key.path);
-    return std::string{last};
+    return last == "*" || last.ends_with("[]") ? place.shown : std::string{last};
   }
 
   static std::string type_name(const Node& node) {
@@ -201,20 +258,20 @@ class Walker {
     }
   }
 
-  void scalar(const Node& node, const Key& key) {
+  void scalar(const Node& node, const Key& key, const std::string& name) {
     if (node.wrong) return;
-    const std::string name = name_of_key(key);
     switch (key.kind) {
       case Kind::none: break;
       case Kind::text:
         if (node.text.empty()) problems_.add(node, "`" + name + "` is empty", std::string{key.meaning});
         break;
       case Kind::name:
-        if (!is_name(node.text)) problems_.add(node, quoted(node.text) + " is no name");
+        if (!is_name(node.text)) problems_.add(node, in_backquotes(node.text) + " is no name");
         break;
       case Kind::integer: integer(node, key, name); break;
       case Kind::duration: duration(node, key, name); break;
       case Kind::choice: choice(node, key, name); break;
+      case Kind::tls_mode: tls_mode(node, name); break;
       case Kind::path: path(node, name); break;
       case Kind::reference: check_reference(node, name, problems_); break;
     }
@@ -223,7 +280,8 @@ class Walker {
   void integer(const Node& node, const Key& key, const std::string& name) {
     const auto value = parse_integer(node.text);
     if (!value || *value < key.min || *value > key.max) {
-      problems_.add(node, "`" + name + "` is " + quoted(node.text) + ", expected: " + describe_type(key));
+      problems_.add(node,
+                    "`" + name + "` is " + in_backquotes(node.text) + ", expected: " + describe_type(key));
     }
   }
 
@@ -231,9 +289,12 @@ class Walker {
     const auto value = parse_duration(node.text);
     if (value && *value >= key.min && *value <= key.max) return;
     std::string hint;
-    if (parse_integer(node.text)) hint = "Add a unit: `" + node.text.substr(0, 20) + "s`, `10 min`, `1h`.";
-    else if (!value) hint = "Write a whole number and a unit: `30s`, `10 min`, `1h`.";
-    problems_.add(node, "`" + name + "` is " + quoted(node.text) + ", expected: " + describe_type(key), hint);
+    if (parse_integer(node.text))
+      hint = "Add a unit: `" + node.text.substr(0, 20) + "s`, `10 min`, `1h`.";
+    else if (!value)
+      hint = "Write a whole number and a unit: `30s`, `10 min`, `1h`.";
+    problems_.add(node, "`" + name + "` is " + in_backquotes(node.text) + ", expected: " + describe_type(key),
+                  hint);
   }
 
   void choice(const Node& node, const Key& key, const std::string& name) {
@@ -246,17 +307,24 @@ class Walker {
       return;
     }
     const auto near = nearest(node.text, choices);
-    problems_.add(node, "`" + name + "` is " + quoted(node.text) + ", expected " + join_choices(choices),
+    problems_.add(node,
+                  "`" + name + "` is " + in_backquotes(node.text) + ", expected " + join_choices(choices),
                   near.empty() ? "" : "Did you mean `" + near + "`?");
+  }
+
+  void tls_mode(const Node& node, const std::string& name) {
+    const auto mode = parse_tls_mode(node.text);
+    if (!mode) problems_.add(node, "`" + name + "`: " + mode.error().what, mode.error().hint);
   }
 
   void path(const Node& node, const std::string& name) {
     const auto text = strip_file_scheme(node.text);
     if (is_plain_absolute_path(text)) return;
-    const std::string hint = text.starts_with('/')
-                                 ? "Leave out `.`, `..`, doubled slashes and a slash at the end."
-                                 : "Write it from the root: a relative path would depend on where we were started.";
-    problems_.add(node, "`" + name + "` is " + quoted(node.text) + ", expected: absolute path", hint);
+    const std::string hint =
+        text.starts_with('/')
+            ? "Leave out `.`, `..`, doubled slashes and a slash at the end."
+            : "Write it from the root: a relative path would depend on where we were started.";
+    problems_.add(node, "`" + name + "` is " + in_backquotes(node.text) + ", expected: absolute path", hint);
   }
 
   Problems& problems_;
@@ -264,6 +332,8 @@ class Walker {
 
 }  // namespace
 
-void check_against_table(const Node& root, Problems& problems) { Walker{problems}.map(root, ""); }
+void check_against_table(const Node& root, Problems& problems) {
+  Walker{problems}.map(root, {"", "", root.at});
+}
 
 }  // namespace sallyport::config

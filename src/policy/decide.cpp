@@ -22,13 +22,14 @@ bool in_group(const PeerIdentity& peer, std::uint32_t gid) {
 }
 
 bool matches(const AllowRule& rule, const PeerIdentity& peer) {
-  if (!rule.uid && !rule.gid) return false;   // a rule without a condition names nobody
+  if (!rule.uid && !rule.gid) return false;  // a rule without a condition names nobody
   if (rule.uid && (*rule.uid == overflow_id || *rule.uid != peer.uid)) return false;
   return !rule.gid || (*rule.gid != overflow_id && in_group(peer, *rule.gid));
 }
 
 /// Roles that the peer may have, each with the first rule that gives it.
-std::map<std::string, std::size_t> roles_of(const Route& route, const Target& target, const PeerIdentity& peer) {
+std::map<std::string, std::size_t> roles_of(const Route& route, const Target& target,
+                                            const PeerIdentity& peer) {
   std::map<std::string, std::size_t> out;
   for (std::size_t i = 0; i < route.allow.size(); ++i) {
     const AllowRule& rule = route.allow[i];
@@ -54,8 +55,9 @@ Result<std::string> choose_role(const Route& route, const std::map<std::string, 
                                 const PeerIdentity& peer, const ClientClaims& claims) {
   if (roles.size() == 1) return roles.begin()->first;
   if (roles.contains(claims.user)) return claims.user;
-  return denied(route, peer_text(peer) + " may have several roles (" + listed(roles) + ") and asked for user " +
-                           shown(claims.user) + ", which is none of them",
+  return denied(route,
+                peer_text(peer) + " may have several roles (" + listed(roles) + ") and asked for user " +
+                    shown(claims.user) + ", which is none of them",
                 "Connect with one of these names as the user.");
 }
 
@@ -66,13 +68,16 @@ Result<std::string> choose_database(const Route& route, const Target& target, co
     if (!claims.user.empty()) return claims.user;
     return denied(route, "neither database nor user was asked for", "Name the database.");
   }
-  if (any || std::ranges::find(target.databases, claims.database) != target.databases.end()) return claims.database;
+  if (any || std::ranges::find(target.databases, claims.database) != target.databases.end())
+    return claims.database;
   std::string known;
   for (const auto& name : target.databases) known += (known.empty() ? "" : ", ") + name;
-  const bool defaulted = claims.database == claims.user;   // libpq asks so when it is told none
-  return denied(route, "database " + shown(claims.database) + " is none of target " + target.name + "'s (" + known + ")",
-                defaulted ? "The client was probably told no database and asked for one named as the user: name one."
-                          : "Ask for one of these, or add it to the target's `database`.");
+  const bool defaulted = claims.database == claims.user;  // libpq asks so when it is told none
+  return denied(
+      route,
+      "database " + shown(claims.database) + " is none of target " + target.name + "'s (" + known + ")",
+      defaulted ? "The client was probably told no database and asked for one named as the user: name one."
+                : "Ask for one of these, or add it to the target's `database`.");
 }
 
 std::string number_and_name(std::string_view kind, std::uint32_t id, const std::string& name) {
@@ -97,8 +102,10 @@ Result<Decision> decide(const Route& route, const Target& target, const PeerIden
   }
   const auto roles = roles_of(route, target, peer);
   if (roles.empty()) {
-    return denied(route, peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
-                  "Add a rule to `allow` if it may connect, e.g. {user: " + std::to_string(peer.uid) + "}.");
+    return denied(
+        route,
+        peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
+        "Add a rule to `allow` if it may connect, e.g. {user: " + std::to_string(peer.uid) + "}.");
   }
   auto role = choose_role(route, roles, peer, claims);
   if (!role) return role.error();

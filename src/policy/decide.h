@@ -18,21 +18,21 @@ namespace sallyport::policy {
 struct PeerIdentity {
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::vector<std::uint32_t> groups = {};   ///< supplementary; may be left empty
+  std::vector<std::uint32_t> groups = {};  ///< supplementary; may be left empty
 };
 
 /// From the client's start-up packet: not verified.
 struct ClientClaims {
   std::string user;
-  std::string database;   ///< empty: none asked for
+  std::string database;  ///< empty: none asked for
 };
 
 struct Decision {
-  std::string role;       ///< a key of Target::roles
-  std::string database;   ///< never empty
-  std::string run_as;     ///< start-up parameter `role`; empty: none
-  std::size_t rule = 0;   ///< index into Route::allow that gave the role
-  std::string identity;   ///< "uid:1000(app)", "uid:1000", "gid:50(staff) uid:1000": verified parts only
+  std::string role;      ///< a key of Target::roles
+  std::string database;  ///< never empty
+  std::string run_as;    ///< start-up parameter `role`; empty: none
+  std::size_t rule = 0;  ///< index into Route::allow that gave the role
+  std::string identity;  ///< "uid:1000(app)", "uid:1000", "gid:50(staff) uid:1000": verified parts only
 };
 
 /// What the kernel shows for users of other user namespaces and what strangers get: never an identity.

@@ -13,36 +13,37 @@
 
 namespace sallyport {
 
-enum class Engine { postgresql };   // mysql, mongodb, sqlserver: later work
+enum class Engine { postgresql };  // mysql, mongodb, sqlserver: later work
 
 struct Endpoint {
-  std::string host;      ///< a name, an IP literal, or an absolute directory (Unix socket)
+  std::string host;  ///< a name, an IP literal, or an absolute directory (Unix socket)
   std::uint16_t port = 5432;
 };
 
 /// A named account of a target.
 struct Role {
   std::string name;
-  std::string auth;                         ///< a reference (secrets/reference.h), as text
-  std::string user;                         ///< where the secret has none
-  std::string run_as;                       ///< start-up parameter `role`; empty: none
-  std::vector<std::string> login_methods;   ///< extra methods allowed: "password", "md5"; each needs login_reason
+  std::string auth;    ///< a reference (secrets/reference.h), as text
+  std::string user;    ///< where the secret has none
+  std::string run_as;  ///< start-up parameter `role`; empty: none
+  std::vector<std::string>
+      login_methods;  ///< extra methods allowed: "password", "md5"; each needs login_reason
   std::string login_reason;
 };
 
 struct PoolSettings {
-  std::size_t min_ready = 1;                ///< upstream connections kept logged in, per profile
-  std::size_t max = 20;                     ///< per (target, role)
-  Duration idle_max = std::chrono::minutes{10};       ///< a ready connection above min_ready is closed after it
-  Duration lifetime_max = std::chrono::hours{1};      ///< jittered
-  Duration wait_max = std::chrono::seconds{30};       ///< a client in the queue
+  std::size_t min_ready = 1;                      ///< upstream connections kept logged in, per profile
+  std::size_t max = 20;                           ///< per (target, role)
+  Duration idle_max = std::chrono::minutes{10};   ///< a ready connection above min_ready is closed after it
+  Duration lifetime_max = std::chrono::hours{1};  ///< jittered
+  Duration wait_max = std::chrono::seconds{30};   ///< a client in the queue
 };
 
 struct Target {
   std::string name;
   Engine engine = Engine::postgresql;
-  std::vector<Endpoint> endpoints;          ///< this version uses the first
-  std::vector<std::string> databases;       ///< empty: any ("*"); the first is the default
+  std::vector<Endpoint> endpoints;     ///< this version uses the first
+  std::vector<std::string> databases;  ///< empty: any ("*"); the first is the default
   std::map<std::string, Role> roles;
   TlsPolicy tls;
   PoolSettings pool;
@@ -50,18 +51,24 @@ struct Target {
 
 /// Who may use a route and which role they get. All given conditions must hold.
 struct AllowRule {
-  std::optional<std::uint32_t> uid;         ///< `user:` resolved to a number at load
+  std::optional<std::uint32_t> uid;  ///< `user:` resolved to a number at load
   std::optional<std::uint32_t> gid;
-  std::string user_name;                    ///< as written, for messages and the trail
-  std::string group_name;                   ///< likewise for `group:`
-  std::string role;                         ///< empty: the target's only role
+  std::string user_name;   ///< as written, for messages and the trail
+  std::string group_name;  ///< likewise for `group:`
+  std::string role;        ///< empty: the target's only role
 };
 
-struct UnixListen { std::string directory; std::uint16_t port = 5432; };   ///< DIR/.s.PGSQL.PORT
-struct TcpListen { std::string address; std::uint16_t port = 0; };
+struct UnixListen {
+  std::string directory;
+  std::uint16_t port = 5432;
+};  ///< DIR/.s.PGSQL.PORT
+struct TcpListen {
+  std::string address;
+  std::uint16_t port = 0;
+};
 
 struct Route {
-  std::string name;                         ///< the `listen` text
+  std::string name;  ///< the `listen` text
   std::variant<UnixListen, TcpListen> listen;
   std::vector<AllowRule> allow;
   std::string target;

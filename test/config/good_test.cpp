@@ -172,7 +172,8 @@ targets:
 }
 
 TEST(ConfigGood, ByteOrderMarkAndCrLfAreRead) {
-  EXPECT_EQ(parsed("\xEF\xBB\xBFversion: 1\r\naudit:\r\n  mode: best-effort\r\n").audit.mode, AuditMode::best_effort);
+  EXPECT_EQ(parsed("\xEF\xBB\xBFversion: 1\r\naudit:\r\n  mode: best-effort\r\n").audit.mode,
+            AuditMode::best_effort);
 }
 
 }  // namespace

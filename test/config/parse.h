@@ -33,7 +33,8 @@ inline std::vector<std::string> errors_of(std::string_view yaml) {
 
 inline std::vector<std::string> warnings_of(std::string_view yaml) {
   const auto parsed = parse_with(yaml, "f", test_machine());
-  if (!parsed.has_value()) return {"(errors: " + parsed.error().front().where + " " + parsed.error().front().what + ")"};
+  if (!parsed.has_value())
+    return {"(errors: " + parsed.error().front().where + " " + parsed.error().front().what + ")"};
   std::vector<std::string> out;
   for (const auto& warning : parsed->warnings) out.push_back(warning.substr(2));
   return out;

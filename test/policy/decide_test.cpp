@@ -31,7 +31,10 @@ AllowRule group_rule(std::uint32_t gid, std::string name, std::string role) {
 }
 
 Route route(std::vector<AllowRule> allow) {
-  return {.name = "unix:/run/s:5432", .listen = UnixListen{"/run/s", 5432}, .allow = std::move(allow), .target = "t"};
+  return {.name = "unix:/run/s:5432",
+          .listen = UnixListen{"/run/s", 5432},
+          .allow = std::move(allow),
+          .target = "t"};
 }
 
 TEST(PolicyDecide, OneRoleTakesAnyUserName) {
@@ -62,7 +65,8 @@ TEST(PolicyDecide, UserNameChoosesAmongSeveralRoles) {
   EXPECT_EQ(neither.error().hop, Hop::policy);
   EXPECT_EQ(neither.error().where, "unix:/run/s:5432");
   EXPECT_EQ(neither.error().what,
-            "uid 1000 (gid 50) may have several roles (ro, rw) and asked for user \"postgres\", which is none of them");
+            "uid 1000 (gid 50) may have several roles (ro, rw) and asked for user \"postgres\", which is "
+            "none of them");
 }
 
 TEST(PolicyDecide, UserNameNeverGivesARoleThatTheIdentityLacks) {
@@ -97,8 +101,10 @@ TEST(PolicyDecide, RuleWithoutConditionMatchesNobody) {
 }
 
 TEST(PolicyDecide, OverflowIdsNeverMatch) {
-  EXPECT_FALSE(decide(route({user_rule(65534, "nobody", "rw")}), target(), {65534, 65534}, {"", ""}).has_value());
-  EXPECT_FALSE(decide(route({group_rule(65534, "nogroup", "rw")}), target(), {1000, 65534}, {"", ""}).has_value());
+  EXPECT_FALSE(
+      decide(route({user_rule(65534, "nobody", "rw")}), target(), {65534, 65534}, {"", ""}).has_value());
+  EXPECT_FALSE(
+      decide(route({group_rule(65534, "nogroup", "rw")}), target(), {1000, 65534}, {"", ""}).has_value());
   EXPECT_FALSE(decide(route({group_rule(50, "staff", "rw")}), target(), {65534, 50}, {"", ""}).has_value());
 }
 

@@ -1,0 +1,52 @@
+// Any text as a configuration: never a crash, never a hang; what is accepted is whole, what is refused is
+// told with a place and without control characters.
+#include "config/reader.h"
+
+#include <cstdlib>
+
+using sallyport::config::parse_with;
+
+namespace {
+
+sallyport::config::Surroundings fixed_machine() {
+  const auto find = [](const std::string& name) -> std::optional<std::uint32_t> {
+    return name == "app" ? std::optional<std::uint32_t>{1000} : std::nullopt;
+  };
+  const auto day = std::chrono::sys_days{std::chrono::year{2026} / 7 / 1};
+  return {.now = sallyport::WallTime{day}, .uid_of = find, .gid_of = find, .check_file = {}};
+}
+
+void require(bool holds) {
+  if (!holds) std::abort();
+}
+
+bool is_text(const std::string& text) {
+  return std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const auto parsed = parse_with({reinterpret_cast<const char*>(data), size}, "f", fixed_machine());
+  if (!parsed.has_value()) {
+    require(!parsed.error().empty() && parsed.error().size() <= sallyport::config::errors_max);
+    for (const auto& error : parsed.error()) {
+      require(error.where.starts_with("f:") && !error.what.empty() && is_text(error.what) &&
+              is_text(error.hint));
+    }
+    return 0;
+  }
+  for (const auto& warning : parsed->warnings) require(warning.starts_with("f:") && is_text(warning));
+  for (const auto& [name, target] : parsed->targets) {
+    require(target.name == name && !target.roles.empty() && target.endpoints.size() == 1);
+    require(target.pool.min_ready <= target.pool.max && target.endpoints[0].port != 0);
+  }
+  for (const auto& route : parsed->routes) {
+    require(!route.allow.empty() && parsed->targets.contains(route.target));
+    for (const auto& rule : route.allow) {
+      require((rule.uid || rule.gid) && parsed->targets.at(route.target).roles.contains(rule.role));
+    }
+  }
+  require(parsed->state_directory.starts_with('/') && parsed->audit.directory.starts_with('/'));
+  return 0;
+}
