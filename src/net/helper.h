@@ -40,6 +40,7 @@ class Helper {
   /// Errors  hop secret_source, where = argv[0].  bad_config: not absolute, not there, not executable, or
   ///         others may replace it (check_trusted_path).  timed_out.  limit_exceeded.  retry_later: ended by a
   ///         signal.  internal: the helper is gone.
+  /// What the program leaves running is killed, too: nothing of it outlives the call.
   ///         An exit status other than 0 is a value, not an error.
   Result<ProgramEnded> run(const RunProgram& program);
 
@@ -47,9 +48,13 @@ class Helper {
   [[nodiscard]] pid_t pid() const { return pid_; }
 
  private:
-  Helper(pid_t pid, UniqueFd socket) : pid_(pid), socket_(std::move(socket)) {}
+  Helper(pid_t pid, UniqueFd process, UniqueFd socket)
+      : pid_(pid), process_(std::move(process)), socket_(std::move(socket)) {}
+  Result<ProgramEnded> run_in_turn(const RunProgram& program, MonotonicTime deadline);
+  Result<void> request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline, UniqueFd output);
 
   pid_t pid_;
+  UniqueFd process_;   ///< a pidfd: somebody else may reap the helper, and its pid be given away
   UniqueFd socket_;
   std::timed_mutex turn_;
   std::uint32_t last_request_ = 0;

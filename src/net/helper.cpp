@@ -1,0 +1,239 @@
+#include "net/helper.h"
+
+#include "net/file_reader.h"
+#include "net/helper_protocol.h"
+#include "net/process_tree.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <iterator>
+#include <limits>
+
+extern char** environ;   // NOLINT(readability-redundant-declaration): unistd.h has it under _GNU_SOURCE only
+
+namespace sallyport::net {
+
+namespace {
+
+constexpr std::array always_kept{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"};
+constexpr auto answer_grace = std::chrono::seconds{2};   // for the helper to kill and report after a deadline
+
+Error fault(ErrorCode code, const std::string& program, std::string what, std::string hint = {}) {
+  return {code, Hop::secret_source, program, std::move(what), std::move(hint), {}};
+}
+
+Error helper_gone(const std::string& program) {
+  return fault(ErrorCode::internal, program, "the process that runs programs has ended", "Restart Sallyport.");
+}
+
+std::vector<std::string> kept_environment(const std::vector<std::string>& variables) {
+  std::vector<std::string> kept;
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
+    const std::string_view text{*entry};
+    const auto name = text.substr(0, text.find('='));
+    if (std::ranges::find(always_kept, name) != always_kept.end() || std::ranges::find(variables, name) != variables.end()) {
+      kept.emplace_back(text);
+    }
+  }
+  return kept;
+}
+
+/// The block that execve made is this process's own copy: what it holds is gone from here on.
+void wipe_environment() {
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) wipe_memory(*entry, std::strlen(*entry));
+  environ = nullptr;
+}
+
+Error not_started(const std::string& program, int reason) {
+  switch (reason) {
+    case ENOENT:
+      return fault(ErrorCode::bad_config, program, "there is no such program, or its interpreter is missing", "Check the path.");
+    case EACCES:
+    case EPERM:
+      return fault(ErrorCode::bad_config, program, "is not executable for uid " + std::to_string(geteuid()),
+                   "Run: chmod a+x " + program);
+    case ENOEXEC:
+      return fault(ErrorCode::bad_config, program, "is no program that the kernel can start",
+                   "A script needs a first line such as #!/bin/sh; no shell is used here.");
+    case E2BIG: return fault(ErrorCode::bad_config, program, "has too many arguments", "Use a script.");
+    default: return fault(ErrorCode::retry_later, program, std::string{"cannot be started: "} + std::strerror(reason));
+  }
+}
+
+Error too_much_output(const RunProgram& program) {
+  return fault(ErrorCode::limit_exceeded, program.argv[0],
+               "wrote more than " + std::to_string(program.output_bytes_max) + " bytes",
+               "It must print the secret and nothing else.");
+}
+
+Error too_slow(const RunProgram& program) {
+  return fault(ErrorCode::timed_out, program.argv[0], "did not end within " + format_duration(program.deadline),
+               "It was killed; it must not wait for a terminal or for input.");
+}
+
+/// What has arrived so far; one byte of room beyond the limit tells "exactly" from "more".
+struct Output {
+  explicit Output(std::size_t bytes_max) : secret(Secret::of_size(bytes_max + 1)), limit(bytes_max) {}
+  Secret secret;
+  std::size_t limit;
+  std::size_t filled = 0;
+  bool ended = false;
+
+  [[nodiscard]] bool over() const { return filled > limit; }
+  void read_from(int fd) {
+    while (!over()) {
+      const auto got = read(fd, secret.writable().data() + filled, secret.size() - filled);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0 && errno == EAGAIN) return;
+      if (got <= 0) {
+        ended = true;
+        return;
+      }
+      filled += static_cast<std::size_t>(got);
+    }
+  }
+};
+
+int milliseconds_until(MonotonicTime deadline) {
+  const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+  return static_cast<int>(std::clamp<std::int64_t>(left.count(), 0, std::numeric_limits<int>::max()));
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Helper>> Helper::fork_now(const std::vector<std::string>& variables) {
+  const auto failed = [](const char* step) {
+    return Error{ErrorCode::internal, Hop::none, "helper process", std::string{step} + ": " + std::strerror(errno), {}, {}};
+  };
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return failed("socketpair");
+  UniqueFd ours{ends[0]};
+  UniqueFd theirs{ends[1]};
+  const pid_t parent = getpid();
+  const pid_t pid = fork();
+  if (pid < 0) return failed("fork");
+  if (pid == 0) {
+    auto kept = kept_environment(variables);
+    wipe_environment();
+    ours.reset();
+    serve_as_helper(std::move(theirs), parent, std::move(kept));
+  }
+  auto process = open_pidfd(pid);
+  if (process.has_error()) {
+    kill(pid, SIGKILL);
+    waitpid(pid, nullptr, 0);
+    return process.error();
+  }
+  return std::unique_ptr<Helper>{new Helper{pid, std::move(*process), std::move(ours)}};
+}
+
+Helper::~Helper() {
+  socket_.reset();   // its end is the order to go
+  pollfd ended{process_.get(), POLLIN, 0};
+  if (poll(&ended, 1, 2000) == 0) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
+  waitid(P_PIDFD, static_cast<id_t>(process_.get()), nullptr, WEXITED);
+}
+
+Result<void> Helper::request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline, UniqueFd output) {
+  HelperRequest head{HelperOrder::run, number, static_cast<std::uint32_t>(milliseconds_until(deadline)),
+                     static_cast<std::uint32_t>(program.argv.size())};
+  std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
+  for (const auto& argument : program.argv) packet.append(argument).push_back('\0');
+  iovec data{packet.data(), packet.size()};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  const int fd = output.get();
+  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
+  if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0) return helper_gone(program.argv[0]);
+  return {};
+}
+
+Result<ProgramEnded> Helper::run(const RunProgram& program) {
+  const auto deadline = std::chrono::steady_clock::now() + program.deadline;
+  if (program.argv.empty() || program.argv[0].empty() || program.argv[0].front() != '/') {
+    return fault(ErrorCode::bad_config, program.argv.empty() ? "" : program.argv[0], "is no absolute path",
+                 "Write the program's whole path: PATH is not searched.");
+  }
+  std::size_t size = 0;
+  for (const auto& argument : program.argv) {
+    if (argument.find('\0') != std::string::npos) {
+      return fault(ErrorCode::bad_config, program.argv[0], "an argument holds a zero byte", "Remove it.");
+    }
+    size += argument.size() + 1;
+  }
+  if (size > program_request_bytes_max) {
+    return fault(ErrorCode::bad_config, program.argv[0], "its arguments are longer than " +
+                                                             std::to_string(program_request_bytes_max) + " bytes", "Use a script.");
+  }
+  if (auto trusted = check_trusted_path(program.argv[0]); trusted.has_error()) {
+    auto error = trusted.error();
+    error.code = ErrorCode::bad_config;
+    error.hop = Hop::secret_source;
+    return error;
+  }
+  const std::unique_lock turn{turn_, deadline};
+  if (!turn.owns_lock()) {
+    return fault(ErrorCode::timed_out, program.argv[0],
+                 "had no turn within " + format_duration(program.deadline) + ", because programs before it were slow");
+  }
+  return run_in_turn(program, deadline);
+}
+
+Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTime deadline) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) {
+    return fault(ErrorCode::retry_later, program.argv[0], std::string{"no pipe: "} + std::strerror(errno));
+  }
+  const UniqueFd from_program{ends[0]};
+  UniqueFd to_us{ends[1]};
+  fcntl(from_program.get(), F_SETFL, O_NONBLOCK);   // our end only: the program's stays as programs expect it
+  const auto number = ++last_request_;
+  if (auto sent = request(program, number, deadline, std::move(to_us)); sent.has_error()) return sent.error();
+
+  Output output{program.output_bytes_max};
+  HelperReply reply{};
+  bool killed = false;
+  for (;;) {
+    pollfd ready[2] = {{socket_.get(), POLLIN, 0}, {output.ended || killed ? -1 : from_program.get(), POLLIN, 0}};
+    const int count = poll(ready, 2, milliseconds_until(deadline + answer_grace));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return fault(ErrorCode::internal, program.argv[0], "the process that runs programs does not answer", "Restart Sallyport.");
+    if (ready[1].revents != 0) output.read_from(from_program.get());
+    if (output.over() && !killed) {
+      const HelperRequest stop{HelperOrder::kill, number, 0, 0};
+      killed = send(socket_.get(), &stop, sizeof stop, MSG_NOSIGNAL) >= 0;
+    }
+    if (ready[0].revents == 0) continue;
+    if (recv(socket_.get(), &reply, sizeof reply, 0) != sizeof reply) return helper_gone(program.argv[0]);
+    if (reply.number == number) break;   // else: of a call that gave up
+  }
+  output.read_from(from_program.get());   // what was still in the pipe when the program ended
+  if (reply.outcome == HelperOutcome::not_started) return not_started(program.argv[0], reply.value);
+  if (output.over()) return too_much_output(program);
+  if (reply.outcome == HelperOutcome::timed_out) return too_slow(program);
+  if (reply.outcome == HelperOutcome::signalled) {
+    return fault(ErrorCode::retry_later, program.argv[0], "was ended by signal " + std::to_string(reply.value),
+                 "Run it by hand as the same user.");
+  }
+  output.secret.shrink(output.filled);
+  return ProgramEnded{reply.value, std::move(output.secret)};
+}
+
+}  // namespace sallyport::net
