@@ -3,7 +3,7 @@
 
 #include "crypto/hash.h"
 #include "crypto/scram_server.h"
-#include "test/wire/conversation_driver.h"
+#include "conversation_driver.h"
 #include "wire/postgres/messages.h"
 
 #include <memory>
