@@ -1,0 +1,319 @@
+#include "net/socket_directory.h"
+
+#include "net/dns.h"
+#include "net/peer.h"
+
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <optional>
+
+namespace sallyport::net {
+
+namespace {
+
+constexpr std::size_t path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
+constexpr std::size_t name_bytes_max = sizeof("/.s.PGSQL.65535") - 1;
+constexpr const char* private_pattern = "sallyport-XXXXXX";
+
+Error fault(ErrorCode code, std::string where, std::string what, std::string hint = {}) {
+  return {code, Hop::listener, std::move(where), std::move(what), std::move(hint), {}};
+}
+
+Error system_fault(const std::string& where, const std::string& step, int reason) {
+  const bool passing = reason == ENOSPC || reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EDQUOT ||
+                       reason == ENOBUFS;
+  return fault(passing ? ErrorCode::retry_later : ErrorCode::bad_config, where, step + ": " + std::strerror(reason));
+}
+
+std::string name_of_socket(std::uint16_t port) { return ".s.PGSQL." + std::to_string(port); }
+
+std::string uid_text() { return std::to_string(geteuid()); }
+
+/// One directory on the way, opened without following a link.
+Result<void> check_directory(const std::string& path, int fd, bool last) {
+  struct stat info {};
+  if (fstat(fd, &info) != 0) return system_fault(path, "cannot be looked at", errno);
+  if (info.st_uid != 0 && info.st_uid != geteuid()) {
+    return fault(ErrorCode::bad_config, path, "belongs to uid " + std::to_string(info.st_uid) + "; expected root or uid " + uid_text(),
+                 "Run: chown " + uid_text() + " " + path + ", or choose another directory.");
+  }
+  const bool group_writes = (info.st_mode & S_IWGRP) != 0 && info.st_gid != 0;
+  const bool others_write = (info.st_mode & S_IWOTH) != 0;
+  if (!group_writes && !others_write) return {};
+  // Below a sticky directory of root's nobody replaces what is ours; but our own must not be one, since
+  // strangers could put their sockets into it.
+  if (!last && (info.st_mode & S_ISVTX) != 0 && info.st_uid == 0) return {};
+  return fault(ErrorCode::bad_config, path,
+               std::string{"can be changed by "} + (others_write ? "every user" : "group " + std::to_string(info.st_gid)) +
+                   ", who could put another socket in place of ours",
+               "Run: chmod go-w " + path + ", or choose another directory.");
+}
+
+Result<std::vector<std::string>> parts_of(const std::string& directory) {
+  if (directory.empty() || directory.front() != '/' || directory.find('\0') != std::string::npos) {
+    return fault(ErrorCode::bad_config, directory, "is no absolute path", "Write the directory from / on.");
+  }
+  if (directory.size() + name_bytes_max > path_bytes_max) {
+    return fault(ErrorCode::bad_config, directory, "is too long: with the socket's name it may have " +
+                                                       std::to_string(path_bytes_max) + " bytes", "Choose a shorter directory.");
+  }
+  std::vector<std::string> parts;
+  for (std::size_t at = 1; at < directory.size();) {
+    const auto end = std::min(directory.find('/', at), directory.size());
+    auto part = directory.substr(at, end - at);
+    if (part == "..") return fault(ErrorCode::bad_config, directory, "holds a ..", "Write the directory without it.");
+    if (!part.empty() && part != ".") parts.push_back(std::move(part));
+    at = end + 1;
+  }
+  return parts;
+}
+
+Result<UniqueFd> open_component(int parent, const std::string& name, const std::string& path, bool last) {
+  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  UniqueFd fd{openat(parent, name.c_str(), flags)};
+  if (!fd.valid() && errno == ENOENT && last) {
+    const bool made = mkdirat(parent, name.c_str(), 0755) == 0;
+    if (!made && errno != EEXIST) return system_fault(path, "cannot be made", errno);
+    fd.reset(openat(parent, name.c_str(), flags));
+    // What we made is 0755 whatever the umask; what somebody else made meanwhile keeps its mode, and is checked.
+    if (made && fd.valid()) fchmod(fd.get(), 0755);
+  }
+  if (fd.valid()) return fd;
+  if (errno == ELOOP || errno == ENOTDIR) {
+    struct stat info {};
+    const bool link = fstatat(parent, name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISLNK(info.st_mode);
+    return fault(ErrorCode::bad_config, path, link ? "is a symbolic link" : "is no directory",
+                 link ? "Write the directory that it leads to." : "Choose another directory.");
+  }
+  if (errno == ENOENT) return fault(ErrorCode::bad_config, path, "does not exist", "Run: mkdir -m 0755 " + path);
+  return system_fault(path, "cannot be opened", errno);
+}
+
+bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+
+/// bind and connect know paths only; through the descriptor they reach the directory that we hold,
+/// whatever its path leads to by now.
+sockaddr_un address_in(int directory, const std::string& name) {
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const auto path = "/proc/self/fd/" + std::to_string(directory) + "/" + name;
+  std::memcpy(address.sun_path, path.data(), std::min(path.size(), path_bytes_max));
+  return address;
+}
+
+UniqueFd new_socket(int family) { return UniqueFd{socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)}; }
+
+/// Whether a directory can hold the private one: ours alone, and short enough.
+bool usable_runtime_directory(const std::string& path) {
+  struct stat info {};
+  if (path.empty() || path.front() != '/') return false;
+  if (path.size() + 1 + std::strlen(private_pattern) + name_bytes_max > path_bytes_max) return false;
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() && (info.st_mode & 0022) == 0;
+}
+
+std::string holder_of_lock(int lock) {
+  char text[32] = {};
+  const auto size = pread(lock, text, sizeof text - 1, 0);
+  const long pid = size > 0 ? std::strtol(text, nullptr, 10) : 0;
+  return pid > 0 ? "pid " + std::to_string(pid) : std::string{"another process"};
+}
+
+}  // namespace
+
+SocketDirectory::SocketDirectory(std::string path, UniqueFd directory, bool is_private)
+    : path_(std::move(path)), directory_(std::move(directory)), private_(is_private) {}
+
+SocketDirectory::SocketDirectory(SocketDirectory&&) noexcept = default;
+
+SocketDirectory& SocketDirectory::operator=(SocketDirectory&& other) noexcept {
+  if (this != &other) {
+    remove_all();
+    path_ = std::move(other.path_);
+    directory_ = std::move(other.directory_);
+    private_ = other.private_;
+    made_ = std::move(other.made_);
+  }
+  return *this;
+}
+
+SocketDirectory::~SocketDirectory() { remove_all(); }
+
+Result<SocketDirectory> SocketDirectory::make_private(const std::string& runtime_directory) {
+  std::string path = (usable_runtime_directory(runtime_directory) ? runtime_directory : std::string{"/tmp"}) + "/" + private_pattern;
+  if (mkdtemp(path.data()) == nullptr) {
+    const int reason = errno;
+    path = std::string{"/tmp/"} + private_pattern;
+    if (mkdtemp(path.data()) == nullptr) return system_fault(path, "no private directory can be made", reason);
+  }
+  UniqueFd fd{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
+  if (!fd.valid()) return system_fault(path, "cannot be opened", errno);
+  struct stat info {};
+  // Between mkdtemp and open the name could only be given to another by its owner: us, or root.
+  if (fstat(fd.get(), &info) != 0 || info.st_uid != geteuid() || (info.st_mode & 0077) != 0) {
+    return fault(ErrorCode::bad_config, path, "is not the directory that was just made");
+  }
+  // Cleaners of temporary directories leave locked ones alone (tmpfiles.d(5)).
+  if (flock(fd.get(), LOCK_EX | LOCK_NB) != 0) return system_fault(path, "cannot be locked", errno);
+  return SocketDirectory{std::move(path), std::move(fd), true};
+}
+
+Result<SocketDirectory> SocketDirectory::open_shared(const std::string& directory) {
+  const auto parts = parts_of(directory);
+  if (parts.has_error()) return parts.error();
+  UniqueFd at{open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  std::string path = "/";
+  if (parts->empty()) return fault(ErrorCode::bad_config, directory, "is the root directory", "Choose one below it.");
+  for (std::size_t i = 0; i < parts->size(); ++i) {
+    if (auto good = check_directory(path, at.get(), false); good.has_error()) return good.error();
+    path += (path == "/" ? "" : "/") + (*parts)[i];
+    auto next = open_component(at.get(), (*parts)[i], path, i + 1 == parts->size());
+    if (next.has_error()) return next.error();
+    at = std::move(*next);
+  }
+  if (auto good = check_directory(path, at.get(), true); good.has_error()) return good.error();
+  return SocketDirectory{std::move(path), std::move(at), false};
+}
+
+std::string SocketDirectory::socket_path(std::uint16_t port) const { return path_ + "/" + name_of_socket(port); }
+
+bool SocketDirectory::still_there() const {
+  struct stat held {};
+  struct stat named {};
+  return directory_.valid() && fstat(directory_.get(), &held) == 0 && lstat(path_.c_str(), &named) == 0 &&
+         same_file(held, named);
+}
+
+Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) {
+  const auto name = name_of_socket(port) + ".lock";
+  const auto path = path_ + "/" + name;
+  for (int attempt = 0; attempt < 10; ++attempt) {
+    UniqueFd lock{openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
+    if (!lock.valid()) return system_fault(path, "cannot be opened", errno);
+    struct stat held {};
+    if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode)) return fault(ErrorCode::bad_config, path, "is no regular file", "Remove it.");
+    if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+      return fault(ErrorCode::bad_config, socket_path(port), "is in use by " + holder_of_lock(lock.get()),
+                   "Stop the other instance, or choose another port or directory.");
+    }
+    struct stat named {};
+    // The last holder removes the file as it goes; then this lock is on a file that nobody else will find.
+    if (fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named)) continue;
+    const auto pid = std::to_string(getpid()) + "\n";
+    if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
+      return system_fault(path, "cannot be written", errno);
+    }
+    return lock;
+  }
+  return fault(ErrorCode::retry_later, path, "changes hands all the time", "Stop the other instances.");
+}
+
+Result<void> SocketDirectory::clear_way(const std::string& name) {
+  const auto path = path_ + "/" + name;
+  struct stat there {};
+  if (fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+    if (errno == ENOENT) return {};
+    return system_fault(path, "cannot be looked at", errno);
+  }
+  if (!S_ISSOCK(there.st_mode)) {
+    return fault(ErrorCode::bad_config, path, "is in the way, and it is no socket", "Remove it, if you know what it is.");
+  }
+  const auto probe = new_socket(AF_UNIX);
+  const auto address = address_in(directory_.get(), name);
+  if (!probe.valid()) return system_fault(path, "no socket", errno);
+  const bool refused = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
+  if (!refused) {
+    return fault(ErrorCode::bad_config, path, "is a socket that somebody listens on", "Stop that server, or choose another port or directory.");
+  }
+  if (unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT) return system_fault(path, "cannot be removed", errno);
+  return {};
+}
+
+Result<UniqueFd> SocketDirectory::listen_unix(std::uint16_t port) {
+  const auto name = name_of_socket(port);
+  const auto path = socket_path(port);
+  auto lock = take_lock(port);
+  if (lock.has_error()) return lock.error();
+  struct stat lock_info {};
+  fstat(lock->get(), &lock_info);
+  made_.push_back({name + ".lock", lock_info.st_ino, std::move(*lock)});
+  if (auto clear = clear_way(name); clear.has_error()) return clear.error();
+  auto listener = new_socket(AF_UNIX);
+  if (!listener.valid()) return system_fault(path, "no socket", errno);
+  const auto address = address_in(directory_.get(), name);
+  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    return system_fault(path, "cannot be made", errno);
+  }
+  struct stat info {};
+  if (fstatat(directory_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(info.st_mode)) {
+    return fault(ErrorCode::bad_config, path, "vanished as it was made", "Find out who else writes to this directory.");
+  }
+  made_.push_back({name, info.st_ino, UniqueFd{}});
+  // Before listen, so that nobody connects under the umask's mode.
+  if (fchmodat(directory_.get(), name.c_str(), private_ ? 0600 : 0666, 0) != 0) return system_fault(path, "chmod", errno);
+  if (listen(listener.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
+  return listener;
+}
+
+void SocketDirectory::remove_all() {
+  // Backwards: the socket before its lock, so that a successor who gets the lock finds no socket of ours.
+  for (; !made_.empty(); made_.pop_back()) {
+    const auto& made = made_.back();
+    struct stat info {};
+    if (fstatat(directory_.get(), made.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || info.st_ino != made.inode) continue;
+    unlinkat(directory_.get(), made.name.c_str(), 0);
+  }
+  if (private_ && still_there()) rmdir(path_.c_str());
+  directory_.reset();
+}
+
+Result<UniqueFd> listen_tcp(const std::string& address, std::uint16_t port) {
+  const auto parsed = literal_address(address, port);
+  if (!parsed || parsed->family == AF_UNIX) {
+    return fault(ErrorCode::bad_config, address, "is no IP address", "Write 127.0.0.1 or ::1; names are not looked up here.");
+  }
+  const auto where = parsed->to_string();
+  auto listener = new_socket(parsed->family);
+  if (!listener.valid()) return system_fault(where, "no socket", errno);
+  const int on = 1;
+  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (parsed->family == AF_INET6) setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  sockaddr_storage storage{};
+  const auto size = parsed->to_sockaddr(storage);
+  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
+      listen(listener.get(), listen_backlog) == 0) {
+    return listener;
+  }
+  switch (errno) {
+    case EADDRINUSE: {
+      const auto owner = listener_of_tcp(port);
+      return fault(ErrorCode::bad_config, where, "is in use" + (owner.empty() ? std::string{} : " by " + owner),
+                   "Stop that process, or choose another port (0 takes any).");
+    }
+    case EADDRNOTAVAIL:
+      return fault(ErrorCode::bad_config, where, "is not an address of this machine", "ip address shows those it has.");
+    case EACCES:
+      return fault(ErrorCode::bad_config, where, "may not be used by uid " + uid_text(),
+                   port != 0 && port < 1024 ? "Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one." : "");
+    default: return system_fault(where, "cannot be listened on", errno);
+  }
+}
+
+std::uint16_t port_of(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
+  const auto address = Address::from_sockaddr(storage, size);
+  return address ? address->port : std::uint16_t{0};
+}
+
+}  // namespace sallyport::net
