@@ -29,8 +29,8 @@ struct SuppliedEndpoint {
 struct Fetched {
   Credential credential;
   SuppliedEndpoint endpoint;
-  std::vector<std::string> ignored_fields;   ///< TLS settings, options, … that a secret may not supply
-  std::optional<Duration> refetch_after;     ///< static roles: when the source will have changed it
+  std::vector<std::string> ignored_fields;  ///< TLS settings, options, … that a secret may not supply
+  std::optional<Duration> refetch_after;    ///< static roles: when the source will have changed it
 };
 
 /// A conversation whose Done yields a credential.
@@ -72,15 +72,19 @@ class SourceSession {
 
 /// What a source consumed of the environment, so that it is not handed on (threats.md 11).
 struct Authority {
-  std::vector<std::string> variables;   ///< "VAULT_TOKEN"
-  std::vector<std::string> files;       ///< "~/.vault-token"
+  std::vector<std::string> variables;  ///< "VAULT_TOKEN"
+  std::vector<std::string> files;      ///< "~/.vault-token"
 };
 
 class Source {
  public:
   virtual ~Source() = default;
   [[nodiscard]] virtual std::string_view scheme() const = 0;
+  /// What any reference of this source may consume.
   [[nodiscard]] virtual Authority authority() const = 0;
+
+  /// What this reference consumes: `env:NAME` its variable, `file:/path` its file, and authority() besides.
+  [[nodiscard]] virtual Authority authority_for(const Reference&) const { return authority(); }
 
   /// Checks what can be checked without IO.
   /// Errors  bad_config: the locator or an attribute is wrong for this source.

@@ -1,0 +1,43 @@
+#include "secrets/attributes.h"
+
+#include "secrets/nearest.h"
+
+#include <algorithm>
+#include <vector>
+
+namespace sallyport::secrets {
+
+Error wrong_attribute(std::string_view name, std::string what, std::string hint) {
+  return {ErrorCode::bad_config, Hop::reference,  "attribute " + std::string{name},
+          std::move(what),       std::move(hint), {}};
+}
+
+Result<void> check_attributes(const Reference& reference, std::span<const std::string_view> own) {
+  std::vector<std::string_view> known{own.begin(), own.end()};
+  known.insert(known.end(), target_attributes.begin(), target_attributes.end());
+  for (const auto& [name, value] : reference.attributes) {
+    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    const auto near = nearest(name, known);
+    std::string hint =
+        near.empty() ? "Known here are " : "Did you mean " + std::string{near} + "? Known here are ";
+    for (std::size_t i = 0; i < known.size(); ++i) hint += (i > 0 ? ", " : "") + std::string{known[i]};
+    return wrong_attribute(name, "the " + reference.scheme + ": source has no such attribute",
+                           std::move(hint));
+  }
+  return {};
+}
+
+std::string attribute_of(const Reference& reference, std::string_view name) {
+  const auto found = reference.attributes.find(std::string{name});
+  return found == reference.attributes.end() ? std::string{} : found->second;
+}
+
+Result<bool> flag_of(const Reference& reference, std::string_view name) {
+  const auto value = attribute_of(reference, name);
+  if (value.empty() || value == "false") return false;
+  if (value == "true") return true;
+  return wrong_attribute(name, "neither true nor false",
+                         "Write " + std::string{name} + "=true or leave it out");
+}
+
+}  // namespace sallyport::secrets

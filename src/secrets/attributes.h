@@ -1,0 +1,30 @@
+// Attributes of a reference: each source names its own, so that a typing error is an error and not silence.
+//
+// A bare reference in DATABASE_URL carries the target's attributes as well (DESIGN §7). They belong to whoever
+// builds the target; a source accepts and ignores them.
+#pragma once
+
+#include "secrets/reference.h"
+
+#include <array>
+#include <span>
+#include <string_view>
+
+namespace sallyport::secrets {
+
+inline constexpr std::array<std::string_view, 8> target_attributes{
+    "engine", "host", "port", "dbname", "user", "sslrootcert", "server_name", "run_as"};
+
+/// Errors  bad_config: an attribute that is neither among `own` nor the target's; names the nearest.
+Result<void> check_attributes(const Reference& reference, std::span<const std::string_view> own);
+
+/// The attribute's value, or an empty text.
+std::string attribute_of(const Reference& reference, std::string_view name);
+
+/// `true` or `false`; false when absent.
+/// Errors  bad_config: any other text.
+Result<bool> flag_of(const Reference& reference, std::string_view name);
+
+Error wrong_attribute(std::string_view name, std::string what, std::string hint);
+
+}  // namespace sallyport::secrets

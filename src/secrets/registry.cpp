@@ -1,0 +1,32 @@
+// The explicit list of sources. Adding one is its folder and a line here.
+#include "secrets/local/local.h"
+#include "secrets/source.h"
+
+#include <algorithm>
+
+namespace sallyport::secrets {
+
+void Registry::add(std::unique_ptr<Source> source) { sources_.push_back(std::move(source)); }
+
+const Source* Registry::find(std::string_view scheme) const {
+  const auto found = std::find_if(sources_.begin(), sources_.end(),
+                                  [&](const auto& source) { return source->scheme() == scheme; });
+  return found == sources_.end() ? nullptr : found->get();
+}
+
+std::vector<const Source*> Registry::all() const {
+  std::vector<const Source*> out;
+  for (const auto& source : sources_) out.push_back(source.get());
+  return out;
+}
+
+Registry register_all() {
+  Registry registry;
+  registry.add(file_source());
+  registry.add(env_source());
+  registry.add(systemd_source());
+  registry.add(exec_source());
+  return registry;
+}
+
+}  // namespace sallyport::secrets
