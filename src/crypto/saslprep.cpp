@@ -3,6 +3,7 @@
 #include <stringprep.h>
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
@@ -53,6 +54,30 @@ void append_utf8(std::uint32_t code, WipedBytes& out) {
 /// NFKC expands one code point to 18 at most (U+FDFA).
 constexpr std::size_t expansion_max = 18;
 
+/// SASLprep's steps without normalisation. PostgreSQL checks for prohibited characters and directions in
+/// the mapped text, not in the normalised one as the RFC says; a password that only differs there must still
+/// be the same bytes for both of us.
+std::vector<Stringprep_profile> steps_before_normalisation() {
+  std::vector<Stringprep_profile> steps;
+  for (const auto* step = stringprep_saslprep; step->operation != 0; ++step) {
+    if (step->operation != STRINGPREP_NFKC) steps.push_back(*step);
+  }
+  steps.push_back({});
+  return steps;
+}
+
+/// Five characters that Unicode 3.2, libidn's, normalised wrongly (Corrigendum 4); PostgreSQL's tables are newer.
+std::uint32_t corrected(std::uint32_t code) {
+  switch (code) {
+    case 0x2f868: return 0x36fc;
+    case 0x2f874: return 0x5f53;
+    case 0x2f91f: return 0x243ab;
+    case 0x2f95f: return 0x7aee;
+    case 0x2f9bf: return 0x45d7;
+    default: return code;
+  }
+}
+
 std::optional<WipedBytes> normalised(Bytes password) {
   CodePoints codes;
   codes.reserve(password.size() * expansion_max + 1);
@@ -61,8 +86,14 @@ std::optional<WipedBytes> normalised(Bytes password) {
   }
   auto size = codes.size();
   codes.resize(codes.capacity());
-  if (stringprep_4i(codes.data(), &size, codes.size(), STRINGPREP_NO_UNASSIGNED, stringprep_saslprep) != STRINGPREP_OK ||
+  const auto checks = steps_before_normalisation();
+  if (stringprep_4i(codes.data(), &size, codes.size(), STRINGPREP_NO_UNASSIGNED, checks.data()) != STRINGPREP_OK ||
       size == 0) {
+    return std::nullopt;
+  }
+  std::transform(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(size), codes.begin(), corrected);
+  const std::array<Stringprep_profile, 2> normalise{{{STRINGPREP_NFKC, Stringprep_profile_flags{}, nullptr, 0}, {}}};
+  if (stringprep_4i(codes.data(), &size, codes.size(), Stringprep_profile_flags{}, normalise.data()) != STRINGPREP_OK) {
     return std::nullopt;
   }
   WipedBytes text;

@@ -42,6 +42,11 @@ TEST(Saslprep, SurvivesTheLongestExpansion) {
   EXPECT_EQ(prepared(ligatures).size(), 200U * 33U);
 }
 
+TEST(Saslprep, ChecksTheMappedTextAsPostgresqlDoes) {
+  // U+0340 is prohibited, and normalises to U+0300, which is not. Compared with a real server's verifiers.
+  EXPECT_EQ(prepared("x\xcd\x80"), "x\xcd\x80");
+}
+
 TEST(Saslprep, EmptyStaysEmpty) { EXPECT_EQ(prepared(""), ""); }
 
 }  // namespace
