@@ -18,6 +18,16 @@ std::string_view name_of(EventKind kind) {
   return "security";
 }
 
+std::string identity_of(const Event& event) {
+  const auto verified = [&](const char* name) {
+    const auto found = event.verified.find(name);
+    return found == event.verified.end() ? std::string{} : found->second;
+  };
+  if (auto identity = verified("identity"); !identity.empty()) return identity;
+  if (const auto uid = verified("uid"); !uid.empty()) return "uid " + uid;
+  return verified("address");
+}
+
 std::optional<EventKind> kind_named(std::string_view name) {
   constexpr std::array all{EventKind::broker_start, EventKind::broker_stop,    EventKind::session_start,
                            EventKind::session_denied, EventKind::session_end,  EventKind::credential,

@@ -37,6 +37,10 @@ struct Event {
 
 std::string_view name_of(EventKind kind);
 
+/// Whom an event is about, from what we verified: the identity that policy gave, else "uid 1000", else the
+/// peer's address, else empty. Never what the client claimed.
+std::string identity_of(const Event& event);
+
 /// The kind of that name; nothing for a name of a later version.
 std::optional<EventKind> kind_named(std::string_view name);
 
