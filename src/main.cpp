@@ -1,1 +1,134 @@
-int main() { return 0; }
+// Wires clock, randomness, log and environment, and hands the word to a command.
+
+#include "base/clock.h"
+#include "base/secret.h"
+#include "cli/child.h"
+#include "cli/command.h"
+#include "cli/console_logger.h"
+#include "cli/environment.h"
+#include "cli/exec_run.h"
+#include "net/http.h"
+
+#include <unistd.h>
+
+#include <cstdio>
+#include <string_view>
+
+namespace {
+
+using namespace sallyport;
+
+constexpr cli::Command commands[] = {
+    {"exec", "run an application with no secret", &cli::run_exec},
+    {"connect", "psql through the broker, ready to use", &cli::run_connect},
+    {"serve", "the broker as a service", &cli::run_serve},
+    {"audit", "tail and query the audit trail", &cli::run_audit},
+    {"check-config", "check a configuration file", &cli::run_check_config},
+};
+
+void print_help() {
+  std::puts("sallyport " SALLYPORT_VERSION ": database connections with nothing to steal\n\nUsage: sallyport [-c FILE] [-q] [-v] [--color auto|always|never] [--format text|json] [-o FILE] COMMAND …\n\nCommands:");
+  for (const auto& command : commands) {
+    std::printf("  %-14.*s %.*s\n", static_cast<int>(command.name.size()), command.name.data(),
+                static_cast<int>(command.summary.size()), command.summary.data());
+  }
+  std::puts("\nsallyport COMMAND --help explains each. Start here:\n\n"
+            "  export DATABASE_URL='vault:database/creds/app-role?host=db.example.com&dbname=production&run_as=app'\n"
+            "  sallyport exec -- ./manage.py migrate");
+}
+
+struct Globals {
+  std::string config_file, format = "text", output_file, color = "auto";
+  bool quiet = false;
+  int verbosity = 0;
+};
+
+// Flags in front of the command. Behind it each command accepts them as well.
+bool take_global(const std::vector<std::string>& arguments, std::size_t& at, Globals& globals) {
+  const auto& word = arguments[at];
+  const auto value = [&](std::string& into) {
+    if (at + 1 >= arguments.size()) return false;
+    into = arguments[++at];
+    return true;
+  };
+  if (word == "-c" || word == "--config") return value(globals.config_file);
+  if (word == "--format") return value(globals.format);
+  if (word == "-o" || word == "--output") return value(globals.output_file);
+  if (word == "--color") return value(globals.color);
+  if (word == "-q" || word == "--quiet") return globals.quiet = true;
+  if (word == "-v" || word == "--verbose") return ++globals.verbosity > 0;
+  return false;
+}
+
+// --color and -v/-q stand in front of or behind the command; the log is made before the command parses.
+void look_ahead(const std::vector<std::string>& arguments, std::size_t from, Globals& globals) {
+  for (auto at = from; at < arguments.size() && arguments[at] != "--"; ++at) {
+    if (arguments[at] == "-q" || arguments[at] == "--quiet") globals.quiet = true;
+    if (arguments[at] == "-v" || arguments[at] == "--verbose") ++globals.verbosity;
+  }
+}
+
+bool wants_color(const Globals& globals, const cli::Environment& environment, int fd) {
+  if (globals.color == "always") return true;
+  return globals.color != "never" && !environment.has("NO_COLOR") && isatty(fd) == 1;
+}
+
+int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> environment) {
+  Globals globals;
+  std::size_t at = 0;
+  while (at < arguments.size() && arguments[at].starts_with("-") && arguments[at] != "--help" && arguments[at] != "-h" &&
+         arguments[at] != "--version") {
+    if (!take_global(arguments, at, globals)) {
+      std::fprintf(stderr, "sallyport: unknown option %s\n  fix: sallyport --help explains\n", arguments[at].c_str());
+      return cli::exit_error;
+    }
+    ++at;
+  }
+  const std::string name = at < arguments.size() ? arguments[at++] : "";
+  if (name == "--version") {
+    std::puts("sallyport " SALLYPORT_VERSION);
+    return cli::exit_ok;
+  }
+  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+    print_help();
+    return name.empty() ? cli::exit_error : cli::exit_ok;
+  }
+  for (const auto& command : commands) {
+    if (command.name != name) continue;
+    look_ahead(arguments, at, globals);
+    const auto least = globals.quiet ? LogLevel::error
+                       : globals.verbosity > 1 ? LogLevel::debug
+                       : globals.verbosity > 0 || name == "serve" ? LogLevel::info
+                                               : LogLevel::warning;
+    const auto logger = cli::make_console_logger(
+        {least, name == "serve" && isatty(STDERR_FILENO) == 0, wants_color(globals, *environment, STDERR_FILENO)});
+    SystemClock clock;
+    SystemRandomness randomness;
+    cli::Context context{clock, randomness, *logger, environment, globals.config_file, globals.format,
+                         globals.output_file, globals.quiet, globals.verbosity,
+                         wants_color(globals, *environment, STDOUT_FILENO)};
+    return command.run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end()});
+  }
+  std::fprintf(stderr, "sallyport: unknown command \"%s\"\n  fix: sallyport --help lists them\n", name.c_str());
+  return cli::exit_error;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  cli::remember_core_limit();
+  if (const auto hardened = harden_process_memory(); !hardened) {
+    cli::print_error(hardened.error());
+    return cli::exit_our_error;
+  }
+  if (const auto ready = net::init_libraries(); !ready) {
+    cli::print_error(ready.error());
+    return cli::exit_our_error;
+  }
+  std::vector<std::string> arguments{argv + 1, argv + argc};
+  auto environment = std::make_shared<cli::Environment>(cli::Environment::take_over());
+  const auto code = run(std::move(arguments), std::move(environment));
+  std::fflush(nullptr);
+  // Calls that were left behind on a lane may still use what static destructors would take away.
+  _exit(code);
+}

@@ -167,15 +167,20 @@ void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, Mo
   for (auto& [key, session] : sessions_) session->on_generation_ending(pool, generation, deadline);
 }
 
-void Broker::warm(const std::string& target, const std::string& role, const PoolKey& key,
-                  std::function<void(Result<void>)> done) {
+void Broker::warm(const std::string& target, const std::string& role, PoolKey key,
+                  std::function<void(Result<credentials::GenerationPtr>)> done) {
   auto& runtime = *targets_.at(target).roles.at(role);
   const auto deadline = services_.loop.now().mono + limits::upstream_login_deadline;
   auto pool = runtime.pool();
   runtime.slot().get(deadline, [pool, key, done](Result<credentials::GenerationPtr> generation) {
     if (!generation) return done(generation.error());
-    if (pool->settings().pool.min_ready == 0) return done({});
-    pool->warm(key, done);
+    auto wanted = key;
+    if (wanted.database.empty()) wanted.database = (*generation)->endpoint.database;
+    if (pool->settings().pool.min_ready == 0 || wanted.database.empty()) return done(std::move(generation));
+    pool->warm(wanted, [done, generation = *generation](Result<void> login) {
+      if (!login) return done(login.error());
+      done(generation);
+    });
   });
 }
 

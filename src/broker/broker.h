@@ -60,10 +60,10 @@ class Broker final : private SessionHost {
   /// A connection has come in on a route.
   void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route);
 
-  /// Fetches credentials and logs in ahead. `done` gets the first error, or none once a login succeeded or
-  /// nothing had to be logged in.
-  void warm(const std::string& target, const std::string& role, const PoolKey& key,
-            std::function<void(Result<void>)> done);
+  /// Fetches the credential and logs one connection in ahead. `done` gets the first error, or the generation once
+  /// the login has succeeded (or there was no database to log in to).
+  void warm(const std::string& target, const std::string& role, PoolKey key,
+            std::function<void(Result<credentials::GenerationPtr>)> done);
 
   /// The clock may have jumped.
   void check_now();

@@ -213,21 +213,36 @@ void Pool::connect(Attempt attempt) {
 void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation) {
   if (!generation) return on_attempt_failed(attempt, generation.error());
   ConnectRequest request;
-  request.reach = settings_.reach;
+  request.reach = reach_for(**generation);
+  if (request.reach->endpoint.host.empty()) {
+    return on_attempt_failed(attempt, Error{ErrorCode::bad_config, Hop::config, settings_.name, "has no host",
+                                            "Add host=… to the target or the reference", {}});
+  }
   request.user = (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
   request.database = attempt.sub->key.database;
   request.parameters = attempt.sub->key.profile;
   if (!settings_.role.run_as.empty()) request.parameters.emplace_back("role", settings_.role.run_as);
   request.methods = settings_.methods;
   request.generation = *generation;
+  const auto reach = request.reach;
   auto hold = std::make_shared<credentials::Hold>(slot_.hold(*generation));
-  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation,
+  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation, reach,
                                           hold](Result<Connected> connected) {
-    if (*alive) on_connected(attempt, generation, std::move(*hold), std::move(connected));
+    if (*alive) on_connected(attempt, generation, reach, std::move(*hold), std::move(connected));
   });
 }
 
-void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& generation, credentials::Hold hold,
+// The secret supplies the endpoint only where the target names none (threats.md 3).
+std::shared_ptr<const Reach> Pool::reach_for(const credentials::Generation& generation) const {
+  if (!settings_.reach->endpoint.host.empty()) return settings_.reach;
+  auto supplied = std::make_shared<Reach>(*settings_.reach);
+  supplied->endpoint.host = generation.endpoint.host;
+  if (generation.endpoint.port != 0) supplied->endpoint.port = generation.endpoint.port;
+  return supplied;
+}
+
+void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
+                        const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
                         Result<Connected> connected) {
   if (!connected) {
     const auto error = connected.error();
@@ -250,7 +265,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->key = attempt.sub->key;
   upstream->hold = std::move(hold);
   upstream->generation = generation->number;
-  upstream->reach = settings_.reach;
+  upstream->reach = reach;
   upstream->address = connected->address;
   upstream->peer_address = upstream->stream->peer_address();
   upstream->local_address = upstream->stream->local_address();

@@ -102,8 +102,9 @@ class Pool {
   bool make_room(const Sub& for_sub);
   void connect(Attempt attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
-  void on_connected(Attempt attempt, const credentials::GenerationPtr& generation, credentials::Hold hold,
-                    Result<Connected> connected);
+  void on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
+                    const std::shared_ptr<const Reach>& reach, credentials::Hold hold, Result<Connected> connected);
+  [[nodiscard]] std::shared_ptr<const Reach> reach_for(const credentials::Generation& generation) const;
   void on_attempt_failed(const Attempt& attempt, const Error& error);
   void fail_waiters(Sub& sub, const Error& error);
   void on_wait_over(WaiterId id);

@@ -4,20 +4,24 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace sallyport::cli {
 
+class Environment;
+
 /// What main wires up and the global flags set. Lives as long as the process.
 struct Context {
   Clock& clock;
   Randomness& randomness;
   Logger& logger;
-  std::string config_file;        ///< -c; empty: none given
+  std::shared_ptr<Environment> environment = nullptr;   ///< as it was at start
+  std::string config_file = {};        ///< -c; empty: none given
   std::string format = "text";    ///< --format text|json
-  std::string output_file;        ///< -o; empty: standard output
+  std::string output_file = {};        ///< -o; empty: standard output
   bool quiet = false;             ///< -q
   int verbosity = 0;              ///< -v, repeatable
   bool color = false;             ///< decided once: --color, NO_COLOR, a terminal

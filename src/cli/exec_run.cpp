@@ -1,0 +1,308 @@
+#include "cli/exec_run.h"
+
+#include "cli/child.h"
+#include "cli/runtime.h"
+#include "dsn/render.h"
+#include "net/socket_directory.h"
+#include "policy/decide.h"
+
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdio>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr std::uint16_t unix_port = 5432;   // names the socket file; nothing listens on a port
+constexpr auto shutdown_limit = std::chrono::seconds{10};
+
+/// A listener of this run and what the child is told about it.
+struct Door {
+  dsn::LocalEndpoint endpoint;
+  Secret token;                             // TCP only
+  std::shared_ptr<broker::RouteRuntime> route;
+};
+
+bool is_final(ErrorCode code) {
+  return code != ErrorCode::retry_later && code != ErrorCode::timed_out && code != ErrorCode::cancelled &&
+         code != ErrorCode::limit_exceeded;
+}
+
+Secret make_token(Randomness& randomness) {
+  std::array<std::uint8_t, 32> bytes{};
+  randomness.fill(bytes);
+  static constexpr char digits[] = "0123456789abcdef";
+  auto token = Secret::of_size(64);
+  auto out = token.writable();
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    out[2 * i] = static_cast<std::uint8_t>(digits[bytes[i] >> 4]);
+    out[2 * i + 1] = static_cast<std::uint8_t>(digits[bytes[i] & 15]);
+  }
+  wipe_memory(bytes.data(), bytes.size());
+  return token;
+}
+
+class ExecRun {
+ public:
+  ExecRun(Context& context, std::shared_ptr<Environment> environment, ExecRequest request)
+      : context_(context), environment_(std::move(environment)), request_(std::move(request)),
+        prover_(std::make_shared<TreePeerProver>()) {}
+
+  Result<int> run() {
+    if (auto ready = prepare(); !ready) return ready.error();
+    for (auto& target : request_.targets) {
+      if (auto opened = open(target); !opened) return opened.error();
+    }
+    if (auto said = say_authority(); !said) return said.error();
+    prepare_environment();
+    auto child = start_child(request_.command, *environment_, [this](const Child& started) {
+      tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks, std::vector<pid_t>{helper_->pid()});
+      prover_->serve(tree_);
+    });
+    if (!child) return child.error();
+    const auto end = wait_for_child(*child, {[this] { runtime_->on_relay([](broker::Broker& b) { b.check_now(); }); }, {}});
+    after_child();
+    return end.exit_code;
+  }
+
+  void shut_down() {
+    if (runtime_ != nullptr) runtime_->shut_down(shutdown_limit);
+    runtime_.reset();
+    socket_directory_.reset();
+  }
+
+ private:
+  Result<void> prepare() {
+    block_child_signals();
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    auto helper = net::Helper::fork_now();
+    if (!helper) return helper.error();
+    helper_ = std::move(*helper);
+    RuntimeOptions options;
+    options.audit = request_.audit;
+    options.state_directory = request_.state_directory;
+    options.helper = helper_;
+    options.environment = environment_;
+    auto runtime = Runtime::start(context_, std::move(options));
+    if (!runtime) return runtime.error();
+    runtime_ = std::move(*runtime);
+    runtime_->revoke_orphans();
+    return {};
+  }
+
+  Result<void> open(ExecTarget& target) {
+    // One application, as many connections as it would open directly.
+    if (target.target.pool.max < 100) target.target.pool.max = 100;
+    if (auto opened = runtime_->open_target(target.target); !opened) return opened.error();
+    auto door = open_door(target);
+    if (!door) return door.error();
+    if (auto warmed = warm(target); !warmed) return warmed.error();
+    doors_.push_back(std::move(*door));
+    return {};
+  }
+
+  Result<Door> open_door(const ExecTarget& target) {
+    Door door;
+    door.route = std::make_shared<broker::RouteRuntime>();
+    auto& route = *door.route;
+    route.route.name = "exec:" + target.variable;
+    route.route.target = target.target.name;
+    AllowRule rule;
+    rule.uid = getuid();
+    rule.role = target.role;
+    route.route.allow.push_back(std::move(rule));
+    route.prover = prover_;
+    route.talkative = true;
+    const bool tcp = request_.listen == ListenMode::tcp ||
+                     (request_.listen == ListenMode::automatic && !dsn::reaches_unix_socket(target.dialect));
+    auto listener = tcp ? open_tcp(target, door) : open_unix(door);
+    if (!listener) return listener.error();
+    runtime_->listen(std::move(*listener), door.route);
+    return door;
+  }
+
+  Result<net::UniqueFd> open_unix(Door& door) {
+    if (!socket_directory_) {
+      auto made = net::SocketDirectory::make_private(environment_->plain("XDG_RUNTIME_DIR"));
+      if (!made) return made.error();
+      socket_directory_ = std::make_unique<net::SocketDirectory>(std::move(*made));
+    }
+    const auto port = static_cast<std::uint16_t>(unix_port + doors_.size());
+    door.endpoint = dsn::LocalUnix{socket_directory_->path(), port};
+    door.route->route.listen = UnixListen{socket_directory_->path(), port};
+    return socket_directory_->listen_unix(port);
+  }
+
+  Result<net::UniqueFd> open_tcp(const ExecTarget& target, Door& door) {
+    auto listener = net::listen_tcp("127.0.0.1", 0);
+    if (!listener) return listener.error();
+    const auto port = net::port_of(listener->get());
+    door.endpoint = dsn::LocalTcp{"127.0.0.1", port};
+    door.route->route.listen = TcpListen{"127.0.0.1", port};
+    door.token = make_token(context_.randomness);
+    std::array<std::uint8_t, 16> salt{};
+    context_.randomness.fill(salt);
+    door.route->run_token = crypto::make_scram_verifier_from_password(door.token, salt, dsn::scram_iterations(target.dialect));
+    context_.logger.write(LogLevel::info, "listening on loopback TCP with a run token",
+                          {{"variable", target.variable}, {"port", static_cast<std::int64_t>(port)}});
+    return listener;
+  }
+
+  // A wrong reference or a refused login is told before the application starts; a server that is away only
+  // warned about: it may come, and the application knows how to wait.
+  Result<void> warm(ExecTarget& target) {
+    broker::PoolKey key;
+    if (!target.target.databases.empty()) key.database = target.target.databases.front();
+    AllowRule rule;
+    rule.uid = getuid();
+    key.identity = policy::identity_text({getuid(), getgid()}, rule);
+    const auto outcome = runtime_->ask_relay<Result<credentials::GenerationPtr>>(
+        [&](broker::Broker& broker, const std::function<void(Result<credentials::GenerationPtr>)>& done) {
+          broker.warm(target.target.name, target.role, key, done);
+        });
+    if (!outcome) {
+      if (is_final(outcome.error().code)) return outcome.error();
+      const auto text = describe(outcome.error());
+      context_.logger.write(LogLevel::warning, "not ready yet", {{"variable", target.variable}, {"why", text}});
+      return {};
+    }
+    if (target.target.databases.empty() && !(*outcome)->endpoint.database.empty()) {
+      target.target.databases.push_back((*outcome)->endpoint.database);
+    }
+    const auto& role = target.target.roles.at(target.role);
+    if ((*outcome)->credential->lease && role.run_as.empty()) {
+      context_.logger.write(LogLevel::warning,
+                            "a dynamic credential without run_as: what it creates belongs to a user that will be dropped",
+                            {{"variable", target.variable}, {"fix", "add run_as=ROLE"}});
+    }
+    return {};
+  }
+
+  void prepare_environment() {
+    for (const auto& name : request_.consumed_variables) drop(name);
+    for (const auto& target : request_.targets) {
+      const auto* source = runtime_->sources().find(target.source_scheme);
+      if (source == nullptr) continue;
+      for (const auto& name : source->authority().variables) drop(name);
+    }
+    for (std::size_t i = 0; i < request_.targets.size(); ++i) set_variable(request_.targets[i], doors_[i]);
+    if (request_.targets.size() == 1) set_libpq_variables(request_.targets.front(), doors_.front());
+  }
+
+  void drop(const std::string& name) {
+    if (!request_.keep_environment.contains(name)) environment_->remove(name);
+  }
+
+  void set_variable(const ExecTarget& target, const Door& door) {
+    dsn::LocalTarget local;
+    local.dialect = target.dialect;
+    local.endpoint = door.endpoint;
+    local.user = target.shown_user;
+    local.database = target.target.databases.empty() ? "" : target.target.databases.front();
+    if (door.token.empty()) {
+      const auto text = dsn::render(local);
+      if (text) environment_->set(target.variable, *text);
+    } else {
+      const auto text = dsn::render_with_token(local, door.token);
+      if (text) environment_->set(target.variable, *text);
+    }
+  }
+
+  void set_libpq_variables(const ExecTarget& target, const Door& door) {
+    for (const char* name : {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
+                             "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
+      environment_->remove(name);
+    }
+    environment_->set("PGUSER", target.shown_user);
+    if (!target.target.databases.empty()) environment_->set("PGDATABASE", target.target.databases.front());
+    if (const auto* local = std::get_if<dsn::LocalUnix>(&door.endpoint)) {
+      environment_->set("PGHOST", local->directory);
+      environment_->set("PGPORT", std::to_string(local->port));
+    } else {
+      const auto& tcp = std::get<dsn::LocalTcp>(door.endpoint);
+      environment_->set("PGHOST", tcp.address);
+      environment_->set("PGPORT", std::to_string(tcp.port));
+      environment_->set("PGSSLMODE", "disable");
+      environment_->set("PGPASSWORD", door.token);
+    }
+  }
+
+  // What the child could still ask by itself, in one line (threats.md 11).
+  Result<void> say_authority() {
+    std::string left;
+    for (const auto& target : request_.targets) {
+      const auto* source = runtime_->sources().find(target.source_scheme);
+      if (source == nullptr) continue;
+      const auto authority = source->authority();
+      for (const auto& name : authority.variables) {
+        if (environment_->has(name) && request_.keep_environment.contains(name)) left += " $" + name;
+      }
+      for (auto file : authority.files) {
+        if (file.starts_with("~/")) file = environment_->plain("HOME") + file.substr(1);
+        if (access(file.c_str(), R_OK) == 0) left += " " + file;
+      }
+    }
+    if (left.empty()) return {};
+    if (request_.strict) {
+      return Error{ErrorCode::denied, Hop::child, "--strict", "the child could ask for secrets by itself:" + left,
+                   "Remove them, or run without --strict", {}};
+    }
+    context_.logger.write(LogLevel::warning, "the child can still ask for secrets by itself", {{"with", left.substr(1)}});
+    return {};
+  }
+
+  void after_child() {
+    const auto members = tree_->members();
+    if (members.empty()) return;
+    std::string who;
+    for (const auto& member : members) {
+      who += (who.empty() ? "" : ", ") + std::to_string(member.pid) + " (" + net::executable_of(member.pid) + ")";
+    }
+    if (request_.wait_all) {
+      context_.logger.write(LogLevel::info, "the command has ended; still serving its descendants", {{"processes", who}});
+      wait_for_tree(*tree_);
+    } else {
+      context_.logger.write(LogLevel::warning, "the command has ended; its descendants lose the database",
+                            {{"processes", who}, {"to_serve_them", "--wait-all"}});
+    }
+  }
+
+  Context& context_;
+  std::shared_ptr<Environment> environment_;
+  ExecRequest request_;
+  std::shared_ptr<TreePeerProver> prover_;
+  std::shared_ptr<net::ServedTree> tree_;
+  std::shared_ptr<net::Helper> helper_;
+  std::unique_ptr<net::SocketDirectory> socket_directory_;
+  std::unique_ptr<Runtime> runtime_;
+  std::vector<Door> doors_;
+};
+
+int exit_code_of(const Error& error) {
+  if (error.hop == Hop::child && error.code == ErrorCode::not_found) return exit_not_found;
+  if (error.hop == Hop::child && error.code == ErrorCode::denied && error.where != "--strict") return exit_not_executable;
+  return exit_our_error;
+}
+
+}  // namespace
+
+void print_error(const Error& error) {
+  auto shown = error;
+  shown.hint.clear();
+  std::fprintf(stderr, "sallyport: %s\n", describe(shown).c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "  fix: %s\n", error.hint.c_str());
+}
+
+int run_with_targets(Context& context, std::shared_ptr<Environment> environment, ExecRequest request) {
+  ExecRun run{context, std::move(environment), std::move(request)};
+  const auto outcome = run.run();
+  run.shut_down();
+  if (outcome) return *outcome;
+  print_error(outcome.error());
+  return exit_code_of(outcome.error());
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,155 @@
+#include "cli/exec_target.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sallyport::cli {
+
+namespace {
+
+Error wrong(const std::string& variable, std::string what, std::string hint) {
+  return {ErrorCode::bad_config, Hop::reference, variable, std::move(what), std::move(hint), {}};
+}
+
+// Takes an attribute out: what is left belongs to the source.
+std::string take(secrets::Reference& reference, const std::string& name) {
+  const auto found = reference.attributes.find(name);
+  if (found == reference.attributes.end()) return {};
+  auto value = std::move(found->second);
+  reference.attributes.erase(found);
+  return value;
+}
+
+std::vector<std::string> split(const std::string& list) {
+  std::vector<std::string> parts;
+  for (std::size_t at = 0; at < list.size();) {
+    const auto comma = std::min(list.find(',', at), list.size());
+    if (comma > at) parts.push_back(list.substr(at, comma - at));
+    at = comma + 1;
+  }
+  return parts;
+}
+
+Result<std::uint16_t> parse_port(const std::string& variable, const std::string& text) {
+  std::uint16_t port = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  if (error != std::errc{} || end != text.data() + text.size() || port == 0) {
+    return wrong(variable, "port=" + text + " is no port", "Write port=5432 (1 to 65535)");
+  }
+  return port;
+}
+
+Result<void> read_tls(const std::string& variable, secrets::Reference& reference, TlsPolicy& tls, WallTime now) {
+  if (const auto mode = take(reference, "sslmode"); !mode.empty()) {
+    auto parsed = parse_tls_mode(mode);
+    if (!parsed) return parsed.error();
+    tls.mode = *parsed;
+  }
+  if (auto roots = take(reference, "sslrootcert"); !roots.empty()) tls.roots = {std::move(roots)};
+  tls.crl_file = take(reference, "sslcrl");
+  tls.client_certificate_file = take(reference, "sslcert");
+  tls.client_key_file = take(reference, "sslkey");
+  tls.server_name = take(reference, "server_name");
+  tls.weaker_reason = take(reference, "tls_reason");
+  tls.weaker_until = take(reference, "tls_until");
+  if (auto checked = check(tls, now); !checked) {
+    auto error = checked.error();
+    if (error.where.empty()) error.where = variable;
+    return error;
+  }
+  return {};
+}
+
+std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+
+}  // namespace
+
+Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& given, WallTime now) {
+  auto reference = given;
+  ExecTarget made;
+  made.variable = variable;
+  made.source_scheme = reference.scheme;
+  auto& target = made.target;
+  target.name = variable;
+
+  const auto engine = take(reference, "engine");
+  if (!engine.empty() && engine != "postgresql" && engine != "postgres") {
+    return wrong(variable, "engine=" + engine + " is not in this version", "Write engine=postgresql");
+  }
+  const auto host = take(reference, "host");
+  const auto port_text = take(reference, "port");
+  if (!host.empty()) {
+    Endpoint endpoint{host, 5432};
+    if (!port_text.empty()) {
+      const auto port = parse_port(variable, port_text);
+      if (!port) return port.error();
+      endpoint.port = *port;
+    }
+    target.endpoints.push_back(std::move(endpoint));
+  } else if (!port_text.empty()) {
+    return wrong(variable, "port is given without host", "Add host=db.example.com");
+  }
+  if (auto database = take(reference, "dbname"); !database.empty()) target.databases.push_back(std::move(database));
+  if (const auto tls = read_tls(variable, reference, target.tls, now); !tls) return tls.error();
+
+  Role role;
+  role.name = made.role;
+  role.user = take(reference, "user");
+  role.run_as = take(reference, "run_as");
+  role.login_methods = split(take(reference, "login_methods"));
+  role.login_reason = take(reference, "login_reason");
+  for (const auto& method : role.login_methods) {
+    if (method != "password" && method != "md5") {
+      return wrong(variable, "login_methods=" + method + " is unknown", "Known are password and md5; SCRAM needs no mention");
+    }
+  }
+  if (!role.login_methods.empty() && role.login_reason.empty()) {
+    return wrong(variable, "login_methods needs a reason", "Add login_reason=…");
+  }
+  if (const auto dialect = take(reference, "dialect"); !dialect.empty()) {
+    const auto known = dsn::dialect_of(dialect.find(':') == std::string::npos ? dialect + "://" : dialect);
+    if (!known) return wrong(variable, "dialect=" + dialect + " is unknown", "Write dialect=jdbc:postgresql, postgresql, postgresql+asyncpg, …");
+    made.dialect = *known;
+  }
+  role.auth = secrets::to_string(reference);
+  made.shown_user = !role.user.empty() ? role.user : !role.run_as.empty() ? role.run_as : "";
+  if (made.shown_user.empty() && reference.scheme == "vault") made.shown_user = last_part(reference.locator);
+  if (made.shown_user.empty()) made.shown_user = "app";
+  target.roles.emplace(role.name, std::move(role));
+  return made;
+}
+
+Result<ExecTarget> target_from_config(const std::string& variable, const config::Config& config,
+                                      const std::string& name, const std::string& role_name) {
+  const auto found = config.targets.find(name);
+  if (found == config.targets.end()) {
+    std::string known;
+    for (const auto& [target_name, target] : config.targets) known += (known.empty() ? "" : ", ") + target_name;
+    return Error{ErrorCode::bad_config, Hop::config, config.file, "has no target \"" + name + "\"",
+                 known.empty() ? "Add it under targets:" : "Its targets are: " + known, {}};
+  }
+  ExecTarget made;
+  made.variable = variable;
+  made.target = found->second;
+  made.target.name = variable;
+  auto role = made.target.roles.begin();
+  if (!role_name.empty()) role = made.target.roles.find(role_name);
+  if (role == made.target.roles.end() || (role_name.empty() && made.target.roles.size() > 1)) {
+    std::string known;
+    for (const auto& [one, unused] : made.target.roles) known += (known.empty() ? "" : ", ") + one;
+    return Error{ErrorCode::bad_config, Hop::config, name,
+                 role_name.empty() ? "has several roles" : "has no role \"" + role_name + "\"",
+                 "Choose one with --role: " + known, {}};
+  }
+  made.role = role->first;
+  const auto reference = secrets::parse_reference(role->second.auth);
+  if (reference) made.source_scheme = reference->scheme;
+  made.shown_user = !role->second.user.empty() ? role->second.user : role->first;
+  // The child has one role; the others are not opened.
+  auto only = role->second;
+  made.target.roles.clear();
+  made.target.roles.emplace(made.role, std::move(only));
+  return made;
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,35 @@
+// From what the user wrote (a reference with attributes, or a target's name) to a target that can be opened.
+#pragma once
+
+#include "base/clock.h"
+#include "config/config.h"
+#include "dsn/dialect.h"
+#include "policy/target.h"
+#include "secrets/reference.h"
+
+#include <optional>
+#include <string>
+
+namespace sallyport::cli {
+
+/// One variable of the child that gets a connection string.
+struct ExecTarget {
+  std::string variable;            ///< "DATABASE_URL"; the target's name inside the broker, too
+  Target target;                   ///< one role, "default"; endpoints may be empty: the secret supplies them
+  std::string role = "default";
+  std::string shown_user;          ///< what PGUSER and the URL say; a claim, not an account
+  dsn::Dialect dialect;
+  std::string source_scheme;
+};
+
+/// Attributes: engine, host, port, dbname, user, sslmode, sslrootcert, sslcrl, sslcert, sslkey, server_name,
+/// run_as, dialect, tls_reason, tls_until, login_methods, login_reason; all others are the source's.
+///
+/// Errors  bad_config, hop reference or config: what is missing or wrong, what to write.
+Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& reference, WallTime now);
+
+/// A target of the configuration, by name.
+Result<ExecTarget> target_from_config(const std::string& variable, const config::Config& config,
+                                      const std::string& name, const std::string& role);
+
+}  // namespace sallyport::cli

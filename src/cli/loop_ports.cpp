@@ -1,0 +1,118 @@
+#include "cli/loop_ports.h"
+
+#include "base/limits.h"
+#include "net/peer.h"
+#include "net/socket_stream.h"
+#include "wire/postgres/cancel.h"
+#include "wire/postgres/client_login.h"
+
+#include <sys/socket.h>
+
+#include <memory>
+
+namespace sallyport::cli {
+
+namespace {
+
+/// All of one fetch, renewal or revocation, its own retries included.
+constexpr auto source_deadline = std::chrono::seconds{60};
+constexpr auto cancel_deadline = std::chrono::seconds{10};
+
+std::optional<net::Address> address_of_peer(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
+  return net::Address::from_sockaddr(storage, size);
+}
+
+postgres::LoginTls tls_of(const broker::Reach& reach) {
+  return reach.tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
+}
+
+}  // namespace
+
+credentials::TimerId LoopTimers::after(Duration delay, std::function<void()> task) {
+  const auto id = next_++;
+  pending_[id] = loop_.after(delay, [this, id, task = std::move(task)] {
+    pending_.erase(id);
+    task();
+  });
+  return id;
+}
+
+void LoopTimers::cancel(credentials::TimerId timer) {
+  const auto found = pending_.find(timer);
+  if (found == pending_.end()) return;
+  loop_.cancel(found->second);
+  pending_.erase(found);
+}
+
+void DriverRunner::run(std::unique_ptr<Conversation> conversation, DoneCallback done) {
+  driver_.run(std::move(conversation), source_deadline, [this, done](net::RunResult result) {
+    auto kept = std::make_shared<net::RunResult>(std::move(result));
+    relay_loop_.post([kept, done] { done(std::move(kept->outcome), std::move(kept->conversation)); });
+  });
+}
+
+void DriverConnector::connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) {
+  postgres::ClientLoginRequest login;
+  login.user = request.user;
+  login.database = request.database;
+  login.parameters = std::move(request.parameters);
+  login.credential = request.generation->credential;
+  login.tls = tls_of(*request.reach);
+  login.methods = request.methods;
+  net::Dial dial{request.reach->endpoint.host, request.reach->endpoint.port, std::nullopt, request.reach->tls,
+                 request.generation->credential};
+  driver_.run_connected(
+      std::move(dial), std::make_unique<postgres::ClientLogin>(std::move(login)), limits::upstream_login_deadline,
+      [this, done](net::RunResult result) {
+        auto kept = std::make_shared<net::RunResult>(std::move(result));
+        relay_loop_.post([this, kept, done] {
+          if (!kept->outcome) return done(kept->outcome.error());
+          broker::Connected connected;
+          connected.greeting = static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
+          connected.address = address_of_peer(kept->stream->fd());
+          kept->stream->attach(relay_loop_);
+          connected.stream = std::move(kept->stream);
+          done(std::move(connected));
+        });
+      });
+}
+
+void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) {
+  net::Dial dial{order.reach->endpoint.host, order.reach->endpoint.port, order.address, order.reach->tls, nullptr};
+  auto conversation = std::make_unique<postgres::CancelConversation>(
+      postgres::CancelRequest{order.pid, std::move(order.key)}, tls_of(*order.reach));
+  driver_.run_connected(std::move(dial), std::move(conversation), cancel_deadline,
+                        [this, done](net::RunResult result) {
+                          auto kept = std::make_shared<net::RunResult>(std::move(result));
+                          relay_loop_.post([kept, done] { done(std::move(kept->outcome)); });
+                        });
+}
+
+Result<broker::ProvenPeer> UnixPeerProver::prove(net::Stream& client) {
+  auto& socket = static_cast<net::SocketStream&>(client);
+  const auto peer = net::peer_of_unix(socket.fd());
+  if (!peer) return peer.error();
+  return broker::ProvenPeer{peer->pid, peer->uid, peer->gid, net::executable_of(peer->pid)};
+}
+
+Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
+  const auto tree = std::atomic_load(&tree_);
+  if (tree == nullptr) {
+    return Error{ErrorCode::denied, Hop::identity, {}, "the child is not running yet", {}, {}};
+  }
+  auto& socket = static_cast<net::SocketStream&>(client);
+  if (client.local_address().starts_with("unix:")) {
+    const auto peer = net::peer_of_unix(socket.fd());
+    if (!peer) return peer.error();
+    if (const auto inside = tree->contains(peer->pid, peer->pidfd); !inside) return inside.error();
+    return broker::ProvenPeer{peer->pid, peer->uid, peer->gid, net::executable_of(peer->pid)};
+  }
+  const auto peer = net::peer_of_tcp(socket.fd(), *tree);
+  if (!peer) return peer.error();
+  return broker::ProvenPeer{peer->pid, peer->uid, 0, net::executable_of(peer->pid)};
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,68 @@
+// The credentials' and the broker's ports, on the real loops and the driver.
+#pragma once
+
+#include "broker/ports.h"
+#include "credentials/ports.h"
+#include "net/driver.h"
+#include "net/process_tree.h"
+
+#include <unordered_map>
+
+namespace sallyport::cli {
+
+/// Timers of the relay loop.
+class LoopTimers final : public credentials::Timers {
+ public:
+  LoopTimers(net::Loop& loop, const Clock& clock) : loop_(loop), clock_(clock) {}
+  credentials::TimerId after(Duration delay, std::function<void()> task) override;
+  void cancel(credentials::TimerId timer) override;
+  [[nodiscard]] Moment now() const override { return clock_.now(); }
+
+ private:
+  net::Loop& loop_;
+  const Clock& clock_;
+  credentials::TimerId next_ = 1;
+  std::unordered_map<credentials::TimerId, net::TimerId> pending_;
+};
+
+/// Runs source conversations with the driver; answers on the relay loop.
+class DriverRunner final : public credentials::Runner {
+ public:
+  DriverRunner(net::Driver& driver, net::Loop& relay_loop) : driver_(driver), relay_loop_(relay_loop) {}
+  void run(std::unique_ptr<Conversation> conversation, DoneCallback done) override;
+
+ private:
+  net::Driver& driver_;
+  net::Loop& relay_loop_;
+};
+
+/// Logs in on the login loop, hands the connection to the relay loop.
+class DriverConnector final : public broker::Connector {
+ public:
+  DriverConnector(net::Driver& driver, net::EpollLoop& relay_loop) : driver_(driver), relay_loop_(relay_loop) {}
+  void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override;
+  void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override;
+
+ private:
+  net::Driver& driver_;
+  net::EpollLoop& relay_loop_;
+};
+
+/// Unix sockets of `serve`: who the kernel says it is.
+class UnixPeerProver final : public broker::PeerProver {
+ public:
+  Result<broker::ProvenPeer> prove(net::Stream& client) override;
+};
+
+/// `exec`: only the child and its descendants, on a Unix socket or loopback TCP.
+class TreePeerProver final : public broker::PeerProver {
+ public:
+  /// The tree is known only once the child runs; before that nobody is served.
+  void serve(std::shared_ptr<const net::ServedTree> tree) { std::atomic_store(&tree_, std::move(tree)); }
+  Result<broker::ProvenPeer> prove(net::Stream& client) override;
+
+ private:
+  std::shared_ptr<const net::ServedTree> tree_;
+};
+
+}  // namespace sallyport::cli

@@ -1,0 +1,80 @@
+#include "cli/options.h"
+
+#include "cli/exec_run.h"
+#include "cli/runtime.h"
+
+#include <CLI/CLI.hpp>
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr const char* usual_config = "/etc/sallyport/sallyport.yaml";
+
+Result<void> make_directories(const std::string& path) {
+  for (std::size_t at = 1; at <= path.size(); ++at) {
+    at = std::min(path.find('/', at), path.size());
+    const auto part = path.substr(0, at);
+    if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
+      return Error{ErrorCode::bad_config, Hop::trail, part, std::string{"cannot be made: "} + std::strerror(errno),
+                   "Set XDG_STATE_HOME to a directory that you may write to", {}};
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+void add_global_options(CLI::App& app, Context& context) {
+  app.add_option("-c,--config", context.config_file, "Configuration file");
+  app.add_flag("-q,--quiet", context.quiet, "Only errors");
+  app.add_flag("-v,--verbose", context.verbosity, "More detail; repeatable");
+  app.add_option("--format", context.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("-o,--output", context.output_file, "Write output to this file");
+}
+
+std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code) {
+  std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
+  try {
+    app.parse(std::move(reversed));
+  } catch (const CLI::CallForHelp&) {
+    std::fputs(app.help().c_str(), stdout);
+    return exit_ok;
+  } catch (const CLI::ParseError& error) {
+    std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", error.what(), app.get_name().c_str());
+    return error_code;
+  }
+  return std::nullopt;
+}
+
+Result<Settings> load_settings(Context& context, const Environment& environment) {
+  Settings settings;
+  auto file = context.config_file;
+  if (file.empty()) file = environment.plain("SALLYPORT_CONFIG");
+  if (file.empty() && access(usual_config, F_OK) == 0) file = usual_config;
+  if (!file.empty()) {
+    auto loaded = config::load(file, context.clock.now().wall);
+    if (!loaded) {
+      const auto& errors = loaded.error();
+      for (std::size_t i = 0; i + 1 < errors.size(); ++i) print_error(errors[i]);
+      return errors.back();
+    }
+    settings.config = std::move(*loaded);
+    settings.audit = settings.config->audit;
+    settings.state_directory = settings.config->state_directory;
+    return settings;
+  }
+  settings.state_directory = default_state_directory(environment);
+  settings.audit.directory = settings.state_directory + "/audit";
+  if (auto made = make_directories(settings.state_directory); !made) return made.error();
+  return settings;
+}
+
+}  // namespace sallyport::cli

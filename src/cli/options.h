@@ -1,0 +1,36 @@
+// What the commands' option parsing shares, and where configuration and state are found.
+#pragma once
+
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "config/config.h"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace CLI {
+class App;
+}
+
+namespace sallyport::cli {
+
+/// -c -q -v --color --format -o, accepted behind the command's name, too.
+void add_global_options(CLI::App& app, Context& context);
+
+/// Parses; an exit code when that was all (--help, or an error, which gives `error_code`).
+std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code);
+
+struct Settings {
+  std::optional<config::Config> config;   ///< none: no configuration file
+  config::Audit audit;
+  std::string state_directory;
+};
+
+/// -c FILE, else SALLYPORT_CONFIG, else /etc/sallyport/sallyport.yaml if it is there; the working directory is
+/// never searched. Without a file, state and trail live in $XDG_STATE_HOME/sallyport, which is made.
+///
+/// Errors  bad_config: all but the first problem of a configuration are printed.
+Result<Settings> load_settings(Context& context, const Environment& environment);
+
+}  // namespace sallyport::cli

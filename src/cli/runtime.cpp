@@ -1,0 +1,169 @@
+#include "cli/runtime.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/prctl.h>
+
+namespace sallyport::cli {
+
+namespace {
+
+// Signals are the main thread's.
+std::thread start_loop(net::EpollLoop& loop, const char* name) {
+  return std::thread{[&loop, name] {
+    sigset_t all;
+    sigfillset(&all);
+    pthread_sigmask(SIG_BLOCK, &all, nullptr);
+    pthread_setname_np(pthread_self(), name);
+    loop.run();
+  }};
+}
+
+std::string plain_variable(const Environment& environment, const std::string& name) { return environment.plain(name); }
+
+}  // namespace
+
+std::string default_state_directory(const Environment& environment) {
+  const auto state = environment.plain("XDG_STATE_HOME");
+  if (!state.empty() && state.front() == '/') return state + "/sallyport";
+  const auto home = environment.plain("HOME");
+  return (home.empty() ? std::string{"/tmp"} : home) + "/.local/state/sallyport";
+}
+
+Runtime::Runtime(Context& context, RuntimeOptions options)
+    : context_(context), options_(std::move(options)), registry_(secrets::register_all()),
+      journal_(std::make_unique<credentials::NullLeaseJournal>()), relay_loop_(context.clock),
+      login_loop_(context.clock) {
+  const auto environment = options_.environment;
+  const auto settings = net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
+    if (!environment->has(name)) return std::nullopt;
+    return plain_variable(*environment, name);
+  });
+  driver_ = std::make_unique<net::Driver>(net::DriverServices{
+      login_loop_, context_.clock, context_.randomness, dns_lane_, http_lane_, file_lane_, helper_lane_,
+      std::make_shared<net::HttpClient>(std::move(const_cast<net::HttpSettings&>(settings))), options_.helper,
+      [environment](const std::string& name) { return environment->secret(name); }});
+  timers_ = std::make_unique<LoopTimers>(relay_loop_, context_.clock);
+  runner_ = std::make_unique<DriverRunner>(*driver_, relay_loop_);
+  connector_ = std::make_unique<DriverConnector>(*driver_, relay_loop_);
+}
+
+Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions options) {
+  std::unique_ptr<Runtime> runtime{new Runtime{context, std::move(options)}};
+  if (const auto opened = runtime->open_trail(); !opened) return opened.error();
+  runtime->gate_ = std::make_unique<broker::TrailGate>(runtime->trail_.get(), runtime->options_.audit.mode,
+                                                       runtime->relay_loop_, context.logger);
+  runtime->broker_ = std::make_unique<broker::Broker>(
+      broker::BrokerServices{runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_,
+                             *runtime->connector_, *runtime->timers_, *runtime->runner_, *runtime->journal_});
+  runtime->start_threads();
+  runtime->on_relay([&](broker::Broker&) { runtime->record_run(trail::EventKind::broker_start); });
+  return runtime;
+}
+
+Result<void> Runtime::open_trail() {
+  auto sink = trail::open_writer({options_.audit.directory, options_.audit.durability_power});
+  if (sink) {
+    trail_ = std::move(*sink);
+    return {};
+  }
+  if (options_.audit.mode == config::AuditMode::required) return sink.error();
+  const auto text = describe(sink.error());
+  context_.logger.write(LogLevel::warning, "there is no audit trail (audit.mode: best-effort)", {{"error", text}});
+  return {};
+}
+
+void Runtime::start_threads() {
+  relay_thread_ = start_loop(relay_loop_, "relay");
+  login_thread_ = start_loop(login_loop_, "login");
+}
+
+void Runtime::record_run(trail::EventKind kind) {
+  trail::Event event;
+  event.kind = kind;
+  event.at = context_.clock.now().wall;
+  gate_->note(std::move(event));
+}
+
+Runtime::~Runtime() {
+  relay_loop_.stop();
+  login_loop_.stop();
+  if (relay_thread_.joinable()) relay_thread_.join();
+  if (login_thread_.joinable()) login_thread_.join();
+  acceptors_.clear();
+  broker_.reset();
+}
+
+void Runtime::on_relay(const std::function<void(broker::Broker&)>& action) {
+  ask_relay<bool>([&](broker::Broker& broker, const std::function<void(bool)>& done) {
+    action(broker);
+    done(true);
+  });
+}
+
+Result<void> Runtime::open_target(const Target& target) {
+  auto opening = std::make_shared<broker::TargetOpening>();
+  opening->target = target;
+  auto reach = std::make_shared<broker::Reach>();
+  reach->endpoint = target.endpoints.empty() ? Endpoint{} : target.endpoints.front();
+  const bool local = reach->endpoint.host.starts_with("/");
+  if (target.tls.mode != TlsMode::disable && !local) {
+    auto context = net::TlsContext::for_upstream(target.tls);
+    if (!context) return context.error();
+    reach->tls = std::move(*context);
+  }
+  opening->reach = std::move(reach);
+  for (const auto& [name, role] : target.roles) {
+    auto reference = secrets::parse_reference(role.auth);
+    if (!reference) return reference.error();
+    const auto* source = registry_.find(reference->scheme);
+    if (source == nullptr) {
+      return Error{ErrorCode::bad_config, Hop::reference, reference->scheme + ":", "is not in this version",
+                   "Use vault:, file:, env:, systemd: or exec:", {}};
+    }
+    auto session = source->open(*reference);
+    if (!session) return session.error();
+    const bool watched = reference->scheme == "file" || reference->scheme == "systemd";
+    opening->roles.push_back({role, std::move(*session), watched ? options_.file_poll : Duration{std::chrono::minutes{5}}});
+  }
+  on_relay([&](broker::Broker& broker) { broker.open_target(std::move(*opening)); });
+  return {};
+}
+
+void Runtime::listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route) {
+  on_relay([&](broker::Broker& broker) {
+    acceptors_[route->route.name].push_back(std::make_unique<net::Acceptor>(
+        std::move(listener), relay_loop_,
+        [&broker, route](std::unique_ptr<net::SocketStream> client) { broker.accept(std::move(client), route); }));
+  });
+}
+
+void Runtime::stop_listening() {
+  on_relay([&](broker::Broker&) { acceptors_.clear(); });
+}
+
+void Runtime::stop_listening(const std::string& route_name) {
+  on_relay([&](broker::Broker&) { acceptors_.erase(route_name); });
+}
+
+void Runtime::revoke_orphans() {}
+
+void Runtime::shut_down(Duration limit) {
+  stop_listening();
+  on_relay([](broker::Broker& broker) { broker.stop_sessions(); });
+  const auto report = ask_relay<credentials::ShutdownReport>(
+      [&](broker::Broker& broker, const std::function<void(credentials::ShutdownReport)>& done) {
+        broker.shut_down(limit, done);
+      });
+  for (const auto& left : report.unrevoked) {
+    const auto when = left.dies_at ? format_utc(*left.dies_at) : std::string{"unknown"};
+    context_.logger.write(LogLevel::warning, "a lease was left behind",
+                          {{"user", left.user}, {"dies_at", when}, {"why", left.reason}});
+  }
+  on_relay([&](broker::Broker&) {
+    record_run(trail::EventKind::broker_stop);
+    gate_->flush();
+  });
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,102 @@
+// The running broker: two loops on two threads, the lanes, the driver, the trail, and the broker itself.
+// `exec`, `connect` and `serve` all stand on it; this is where everything is wired.
+//
+// The calling thread stays free for signals and the child. It reaches the broker through on_relay().
+#pragma once
+
+#include "broker/broker.h"
+#include "cli/command.h"
+#include "cli/environment.h"
+#include "cli/loop_ports.h"
+#include "config/config.h"
+#include "net/acceptor.h"
+#include "net/driver.h"
+#include "net/helper.h"
+#include "secrets/source.h"
+
+#include <functional>
+#include <future>
+#include <memory>
+#include <string>
+#include <thread>
+
+namespace sallyport::cli {
+
+struct RuntimeOptions {
+  config::Audit audit;
+  std::string state_directory;                ///< lease journals; empty: none are kept
+  std::shared_ptr<net::Helper> helper;        ///< null: no `exec:`
+  std::shared_ptr<const Environment> environment;
+  Duration file_poll = std::chrono::seconds{3};
+};
+
+class Runtime {
+ public:
+  /// Opens the trail and starts the threads. Errors  hop trail, hop config.
+  static Result<std::unique_ptr<Runtime>> start(Context& context, RuntimeOptions options);
+  ~Runtime();
+
+  /// Runs `action` on the relay loop and returns when it has.
+  void on_relay(const std::function<void(broker::Broker&)>& action);
+
+  /// Runs `action` on the relay loop; waits until it calls `done` (once).
+  template <class T>
+  T ask_relay(const std::function<void(broker::Broker&, std::function<void(T)> done)>& action) {
+    auto promise = std::make_shared<std::promise<T>>();
+    auto answer = promise->get_future();
+    relay_loop_.post([this, action, promise] {
+      action(*broker_, [promise](T value) { promise->set_value(std::move(value)); });
+    });
+    return answer.get();
+  }
+
+  /// Checks references and TLS files, opens the roles' sources, and hands the target to the broker.
+  Result<void> open_target(const Target& target);
+
+  /// Serves connections of `listener` by `route`. Thread-safe.
+  void listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route);
+  void stop_listening();
+  void stop_listening(const std::string& route_name);
+
+  /// Revokes what dead runs left behind, in the background; says so in the log.
+  void revoke_orphans();
+
+  /// Ends sessions, leases and threads. Says on the log what could not be ended and when it dies.
+  void shut_down(Duration limit);
+
+  [[nodiscard]] const secrets::Registry& sources() const { return registry_; }
+  [[nodiscard]] net::EpollLoop& relay_loop() { return relay_loop_; }
+  [[nodiscard]] trail::Sink* trail() { return trail_.get(); }
+
+ private:
+  Runtime(Context& context, RuntimeOptions options);
+  Result<void> open_trail();
+  void start_threads();
+  void record_run(trail::EventKind kind);
+
+  Context& context_;
+  RuntimeOptions options_;
+  secrets::Registry registry_;
+  std::unique_ptr<trail::Sink> trail_;
+  std::unique_ptr<credentials::LeaseJournal> journal_;
+  net::EpollLoop relay_loop_;
+  net::EpollLoop login_loop_;
+  net::Lane dns_lane_{"dns", 2, 256};
+  net::Lane http_lane_{"http", 4, 256};
+  net::Lane file_lane_{"file", 1, 256};
+  net::Lane helper_lane_{"helper", 1, 64};
+  std::unique_ptr<net::Driver> driver_;
+  std::unique_ptr<LoopTimers> timers_;
+  std::unique_ptr<DriverRunner> runner_;
+  std::unique_ptr<DriverConnector> connector_;
+  std::unique_ptr<broker::TrailGate> gate_;
+  std::unique_ptr<broker::Broker> broker_;
+  std::map<std::string, std::vector<std::unique_ptr<net::Acceptor>>> acceptors_;   // by route; relay loop's
+  std::thread relay_thread_;
+  std::thread login_thread_;
+};
+
+/// $XDG_STATE_HOME/sallyport, or ~/.local/state/sallyport.
+std::string default_state_directory(const Environment& environment);
+
+}  // namespace sallyport::cli

@@ -1,0 +1,223 @@
+// `sallyport serve`: the broker as a service, by the configuration file.
+//
+// SIGHUP reloads whole or not at all, SIGTERM drains, a second SIGTERM stops.
+
+#include "cli/child.h"
+#include "cli/exec_run.h"
+#include "cli/notify.h"
+#include "cli/options.h"
+#include "cli/runtime.h"
+#include "net/socket_directory.h"
+
+#include <CLI/CLI.hpp>
+
+#include <signal.h>
+
+#include <ctime>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr const char* examples = R"(
+Examples:
+  sallyport serve -c /etc/sallyport/sallyport.yaml
+  sallyport check-config /etc/sallyport/sallyport.yaml     # before a reload
+  kill -HUP  PID    # reload: a valid file applies to new sessions, an invalid one changes nothing
+  kill -TERM PID    # drain: sessions end at their next transaction boundary; a second one stops at once
+
+docs/serve.md has a systemd unit.
+)";
+
+constexpr auto shutdown_limit = std::chrono::seconds{10};
+constexpr auto drain_limit = std::chrono::minutes{5};
+
+class Service {
+ public:
+  Service(Context& context, std::shared_ptr<Environment> environment, Settings settings)
+      : context_(context), environment_(std::move(environment)), settings_(std::move(settings)) {}
+
+  Result<void> start() {
+    block_child_signals();
+    auto helper = net::Helper::fork_now();
+    if (!helper) return helper.error();
+    RuntimeOptions options;
+    options.audit = settings_.audit;
+    options.state_directory = settings_.state_directory;
+    options.helper = std::move(*helper);
+    options.environment = environment_;
+    auto runtime = Runtime::start(context_, std::move(options));
+    if (!runtime) return runtime.error();
+    runtime_ = std::move(*runtime);
+    for (const auto& [name, target] : settings_.config->targets) {
+      if (auto opened = runtime_->open_target(target); !opened) return opened.error();
+    }
+    for (const auto& route : settings_.config->routes) {
+      if (auto opened = open_route(route); !opened) return opened.error();
+    }
+    runtime_->revoke_orphans();
+    prefetch();
+    for (const auto& warning : settings_.config->warnings) context_.logger.write(LogLevel::warning, warning);
+    context_.logger.write(LogLevel::info, "serving",
+                          {{"targets", static_cast<std::int64_t>(settings_.config->targets.size())},
+                           {"routes", static_cast<std::int64_t>(settings_.config->routes.size())}});
+    notify_.say("READY=1");
+    return {};
+  }
+
+  void run() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGQUIT, SIGCONT}) sigaddset(&set, number);
+    while (true) {
+      switch (sigwaitinfo(&set, nullptr)) {
+        case SIGHUP: reload(); break;
+        case SIGCONT: runtime_->on_relay([](broker::Broker& broker) { broker.check_now(); }); break;
+        case SIGINT:
+        case SIGTERM:
+        case SIGQUIT: drain(set); return;
+        default: break;
+      }
+    }
+  }
+
+  void stop() {
+    if (runtime_ == nullptr) return;
+    runtime_->shut_down(shutdown_limit);
+    runtime_.reset();
+    directories_.clear();
+  }
+
+ private:
+  Result<void> open_route(const Route& route) {
+    auto runtime = std::make_shared<broker::RouteRuntime>();
+    runtime->route = route;
+    runtime->prover = prover_;
+    const auto* local = std::get_if<UnixListen>(&route.listen);
+    if (local == nullptr) {
+      return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
+                   "Listen on unix:DIR", {}};
+    }
+    auto directory = directories_.find(local->directory);
+    if (directory == directories_.end()) {
+      auto opened = net::SocketDirectory::open_shared(local->directory);
+      if (!opened) return opened.error();
+      directory = directories_.emplace(local->directory, std::move(*opened)).first;
+    }
+    auto listener = directory->second.listen_unix(local->port);
+    if (!listener) return listener.error();
+    runtime_->listen(std::move(*listener), std::move(runtime));
+    return {};
+  }
+
+  void prefetch() {
+    for (const auto& [name, target] : settings_.config->targets) {
+      for (const auto& [role_name, role] : target.roles) {
+        runtime_->on_relay([&, target_name = name, role = role_name](broker::Broker& broker) {
+          broker.warm(target_name, role, {}, [this, target_name, role](Result<credentials::GenerationPtr> generation) {
+            if (generation) return;
+            const auto text = describe(generation.error());
+            context_.logger.write(LogLevel::warning, "a credential cannot be fetched yet",
+                                  {{"target", target_name}, {"role", role}, {"why", text}});
+          });
+        });
+      }
+    }
+  }
+
+  // Checked whole before anything is touched: an invalid file changes nothing.
+  void reload() {
+    notify_.say("RELOADING=1");
+    auto loaded = config::load(settings_.config->file, context_.clock.now().wall);
+    if (!loaded) {
+      for (const auto& error : loaded.error()) {
+        const auto text = describe(error);
+        context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
+      }
+      notify_.say("READY=1");
+      return;
+    }
+    apply(std::move(*loaded));
+    notify_.say("READY=1");
+  }
+
+  void apply(config::Config fresh) {
+    for (const auto& [name, target] : settings_.config->targets) {
+      if (!fresh.targets.contains(name)) {
+        runtime_->on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
+      }
+    }
+    for (const auto& [name, target] : fresh.targets) {
+      if (auto opened = runtime_->open_target(target); !opened) {
+        const auto text = describe(opened.error());
+        context_.logger.write(LogLevel::error, "a target could not be opened", {{"target", name}, {"why", text}});
+      }
+    }
+    for (const auto& route : settings_.config->routes) runtime_->stop_listening(route.name);
+    directories_.clear();
+    for (const auto& route : fresh.routes) {
+      if (auto opened = open_route(route); !opened) {
+        const auto text = describe(opened.error());
+        context_.logger.write(LogLevel::error, "a route could not be opened", {{"route", route.name}, {"why", text}});
+      }
+    }
+    for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
+    settings_.config = std::move(fresh);
+    prefetch();
+    context_.logger.write(LogLevel::info, "the configuration was reloaded");
+  }
+
+  void drain(const sigset_t& set) {
+    notify_.say("STOPPING=1");
+    runtime_->stop_listening();
+    context_.logger.write(LogLevel::info, "draining: sessions end at their next transaction boundary");
+    const auto give_up = context_.clock.now().mono + drain_limit;
+    while (context_.clock.now().mono < give_up) {
+      std::size_t left = 0;
+      runtime_->on_relay([&](broker::Broker& broker) {
+        broker.drain();
+        left = broker.sessions();
+      });
+      if (left == 0) return;
+      const timespec pause{0, 100'000'000};
+      const auto number = sigtimedwait(&set, nullptr, &pause);
+      if (number == SIGTERM || number == SIGINT || number == SIGQUIT) return;
+    }
+  }
+
+  Context& context_;
+  std::shared_ptr<Environment> environment_;
+  Settings settings_;
+  Notify notify_{environment_->plain("NOTIFY_SOCKET")};
+  std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();
+  std::map<std::string, net::SocketDirectory> directories_;
+  std::unique_ptr<Runtime> runtime_;
+};
+
+}  // namespace
+
+int run_serve(Context& context, const std::vector<std::string>& arguments) {
+  CLI::App app{"Runs the broker as a service.", "sallyport serve"};
+  app.footer(examples);
+  add_global_options(app, context);
+  if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  auto settings = load_settings(context, *context.environment);
+  if (!settings) {
+    print_error(settings.error());
+    return exit_error;
+  }
+  if (!settings->config) {
+    print_error({ErrorCode::bad_config, Hop::config, "serve", "there is no configuration file",
+                 "Name it with -c sallyport.yaml; docs/configuration.md has an example", {}});
+    return exit_error;
+  }
+  Service service{context, context.environment, std::move(*settings)};
+  const auto started = service.start();
+  if (started) service.run();
+  service.stop();
+  if (started) return exit_ok;
+  print_error(started.error());
+  return exit_error;
+}
+
+}  // namespace sallyport::cli
