@@ -168,3 +168,7 @@ def connections_in(log):
 def attempts_in(log):
     """How many connections of TCP the server log says were received."""
     return len(re.findall(r"connection received: host=127\.0\.0\.1", log))
+
+
+# A refused start: 125 where `exec` itself knew before the child ran, 2 where psql was told in the protocol.
+REFUSED = (2, 125)

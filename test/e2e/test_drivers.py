@@ -101,7 +101,7 @@ def test_driver(sallyport, file_url, secret, driver, listen):
 
 @pytest.mark.timeout(900)
 def test_pgjdbc_gets_a_jdbc_url_over_tcp(sallyport, file_url):
-    run = sallyport.exec(java_program(), file_url(dialect="jdbc")).ok()
+    run = sallyport.exec(java_program(), file_url(dialect="jdbc:postgresql")).ok()
     assert re.fullmatch(EXPECTED.format(user="app"), run.stdout.strip()), run.output
     assert "tcp" in run.stderr.lower()
 

@@ -1,14 +1,15 @@
 """Signals and job control as if Sallyport were not there: nothing is lost and nothing arrives twice."""
 
 import os
+import select
 import signal
-import subprocess
+import sys
 import time
 
 import pytest
 
 from harness.children import python
-from harness.processes import descendants, proc, wait_for
+from harness.sallyport import binary
 
 COUNTER = """
 import os, signal, sys, time
@@ -30,31 +31,64 @@ def test_a_signal_sent_to_us_reaches_the_child_once(sallyport, file_url, number)
     assert f"seen [{int(number)}]" in run.wait().ok().stdout
 
 
-def start_in_own_group(sallyport, url, command):
-    """As a shell with job control starts a job: a process group of its own."""
-    from harness.sallyport import binary
-    log = os.path.join(sallyport.folder, "tmp", "job")
-    with open(log, "wb") as out:
-        process = subprocess.Popen([binary(), "exec", "--", *command], env=sallyport.env(DATABASE_URL=url), stdout=out,
-                                   stderr=out, stdin=subprocess.DEVNULL, start_new_session=True)
-
-    def read():
-        with open(log, encoding="utf-8") as file:
-            return file.read()
-    wait_for(lambda: "ready" in read(), "the child to be ready")
-    return process, read
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
-def test_a_signal_of_the_terminal_arrives_once_and_does_not_end_us(sallyport, file_url, number):
-    process, read = start_in_own_group(sallyport, file_url(), python(COUNTER, "2"))
-    os.killpg(process.pid, number)
-    assert process.wait(20) == 0
-    assert f"seen [{int(number)}]" in read()
+# What an interactive shell does with a job: a process group of its own in the foreground of a terminal. Its keys
+# reach the whole group from the kernel, which is how Sallyport tells them from signals sent by kill.
+JOB_SHELL = """
+import os, signal, sys, time
+signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+pid = os.fork()
+if pid == 0:
+    os.setpgid(0, 0); os.tcsetpgrp(0, os.getpid()); signal.signal(signal.SIGTTOU, signal.SIG_DFL)
+    os.execv(sys.argv[1], sys.argv[1:])
+while True:
+    _, status = os.waitpid(pid, os.WUNTRACED)
+    if not os.WIFSTOPPED(status): break
+    states = [open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()[0] for p in os.listdir("/proc") if p.isdigit()
+              and os.getpgid(int(p)) == pid]
+    print("stopped", sorted(set(states)), flush=True)
+    time.sleep(1); os.tcsetpgrp(0, pid); os.killpg(pid, signal.SIGCONT)
+print("exit", os.waitstatus_to_exitcode(status), flush=True)
+"""
 
 
-def state(pid):
-    return proc(pid, "stat").rsplit(b")", 1)[-1].split()[0]
+class Terminal:
+    """A sallyport exec as the foreground job of a terminal of its own."""
+
+    def __init__(self, sallyport, url, command):
+        import pty
+        words = [sys.executable, "-c", JOB_SHELL, binary(), "exec", "--", *command]
+        pid, self.fd = pty.fork()
+        if pid == 0:
+            os.chdir("/")
+            os.execve(words[0], words, sallyport.env(DATABASE_URL=url))
+        self.pid, self.text = pid, ""
+
+    def press(self, key):
+        os.write(self.fd, key)
+
+    def until(self, text, seconds=20):
+        deadline = time.monotonic() + seconds
+        while text not in self.text:
+            assert time.monotonic() < deadline, f"no {text!r} in {seconds} s:\n{self.text}"
+            if select.select([self.fd], [], [], 0.2)[0]:
+                try:
+                    self.text += os.read(self.fd, 4096).decode(errors="replace")
+                except OSError:
+                    assert text in self.text, self.text
+        return self.text
+
+    def close(self):
+        os.close(self.fd)
+        os.waitpid(self.pid, 0)
+
+
+@pytest.mark.parametrize("key, number", [(b"\x03", signal.SIGINT), (b"\x1c", signal.SIGQUIT)], ids=["^C", "^\\"])
+def test_a_key_of_the_terminal_arrives_once_and_does_not_end_us(sallyport, file_url, key, number):
+    it = Terminal(sallyport, file_url(), python(COUNTER, "2"))
+    it.until("ready")
+    it.press(key)
+    assert f"seen [{int(number)}]" in it.until("exit 0")
+    it.close()
 
 
 def test_suspend_and_continue(sallyport, file_url):
@@ -64,14 +98,12 @@ c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
 print("ready", flush=True); time.sleep(2.5)
 print(c.execute("SELECT 'old'").fetchone()[0], psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 'new'").fetchone()[0])
 """
-    process, read = start_in_own_group(sallyport, file_url(), python(script))
-    os.killpg(process.pid, signal.SIGTSTP)
-    wait_for(lambda: state(process.pid) == b"T", "sallyport to be stopped")
-    assert all(state(pid) == b"T" for pid in descendants(process.pid)[1:2])
-    time.sleep(0.5)
-    os.killpg(process.pid, signal.SIGCONT)
-    assert process.wait(30) == 0
-    assert "old new" in read()
+    it = Terminal(sallyport, file_url(), python(script))
+    it.until("ready")
+    it.press(b"\x1a")
+    assert "stopped ['T']" in it.until("stopped")
+    assert "old new" in it.until("exit 0", 30)
+    it.close()
 
 
 def test_a_child_that_ignores_sigterm_is_not_killed_by_us(sallyport, file_url):

@@ -1,6 +1,7 @@
 """Who is not the child or below it gets nothing, and the server never hears of it (invariant 3)."""
 
 import os
+import pwd
 import subprocess
 
 import pytest
@@ -24,7 +25,8 @@ def hold(sallyport, url, flags=(), seconds=8):
 
 def outside(url, account=None):
     """psql that is no descendant of the run."""
-    who = {"user": account, "group": account, "extra_groups": []} if account else {}
+    entry = pwd.getpwnam(account) if account else None
+    who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []} if entry else {}
     return subprocess.run(["psql", "-XAtqc", "SELECT 'in'", url], capture_output=True, text=True, timeout=40, cwd="/",
                           env={"PATH": os.environ["PATH"]}, **who)
 
@@ -80,8 +82,8 @@ print(psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 'right'").fetc
 
 
 def test_falling_back_to_tcp_is_said_aloud(sallyport, file_url):
-    run = sallyport.exec(["true"], file_url(), flags=["--listen", "tcp"]).ok()
-    assert "127.0.0.1" in run.stderr or "tcp" in run.stderr.lower()
+    run = sallyport.exec(["true"], file_url(dialect="jdbc:postgresql")).ok()
+    assert "127.0.0.1" in run.stderr or "tcp" in run.stderr.lower(), run.output
 
 
 def test_the_listener_is_gone_after_the_run(sallyport, file_url):

@@ -81,6 +81,10 @@ class Run:
         assert self.code == 0, f"exit {self.code}: {self.arguments}\n--- stdout\n{self.stdout}--- stderr\n{self.stderr}"
         return self
 
+    def close(self):
+        self._out.close()
+        self._err.close()
+
     @staticmethod
     def _read(file):
         # pread leaves the writers' shared offset alone.
@@ -149,6 +153,7 @@ class Sallyport:
     def close(self):
         for run in self.runs:
             stop(run.process)
+            run.close()
 
     def assert_no_canary(self, secret, allowed_files=(), pids=()):
         """Nothing that any run printed or left in a file holds the secret; nor do the processes below `pids`."""
