@@ -24,7 +24,7 @@ class TargetReader {
     read_endpoint();
     read_databases();
     read_roles();
-    if (const Node* tls = good(node_, "tls")) read_tls(*tls);
+    if (const Node* tls = good(node_, "tls")) target_.tls = read_tls(*tls, around_, problems_);
     warn_private_name();
     if (const Node* pool = good(node_, "pool")) read_pool(*pool);
     return std::move(target_);
@@ -189,89 +189,7 @@ class TargetReader {
     if (!around_.check_file || auth == nullptr || !role.auth.starts_with("exec:")) return;
     const auto reference = secrets::parse_reference(role.auth);
     if (!reference) return;
-    check_file(reference->locator.substr(0, reference->locator.find(' ')), *auth);
-  }
-
-  void check_file(const std::string& path, const Node& node) {
-    if (!around_.check_file || !path.starts_with('/')) return;
-    if (auto checked = around_.check_file(path); !checked) {
-      problems_.add(node, checked.error().what, checked.error().hint);
-    }
-  }
-
-  std::string file_of(const Node& map, std::string_view key) {
-    const std::string path{strip_file_scheme(text_of(map, key))};
-    if (!path.empty()) check_file(path, *good(map, key));
-    return path;
-  }
-
-  void read_tls(const Node& tls) {
-    TlsPolicy& policy = target_.tls;
-    if (const auto mode = parse_tls_mode(text_of(tls, "mode", "verify-full"))) policy.mode = *mode;
-    for (const Node* root : scalars_of(tls, "roots")) {
-      const std::string path{strip_file_scheme(root->text)};
-      if (path != "system" && !is_plain_absolute_path(path)) {
-        problems_.add(*root, "`roots` holds " + in_backquotes(path),
-                      "Write `system`, or the absolute path of a PEM file.");
-        continue;
-      }
-      if (path != "system") check_file(path, *root);
-      policy.roots.push_back(path);
-    }
-    policy.server_name = text_of(tls, "server_name");
-    policy.min_version = text_of(tls, "min_version", policy.min_version);
-    policy.crl_file = file_of(tls, "crl");
-    policy.client_certificate_file = file_of(tls, "certificate");
-    policy.client_key_file = file_of(tls, "key");
-    policy.weaker_reason = text_of(tls, "reason");
-    policy.weaker_until = text_of(tls, "until");
-    check_tls(tls);
-  }
-
-  void check_tls(const Node& tls) {
-    for (const auto key : {"mode", "reason", "until", "certificate", "key", "min_version", "server_name"}) {
-      if (const Entry* entry = tls.find(key); entry != nullptr && entry->value->wrong)
-        return;  // said already
-    }
-    const TlsPolicy& policy = target_.tls;
-    if (const Node* name = good(tls, "server_name");
-        name != nullptr && !is_host_name(name->text) && !is_ip_literal(name->text)) {
-      problems_.add(*name, in_backquotes(name->text) + " is no host name",
-                    "Write the name that the certificate holds.");
-    }
-    if (auto checked = check(policy, around_.now); !checked) {
-      const std::string key = key_of(checked.error().where);
-      problems_.add(position_in(tls, key), "tls." + key + ": " + checked.error().what, checked.error().hint);
-      return;
-    }
-    if (policy.mode != TlsMode::verify_full) {
-      problems_.warn(
-          position_in(tls, "mode"),
-          "tls mode " + std::string{name_of(policy.mode)} + " until " + policy.weaker_until +
-              ": who answers is not fully checked (reason: " + in_backquotes(policy.weaker_reason) + ")");
-      return;
-    }
-    for (const auto key : {"reason", "until"}) {
-      if (const Entry* entry = tls.find(key)) {
-        problems_.warn(entry->at,
-                       "tls." + std::string{key} + " has no effect with mode verify-full. Remove it");
-      }
-    }
-  }
-
-  /// policy/tls_policy.h says "tls.client_key" where the file says `key`.
-  static std::string key_of(std::string_view where) {
-    for (const std::string_view prefix : {"tls.", "client_"}) {
-      if (where.starts_with(prefix)) where.remove_prefix(prefix.size());
-    }
-    return std::string{where};
-  }
-
-  /// The value of this key, else that of `mode`, else the map's.
-  static Position position_in(const Node& tls, std::string_view key) {
-    const Entry* entry = tls.find(key);
-    if (entry == nullptr) entry = tls.find("mode");
-    return entry == nullptr ? tls.at : entry->value->at;
+    check_named_file(reference->locator.substr(0, reference->locator.find(' ')), *auth, around_, problems_);
   }
 
   void warn_private_name() {

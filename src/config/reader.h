@@ -25,6 +25,10 @@ struct ReadRoute {
 };
 
 Target read_target(const Entry& entry, const Surroundings& around, Problems& problems);
+TlsPolicy read_tls(const Node& node, const Surroundings& around, Problems& problems);
+/// Reports a file that somebody else could have written.
+void check_named_file(const std::string& path, const Node& node, const Surroundings& around,
+                      Problems& problems);
 /// `targets_node`: the map of targets as written, so that a route to a target with a mistake is not one more.
 ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node,
                      const Surroundings& around, Problems& problems);

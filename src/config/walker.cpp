@@ -1,105 +1,21 @@
 #include "config/walker.h"
 
+#include "config/guess.h"
 #include "config/keys.h"
-#include "config/literal_secret.h"
 #include "config/reference_check.h"
 #include "config/values.h"
 #include "policy/tls_policy.h"
 
 #include <algorithm>
-#include <array>
 
 namespace sallyport::config {
 namespace {
 
-/// What other tools call it.
-struct Synonym {
-  std::string_view word;
-  std::string_view meant;
-};
-constexpr auto synonyms = std::to_array<Synonym>({
-    {"hostname", "host"},
-    {"hostaddr", "host"},
-    {"server", "host"},
-    {"address", "host"},
-    {"dbname", "database"},
-    {"databases", "database"},
-    {"db", "database"},
-    {"username", "user"},
-    {"sslmode", "tls.mode"},
-    {"ssl", "tls"},
-    {"sslrootcert", "tls.roots"},
-    {"ca", "roots"},
-    {"ca_file", "roots"},
-    {"sslcert", "tls.certificate"},
-    {"cert", "certificate"},
-    {"sslkey", "tls.key"},
-    {"sslcrl", "tls.crl"},
-    {"type", "engine"},
-    {"driver", "engine"},
-    {"owner", "run_as"},
-    {"pool_mode", "pool.mode"},
-    {"pool_size", "pool.max"},
-    {"bind", "listen"},
-    {"uid", "user"},
-    {"gid", "group"},
-    {"directory", "dir"},
-    {"path", "dir"},
-    {"role", "run_as"},
-});
+/// A dot or bracket in a key would pass for a place of the table: `pool.max` is no key of a target.
+bool is_plain_key(std::string_view key) { return key.find_first_of(".*[]") == std::string_view::npos; }
 
 std::string joined(std::string_view parent, std::string_view key) {
   return parent.empty() ? std::string{key} : std::string{parent} + "." + std::string{key};
-}
-
-/// The table's path for people: "targets.NAME.pool".
-std::string shown(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    if (c == '*')
-      out += "NAME";
-    else
-      out += c;
-  }
-  return out;
-}
-
-std::vector<std::string> keys_below(std::string_view parent) {
-  std::vector<std::string> out;
-  for (const Key& key : all_keys()) {
-    const bool element = key.path.ends_with("[]") || last_part(key.path) == "*";
-    if (!element && parent_part(key.path) == parent) out.emplace_back(last_part(key.path));
-  }
-  return out;
-}
-
-/// Where a key of this name does exist, when not here.
-std::string home_of(std::string_view word) {
-  for (const Key& key : all_keys()) {
-    if (last_part(key.path) == word && key.since == Since::now && !parent_part(key.path).empty()) {
-      return shown(parent_part(key.path));
-    }
-  }
-  return {};
-}
-
-/// What an unknown key was meant to be (empty: no idea), and what to tell.
-struct Guess {
-  std::string meant;
-  std::string hint;
-};
-
-Guess guess(std::string_view word, std::string_view parent) {
-  const auto here = keys_below(parent);
-  for (const Synonym& synonym : synonyms) {
-    if (word != synonym.word || find_key(joined(parent, synonym.meant)) == nullptr) continue;
-    return {std::string{synonym.meant}, "Here it is called `" + std::string{synonym.meant} + "`."};
-  }
-  if (is_secret_key(word) && find_key(joined(parent, "auth")) != nullptr)
-    return {"auth", "Here it is called `auth`."};
-  if (const auto near = nearest(word, here); !near.empty()) return {near, "Did you mean `" + near + "`?"};
-  if (const auto home = home_of(word); !home.empty()) return {{}, "It belongs below `" + home + "`."};
-  return {{}, "Keys here: " + join_choices(here) + "."};
 }
 
 /// A place in the file: the table's path of it, and the path with its real names.
@@ -124,7 +40,7 @@ class Walker {
     std::vector<std::string> meant;  // mistyped keys are not missing as well
     for (const Entry& entry : node.entries) {
       const Place child = place.below(entry);
-      const Key* key = entry.key == "*" ? nullptr : find_key(child.path);
+      const Key* key = is_plain_key(entry.key) ? find_key(child.path) : nullptr;
       if (key == nullptr) {
         meant.push_back(unknown(entry, place));
       } else if (key->since == Since::later) {

@@ -49,7 +49,7 @@ targets:
         "5:13: `engine` is `postgres`, expected `postgresql`. Did you mean `postgresql`?",
         "6:5: unknown key `hots` in `targets.p`. Did you mean `host`?",
         "7:5: unknown key `dbname` in `targets.p`. Here it is called `database`.",
-        "8:5: unknown key `sslmode` in `targets.p`. Here it is called `tls.mode`.",
+        "8:5: unknown key `sslmode` in `targets.p`. Here it is called `tls: {mode: …}`.",
         "9:5: unknown key `min_ready` in `targets.p`. It belongs below `targets.NAME.pool`.",
         "11:5: unknown key `frobnicate` in `targets.p`. Keys here: `engine`, `host`, `port`, "
         "`target_session_attrs`, `load_balance`, `database`, `auth`, `user`, `run_as`, `login_methods`, "
@@ -476,6 +476,22 @@ state: a: b
 )",
        {"2:9: this is not YAML: illegal map value. Check the indentation; a value with a colon and a space "
         "in it needs quotes."}},
+      {"DottedKeysAreNoKeys",
+       R"(version: 1
+targets.p: {}
+audit.mode: best-effort
+routes[]: {}
+targets:
+  p: {engine: postgresql, host: db.example.com, database: x, auth: "env:X", tls.mode: disable, pool.max: 3, sslmode: disable, roles.a: "env:Y", "roles.*": x}
+)",
+       {"2:1: unknown key `targets.p`. Did you mean `targets`?",
+        "3:1: unknown key `audit.mode`. Write `audit: {mode: …}`.",
+        "4:1: unknown key `routes[]`. Did you mean `routes`?",
+        "6:77: unknown key `tls.mode` in `targets.p`. Write `tls: {mode: …}`.",
+        "6:96: unknown key `pool.max` in `targets.p`. Write `pool: {max: …}`.",
+        "6:109: unknown key `sslmode` in `targets.p`. Here it is called `tls: {mode: …}`.",
+        "6:127: unknown key `roles.a` in `targets.p`. Did you mean `roles`?",
+        "6:145: unknown key `roles.*` in `targets.p`. Did you mean `roles`?"}},
   };
 }
 

@@ -1,0 +1,187 @@
+// sallyport check-config: says all that is wrong with a configuration, or that nothing is.
+//
+// It does what `serve` does at start and at reload, by the same code (config::load), and nothing else: no
+// socket is opened, no secret is fetched.
+#include "cli/command.h"
+#include "config/config.h"
+#include "config/document.h"
+
+#include <CLI/CLI.hpp>
+#include <nlohmann/json.hpp>
+
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+
+namespace sallyport::cli {
+namespace {
+
+using Loaded = boost::system::result<config::Config, std::vector<Error>>;
+
+struct Options {
+  std::string argument;
+  std::string config_file;
+  std::string format;
+  std::string output_file;
+  bool quiet = false;
+  bool strict = false;
+};
+
+constexpr std::string_view examples = R"(
+Examples:
+  sallyport check-config                                 what `serve` would load
+  sallyport check-config /etc/sallyport/new.yaml
+  sallyport check-config --strict --format json new.yaml
+  sallyport check-config - < new.yaml                    only the text: no owners, no other files
+
+Without FILE: -c, else $SALLYPORT_CONFIG, else /etc/sallyport/sallyport.yaml.
+Exit codes: 0 valid, 1 valid with warnings and --strict, 2 invalid or unreadable.)";
+
+void declare(CLI::App& app, Options& options) {
+  app.add_option("FILE", options.argument, "The configuration; `-` reads standard input");
+  app.add_option("-c,--config", options.config_file, "The same as FILE");
+  app.add_flag("--strict", options.strict, "Warnings make the exit code 1");
+  app.add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("-o,--output", options.output_file, "Write to this file instead of standard output");
+  app.add_flag("-q,--quiet", options.quiet, "Print nothing when the file is valid without warnings");
+  app.footer(std::string{examples});
+}
+
+/// FILE, LINE and COLUMN of "FILE:LINE:COLUMN"; line 0 when it names no place inside the file.
+struct Place {
+  std::string file;
+  int line = 0;
+  int column = 0;
+};
+
+Place split_place(const std::string& where) {
+  const auto second = where.rfind(':');
+  const auto first =
+      second == std::string::npos || second == 0 ? std::string::npos : where.rfind(':', second - 1);
+  if (first == std::string::npos) return {where};
+  const std::string line = where.substr(first + 1, second - first - 1);
+  const std::string column = where.substr(second + 1);
+  const auto is_number = [](const std::string& text) {
+    return !text.empty() && text.size() < 9 && text.find_first_not_of("0123456789") == std::string::npos;
+  };
+  if (!is_number(line) || !is_number(column)) return {where};
+  return {where.substr(0, first), std::stoi(line), std::stoi(column)};
+}
+
+std::string plural(std::size_t count, const std::string& word) {
+  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
+}
+
+/// A warning is "FILE:LINE:COLUMN: text", and FILE may hold colons.
+std::pair<std::string, std::string> split_warning(const std::string& warning, const std::string& file) {
+  const auto end = warning.find(": ", file.size());
+  return {warning.substr(0, end), warning.substr(end + 2)};
+}
+
+std::string as_text(const Loaded& loaded, const std::string& file, bool quiet) {
+  std::string out;
+  if (!loaded.has_value()) {
+    for (const Error& error : loaded.error()) {
+      out += error.where + ": " + error.what + (error.hint.empty() ? "" : ". " + error.hint) + "\n";
+    }
+    if (loaded.error().size() == config::errors_max) {
+      out += file + ": only the first " + std::to_string(config::errors_max) + " errors are shown\n";
+    }
+    return out;
+  }
+  const config::Config& config = *loaded;
+  for (const auto& warning : config.warnings) {
+    const auto [where, text] = split_warning(warning, file);
+    out += where + ": warning: " + text + "\n";
+  }
+  if (quiet && config.warnings.empty()) return out;
+  out += file + ": ok (" + plural(config.targets.size(), "target") + ", " +
+         plural(config.routes.size(), "route");
+  if (!config.warnings.empty()) out += ", " + plural(config.warnings.size(), "warning");
+  return out + ")\n";
+}
+
+nlohmann::ordered_json finding(const std::string& where, const std::string& what, const std::string& hint) {
+  const Place place = split_place(where);
+  nlohmann::ordered_json out{{"file", place.file}};
+  if (place.line > 0) {
+    out["line"] = place.line;
+    out["column"] = place.column;
+  }
+  out["what"] = what;
+  if (!hint.empty()) out["hint"] = hint;
+  return out;
+}
+
+std::string as_json(const Loaded& loaded, const std::string& file) {
+  nlohmann::ordered_json out{{"file", file}, {"valid", loaded.has_value()}};
+  out["errors"] = nlohmann::ordered_json::array();
+  out["warnings"] = nlohmann::ordered_json::array();
+  if (loaded.has_value()) {
+    out["targets"] = loaded->targets.size();
+    out["routes"] = loaded->routes.size();
+    for (const auto& warning : loaded->warnings) {
+      const auto [where, text] = split_warning(warning, file);
+      out["warnings"].push_back(finding(where, text, {}));
+    }
+  } else {
+    for (const Error& error : loaded.error())
+      out["errors"].push_back(finding(error.where, error.what, error.hint));
+  }
+  return out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
+}
+
+/// At most one byte more than a configuration may have: parse() then says that it is too large.
+std::string read_standard_input() {
+  std::string content(config::config_bytes_max + 1, '\0');
+  std::cin.read(content.data(), static_cast<std::streamsize>(content.size()));
+  content.resize(static_cast<std::size_t>(std::cin.gcount()));
+  return content;
+}
+
+bool write(const std::string& text, const std::string& output_file) {
+  if (output_file.empty())
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  std::ofstream file{output_file, std::ios::binary | std::ios::trunc};
+  file << text << std::flush;
+  return file.good();
+}
+
+int check(const Options& options, WallTime now) {
+  const bool standard_input = options.argument == "-";
+  const std::string& flag = options.argument.empty() ? options.config_file : options.argument;
+  const std::string file = standard_input ? "-" : config::file_to_use(flag, std::getenv("SALLYPORT_CONFIG"));
+  const Loaded loaded =
+      standard_input ? config::parse(read_standard_input(), file, now) : config::load(file, now);
+  const bool json = options.format == "json";
+  if (!write(json ? as_json(loaded, file) : as_text(loaded, file, options.quiet), options.output_file)) {
+    std::cerr << "sallyport: the result cannot be written to "
+              << (options.output_file.empty() ? "standard output" : options.output_file) << '\n';
+    return exit_error;
+  }
+  if (!loaded.has_value()) return exit_error;
+  return options.strict && !loaded->warnings.empty() ? exit_findings : exit_ok;
+}
+
+}  // namespace
+
+int run_check_config(Context& context, const std::vector<std::string>& arguments) {
+  Options options{.argument = {},
+                  .config_file = context.config_file,
+                  .format = context.format,
+                  .output_file = context.output_file,
+                  .quiet = context.quiet,
+                  .strict = false};
+  CLI::App app{"Checks a configuration and says all that is wrong with it", "sallyport check-config"};
+  declare(app, options);
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app.parse(reversed);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? exit_ok : exit_error;
+  }
+  return check(options, context.clock.now().wall);
+}
+
+}  // namespace sallyport::cli
