@@ -27,14 +27,18 @@ constexpr cli::Command commands[] = {
 };
 
 void print_help() {
-  std::puts("sallyport " SALLYPORT_VERSION ": database connections with nothing to steal\n\nUsage: sallyport [-c FILE] [-q] [-v] [--color auto|always|never] [--format text|json] [-o FILE] COMMAND …\n\nCommands:");
+  std::puts("sallyport " SALLYPORT_VERSION
+            ": database connections with nothing to steal\n\nUsage: sallyport [-c FILE] [-q] [-v] [--color "
+            "auto|always|never] [--format text|json] [-o FILE] COMMAND …\n\nCommands:");
   for (const auto& command : commands) {
     std::printf("  %-14.*s %.*s\n", static_cast<int>(command.name.size()), command.name.data(),
                 static_cast<int>(command.summary.size()), command.summary.data());
   }
-  std::puts("\nsallyport COMMAND --help explains each. Start here:\n\n"
-            "  export DATABASE_URL='vault:database/creds/app-role?host=db.example.com&dbname=production&run_as=app'\n"
-            "  sallyport exec -- ./manage.py migrate");
+  std::puts(
+      "\nsallyport COMMAND --help explains each. Start here:\n\n"
+      "  export "
+      "DATABASE_URL='vault:database/creds/app-role?host=db.example.com&dbname=production&run_as=app'\n"
+      "  sallyport exec -- ./manage.py migrate");
 }
 
 struct Globals {
@@ -76,10 +80,11 @@ bool wants_color(const Globals& globals, const cli::Environment& environment, in
 int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> environment) {
   Globals globals;
   std::size_t at = 0;
-  while (at < arguments.size() && arguments[at].starts_with("-") && arguments[at] != "--help" && arguments[at] != "-h" &&
-         arguments[at] != "--version") {
+  while (at < arguments.size() && arguments[at].starts_with("-") && arguments[at] != "--help" &&
+         arguments[at] != "-h" && arguments[at] != "--version") {
     if (!take_global(arguments, at, globals)) {
-      std::fprintf(stderr, "sallyport: unknown option %s\n  fix: sallyport --help explains\n", arguments[at].c_str());
+      std::fprintf(stderr, "sallyport: unknown option %s\n  fix: sallyport --help explains\n",
+                   arguments[at].c_str());
       return cli::exit_error;
     }
     ++at;
@@ -96,20 +101,28 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
   for (const auto& command : commands) {
     if (command.name != name) continue;
     look_ahead(arguments, at, globals);
-    const auto least = globals.quiet ? LogLevel::error
-                       : globals.verbosity > 1 ? LogLevel::debug
+    const auto least = globals.quiet                              ? LogLevel::error
+                       : globals.verbosity > 1                    ? LogLevel::debug
                        : globals.verbosity > 0 || name == "serve" ? LogLevel::info
-                                               : LogLevel::warning;
-    const auto logger = cli::make_console_logger(
-        {least, name == "serve" && isatty(STDERR_FILENO) == 0, wants_color(globals, *environment, STDERR_FILENO)});
+                                                                  : LogLevel::warning;
+    const auto logger = cli::make_console_logger({least, name == "serve" && isatty(STDERR_FILENO) == 0,
+                                                  wants_color(globals, *environment, STDERR_FILENO)});
     SystemClock clock;
     SystemRandomness randomness;
-    cli::Context context{clock, randomness, *logger, environment, globals.config_file, globals.format,
-                         globals.output_file, globals.quiet, globals.verbosity,
+    cli::Context context{clock,
+                         randomness,
+                         *logger,
+                         environment,
+                         globals.config_file,
+                         globals.format,
+                         globals.output_file,
+                         globals.quiet,
+                         globals.verbosity,
                          wants_color(globals, *environment, STDOUT_FILENO)};
     return command.run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end()});
   }
-  std::fprintf(stderr, "sallyport: unknown command \"%s\"\n  fix: sallyport --help lists them\n", name.c_str());
+  std::fprintf(stderr, "sallyport: unknown command \"%s\"\n  fix: sallyport --help lists them\n",
+               name.c_str());
   return cli::exit_error;
 }
 

@@ -54,8 +54,12 @@ Result<void> ByteReader::finish(std::string_view where) const {
     return Error{ErrorCode::invalid_message, Hop::none, std::string{where}, "a field is cut short", {}, {}};
   }
   if (!rest_.empty()) {
-    return Error{ErrorCode::invalid_message, Hop::none, std::string{where},
-                 "bytes are left over behind the last field", {}, {}};
+    return Error{ErrorCode::invalid_message,
+                 Hop::none,
+                 std::string{where},
+                 "bytes are left over behind the last field",
+                 {},
+                 {}};
   }
   return {};
 }

@@ -49,7 +49,10 @@ class ByteReader {
   [[nodiscard]] std::size_t left() const { return rest_.size(); }
 
   /// Marks the input as wrong from outside (a value out of range); the first mark stays.
-  void fail() { failed_ = true; rest_ = {}; }
+  void fail() {
+    failed_ = true;
+    rest_ = {};
+  }
 
   /// Errors  invalid_message: a field was short, or bytes are left over. `where` names the message.
   Result<void> finish(std::string_view where) const;
@@ -70,7 +73,10 @@ class ByteWriter {
   void i32(std::int32_t value) { u32(static_cast<std::uint32_t>(value)); }
   void bytes(Bytes value) { out_.insert(out_.end(), value.begin(), value.end()); }
   void text(std::string_view value) { bytes(as_bytes(value)); }
-  void c_string(std::string_view value) { text(value); u8(0); }
+  void c_string(std::string_view value) {
+    text(value);
+    u8(0);
+  }
 
   /// Overwrites four bytes at `offset` (a length written once the body is known).
   void patch_u32(std::size_t offset, std::uint32_t value);

@@ -43,31 +43,48 @@ class InputBuffer {
 
 /// What is known about a TLS connection once its handshake is done.
 struct TlsFacts {
-  std::string protocol;                         ///< "TLSv1.3"
+  std::string protocol;  ///< "TLSv1.3"
   std::string cipher;
-  std::string alpn;                             ///< empty when none was agreed
-  std::string peer_certificate_sha256;          ///< lower-case hex of the DER; empty without one
-  std::vector<std::uint8_t> server_end_point;   ///< RFC 5929 tls-server-end-point of the server's certificate
-  bool peer_verified = false;                   ///< chain and name were both checked
+  std::string alpn;                            ///< empty when none was agreed
+  std::string peer_certificate_sha256;         ///< lower-case hex of the DER; empty without one
+  std::vector<std::uint8_t> server_end_point;  ///< RFC 5929 tls-server-end-point of the server's certificate
+  bool peer_verified = false;                  ///< chain and name were both checked
 };
 
 // ---- What the driver tells a conversation -----------------------------------------------------
 
-struct Started { std::array<std::uint8_t, 64> random; };
-struct Received { InputBuffer& input; };
-struct PeerClosed {};                                     ///< end of the peer's bytes
-struct TlsEstablished { TlsFacts facts; };
+struct Started {
+  std::array<std::uint8_t, 64> random;
+};
+struct Received {
+  InputBuffer& input;
+};
+struct PeerClosed {};  ///< end of the peer's bytes
+struct TlsEstablished {
+  TlsFacts facts;
+};
 struct HttpReply {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
   Secret body;
 };
-struct FileRead { Secret content; };
-struct VariableRead { std::optional<Secret> value; };
-struct ProgramEnded { int exit_status = 0; Secret output; };
-struct Woken {};                                          ///< WaitUntil's moment has come
-struct Computed { Secret value; };
-struct ActionFailed { Error error; };                     ///< the last action could not be done
+struct FileRead {
+  Secret content;
+};
+struct VariableRead {
+  std::optional<Secret> value;
+};
+struct ProgramEnded {
+  int exit_status = 0;
+  Secret output;
+};
+struct Woken {};  ///< WaitUntil's moment has come
+struct Computed {
+  Secret value;
+};
+struct ActionFailed {
+  Error error;
+};  ///< the last action could not be done
 
 using Event = std::variant<Started, Received, PeerClosed, TlsEstablished, HttpReply, FileRead, VariableRead,
                            ProgramEnded, Woken, Computed, ActionFailed>;
@@ -80,40 +97,59 @@ struct Input {
 // ---- What a conversation asks of the driver ----------------------------------------------------
 
 /// Send these bytes; then, as NeedMore, wait for the peer's.
-struct Send { WipedBytes bytes; };
+struct Send {
+  WipedBytes bytes;
+};
 struct NeedMore {};
 
 /// Start TLS as client on this connection; the connection's own TLS policy says how to verify.
-struct StartTls { std::string alpn; };
+struct StartTls {
+  std::string alpn;
+};
 
-struct HttpHeader { std::string name; Secret value; };
+struct HttpHeader {
+  std::string name;
+  Secret value;
+};
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::vector<HttpHeader> headers;
   Secret body;
-  std::string ca_file;                     ///< empty: the system's roots
-  bool plain_http_allowed = false;         ///< the conversation has checked the one exception (threats.md 12)
+  std::string ca_file;              ///< empty: the system's roots
+  bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threats.md 12)
   Duration deadline = std::chrono::seconds{20};
 };
 
 /// Read a file whole. `must_be_private`: refuse it when others may read it.
-struct ReadFile { std::string path; std::size_t bytes_max = 65'536; bool must_be_private = true; };
-struct ReadVariable { std::string name; };
+struct ReadFile {
+  std::string path;
+  std::size_t bytes_max = 65'536;
+  bool must_be_private = true;
+};
+struct ReadVariable {
+  std::string name;
+};
 struct RunProgram {
-  std::vector<std::string> argv;           ///< argv[0] is an absolute path; no shell
+  std::vector<std::string> argv;  ///< argv[0] is an absolute path; no shell
   Duration deadline = std::chrono::seconds{10};
   std::size_t output_bytes_max = 65'536;
 };
-struct WaitUntil { MonotonicTime moment; };
+struct WaitUntil {
+  MonotonicTime moment;
+};
 
 /// PBKDF2-HMAC-SHA-256, 32 bytes: slow enough to be the driver's to place (and to remember).
-struct ComputePbkdf2 { Secret password; std::vector<std::uint8_t> salt; unsigned iterations = 0; };
+struct ComputePbkdf2 {
+  Secret password;
+  std::vector<std::uint8_t> salt;
+  unsigned iterations = 0;
+};
 
 struct Done {};
 
-using Action = std::variant<Send, NeedMore, StartTls, HttpRequest, ReadFile, ReadVariable, RunProgram, WaitUntil,
-                            ComputePbkdf2, Done>;
+using Action = std::variant<Send, NeedMore, StartTls, HttpRequest, ReadFile, ReadVariable, RunProgram,
+                            WaitUntil, ComputePbkdf2, Done>;
 
 class Conversation {
  public:

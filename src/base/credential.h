@@ -26,12 +26,12 @@ struct Lease {
 
 struct Credential {
   std::string user;
-  Secret secret;                       ///< password, token, or the client certificate's private key (PEM)
+  Secret secret;  ///< password, token, or the client certificate's private key (PEM)
   CredentialKind kind = CredentialKind::password;
-  std::string certificate_pem;         ///< client_certificate only: the chain to present
-  std::optional<WallTime> expires;     ///< none: it does not expire by itself
+  std::string certificate_pem;      ///< client_certificate only: the chain to present
+  std::optional<WallTime> expires;  ///< none: it does not expire by itself
   std::optional<Lease> lease;
-  std::string version;                 ///< the source's own version of it, for the audit trail
+  std::string version;  ///< the source's own version of it, for the audit trail
 
   [[nodiscard]] Credential clone() const {
     return {user, secret.clone(), kind, certificate_pem, expires, lease, version};

@@ -20,7 +20,8 @@ class Logger {
  public:
   virtual ~Logger() = default;
   /// `message` is a fixed short sentence; what varies goes into `fields`. Thread-safe.
-  virtual void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields = {}) = 0;
+  virtual void write(LogLevel level, std::string_view message,
+                     std::initializer_list<LogField> fields = {}) = 0;
 };
 
 }  // namespace sallyport

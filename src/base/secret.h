@@ -42,9 +42,7 @@ class Secret {
   [[nodiscard]] std::string_view reveal() const { return {data_, size_}; }
 
   /// For what fills a Secret in place (a read, a hash, a decoder).
-  [[nodiscard]] MutableBytes writable() {
-    return {reinterpret_cast<std::uint8_t*>(data_), size_};
-  }
+  [[nodiscard]] MutableBytes writable() { return {reinterpret_cast<std::uint8_t*>(data_), size_}; }
 
   /// Shortens to `size` bytes and wipes the rest. Longer is ignored.
   void shrink(std::size_t size);
@@ -91,7 +89,9 @@ struct WipingAllocator {
     std::allocator<T>{}.deallocate(p, n);
   }
   template <class U>
-  bool operator==(const WipingAllocator<U>&) const { return true; }
+  bool operator==(const WipingAllocator<U>&) const {
+    return true;
+  }
 };
 
 using WipedBytes = std::vector<std::uint8_t, WipingAllocator<std::uint8_t>>;

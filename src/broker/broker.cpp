@@ -9,9 +9,10 @@ namespace sallyport::broker {
 class Broker::RoleRuntime final : public credentials::Observer {
  public:
   RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role)
-      : broker_(broker), name_(opening.target.name + "/" + role.role.name),
-        slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers, broker.services_.runner,
-              broker.services_.journal, *this, broker.services_.randomness),
+      : broker_(broker),
+        name_(opening.target.name + "/" + role.role.name),
+        slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
+              broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
         pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop,
                                      broker.services_.connector, slot_, broker.services_.randomness)) {}
 
@@ -20,7 +21,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   const std::shared_ptr<Pool>& pool() { return pool_; }
 
  private:
-  static Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role, const std::string& name) {
+  static Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role,
+                                      const std::string& name) {
     Pool::Settings settings;
     settings.name = name;
     settings.reach = opening.reach;
@@ -36,7 +38,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   void on_new_generation(credentials::GenerationPtr generation) override {
     const auto& credential = *generation->credential;
     broker_.services_.logger.write(LogLevel::info, "a credential was fetched",
-                                   {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)},
+                                   {{"role", name_},
+                                    {"generation", static_cast<std::int64_t>(generation->number)},
                                     {"user", credential.user}});
     auto event = credential_event("fetched", generation->number);
     event.upstream_user = credential.user;
@@ -61,7 +64,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   }
 
   void on_security_event(const credentials::SecurityEvent& event) override {
-    broker_.services_.logger.write(LogLevel::error, event.text, {{"role", name_}, {"event", name_of(event.kind)}});
+    broker_.services_.logger.write(LogLevel::error, event.text,
+                                   {{"role", name_}, {"event", name_of(event.kind)}});
     auto record = credential_event(name_of(event.kind), event.generation);
     record.kind = trail::EventKind::security;
     record.reason = event.text;
@@ -71,7 +75,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   void warn_of_ignored(const std::vector<std::string>& fields) {
     std::string list;
     for (const auto& field : fields) list += (list.empty() ? "" : ", ") + field;
-    broker_.services_.logger.write(LogLevel::warning, "the secret holds fields that only the configuration may set",
+    broker_.services_.logger.write(LogLevel::warning,
+                                   "the secret holds fields that only the configuration may set",
                                    {{"role", name_}, {"ignored", list}});
   }
 
@@ -96,9 +101,10 @@ class Broker::RoleRuntime final : public credentials::Observer {
 // ---- the broker ----------------------------------------------------------------------------------
 
 Broker::Broker(BrokerServices services)
-    : services_(services), buffer_(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
-      session_services_{services.loop,  services.randomness, services.logger, services.trail,
-                        cancels_,       services.connector,  MutableBytes{buffer_}} {}
+    : services_(services),
+      buffer_(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
+      session_services_{services.loop, services.randomness, services.logger,      services.trail,
+                        cancels_,      services.connector,  MutableBytes{buffer_}} {}
 
 Broker::~Broker() { sessions_.clear(); }
 
@@ -125,10 +131,11 @@ void Broker::close_target(const std::string& name) {
 // last of them, or at shut-down.
 void Broker::retire(std::shared_ptr<RoleRuntime> role) { retired_.push_back(std::move(role)); }
 
-Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) {
+Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
+                              const policy::ClientClaims& claims) {
   const auto found = targets_.find(route.route.target);
   if (found == targets_.end()) {
-    return Error{ErrorCode::bad_config, Hop::policy, route.route.name, "its target is gone",
+    return Error{ErrorCode::bad_config,      Hop::policy, route.route.name, "its target is gone",
                  "Reload the configuration", {}};
   }
   auto& runtime = found->second;
@@ -136,7 +143,8 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   if (!decision) return decision.error();
   const auto role = runtime.roles.find(decision->role);
   if (role == runtime.roles.end()) {
-    return Error{ErrorCode::internal, Hop::policy, route.route.name, "policy chose a role that is not open", {}, {}};
+    return Error{
+        ErrorCode::internal, Hop::policy, route.route.name, "policy chose a role that is not open", {}, {}};
   }
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }

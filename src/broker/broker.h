@@ -42,7 +42,7 @@ struct TargetOpening {
 
 struct BrokerCounters {
   std::uint64_t accepted = 0, ended = 0, moved = 0;
-  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;   ///< by reason
+  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;  ///< by reason
 };
 
 class Broker final : private SessionHost {
@@ -93,7 +93,8 @@ class Broker final : private SessionHost {
     std::map<std::string, std::shared_ptr<RoleRuntime>> roles;
   };
 
-  Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) override;
+  Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
+                        const policy::ClientClaims& claims) override;
   void on_session_over(Session& session) override;
   void on_session_moved() override { ++counters_.moved; }
   void on_session_forced(std::string_view reason) override;

@@ -12,14 +12,16 @@ namespace {
 constexpr std::string_view ask_state =
     "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"
-    "   WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()),"
+    "   WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) "
+    "pg_catalog.pg_backend_pid()),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"
     "   WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
     " pg_catalog.current_setting('role'), session_user";
 
-constexpr std::string_view reasons[] = {"listen", "advisory_lock", "cursor", "temporary_table", "prepared_in_sql"};
+constexpr std::string_view reasons[] = {"listen", "advisory_lock", "cursor", "temporary_table",
+                                        "prepared_in_sql"};
 constexpr std::size_t state_columns = 7;
 
 constexpr std::string_view ask_settings =
@@ -83,7 +85,7 @@ void Mover::start() {
 
 void Mover::at_boundary() {
   if (step_ != Step::have_connection) return;
-  if (relay_.upstream().cancels_in_flight != 0) return;   // it must not hit our questions
+  if (relay_.upstream().cancels_in_flight != 0) return;  // it must not hit our questions
   if (!relay_.tracker().hidden_state().empty()) return stay(relay_.tracker().hidden_state());
   ask();
 }
@@ -122,7 +124,8 @@ void Mover::restore() {
   }
   for (const auto& [name, body] : relay_.tracker().statements()) {
     // DEALLOCATE may have ended some behind the tracker's back; the unnamed one is in no catalogue.
-    if (!name.empty() && std::find(statements_.begin(), statements_.end(), name) == statements_.end()) continue;
+    if (!name.empty() && std::find(statements_.begin(), statements_.end(), name) == statements_.end())
+      continue;
     postgres::FrameWriter parse{unsent_, 'P'};
     parse.bytes(body);
     parse.finish();
@@ -168,14 +171,17 @@ void Mover::on_readable() {
       input_.consume((*message)->frame_bytes());
     }
     if (ready_owed_ == 0 && input_.empty()) on_ready();
-    if (step_ != step) return;   // the next step has read already
+    if (step_ != step) return;  // the next step has read already
   }
 }
 
 Result<void> Mover::on_message(char type, Bytes body) {
   const auto asking = step_ == Step::asking;
   switch (type) {
-    case '1': case '3': case 'n': case 'T': return {};
+    case '1':
+    case '3':
+    case 'n':
+    case 'T': return {};
     case '2':
     case 'C':
       if (type == 'C' && asking) ++questions_answered_;
@@ -183,7 +189,8 @@ Result<void> Mover::on_message(char type, Bytes body) {
     case 'D': return asking ? on_row(body) : Result<void>{};
     case 'E': error_seen_ = true; return {};
     // What comes for the client between two requests is not ours to swallow.
-    case 'A': case 'N':
+    case 'A':
+    case 'N':
       if (asking) forward_to_client(type, body);
       return {};
     case 'S': {
@@ -302,7 +309,8 @@ void Mover::broke() {
   pool_.discard(std::move(fresh_));
   relay_.attach_upstream(std::move(old_));
   relay_.release_client();
-  owner_.on_move_failed(Error{ErrorCode::retry_later, Hop::session, "move", "the new connection ended", {}, {}});
+  owner_.on_move_failed(
+      Error{ErrorCode::retry_later, Hop::session, "move", "the new connection ended", {}, {}});
 }
 
 void Mover::forward_to_client(char type, Bytes body) {

@@ -45,7 +45,9 @@ class Mover final : private net::StreamEvents {
 
  private:
   enum class Step { idle, waiting_for_connection, have_connection, asking, restoring, over };
-  struct Setting { std::string name, value; };
+  struct Setting {
+    std::string name, value;
+  };
 
   static constexpr auto connection_deadline = std::chrono::seconds{15};
   static constexpr auto answer_deadline = std::chrono::seconds{5};
@@ -78,7 +80,7 @@ class Mover final : private net::StreamEvents {
   unsigned questions_answered_ = 0;
   unsigned ready_owed_ = 0;
   bool error_seen_ = false;
-  std::vector<std::string> state_;             // the first question's columns
+  std::vector<std::string> state_;  // the first question's columns
   std::vector<Setting> settings_;
   std::vector<std::string> statements_;
   net::TimerId deadline_;

@@ -17,8 +17,13 @@ bool refused_credential(const Error& error) { return error.sqlstate == "28P01" |
 
 }  // namespace
 
-Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot, Randomness& randomness)
-    : settings_(std::move(settings)), loop_(loop), connector_(connector), slot_(slot), randomness_(randomness) {
+Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot,
+           Randomness& randomness)
+    : settings_(std::move(settings)),
+      loop_(loop),
+      connector_(connector),
+      slot_(slot),
+      randomness_(randomness) {
   reaper_ = loop_.after(reap_every, [this] { reap(); });
 }
 
@@ -78,7 +83,8 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
 Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                           std::uint64_t newer_than) {
   if (stopped_) {
-    callback(Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
+    callback(
+        Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
     return 0;
   }
   auto& sub = sub_of(key);
@@ -90,8 +96,8 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
   }
   if (waiters_.size() >= waiters_max) {
     callback(Error{ErrorCode::limit_exceeded, Hop::pool, settings_.name,
-                   std::to_string(waiters_.size()) + " clients wait already", "Raise pool.max, or send fewer clients",
-                   "53300"});
+                   std::to_string(waiters_.size()) + " clients wait already",
+                   "Raise pool.max, or send fewer clients", "53300"});
     return 0;
   }
   const auto id = next_waiter_++;
@@ -118,9 +124,9 @@ void Pool::on_wait_over(WaiterId id) {
   waiters_.erase(at);
   callback(Error{ErrorCode::timed_out, Hop::pool, settings_.name,
                  "no server connection became free within " + format_duration(waited) + ": " +
-                     std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
-                     std::to_string(now.connecting) + " logins are under way, " + std::to_string(now.waiting - 1) +
-                     " other clients wait",
+                     std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) +
+                     " are in use, " + std::to_string(now.connecting) + " logins are under way, " +
+                     std::to_string(now.waiting - 1) + " other clients wait",
                  "Raise pool.max, or look for sessions that stay open", "53300"});
 }
 
@@ -152,7 +158,7 @@ bool Pool::serve_waiters(Sub& sub) {
     waiters_.erase(at);
     served = true;
     callback(std::move(upstream));
-    at = waiters_.begin();   // the callback may have changed the queue
+    at = waiters_.begin();  // the callback may have changed the queue
   }
   return served;
 }
@@ -165,8 +171,9 @@ void Pool::pump() {
     if (!waiters_.empty()) serve_waiters(*sub);
   }
   for (auto& [key, sub] : subs_) {
-    const auto usable_spares = static_cast<std::size_t>(std::count_if(
-        sub->spares.begin(), sub->spares.end(), [this](const auto& spare) { return usable(spare->upstream()); }));
+    const auto usable_spares = static_cast<std::size_t>(
+        std::count_if(sub->spares.begin(), sub->spares.end(),
+                      [this](const auto& spare) { return usable(spare->upstream()); }));
     const auto ahead = sub->keep_warm && !sub->held_back ? settings_.pool.min_ready : 0;
     // Those being reset will be ready long before a login is.
     const auto wanted = std::max(waiting_for(*sub), ahead);
@@ -215,10 +222,15 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
   ConnectRequest request;
   request.reach = reach_for(**generation);
   if (request.reach->endpoint.host.empty()) {
-    return on_attempt_failed(attempt, Error{ErrorCode::bad_config, Hop::config, settings_.name, "has no host",
-                                            "Add host=… to the target or the reference", {}});
+    return on_attempt_failed(attempt, Error{ErrorCode::bad_config,
+                                            Hop::config,
+                                            settings_.name,
+                                            "has no host",
+                                            "Add host=… to the target or the reference",
+                                            {}});
   }
-  request.user = (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
+  request.user =
+      (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
   request.database = attempt.sub->key.database;
   request.parameters = attempt.sub->key.profile;
   if (!settings_.role.run_as.empty()) request.parameters.emplace_back("role", settings_.role.run_as);
@@ -340,7 +352,8 @@ void Pool::remove_spare(Spare& spare) {
   const auto found = subs_.find(spare.upstream().key);
   if (found == subs_.end()) return;
   auto& spares = found->second->spares;
-  const auto at = std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
+  const auto at =
+      std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
   if (at == spares.end()) return;
   bury(std::move(*at));
   spares.erase(at);
@@ -371,7 +384,8 @@ void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {
   for (auto& [key, sub] : subs_) {
     for (auto& spare : sub->spares) {
       auto& upstream = spare->upstream();
-      if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0) continue;
+      if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0)
+        continue;
       if (--upstream.cancels_in_flight == 0) pump();
       return;
     }
@@ -435,7 +449,9 @@ void Pool::stop() {
       bury(std::move(spare));
     }
     sub->spares.clear();
-    fail_waiters(*sub, Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
+    fail_waiters(
+        *sub,
+        Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
   }
 }
 

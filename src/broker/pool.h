@@ -33,24 +33,26 @@ class Pool {
   static constexpr std::size_t waiters_max = 10'000;
 
   using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
-  using WaiterId = std::uint64_t;   ///< 0: answered at once
+  using WaiterId = std::uint64_t;  ///< 0: answered at once
 
   struct Settings {
-    std::string name;                            ///< "production/app_rw", for messages
+    std::string name;  ///< "production/app_rw", for messages
     std::shared_ptr<const Reach> reach;
     Role role;
     PoolSettings pool;
     postgres::LoginMethods methods;
   };
 
-  Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot, Randomness& randomness);
+  Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot,
+       Randomness& randomness);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
 
   /// A ready connection, from within this call when there is one. `newer_than`: only of a later generation
   /// (a session that moves). Errors  of the login; timed_out and limit_exceeded of the queue.
-  WaiterId take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than = 0);
+  WaiterId take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
+                std::uint64_t newer_than = 0);
   void cancel(WaiterId waiter);
 
   /// The session ended at a boundary: reset it and keep it.
@@ -77,11 +79,11 @@ class Pool {
  private:
   struct Sub {
     PoolKey key;
-    std::list<std::unique_ptr<Spare>> spares;    // resetting and ready, oldest first
+    std::list<std::unique_ptr<Spare>> spares;  // resetting and ready, oldest first
     std::size_t in_use = 0, connecting = 0;
     MonotonicTime last_taken{};
     bool keep_warm = false;
-    bool held_back = false;                      // after a failure: no login ahead of demand for a while
+    bool held_back = false;  // after a failure: no login ahead of demand for a while
   };
   struct Waiter {
     WaiterId id = 0;
@@ -91,7 +93,11 @@ class Pool {
     TakeCallback callback;
     net::TimerId timer;
   };
-  struct Attempt { Sub* sub = nullptr; bool retried = false; std::function<void(Result<void>)> done; };
+  struct Attempt {
+    Sub* sub = nullptr;
+    bool retried = false;
+    std::function<void(Result<void>)> done;
+  };
 
   Sub& sub_of(const PoolKey& key);
   void forget_old_profiles();
@@ -103,7 +109,8 @@ class Pool {
   void connect(Attempt attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
   void on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
-                    const std::shared_ptr<const Reach>& reach, credentials::Hold hold, Result<Connected> connected);
+                    const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
+                    Result<Connected> connected);
   [[nodiscard]] std::shared_ptr<const Reach> reach_for(const credentials::Generation& generation) const;
   void on_attempt_failed(const Attempt& attempt, const Error& error);
   void fail_waiters(Sub& sub, const Error& error);
@@ -130,7 +137,7 @@ class Pool {
   bool pumping_ = false;
   PoolStatus totals_;
   net::TimerId reaper_;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // callbacks of others outlive us
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks of others outlive us
 };
 
 }  // namespace sallyport::broker

@@ -20,15 +20,15 @@ namespace sallyport::broker {
 /// How a target's server is reached; shared by all pools of the target.
 struct Reach {
   Endpoint endpoint;
-  std::shared_ptr<const net::TlsContext> tls;   ///< null: TLS is switched off by the target's policy
+  std::shared_ptr<const net::TlsContext> tls;  ///< null: TLS is switched off by the target's policy
 };
 
 /// One login that a pool wants.
 struct ConnectRequest {
   std::shared_ptr<const Reach> reach;
-  std::string user;                             ///< empty: the credential's
+  std::string user;  ///< empty: the credential's
   std::string database;
-  postgres::Parameters parameters;              ///< the profile, and `role` for run_as
+  postgres::Parameters parameters;  ///< the profile, and `role` for run_as
   postgres::LoginMethods methods;
   credentials::GenerationPtr generation;
 };
@@ -37,7 +37,7 @@ struct ConnectRequest {
 struct Connected {
   std::unique_ptr<net::Stream> stream;
   postgres::UpstreamGreeting greeting;
-  std::optional<net::Address> address;          ///< where a cancel has to go
+  std::optional<net::Address> address;  ///< where a cancel has to go
 };
 
 struct CancelOrder {
@@ -61,7 +61,7 @@ struct ProvenPeer {
   std::int64_t pid = 0;
   std::uint32_t uid = 0;
   std::uint32_t gid = 0;
-  std::string executable;                       ///< for the trail; proof of nothing
+  std::string executable;  ///< for the trail; proof of nothing
 };
 
 class PeerProver {

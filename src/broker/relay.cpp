@@ -64,7 +64,9 @@ struct Relay::ClientVisitor {
   postgres::SessionTracker& tracker;
   bool terminate = false;
 
-  [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const { return tracker.wants_client_body(type, bytes); }
+  [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
+    return tracker.wants_client_body(type, bytes);
+  }
   postgres::ScanStep on_frame(const postgres::Frame& frame) {
     if (frame.type == 'X') {
       terminate = true;
@@ -105,7 +107,9 @@ struct Relay::SwallowVisitor {
   ParameterMap& parameters;
   unsigned& left;
 
-  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) { return type == 'S' && bytes <= 1024; }
+  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
+    return type == 'S' && bytes <= 1024;
+  }
   postgres::ScanStep on_frame(const postgres::Frame& frame) const {
     if (frame.type != 'Z') return postgres::ScanStep::go_on;
     return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
@@ -120,7 +124,8 @@ struct Relay::SwallowVisitor {
 
 // ---- Relay ---------------------------------------------------------------------------------------
 
-Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer, RelayOwner& owner)
+Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer,
+             RelayOwner& owner)
     : client_(client), upstream_(std::move(upstream)), loop_(loop), buffer_(buffer), owner_(owner) {}
 
 Relay::~Relay() {
@@ -142,7 +147,7 @@ void Relay::start(Bytes early) {
   upstream_->stream->set_events(&server_side_);
   pump_server();
   if (!early.empty() && !ended_) {
-    std::copy(early.begin(), early.end(), buffer_.begin());   // bounded by the login's limits
+    std::copy(early.begin(), early.end(), buffer_.begin());  // bounded by the login's limits
     if (!on_client_chunk(early.size())) return;
   }
   if (!ended_) pump_client();
@@ -162,7 +167,7 @@ bool Relay::at_boundary() const {
 void Relay::pump_client() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || client_held_ || client_done_ || upstream_ == nullptr) return;
-    if (to_server_.pending() >= limits::relay_pending_bytes_max) return;   // on_server_writable goes on
+    if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
     const auto carried = client_carry_.restore(buffer_);
     const auto result = client_.read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {
@@ -211,13 +216,14 @@ void Relay::on_client_end(EndCause cause) {
   done_cause_ = cause;
   // As a server would: what was asked is still done and answered. A broken connection is noticed here
   // only when we write to it.
-  if (cause == EndCause::client_lost || (tracker_.nothing_outstanding() && to_client_.pending() == 0)) end(cause);
+  if (cause == EndCause::client_lost || (tracker_.nothing_outstanding() && to_client_.pending() == 0))
+    end(cause);
 }
 
 void Relay::pump_server() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || upstream_ == nullptr) return;
-    if (to_client_.pending() >= limits::relay_pending_bytes_max) return;   // on_client_writable goes on
+    if (to_client_.pending() >= limits::relay_pending_bytes_max) return;  // on_client_writable goes on
     const auto carried = server_carry_.restore(buffer_);
     const auto result = upstream_->stream->read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {

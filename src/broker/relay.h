@@ -18,9 +18,9 @@
 namespace sallyport::broker {
 
 enum class EndCause {
-  client_terminated,   ///< Terminate, all requests answered
-  client_closed,       ///< end of its bytes, all requests answered
-  client_lost,         ///< its connection broke, or ended inside a message
+  client_terminated,  ///< Terminate, all requests answered
+  client_closed,      ///< end of its bytes, all requests answered
+  client_lost,        ///< its connection broke, or ended inside a message
   client_misbehaved,
   server_closed,
   server_misbehaved,
@@ -138,14 +138,14 @@ class Relay {
   Outgoing to_client_;
   std::uint64_t bytes_to_server_ = 0;
   std::uint64_t bytes_to_client_ = 0;
-  unsigned swallow_ready_ = 0;          // ReadyForQuery of our own statements still to come
-  bool prefix_held_ = false;            // our own statement waits in to_server_
+  unsigned swallow_ready_ = 0;  // ReadyForQuery of our own statements still to come
+  bool prefix_held_ = false;    // our own statement waits in to_server_
   bool client_held_ = false;
-  bool client_done_ = false;            // it sends no more; its last requests may be under way
+  bool client_done_ = false;  // it sends no more; its last requests may be under way
   EndCause done_cause_ = EndCause::client_closed;
   bool boundary_wanted_ = false;
   bool ended_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);   // for posted continuations
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for posted continuations
 };
 
 }  // namespace sallyport::broker

@@ -30,8 +30,12 @@ std::uint64_t random_number(Randomness& randomness) {
 
 Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
                  SessionServices& services, SessionHost& host)
-    : client_(std::move(client)), route_(std::move(route)), services_(services), host_(host),
-      id_(hex(random_number(services.randomness))), accepted_at_(services.loop.now().mono) {}
+    : client_(std::move(client)),
+      route_(std::move(route)),
+      services_(services),
+      host_(host),
+      id_(hex(random_number(services.randomness))),
+      accepted_at_(services.loop.now().mono) {}
 
 Session::~Session() {
   *alive_ = false;
@@ -53,8 +57,13 @@ void Session::start() {
 }
 
 void Session::on_deadline() {
-  refuse(Error{ErrorCode::timed_out, Hop::session, {}, "the login did not finish within " +
-                   format_duration(limits::client_login_deadline), {}, "08P01"}, true);
+  refuse(Error{ErrorCode::timed_out,
+               Hop::session,
+               {},
+               "the login did not finish within " + format_duration(limits::client_login_deadline),
+               {},
+               "08P01"},
+         true);
 }
 
 // ---- before the relay ----------------------------------------------------------------------------
@@ -74,10 +83,11 @@ void Session::read_client() {
     if (result.status == net::IoStatus::would_block) return;
     if (result.status != net::IoStatus::ok) return finish();
     more = result.more;
-    if (stage_ == Stage::closing) continue;   // whatever it still says
+    if (stage_ == Stage::closing) continue;  // whatever it still says
     if (input_.size() + result.bytes > 2 * limits::startup_packet_bytes_max) {
-      return refuse(Error{ErrorCode::limit_exceeded, Hop::session, {}, "too many bytes before the login", {}, "08P01"},
-                    true);
+      return refuse(
+          Error{ErrorCode::limit_exceeded, Hop::session, {}, "too many bytes before the login", {}, "08P01"},
+          true);
     }
     input_.append({chunk, result.bytes});
     if (stage_ == Stage::first_packet) handle_first_packets();
@@ -92,7 +102,8 @@ void Session::handle_first_packets() {
     if (!*packet) return;
     input_.consume((*packet)->bytes);
     auto& message = (*packet)->message;
-    if (auto* startup = std::get_if<postgres::StartupMessage>(&message)) return on_startup(std::move(*startup));
+    if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
+      return on_startup(std::move(*startup));
     if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
     if (std::holds_alternative<postgres::DirectTls>(message) || ++answers_ > answers_max) return finish();
     answer('N');
@@ -109,9 +120,10 @@ void Session::on_startup(postgres::StartupMessage startup) {
   if (!proven) return deny(proven.error());
   peer_ = std::move(*proven);
   if (startup_.find("replication") != nullptr) {
-    return refuse(Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
-                        "replication connections are not in this version", "Connect to the server directly", "0A000"},
-                  true);
+    return refuse(
+        Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
+              "replication connections are not in this version", "Connect to the server directly", "0A000"},
+        true);
   }
   if (route_->run_token) return begin_scram();
   on_proven();
@@ -140,7 +152,8 @@ void Session::continue_scram(Event event) {
 void Session::on_proven() {
   stage_ = Stage::waiting;
   const auto* database = startup_.find("database");
-  auto access = host_.decide(*route_, peer_, {std::string{startup_.user()}, database == nullptr ? "" : *database});
+  auto access =
+      host_.decide(*route_, peer_, {std::string{startup_.user()}, database == nullptr ? "" : *database});
   if (!access) return deny(access.error());
   access_ = std::move(*access);
   // The queue of the pool has a deadline of its own.
@@ -155,8 +168,9 @@ PoolKey Session::pool_key() const {
   key.database = access_.decision.database;
   key.identity = access_.decision.identity;
   for (const auto& [name, value] : startup_.parameters) {
-    const bool ours = name == "user" || name == "database" || name == "application_name" || name == "replication" ||
-                      name.starts_with("_pq_.") || (name == "role" && !access_.decision.run_as.empty());
+    const bool ours = name == "user" || name == "database" || name == "application_name" ||
+                      name == "replication" || name.starts_with("_pq_.") ||
+                      (name == "role" && !access_.decision.run_as.empty());
     if (!ours) key.profile.emplace_back(name, value);
   }
   std::sort(key.profile.begin(), key.profile.end());
@@ -241,20 +255,21 @@ void Session::cancel_query(std::function<void()> done) {
   auto& upstream = relay_->upstream();
   ++upstream.cancels_in_flight;
   CancelOrder order{upstream.reach, upstream.address, upstream.pid, upstream.cancel_key};
-  services_.connector.cancel(std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
-                                                generation = upstream.generation, done](Result<void> outcome) {
-    pool->on_cancel_done(generation, pid);
-    if (*alive && relay_ != nullptr && relay_->has_upstream() && relay_->upstream().pid == pid &&
-        relay_->upstream().cancels_in_flight > 0) {
-      --relay_->upstream().cancels_in_flight;
-      if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
-    }
-    if (!outcome && *alive) {
-      services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
-                             {{"error", outcome.error().what}});
-    }
-    done();
-  });
+  services_.connector.cancel(
+      std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
+                         generation = upstream.generation, done](Result<void> outcome) {
+        pool->on_cancel_done(generation, pid);
+        if (*alive && relay_ != nullptr && relay_->has_upstream() && relay_->upstream().pid == pid &&
+            relay_->upstream().cancels_in_flight > 0) {
+          --relay_->upstream().cancels_in_flight;
+          if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
+        }
+        if (!outcome && *alive) {
+          services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
+                                 {{"error", outcome.error().what}});
+        }
+        done();
+      });
 }
 
 // ---- refusals and the end ------------------------------------------------------------------------
@@ -275,8 +290,8 @@ void Session::refuse(const Error& error, bool count_as_denied) {
   const bool tell_all = route_->talkative || (proven && !count_as_denied);
   WipedBytes refusal;
   if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
-  postgres::encode_refusal(refusal, error, tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general,
-                           id_);
+  postgres::encode_refusal(refusal, error,
+                           tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general, id_);
   send(Bytes{refusal});
   close_client();
 }
@@ -325,7 +340,9 @@ void Session::on_relay_end(EndCause cause) {
   if (cause == EndCause::client_lost) return finish();
   if (cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved) {
     WipedBytes refusal;
-    postgres::encode_refusal(refusal, Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
+    postgres::encode_refusal(
+        refusal,
+        Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
     send(Bytes{refusal});
   }
   close_client();
@@ -353,7 +370,8 @@ trail::Event Session::event(trail::EventKind kind) const {
   event.role = access_.decision.role;
   event.database = access_.decision.database;
   if (peer_.pid != 0) {
-    event.verified = {{"uid", std::to_string(peer_.uid)}, {"gid", std::to_string(peer_.gid)},
+    event.verified = {{"uid", std::to_string(peer_.uid)},
+                      {"gid", std::to_string(peer_.gid)},
                       {"pid", std::to_string(peer_.pid)}};
     if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
     if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;

@@ -27,8 +27,8 @@ namespace sallyport::broker {
 struct RouteRuntime {
   Route route;
   std::shared_ptr<PeerProver> prover;
-  std::optional<crypto::ScramVerifier> run_token;   ///< asked for after the process was proven (TCP)
-  bool talkative = false;                           ///< `exec`: refusals may say all
+  std::optional<crypto::ScramVerifier> run_token;  ///< asked for after the process was proven (TCP)
+  bool talkative = false;                          ///< `exec`: refusals may say all
 };
 
 /// What policy and the pools give an admitted client.
@@ -51,7 +51,8 @@ struct SessionServices {
 
 class SessionHost {
  public:
-  virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims) = 0;
+  virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
+                                const policy::ClientClaims& claims) = 0;
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved() = 0;
@@ -63,8 +64,8 @@ class SessionHost {
 
 class Session final : private RelayOwner, private MoverOwner, private net::StreamEvents {
  public:
-  Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route, SessionServices& services,
-          SessionHost& host);
+  Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
+          SessionServices& services, SessionHost& host);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -133,7 +134,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   std::string id_;
   InputBuffer input_;
   Outgoing outgoing_;
-  unsigned answers_ = 0;                       // to SSLRequest and GSSENCRequest
+  unsigned answers_ = 0;  // to SSLRequest and GSSENCRequest
   net::TimerId deadline_;
   MonotonicTime accepted_at_{};
 
@@ -145,12 +146,12 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   Access access_;
   std::string application_name_;
   Pool::WaiterId waiter_ = 0;
-  UpstreamPtr upstream_;                       // until the relay has it
+  UpstreamPtr upstream_;  // until the relay has it
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Mover> mover_;
   std::vector<std::uint8_t> cancel_key_;
   std::int32_t told_pid_ = 0;
-  bool started_ = false;                       // a session_start record was accepted
+  bool started_ = false;  // a session_start record was accepted
 
   // The credential's end, when it is near.
   std::uint64_t ending_generation_ = 0;

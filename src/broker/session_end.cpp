@@ -42,9 +42,11 @@ void Session::on_boundary() {
   if (draining_) return force("drained", "Sallyport is shutting down", "Connect again");
   if (mover_ != nullptr && mover_->wants_boundary()) return mover_->at_boundary();
   if (force_now_ && (mover_ == nullptr || !mover_->is_under_way())) {
-    host_.on_session_forced(immovable_reason_.empty() ? "no_connection" : std::string_view{immovable_reason_});
+    host_.on_session_forced(immovable_reason_.empty() ? "no_connection"
+                                                      : std::string_view{immovable_reason_});
     force("rotation_forced", "the credential of this session has ended",
-          "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like are moved unseen");
+          "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like are moved "
+          "unseen");
   }
 }
 
@@ -87,7 +89,10 @@ void Session::drain() {
     relay_->want_boundary(true);
     if (relay_->at_boundary() && (mover_ == nullptr || !mover_->is_under_way())) on_boundary();
   } else if (stage_ != Stage::closing && stage_ != Stage::over) {
-    refuse(Error{ErrorCode::retry_later, Hop::session, {}, "Sallyport is shutting down", "Connect again", "57P03"}, false);
+    refuse(
+        Error{
+            ErrorCode::retry_later, Hop::session, {}, "Sallyport is shutting down", "Connect again", "57P03"},
+        false);
   }
 }
 

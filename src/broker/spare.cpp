@@ -98,7 +98,7 @@ Result<void> Spare::on_message(char type, Bytes body) {
       --replies_owed_;
       return {};
     }
-    default: return unexpected;   // ErrorResponse among them: the connection is of no more use
+    default: return unexpected;  // ErrorResponse among them: the connection is of no more use
   }
 }
 

@@ -19,8 +19,8 @@ class Spare final : private net::StreamEvents {
   enum class Condition { resetting, ready, broken };
 
   struct Events {
-    std::function<void(Spare&)> on_ready;     ///< the reset succeeded
-    std::function<void(Spare&)> on_broken;    ///< drop me, not before the turn's end
+    std::function<void(Spare&)> on_ready;   ///< the reset succeeded
+    std::function<void(Spare&)> on_broken;  ///< drop me, not before the turn's end
   };
 
   /// `reset_role`: the pool's connections run as a role.
@@ -55,7 +55,7 @@ class Spare final : private net::StreamEvents {
   Condition condition_ = Condition::resetting;
   InputBuffer input_;
   WipedBytes unsent_;
-  unsigned replies_owed_ = 0;                 // ReadyForQuery still to come
+  unsigned replies_owed_ = 0;  // ReadyForQuery still to come
   MonotonicTime ready_since_{};
   net::TimerId deadline_;
 };

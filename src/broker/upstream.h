@@ -12,8 +12,8 @@ namespace sallyport::broker {
 /// What makes two server connections interchangeable. `application_name` is not part of it: it is SET.
 struct PoolKey {
   std::string database;
-  std::string identity;                          ///< pools are not shared between identities (threats.md 4)
-  postgres::Parameters profile;                  ///< start-up parameters, sorted by name
+  std::string identity;          ///< pools are not shared between identities (threats.md 4)
+  postgres::Parameters profile;  ///< start-up parameters, sorted by name
   auto operator<=>(const PoolKey&) const = default;
 };
 
@@ -22,19 +22,19 @@ using ParameterMap = std::map<std::string, std::string, std::less<>>;
 struct Upstream {
   std::unique_ptr<net::Stream> stream;
   PoolKey key;
-  credentials::Hold hold;                        ///< keeps its generation leased
+  credentials::Hold hold;  ///< keeps its generation leased
   std::uint64_t generation = 0;
   std::shared_ptr<const Reach> reach;
-  std::optional<net::Address> address;           ///< where a cancel goes
-  std::string peer_address, local_address;       ///< for the trail
-  ParameterMap parameters;                       ///< as the server reported them last
+  std::optional<net::Address> address;      ///< where a cancel goes
+  std::string peer_address, local_address;  ///< for the trail
+  ParameterMap parameters;                  ///< as the server reported them last
   std::int32_t pid = 0;
   std::vector<std::uint8_t> cancel_key;
   TlsFacts tls;
-  std::string user;                              ///< what the server knows us as
+  std::string user;  ///< what the server knows us as
   std::string lease_accessor;
-  MonotonicTime close_after{};                   ///< jittered lifetime
-  unsigned cancels_in_flight = 0;                ///< it gets no other owner before they are done
+  MonotonicTime close_after{};     ///< jittered lifetime
+  unsigned cancels_in_flight = 0;  ///< it gets no other owner before they are done
 };
 
 using UpstreamPtr = std::unique_ptr<Upstream>;

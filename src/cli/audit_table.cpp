@@ -114,7 +114,7 @@ void AuditTable::flush() {
   }
   if (!started_ && waiting_.empty()) {
     // Nothing to measure (`tail -f` on a quiet trail): widths that usual values have.
-    widths_ = {24, 14, 16, 20, 28, 6, 8, 9, 9, 6};
+    widths_ = {24, 14, 20, 20, 28, 6, 8, 9, 9, 6};
   }
   for (const auto& row : waiting_) {
     for (std::size_t i = 0; i + 1 < columns; ++i) widths_[i] = std::max(widths_[i], std::min(trail::columns_of(row[i]), width_max));

@@ -27,7 +27,8 @@ Inherited inherited;
 sigset_t our_signals() {
   sigset_t set;
   sigemptyset(&set);
-  for (const int number : {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT, SIGCHLD, SIGWINCH}) {
+  for (const int number :
+       {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGALRM, SIGTSTP, SIGCONT, SIGCHLD, SIGWINCH}) {
     sigaddset(&set, number);
   }
   return set;
@@ -47,12 +48,14 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
     at = colon + 1;
   }
   if (seen) return Error{ErrorCode::denied, Hop::child, name, "is not executable", "chmod +x it", {}};
-  return Error{ErrorCode::not_found, Hop::child, name, "no such program in PATH", "Check the command behind --", {}};
+  return Error{ErrorCode::not_found,          Hop::child, name, "no such program in PATH",
+               "Check the command behind --", {}};
 }
 
-[[noreturn]] void become_program(const char* program, char* const* argv, char* const* environment, int error_pipe) {
+[[noreturn]] void become_program(const char* program, char* const* argv, char* const* environment,
+                                 int error_pipe) {
   setrlimit(RLIMIT_CORE, &inherited.core);
-  struct sigaction plain{};
+  struct sigaction plain {};
   plain.sa_handler = SIG_DFL;
   for (int number = 1; number < NSIG; ++number) sigaction(number, &plain, nullptr);
   sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
@@ -90,7 +93,8 @@ Result<Child> start_child(const std::vector<std::string>& command, const Environ
   }
   net::UniqueFd error_in{errors[0]}, error_out{errors[1]}, go_in{go[0]}, go_out{go[1]};
   const auto child = fork();
-  if (child < 0) return Error{ErrorCode::retry_later, Hop::child, command.front(), std::strerror(errno), {}, {}};
+  if (child < 0)
+    return Error{ErrorCode::retry_later, Hop::child, command.front(), std::strerror(errno), {}, {}};
   if (child == 0) {
     // Not before the broker knows whom it serves.
     std::uint8_t byte = 0;
@@ -106,9 +110,12 @@ Result<Child> start_child(const std::vector<std::string>& command, const Environ
   if (read(error_in.get(), &error, sizeof error) == sizeof error) {
     waitpid(child, nullptr, 0);
     const auto missing = error == ENOENT || error == ENOTDIR;
-    return Error{missing ? ErrorCode::not_found : ErrorCode::denied, Hop::child, command.front(),
+    return Error{missing ? ErrorCode::not_found : ErrorCode::denied,
+                 Hop::child,
+                 command.front(),
                  missing ? "no such program" : std::string{"cannot be executed: "} + std::strerror(error),
-                 missing ? "Check the command behind --" : "Check its mode and its first line (#!)", {}};
+                 missing ? "Check the command behind --" : "Check its mode and its first line (#!)",
+                 {}};
   }
   return started;
 }
@@ -126,13 +133,13 @@ ChildEnd wait_for_child(const Child& child, const ChildCallbacks& callbacks) {
     if (number == SIGCHLD) {
       int status = 0;
       for (pid_t ended = 0; (ended = waitpid(-1, &status, WNOHANG)) > 0;) {
-        if (ended != child.pid) continue;   // an orphan of the child's that came to us
+        if (ended != child.pid) continue;  // an orphan of the child's that came to us
         return {WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status)};
       }
       continue;
     }
     if (!from_terminal(info)) kill(child.pid, number);
-    if (number == SIGTSTP) raise(SIGSTOP);   // so that the shell gets its terminal back
+    if (number == SIGTSTP) raise(SIGSTOP);  // so that the shell gets its terminal back
     if (number == SIGCONT && callbacks.on_continued) callbacks.on_continued();
   }
 }
@@ -145,8 +152,7 @@ void wait_for_tree(const net::ServedTree& tree) {
     siginfo_t info{};
     const timespec pause{0, 200'000'000};
     const auto number = sigtimedwait(&set, &info, &pause);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {}
     if (number <= 0 || number == SIGCHLD || from_terminal(info)) continue;
     for (const auto& member : members) kill(member.pid, number);
   }

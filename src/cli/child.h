@@ -30,12 +30,12 @@ Result<Child> start_child(const std::vector<std::string>& command, const Environ
                           const std::function<void(const Child&)>& before_exec);
 
 struct ChildEnd {
-  int exit_code = 0;                              ///< the child's own, or 128 + signal
+  int exit_code = 0;  ///< the child's own, or 128 + signal
 };
 
 struct ChildCallbacks {
-  std::function<void()> on_continued;             ///< after SIGCONT: the clock has jumped for us
-  std::function<void()> on_tick;                  ///< about once a second
+  std::function<void()> on_continued;  ///< after SIGCONT: the clock has jumped for us
+  std::function<void()> on_tick;       ///< about once a second
 };
 
 /// Forwards signals and reaps until the child has ended. Terminal signals reach it by itself and are not sent

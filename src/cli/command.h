@@ -18,13 +18,13 @@ struct Context {
   Clock& clock;
   Randomness& randomness;
   Logger& logger;
-  std::shared_ptr<Environment> environment = nullptr;   ///< as it was at start
-  std::string config_file = {};        ///< -c; empty: none given
-  std::string format = "text";    ///< --format text|json
-  std::string output_file = {};        ///< -o; empty: standard output
-  bool quiet = false;             ///< -q
-  int verbosity = 0;              ///< -v, repeatable
-  bool color = false;             ///< decided once: --color, NO_COLOR, a terminal
+  std::shared_ptr<Environment> environment = nullptr;  ///< as it was at start
+  std::string config_file = {};                        ///< -c; empty: none given
+  std::string format = "text";                         ///< --format text|json
+  std::string output_file = {};                        ///< -o; empty: standard output
+  bool quiet = false;                                  ///< -q
+  int verbosity = 0;                                   ///< -v, repeatable
+  bool color = false;                                  ///< decided once: --color, NO_COLOR, a terminal
 };
 
 /// Exit codes of DESIGN §8.
@@ -34,7 +34,7 @@ enum ExitCode : int {
   exit_error = 2,
   exit_unreachable = 3,
   exit_unsafe = 4,
-  exit_our_error = 125,          ///< exec, connect: we failed before or beside the child
+  exit_our_error = 125,  ///< exec, connect: we failed before or beside the child
   exit_not_executable = 126,
   exit_not_found = 127,
 };
@@ -42,7 +42,7 @@ enum ExitCode : int {
 /// `arguments` are those behind the command's name. Global flags are accepted there too.
 struct Command {
   std::string_view name;
-  std::string_view summary;      ///< one line for `sallyport --help`
+  std::string_view summary;  ///< one line for `sallyport --help`
   int (*run)(Context& context, const std::vector<std::string>& arguments);
 };
 

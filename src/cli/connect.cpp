@@ -36,14 +36,19 @@ Result<ExecRequest> plan(Context& context, const ConnectOptions& options) {
   } else if (settings->config) {
     target = target_from_config("DATABASE_URL", *settings->config, options.target, options.role);
   } else {
-    return Error{ErrorCode::bad_config, Hop::config, options.target, "there is no configuration file with targets",
-                 "Name it with -c sallyport.yaml, or write a reference (vault:…, file:/…)", {}};
+    return Error{ErrorCode::bad_config,
+                 Hop::config,
+                 options.target,
+                 "there is no configuration file with targets",
+                 "Name it with -c sallyport.yaml, or write a reference (vault:…, file:/…)",
+                 {}};
   }
   if (!target) return target.error();
   ExecRequest request;
   request.targets.push_back(std::move(*target));
   request.command = {"psql"};
-  request.command.insert(request.command.end(), options.client_arguments.begin(), options.client_arguments.end());
+  request.command.insert(request.command.end(), options.client_arguments.begin(),
+                         options.client_arguments.end());
   request.audit = settings->audit;
   request.state_directory = settings->state_directory;
   return request;

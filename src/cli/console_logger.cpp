@@ -2,10 +2,10 @@
 
 #include "base/clock.h"
 
-#include <nlohmann/json.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
+#include <nlohmann/json.hpp>
 
 namespace sallyport::cli {
 
@@ -62,7 +62,8 @@ class ConsoleLogger final : public Logger {
     return line;
   }
 
-  static std::string as_json(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
+  static std::string as_json(LogLevel level, std::string_view message,
+                             std::initializer_list<LogField> fields) {
     nlohmann::ordered_json object;
     object["time"] = format_utc(std::chrono::system_clock::now());
     object["level"] = spdlog::level::to_string_view(level_of(level)).data();

@@ -9,7 +9,7 @@ namespace sallyport::cli {
 
 struct LogSettings {
   LogLevel least = LogLevel::info;
-  bool json = false;       ///< false: text
+  bool json = false;  ///< false: text
   bool color = false;
 };
 

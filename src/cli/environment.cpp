@@ -11,9 +11,10 @@ namespace {
 
 // What libraries look up behind our back, and what holds no secret.
 bool is_harmless(std::string_view name) {
-  static constexpr std::string_view names[] = {"PATH", "HOME",   "USER",         "LANG",     "LANGUAGE",     "TZ",
-                                               "TERM", "TMPDIR", "NO_COLOR",     "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR",
-                                               "PWD",  "SHELL",  "OPENSSL_CONF", "COLUMNS"};
+  static constexpr std::string_view names[] = {"PATH",     "HOME",     "USER",          "LANG",
+                                               "LANGUAGE", "TZ",       "TERM",          "TMPDIR",
+                                               "NO_COLOR", "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR",
+                                               "PWD",      "SHELL",    "OPENSSL_CONF",  "COLUMNS"};
   for (const auto known : names) {
     if (name == known) return true;
   }
@@ -93,7 +94,7 @@ Environment::Block Environment::block() const {
     std::memcpy(at, name.data(), name.size());
     at[name.size()] = '=';
     std::memcpy(at + name.size() + 1, value.data(), value.size());
-    at += name.size() + value.size() + 2;   // the bytes came zeroed
+    at += name.size() + value.size() + 2;  // the bytes came zeroed
   }
   block.pointers.push_back(nullptr);
   return block;

@@ -32,14 +32,16 @@ class Environment {
   /// wipes: the child needs them. Keep it only for that moment.
   struct Block {
     WipedBytes bytes;
-    std::vector<char*> pointers;   ///< into bytes; ends in a null pointer
+    std::vector<char*> pointers;  ///< into bytes; ends in a null pointer
   };
   [[nodiscard]] Block block() const;
 
  private:
-  struct Place { std::size_t at = 0, size = 0; };
+  struct Place {
+    std::size_t at = 0, size = 0;
+  };
   Secret initial_;
-  std::map<std::string, Place, std::less<>> values_;             // into initial_
+  std::map<std::string, Place, std::less<>> values_;  // into initial_
   std::map<std::string, Secret, std::less<>> replaced_;
 };
 

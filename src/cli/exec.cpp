@@ -13,7 +13,8 @@ namespace {
 
 constexpr const char* description =
     "Runs a command with no secret. The child finds a connection string that points at a private local\n"
-    "socket; Sallyport fetches the credential, connects over verified TLS, and ends the credential afterwards.";
+    "socket; Sallyport fetches the credential, connects over verified TLS, and ends the credential "
+    "afterwards.";
 
 constexpr const char* examples = R"(
 Examples:
@@ -117,12 +118,14 @@ class Planner {
   Result<void> add_from_environment() {
     const auto value = environment_.secret("DATABASE_URL");
     if (!value) {
-      return usage("DATABASE_URL is not set",
-                   "Set it to a reference, e.g. vault:database/creds/app-role?host=…&dbname=…, or use -e VAR=TARGET");
+      return usage(
+          "DATABASE_URL is not set",
+          "Set it to a reference, e.g. vault:database/creds/app-role?host=…&dbname=…, or use -e VAR=TARGET");
     }
     const auto text = value->reveal();
     if (!secrets::looks_like_reference(text)) {
-      return usage("DATABASE_URL is not a reference", "Replace it by one, e.g. file:/run/secrets/db?host=…&dbname=…&user=…");
+      return usage("DATABASE_URL is not a reference",
+                   "Replace it by one, e.g. file:/run/secrets/db?host=…&dbname=…&user=…");
     }
     if (text.starts_with("exec:")) {
       return usage("DATABASE_URL names a program to run, which the environment alone may not decide",
@@ -162,19 +165,28 @@ int run_exec(Context& context, const std::vector<std::string>& arguments) {
   ExecOptions options;
   CLI::App app{description, "sallyport exec"};
   app.footer(examples);
-  app.add_option("-t,--target", options.target, "Target for DATABASE_URL: a reference, or a name of the configuration");
-  app.add_option("-e,--env", options.variables, "VAR=TARGET: VAR gets a connection string for TARGET; repeatable")->expected(1)->take_all();
+  app.add_option("-t,--target", options.target,
+                 "Target for DATABASE_URL: a reference, or a name of the configuration");
+  app.add_option("-e,--env", options.variables,
+                 "VAR=TARGET: VAR gets a connection string for TARGET; repeatable")
+      ->expected(1)
+      ->take_all();
   app.add_option("--role", options.role, "Role of the target, when it has several");
-  app.add_option("--listen", options.listen, "auto, unix or tcp")->check(CLI::IsMember({"auto", "unix", "tcp"}));
+  app.add_option("--listen", options.listen, "auto, unix or tcp")
+      ->check(CLI::IsMember({"auto", "unix", "tcp"}));
   app.add_flag("--wait-all", options.wait_all, "Serve descendants that outlive the command");
   app.add_flag("--strict", options.strict, "Refuse when the child could ask for secrets by itself");
-  app.add_option("--keep-env", options.keep_environment, "Hand this variable on although a source used it; repeatable")->expected(1)->take_all();
+  app.add_option("--keep-env", options.keep_environment,
+                 "Hand this variable on although a source used it; repeatable")
+      ->expected(1)
+      ->take_all();
   add_global_options(app, context);
   app.add_option("command", options.command, "The command and its arguments, behind --");
   app.positionals_at_end();
   if (const auto code = parse_arguments(app, arguments, exit_our_error)) return *code;
   if (options.command.empty()) {
-    print_error(usage("no command", "Write sallyport exec -- COMMAND ARGUMENTS; sallyport exec --help explains"));
+    print_error(
+        usage("no command", "Write sallyport exec -- COMMAND ARGUMENTS; sallyport exec --help explains"));
     return exit_our_error;
   }
   auto environment = context.environment;

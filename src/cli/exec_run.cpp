@@ -16,13 +16,13 @@ namespace sallyport::cli {
 
 namespace {
 
-constexpr std::uint16_t unix_port = 5432;   // names the socket file; nothing listens on a port
+constexpr std::uint16_t unix_port = 5432;  // names the socket file; nothing listens on a port
 constexpr auto shutdown_limit = std::chrono::seconds{10};
 
 /// A listener of this run and what the child is told about it.
 struct Door {
   dsn::LocalEndpoint endpoint;
-  Secret token;                             // TCP only
+  Secret token;  // TCP only
   std::shared_ptr<broker::RouteRuntime> route;
 };
 
@@ -48,7 +48,9 @@ Secret make_token(Randomness& randomness) {
 class ExecRun {
  public:
   ExecRun(Context& context, std::shared_ptr<Environment> environment, ExecRequest request)
-      : context_(context), environment_(std::move(environment)), request_(std::move(request)),
+      : context_(context),
+        environment_(std::move(environment)),
+        request_(std::move(request)),
         prover_(std::make_shared<TreePeerProver>()) {}
 
   Result<int> run() {
@@ -59,11 +61,13 @@ class ExecRun {
     if (auto said = say_authority(); !said) return said.error();
     prepare_environment();
     auto child = start_child(request_.command, *environment_, [this](const Child& started) {
-      tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks, std::vector<pid_t>{helper_->pid()});
+      tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks,
+                                                std::vector<pid_t>{helper_->pid()});
       prover_->serve(tree_);
     });
     if (!child) return child.error();
-    const auto end = wait_for_child(*child, {[this] { runtime_->on_relay([](broker::Broker& b) { b.check_now(); }); }, {}});
+    const auto end = wait_for_child(
+        *child, {[this] { runtime_->on_relay([](broker::Broker& b) { b.check_now(); }); }, {}});
     after_child();
     return end.exit_code;
   }
@@ -145,7 +149,8 @@ class ExecRun {
     door.token = make_token(context_.randomness);
     std::array<std::uint8_t, 16> salt{};
     context_.randomness.fill(salt);
-    door.route->run_token = crypto::make_scram_verifier_from_password(door.token, salt, dsn::scram_iterations(target.dialect));
+    door.route->run_token =
+        crypto::make_scram_verifier_from_password(door.token, salt, dsn::scram_iterations(target.dialect));
     context_.logger.write(LogLevel::info, "listening on loopback TCP with a run token",
                           {{"variable", target.variable}, {"port", static_cast<std::int64_t>(port)}});
     return listener;
@@ -166,7 +171,8 @@ class ExecRun {
     if (!outcome) {
       if (is_final(outcome.error().code)) return outcome.error();
       const auto text = describe(outcome.error());
-      context_.logger.write(LogLevel::warning, "not ready yet", {{"variable", target.variable}, {"why", text}});
+      context_.logger.write(LogLevel::warning, "not ready yet",
+                            {{"variable", target.variable}, {"why", text}});
       return {};
     }
     if (target.target.databases.empty() && !(*outcome)->endpoint.database.empty()) {
@@ -174,9 +180,10 @@ class ExecRun {
     }
     const auto& role = target.target.roles.at(target.role);
     if ((*outcome)->credential->lease && role.run_as.empty()) {
-      context_.logger.write(LogLevel::warning,
-                            "a dynamic credential without run_as: what it creates belongs to a user that will be dropped",
-                            {{"variable", target.variable}, {"fix", "add run_as=ROLE"}});
+      context_.logger.write(
+          LogLevel::warning,
+          "a dynamic credential without run_as: what it creates belongs to a user that will be dropped",
+          {{"variable", target.variable}, {"fix", "add run_as=ROLE"}});
     }
     return {};
   }
@@ -212,8 +219,9 @@ class ExecRun {
   }
 
   void set_libpq_variables(const ExecTarget& target, const Door& door) {
-    for (const char* name : {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
-                             "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
+    for (const char* name :
+         {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
+          "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
       environment_->remove(name);
     }
     environment_->set("PGUSER", target.shown_user);
@@ -247,10 +255,15 @@ class ExecRun {
     }
     if (left.empty()) return {};
     if (request_.strict) {
-      return Error{ErrorCode::denied, Hop::child, "--strict", "the child could ask for secrets by itself:" + left,
-                   "Remove them, or run without --strict", {}};
+      return Error{ErrorCode::denied,
+                   Hop::child,
+                   "--strict",
+                   "the child could ask for secrets by itself:" + left,
+                   "Remove them, or run without --strict",
+                   {}};
     }
-    context_.logger.write(LogLevel::warning, "the child can still ask for secrets by itself", {{"with", left.substr(1)}});
+    context_.logger.write(LogLevel::warning, "the child can still ask for secrets by itself",
+                          {{"with", left.substr(1)}});
     return {};
   }
 
@@ -259,10 +272,12 @@ class ExecRun {
     if (members.empty()) return;
     std::string who;
     for (const auto& member : members) {
-      who += (who.empty() ? "" : ", ") + std::to_string(member.pid) + " (" + net::executable_of(member.pid) + ")";
+      who += (who.empty() ? "" : ", ") + std::to_string(member.pid) + " (" + net::executable_of(member.pid) +
+             ")";
     }
     if (request_.wait_all) {
-      context_.logger.write(LogLevel::info, "the command has ended; still serving its descendants", {{"processes", who}});
+      context_.logger.write(LogLevel::info, "the command has ended; still serving its descendants",
+                            {{"processes", who}});
       wait_for_tree(*tree_);
     } else {
       context_.logger.write(LogLevel::warning, "the command has ended; its descendants lose the database",
@@ -283,7 +298,8 @@ class ExecRun {
 
 int exit_code_of(const Error& error) {
   if (error.hop == Hop::child && error.code == ErrorCode::not_found) return exit_not_found;
-  if (error.hop == Hop::child && error.code == ErrorCode::denied && error.where != "--strict") return exit_not_executable;
+  if (error.hop == Hop::child && error.code == ErrorCode::denied && error.where != "--strict")
+    return exit_not_executable;
   return exit_our_error;
 }
 

@@ -39,7 +39,8 @@ Result<std::uint16_t> parse_port(const std::string& variable, const std::string&
   return port;
 }
 
-Result<void> read_tls(const std::string& variable, secrets::Reference& reference, TlsPolicy& tls, WallTime now) {
+Result<void> read_tls(const std::string& variable, secrets::Reference& reference, TlsPolicy& tls,
+                      WallTime now) {
   if (const auto mode = take(reference, "sslmode"); !mode.empty()) {
     auto parsed = parse_tls_mode(mode);
     if (!parsed) return parsed.error();
@@ -64,7 +65,8 @@ std::string last_part(const std::string& path) { return path.substr(path.rfind('
 
 }  // namespace
 
-Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& given, WallTime now) {
+Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& given,
+                                         WallTime now) {
   auto reference = given;
   ExecTarget made;
   made.variable = variable;
@@ -89,7 +91,8 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   } else if (!port_text.empty()) {
     return wrong(variable, "port is given without host", "Add host=db.example.com");
   }
-  if (auto database = take(reference, "dbname"); !database.empty()) target.databases.push_back(std::move(database));
+  if (auto database = take(reference, "dbname"); !database.empty())
+    target.databases.push_back(std::move(database));
   if (const auto tls = read_tls(variable, reference, target.tls, now); !tls) return tls.error();
 
   Role role;
@@ -100,7 +103,8 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   role.login_reason = take(reference, "login_reason");
   for (const auto& method : role.login_methods) {
     if (method != "password" && method != "md5") {
-      return wrong(variable, "login_methods=" + method + " is unknown", "Known are password and md5; SCRAM needs no mention");
+      return wrong(variable, "login_methods=" + method + " is unknown",
+                   "Known are password and md5; SCRAM needs no mention");
     }
   }
   if (!role.login_methods.empty() && role.login_reason.empty()) {
@@ -108,7 +112,9 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   }
   if (const auto dialect = take(reference, "dialect"); !dialect.empty()) {
     const auto known = dsn::dialect_of(dialect.find(':') == std::string::npos ? dialect + "://" : dialect);
-    if (!known) return wrong(variable, "dialect=" + dialect + " is unknown", "Write dialect=jdbc:postgresql, postgresql, postgresql+asyncpg, …");
+    if (!known)
+      return wrong(variable, "dialect=" + dialect + " is unknown",
+                   "Write dialect=jdbc:postgresql, postgresql, postgresql+asyncpg, …");
     made.dialect = *known;
   }
   role.auth = secrets::to_string(reference);
@@ -124,9 +130,14 @@ Result<ExecTarget> target_from_config(const std::string& variable, const config:
   const auto found = config.targets.find(name);
   if (found == config.targets.end()) {
     std::string known;
-    for (const auto& [target_name, target] : config.targets) known += (known.empty() ? "" : ", ") + target_name;
-    return Error{ErrorCode::bad_config, Hop::config, config.file, "has no target \"" + name + "\"",
-                 known.empty() ? "Add it under targets:" : "Its targets are: " + known, {}};
+    for (const auto& [target_name, target] : config.targets)
+      known += (known.empty() ? "" : ", ") + target_name;
+    return Error{ErrorCode::bad_config,
+                 Hop::config,
+                 config.file,
+                 "has no target \"" + name + "\"",
+                 known.empty() ? "Add it under targets:" : "Its targets are: " + known,
+                 {}};
   }
   ExecTarget made;
   made.variable = variable;
@@ -137,9 +148,12 @@ Result<ExecTarget> target_from_config(const std::string& variable, const config:
   if (role == made.target.roles.end() || (role_name.empty() && made.target.roles.size() > 1)) {
     std::string known;
     for (const auto& [one, unused] : made.target.roles) known += (known.empty() ? "" : ", ") + one;
-    return Error{ErrorCode::bad_config, Hop::config, name,
+    return Error{ErrorCode::bad_config,
+                 Hop::config,
+                 name,
                  role_name.empty() ? "has several roles" : "has no role \"" + role_name + "\"",
-                 "Choose one with --role: " + known, {}};
+                 "Choose one with --role: " + known,
+                 {}};
   }
   made.role = role->first;
   const auto reference = secrets::parse_reference(role->second.auth);

@@ -14,10 +14,10 @@ namespace sallyport::cli {
 
 /// One variable of the child that gets a connection string.
 struct ExecTarget {
-  std::string variable;            ///< "DATABASE_URL"; the target's name inside the broker, too
-  Target target;                   ///< one role, "default"; endpoints may be empty: the secret supplies them
+  std::string variable;  ///< "DATABASE_URL"; the target's name inside the broker, too
+  Target target;         ///< one role, "default"; endpoints may be empty: the secret supplies them
   std::string role = "default";
-  std::string shown_user;          ///< what PGUSER and the URL say; a claim, not an account
+  std::string shown_user;  ///< what PGUSER and the URL say; a claim, not an account
   dsn::Dialect dialect;
   std::string source_scheme;
 };
@@ -26,7 +26,8 @@ struct ExecTarget {
 /// run_as, dialect, tls_reason, tls_until, login_methods, login_reason; all others are the source's.
 ///
 /// Errors  bad_config, hop reference or config: what is missing or wrong, what to write.
-Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& reference, WallTime now);
+Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& reference,
+                                         WallTime now);
 
 /// A target of the configuration, by name.
 Result<ExecTarget> target_from_config(const std::string& variable, const config::Config& config,

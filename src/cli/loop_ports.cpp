@@ -54,7 +54,8 @@ void DriverRunner::run(std::unique_ptr<Conversation> conversation, DoneCallback 
   });
 }
 
-void DriverConnector::connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) {
+void DriverConnector::connect(broker::ConnectRequest request,
+                              std::function<void(Result<broker::Connected>)> done) {
   postgres::ClientLoginRequest login;
   login.user = request.user;
   login.database = request.database;
@@ -64,24 +65,25 @@ void DriverConnector::connect(broker::ConnectRequest request, std::function<void
   login.methods = request.methods;
   net::Dial dial{request.reach->endpoint.host, request.reach->endpoint.port, std::nullopt, request.reach->tls,
                  request.generation->credential};
-  driver_.run_connected(
-      std::move(dial), std::make_unique<postgres::ClientLogin>(std::move(login)), limits::upstream_login_deadline,
-      [this, done](net::RunResult result) {
-        auto kept = std::make_shared<net::RunResult>(std::move(result));
-        relay_loop_.post([this, kept, done] {
-          if (!kept->outcome) return done(kept->outcome.error());
-          broker::Connected connected;
-          connected.greeting = static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
-          connected.address = address_of_peer(kept->stream->fd());
-          kept->stream->attach(relay_loop_);
-          connected.stream = std::move(kept->stream);
-          done(std::move(connected));
-        });
-      });
+  driver_.run_connected(std::move(dial), std::make_unique<postgres::ClientLogin>(std::move(login)),
+                        limits::upstream_login_deadline, [this, done](net::RunResult result) {
+                          auto kept = std::make_shared<net::RunResult>(std::move(result));
+                          relay_loop_.post([this, kept, done] {
+                            if (!kept->outcome) return done(kept->outcome.error());
+                            broker::Connected connected;
+                            connected.greeting =
+                                static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
+                            connected.address = address_of_peer(kept->stream->fd());
+                            kept->stream->attach(relay_loop_);
+                            connected.stream = std::move(kept->stream);
+                            done(std::move(connected));
+                          });
+                        });
 }
 
 void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) {
-  net::Dial dial{order.reach->endpoint.host, order.reach->endpoint.port, order.address, order.reach->tls, nullptr};
+  net::Dial dial{order.reach->endpoint.host, order.reach->endpoint.port, order.address, order.reach->tls,
+                 nullptr};
   auto conversation = std::make_unique<postgres::CancelConversation>(
       postgres::CancelRequest{order.pid, std::move(order.key)}, tls_of(*order.reach));
   driver_.run_connected(std::move(dial), std::move(conversation), cancel_deadline,

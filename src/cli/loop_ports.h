@@ -39,7 +39,8 @@ class DriverRunner final : public credentials::Runner {
 /// Logs in on the login loop, hands the connection to the relay loop.
 class DriverConnector final : public broker::Connector {
  public:
-  DriverConnector(net::Driver& driver, net::EpollLoop& relay_loop) : driver_(driver), relay_loop_(relay_loop) {}
+  DriverConnector(net::Driver& driver, net::EpollLoop& relay_loop)
+      : driver_(driver), relay_loop_(relay_loop) {}
   void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override;
   void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override;
 

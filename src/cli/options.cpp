@@ -23,8 +23,12 @@ Result<void> make_directories(const std::string& path) {
     at = std::min(path.find('/', at), path.size());
     const auto part = path.substr(0, at);
     if (mkdir(part.c_str(), 0700) != 0 && errno != EEXIST) {
-      return Error{ErrorCode::bad_config, Hop::trail, part, std::string{"cannot be made: "} + std::strerror(errno),
-                   "Set XDG_STATE_HOME to a directory that you may write to", {}};
+      return Error{ErrorCode::bad_config,
+                   Hop::trail,
+                   part,
+                   std::string{"cannot be made: "} + std::strerror(errno),
+                   "Set XDG_STATE_HOME to a directory that you may write to",
+                   {}};
     }
   }
   return {};

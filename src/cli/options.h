@@ -22,7 +22,7 @@ void add_global_options(CLI::App& app, Context& context);
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code);
 
 struct Settings {
-  std::optional<config::Config> config;   ///< none: no configuration file
+  std::optional<config::Config> config;  ///< none: no configuration file
   config::Audit audit;
   std::string state_directory;
 };

@@ -19,7 +19,9 @@ std::thread start_loop(net::EpollLoop& loop, const char* name) {
   }};
 }
 
-std::string plain_variable(const Environment& environment, const std::string& name) { return environment.plain(name); }
+std::string plain_variable(const Environment& environment, const std::string& name) {
+  return environment.plain(name);
+}
 
 }  // namespace
 
@@ -31,14 +33,18 @@ std::string default_state_directory(const Environment& environment) {
 }
 
 Runtime::Runtime(Context& context, RuntimeOptions options)
-    : context_(context), options_(std::move(options)), registry_(secrets::register_all()),
-      journal_(std::make_unique<credentials::NullLeaseJournal>()), relay_loop_(context.clock),
+    : context_(context),
+      options_(std::move(options)),
+      registry_(secrets::register_all()),
+      journal_(std::make_unique<credentials::NullLeaseJournal>()),
+      relay_loop_(context.clock),
       login_loop_(context.clock) {
   const auto environment = options_.environment;
-  const auto settings = net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
-    if (!environment->has(name)) return std::nullopt;
-    return plain_variable(*environment, name);
-  });
+  const auto settings =
+      net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
+        if (!environment->has(name)) return std::nullopt;
+        return plain_variable(*environment, name);
+      });
   driver_ = std::make_unique<net::Driver>(net::DriverServices{
       login_loop_, context_.clock, context_.randomness, dns_lane_, http_lane_, file_lane_, helper_lane_,
       std::make_shared<net::HttpClient>(std::move(const_cast<net::HttpSettings&>(settings))), options_.helper,
@@ -69,7 +75,8 @@ Result<void> Runtime::open_trail() {
   }
   if (options_.audit.mode == config::AuditMode::required) return sink.error();
   const auto text = describe(sink.error());
-  context_.logger.write(LogLevel::warning, "there is no audit trail (audit.mode: best-effort)", {{"error", text}});
+  context_.logger.write(LogLevel::warning, "there is no audit trail (audit.mode: best-effort)",
+                        {{"error", text}});
   return {};
 }
 
@@ -118,13 +125,18 @@ Result<void> Runtime::open_target(const Target& target) {
     if (!reference) return reference.error();
     const auto* source = registry_.find(reference->scheme);
     if (source == nullptr) {
-      return Error{ErrorCode::bad_config, Hop::reference, reference->scheme + ":", "is not in this version",
-                   "Use vault:, file:, env:, systemd: or exec:", {}};
+      return Error{ErrorCode::bad_config,
+                   Hop::reference,
+                   reference->scheme + ":",
+                   "is not in this version",
+                   "Use vault:, file:, env:, systemd: or exec:",
+                   {}};
     }
     auto session = source->open(*reference);
     if (!session) return session.error();
     const bool watched = reference->scheme == "file" || reference->scheme == "systemd";
-    opening->roles.push_back({role, std::move(*session), watched ? options_.file_poll : Duration{std::chrono::minutes{5}}});
+    opening->roles.push_back(
+        {role, std::move(*session), watched ? options_.file_poll : Duration{std::chrono::minutes{5}}});
   }
   on_relay([&](broker::Broker& broker) { broker.open_target(std::move(*opening)); });
   return {};
@@ -133,8 +145,9 @@ Result<void> Runtime::open_target(const Target& target) {
 void Runtime::listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker& broker) {
     acceptors_[route->route.name].push_back(std::make_unique<net::Acceptor>(
-        std::move(listener), relay_loop_,
-        [&broker, route](std::unique_ptr<net::SocketStream> client) { broker.accept(std::move(client), route); }));
+        std::move(listener), relay_loop_, [&broker, route](std::unique_ptr<net::SocketStream> client) {
+          broker.accept(std::move(client), route);
+        }));
   });
 }
 

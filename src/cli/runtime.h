@@ -24,8 +24,8 @@ namespace sallyport::cli {
 
 struct RuntimeOptions {
   config::Audit audit;
-  std::string state_directory;                ///< lease journals; empty: none are kept
-  std::shared_ptr<net::Helper> helper;        ///< null: no `exec:`
+  std::string state_directory;          ///< lease journals; empty: none are kept
+  std::shared_ptr<net::Helper> helper;  ///< null: no `exec:`
   std::shared_ptr<const Environment> environment;
   Duration file_poll = std::chrono::seconds{3};
 };
@@ -91,7 +91,7 @@ class Runtime {
   std::unique_ptr<DriverConnector> connector_;
   std::unique_ptr<broker::TrailGate> gate_;
   std::unique_ptr<broker::Broker> broker_;
-  std::map<std::string, std::vector<std::unique_ptr<net::Acceptor>>> acceptors_;   // by route; relay loop's
+  std::map<std::string, std::vector<std::unique_ptr<net::Acceptor>>> acceptors_;  // by route; relay loop's
   std::thread relay_thread_;
   std::thread login_thread_;
 };

@@ -96,7 +96,7 @@ class Service {
     const auto* local = std::get_if<UnixListen>(&route.listen);
     if (local == nullptr) {
       return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
-                   "Listen on unix:DIR", {}};
+                   "Listen on unix:DIR",  {}};
     }
     auto directory = directories_.find(local->directory);
     if (directory == directories_.end()) {
@@ -114,12 +114,13 @@ class Service {
     for (const auto& [name, target] : settings_.config->targets) {
       for (const auto& [role_name, role] : target.roles) {
         runtime_->on_relay([&, target_name = name, role = role_name](broker::Broker& broker) {
-          broker.warm(target_name, role, {}, [this, target_name, role](Result<credentials::GenerationPtr> generation) {
-            if (generation) return;
-            const auto text = describe(generation.error());
-            context_.logger.write(LogLevel::warning, "a credential cannot be fetched yet",
-                                  {{"target", target_name}, {"role", role}, {"why", text}});
-          });
+          broker.warm(target_name, role, {},
+                      [this, target_name, role](Result<credentials::GenerationPtr> generation) {
+                        if (generation) return;
+                        const auto text = describe(generation.error());
+                        context_.logger.write(LogLevel::warning, "a credential cannot be fetched yet",
+                                              {{"target", target_name}, {"role", role}, {"why", text}});
+                      });
         });
       }
     }
@@ -150,7 +151,8 @@ class Service {
     for (const auto& [name, target] : fresh.targets) {
       if (auto opened = runtime_->open_target(target); !opened) {
         const auto text = describe(opened.error());
-        context_.logger.write(LogLevel::error, "a target could not be opened", {{"target", name}, {"why", text}});
+        context_.logger.write(LogLevel::error, "a target could not be opened",
+                              {{"target", name}, {"why", text}});
       }
     }
     for (const auto& route : settings_.config->routes) runtime_->stop_listening(route.name);
@@ -158,7 +160,8 @@ class Service {
     for (const auto& route : fresh.routes) {
       if (auto opened = open_route(route); !opened) {
         const auto text = describe(opened.error());
-        context_.logger.write(LogLevel::error, "a route could not be opened", {{"route", route.name}, {"why", text}});
+        context_.logger.write(LogLevel::error, "a route could not be opened",
+                              {{"route", route.name}, {"why", text}});
       }
     }
     for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
@@ -207,8 +210,12 @@ int run_serve(Context& context, const std::vector<std::string>& arguments) {
     return exit_error;
   }
   if (!settings->config) {
-    print_error({ErrorCode::bad_config, Hop::config, "serve", "there is no configuration file",
-                 "Name it with -c sallyport.yaml; docs/configuration.md has an example", {}});
+    print_error({ErrorCode::bad_config,
+                 Hop::config,
+                 "serve",
+                 "there is no configuration file",
+                 "Name it with -c sallyport.yaml; docs/configuration.md has an example",
+                 {}});
     return exit_error;
   }
   Service service{context, context.environment, std::move(*settings)};

@@ -16,7 +16,8 @@ constexpr auto pause_for = std::chrono::milliseconds{100};
 
 }  // namespace
 
-Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop, std::function<void(std::unique_ptr<SocketStream>)> on_accept)
+Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop,
+                   std::function<void(std::unique_ptr<SocketStream>)> on_accept)
     : listener_(std::move(listener)), loop_(loop), on_accept_(std::move(on_accept)) {
   watch_ = loop_.watch_level(listener_.get(), *this);
 }

@@ -33,17 +33,22 @@ void tune(int fd) {
 
 Error connect_failure(const Address& address, int number) {
   const auto refused = number == ECONNREFUSED || number == ENOENT;
-  return {ErrorCode::retry_later, Hop::tcp, address.to_string(),
+  return {ErrorCode::retry_later,
+          Hop::tcp,
+          address.to_string(),
           refused ? "connection refused: nothing listens there" : std::strerror(number),
           refused ? "Start the database server, or correct host and port"
-                  : "Check the route and the firewall between here and the database server", {}};
+                  : "Check the route and the firewall between here and the database server",
+          {}};
 }
 
 }  // namespace
 
 ConversationRun::ConversationRun(std::shared_ptr<DriverServices> services, std::shared_ptr<Pbkdf2Memo> memo,
                                  std::unique_ptr<Conversation> conversation, Driver::DoneCallback done)
-    : services_(std::move(services)), memo_(std::move(memo)), conversation_(std::move(conversation)),
+    : services_(std::move(services)),
+      memo_(std::move(memo)),
+      conversation_(std::move(conversation)),
       done_(std::move(done)) {}
 
 void ConversationRun::start(Duration deadline) {
@@ -67,10 +72,13 @@ void ConversationRun::start_connected(Dial dial, Duration deadline) {
 void ConversationRun::arm(Duration deadline) {
   deadline_length_ = deadline;
   deadline_ = services_->loop.after(deadline, [self = shared_from_this()] {
-    self->finish(Error{ErrorCode::timed_out, self->hop_, self->dial_.host,
+    self->finish(Error{ErrorCode::timed_out,
+                       self->hop_,
+                       self->dial_.host,
                        "no answer within " + format_duration(self->deadline_length_) + " while waiting for " +
                            self->waiting_for_,
-                       "Check that the server is up and reachable", {}});
+                       "Check that the server is up and reachable",
+                       {}});
   });
 }
 
@@ -101,8 +109,12 @@ void ConversationRun::connect_next() {
   waiting_for_ = "a connection to " + address.to_string();
   UniqueFd fd{socket(address.family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0)};
   if (!fd.valid()) {
-    finish(Error{ErrorCode::retry_later, Hop::tcp, address.to_string(), std::strerror(errno),
-                 "Raise the limit of open files", {}});
+    finish(Error{ErrorCode::retry_later,
+                 Hop::tcp,
+                 address.to_string(),
+                 std::strerror(errno),
+                 "Raise the limit of open files",
+                 {}});
     return;
   }
   tune(fd.get());
@@ -163,7 +175,7 @@ void ConversationRun::perform(Send action) {
   }
   unsent_.insert(unsent_.end(), action.bytes.begin(), action.bytes.end());
   waiting_for_ = "the server's answer";
-  seen_input_ = 0;   // what came meanwhile may already be the answer
+  seen_input_ = 0;  // what came meanwhile may already be the answer
   phase_ = Phase::waiting_for_input;
   flush();
   if (done_ && phase_ == Phase::waiting_for_input) deliver_input();
@@ -192,13 +204,21 @@ void ConversationRun::deliver_input() {
 
 void ConversationRun::perform(StartTls action) {
   if (dial_.tls == nullptr) {
-    finish(Error{ErrorCode::bad_config, Hop::tls, dial_.host, "TLS is switched off for this target",
-                 "Set tls.mode: verify-full", {}});
+    finish(Error{ErrorCode::bad_config,
+                 Hop::tls,
+                 dial_.host,
+                 "TLS is switched off for this target",
+                 "Set tls.mode: verify-full",
+                 {}});
     return;
   }
   if (!input_.empty()) {
-    finish(Error{ErrorCode::peer_misbehaved, Hop::tls, dial_.host, "the server sent bytes before TLS began",
-                 "Somebody may be tampering with the connection", {}});
+    finish(Error{ErrorCode::peer_misbehaved,
+                 Hop::tls,
+                 dial_.host,
+                 "the server sent bytes before TLS began",
+                 "Somebody may be tampering with the connection",
+                 {}});
     return;
   }
   hop_ = Hop::tls;
@@ -221,7 +241,8 @@ void ConversationRun::step_handshake() {
       return;
     case IoStatus::would_block: return;
     default:
-      finish(explain_handshake_failure(stream_->ssl(), dial_.tls->policy(), dial_.host, services_->clock.now()));
+      finish(
+          explain_handshake_failure(stream_->ssl(), dial_.tls->policy(), dial_.host, services_->clock.now()));
   }
 }
 
@@ -240,8 +261,12 @@ void ConversationRun::on_lane(Lane& lane, const char* what, std::function<Event(
     });
   });
   if (!accepted) {
-    finish(Error{ErrorCode::retry_later, hop_, {}, std::string{"too many "} + what + " are waiting already",
-                 "Wait, and look for a source that does not answer", {}});
+    finish(Error{ErrorCode::retry_later,
+                 hop_,
+                 {},
+                 std::string{"too many "} + what + " are waiting already",
+                 "Wait, and look for a source that does not answer",
+                 {}});
   }
 }
 
@@ -280,16 +305,21 @@ void ConversationRun::perform(ReadVariable action) { resume(VariableRead{service
 
 void ConversationRun::perform(RunProgram action) {
   if (services_->helper == nullptr) {
-    resume(ActionFailed{Error{ErrorCode::bad_config, Hop::secret_source, "exec", "programs are not run here",
-                              "Use -e VAR=exec:… or a configuration file", {}}});
+    resume(ActionFailed{Error{ErrorCode::bad_config,
+                              Hop::secret_source,
+                              "exec",
+                              "programs are not run here",
+                              "Use -e VAR=exec:… or a configuration file",
+                              {}}});
     return;
   }
   waiting_for_ = "the program " + (action.argv.empty() ? std::string{} : action.argv.front());
-  on_lane(services_->helper_lane, "programs", [helper = services_->helper, action = std::move(action)]() -> Event {
-    auto ended = helper->run(action);
-    if (!ended) return ActionFailed{ended.error()};
-    return std::move(*ended);
-  });
+  on_lane(services_->helper_lane, "programs",
+          [helper = services_->helper, action = std::move(action)]() -> Event {
+            auto ended = helper->run(action);
+            if (!ended) return ActionFailed{ended.error()};
+            return std::move(*ended);
+          });
 }
 
 void ConversationRun::perform(WaitUntil action) {
@@ -298,11 +328,18 @@ void ConversationRun::perform(WaitUntil action) {
                                 [self = shared_from_this()] { self->resume(Woken{}); });
 }
 
-void ConversationRun::perform(ComputePbkdf2 action) { resume(Computed{memo_->compute(action, dial_.credential)}); }
+void ConversationRun::perform(ComputePbkdf2 action) {
+  resume(Computed{memo_->compute(action, dial_.credential)});
+}
 
 void ConversationRun::perform(Done) {
   if (stream_ != nullptr && !input_.empty()) {
-    finish(Error{ErrorCode::peer_misbehaved, Hop::login, dial_.host, "the server sent more than its greeting", {}, {}});
+    finish(Error{ErrorCode::peer_misbehaved,
+                 Hop::login,
+                 dial_.host,
+                 "the server sent more than its greeting",
+                 {},
+                 {}});
     return;
   }
   finish({});
@@ -331,7 +368,8 @@ void ConversationRun::read_more() {
     if (result.status != IoStatus::ok) {
       // TLS 1.3: a server that refuses our client certificate says so only here.
       if (result.status == IoStatus::failed && stream_->ssl() != nullptr) {
-        finish(explain_handshake_failure(stream_->ssl(), dial_.tls->policy(), dial_.host, services_->clock.now()));
+        finish(explain_handshake_failure(stream_->ssl(), dial_.tls->policy(), dial_.host,
+                                         services_->clock.now()));
         return;
       }
       peer_closed_ = true;

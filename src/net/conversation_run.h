@@ -52,7 +52,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   std::unique_ptr<Conversation> conversation_;
   Driver::DoneCallback done_;
   Dial dial_;
-  std::shared_ptr<Result<std::vector<Address>>> resolved_;   // set while a look-up is under way
+  std::shared_ptr<Result<std::vector<Address>>> resolved_;  // set while a look-up is under way
   std::vector<Address> addresses_;
   std::size_t next_address_ = 0;
   std::optional<Error> last_connect_error_;
@@ -61,9 +61,9 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   WipedBytes unsent_;
   std::size_t sent_ = 0;
   bool peer_closed_ = false;
-  std::size_t seen_input_ = 0;       // unread bytes when the conversation last asked for more
+  std::size_t seen_input_ = 0;  // unread bytes when the conversation last asked for more
   Phase phase_ = Phase::idle;
-  std::string waiting_for_;          // named by the deadline's message
+  std::string waiting_for_;  // named by the deadline's message
   Hop hop_ = Hop::secret_source;
   TimerId deadline_;
   TimerId wake_;

@@ -19,8 +19,8 @@ bool send_unix_datagram(const std::string& path, std::string_view text) {
   const UniqueFd fd{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
   if (!fd.valid()) return false;
   const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  return sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address), size) ==
-         static_cast<ssize_t>(text.size());
+  return sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
+                size) == static_cast<ssize_t>(text.size());
 }
 
 }  // namespace sallyport::net

@@ -6,7 +6,8 @@
 namespace sallyport::net {
 
 Driver::Driver(DriverServices services)
-    : services_(std::make_shared<DriverServices>(std::move(services))), memo_(std::make_shared<Pbkdf2Memo>()) {}
+    : services_(std::make_shared<DriverServices>(std::move(services))),
+      memo_(std::make_shared<Pbkdf2Memo>()) {}
 
 Driver::~Driver() = default;
 
@@ -19,7 +20,8 @@ void Driver::run_connected(Dial dial, std::unique_ptr<Conversation> conversation
                            DoneCallback done) {
   auto run = std::make_shared<ConversationRun>(services_, memo_, std::move(conversation), std::move(done));
   auto where = std::make_shared<Dial>(std::move(dial));
-  services_->loop.post([run = std::move(run), where, deadline] { run->start_connected(std::move(*where), deadline); });
+  services_->loop.post(
+      [run = std::move(run), where, deadline] { run->start_connected(std::move(*where), deadline); });
 }
 
 }  // namespace sallyport::net

@@ -32,7 +32,7 @@ struct DriverServices {
   Lane& file_lane;
   Lane& helper_lane;
   std::shared_ptr<const HttpClient> http;
-  std::shared_ptr<Helper> helper;   ///< null: `exec:` is refused
+  std::shared_ptr<Helper> helper;  ///< null: `exec:` is refused
   /// A variable of our initial environment. Called on the login loop.
   std::function<std::optional<Secret>(const std::string& name)> variable;
 };
@@ -41,15 +41,16 @@ struct DriverServices {
 struct Dial {
   std::string host;
   std::uint16_t port = 0;
-  std::optional<Address> address;                     ///< set: exactly there, without a lookup (cancel)
-  std::shared_ptr<const TlsContext> tls;              ///< null: StartTls is refused
-  std::shared_ptr<const Credential> credential;       ///< its client certificate, and whose PBKDF2 result may be kept
+  std::optional<Address> address;         ///< set: exactly there, without a lookup (cancel)
+  std::shared_ptr<const TlsContext> tls;  ///< null: StartTls is refused
+  std::shared_ptr<const Credential>
+      credential;  ///< its client certificate, and whose PBKDF2 result may be kept
 };
 
 struct RunResult {
   Result<void> outcome;
   std::unique_ptr<Conversation> conversation;
-  std::unique_ptr<SocketStream> stream;   ///< of a Dial that ended well: detached, no byte unread
+  std::unique_ptr<SocketStream> stream;  ///< of a Dial that ended well: detached, no byte unread
 };
 
 class Pbkdf2Memo;
@@ -63,7 +64,8 @@ class Driver {
 
   /// Thread-safe. `done` is called on the login loop.
   void run(std::unique_ptr<Conversation> conversation, Duration deadline, DoneCallback done);
-  void run_connected(Dial dial, std::unique_ptr<Conversation> conversation, Duration deadline, DoneCallback done);
+  void run_connected(Dial dial, std::unique_ptr<Conversation> conversation, Duration deadline,
+                     DoneCallback done);
 
  private:
   std::shared_ptr<DriverServices> services_;

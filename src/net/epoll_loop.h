@@ -25,7 +25,7 @@ class FdHandler {
 /// Names one registration; stays harmless after the descriptor's number is used again.
 struct Watch {
   std::uint32_t slot = 0;
-  std::uint32_t generation = 0;   ///< 0: not watched
+  std::uint32_t generation = 0;  ///< 0: not watched
 };
 
 class EpollLoop final : public Loop {
@@ -88,7 +88,7 @@ class EpollLoop final : public Loop {
   std::vector<std::function<void()>> turn_end_;
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
-  std::vector<std::function<void()>> posted_;   // guarded by mutex_
+  std::vector<std::function<void()>> posted_;  // guarded by mutex_
 };
 
 }  // namespace sallyport::net

@@ -25,7 +25,7 @@ class Pbkdf2Memo {
     unsigned iterations = 0;
     Secret salted;
   };
-  std::list<Entry> entries_;   // most recently used first
+  std::list<Entry> entries_;  // most recently used first
 };
 
 }  // namespace sallyport::net

@@ -4,8 +4,8 @@
 
 #include "net/epoll_loop.h"
 #include "net/fd.h"
-#include "net/stream.h"
 #include "net/ssl_handle.h"
+#include "net/stream.h"
 
 namespace sallyport::net {
 
@@ -51,10 +51,10 @@ class SocketStream final : public Stream, private FdHandler {
   EpollLoop* loop_ = nullptr;
   Watch watch_;
   StreamEvents* events_ = nullptr;
-  bool hung_up_ = false;              ///< the peer sends no more: read to the end whatever a read returns
+  bool hung_up_ = false;  ///< the peer sends no more: read to the end whatever a read returns
   bool write_blocked_ = false;
-  bool socket_drained_ = false;       ///< TLS: the last read(2) brought less than was asked for
-  bool read_wants_write_ = false;     ///< TLS: a read waits until we can write (key update)
+  bool socket_drained_ = false;    ///< TLS: the last read(2) brought less than was asked for
+  bool read_wants_write_ = false;  ///< TLS: a read waits until we can write (key update)
   bool write_wants_read_ = false;
   friend struct SocketBio;
 };

@@ -15,15 +15,15 @@ namespace sallyport::net {
 
 enum class IoStatus {
   ok,
-  would_block,   ///< nothing (more) now; an event will come
-  closed,        ///< reading: the peer sends no more
-  failed,        ///< the connection is broken; nothing more will come
+  would_block,  ///< nothing (more) now; an event will come
+  closed,       ///< reading: the peer sends no more
+  failed,       ///< the connection is broken; nothing more will come
 };
 
 struct IoResult {
   IoStatus status = IoStatus::ok;
   std::size_t bytes = 0;
-  bool more = false;       ///< reading: another read may yield bytes now, without an event
+  bool more = false;  ///< reading: another read may yield bytes now, without an event
 };
 
 class StreamEvents {

@@ -27,11 +27,12 @@ X509Ptr shared(X509* certificate) {
   return X509Ptr{certificate};
 }
 
-int verify_and_note(X509_STORE_CTX* store, void*) {
+int verify_and_note(X509_STORE_CTX* store, void* shared_notes) {
   const int verdict = X509_verify_cert(store);
   if (verdict > 0) return verdict;
   auto* ssl = static_cast<SSL*>(X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()));
-  auto* notes = ssl == nullptr ? nullptr : writable_notes(ssl);
+  auto* notes = static_cast<HandshakeNotes*>(shared_notes);
+  if (notes == nullptr && ssl != nullptr) notes = writable_notes(ssl);
   if (notes != nullptr) {
     notes->verify_result = X509_STORE_CTX_get_error(store);
     notes->depth = X509_STORE_CTX_get_error_depth(store);
@@ -52,6 +53,10 @@ int note_request(SSL* ssl, void*) {
 void take_notes(SSL_CTX* context) {
   SSL_CTX_set_cert_verify_callback(context, verify_and_note, nullptr);
   SSL_CTX_set_cert_cb(context, note_request, nullptr);
+}
+
+void take_notes(SSL_CTX* context, HandshakeNotes& notes) {
+  SSL_CTX_set_cert_verify_callback(context, verify_and_note, &notes);
 }
 
 const HandshakeNotes* notes_of(const SSL* ssl) {

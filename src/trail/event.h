@@ -12,27 +12,36 @@
 
 namespace sallyport::trail {
 
-enum class EventKind { broker_start, broker_stop, session_start, session_denied, session_end, credential, policy_changed, security };
+enum class EventKind {
+  broker_start,
+  broker_stop,
+  session_start,
+  session_denied,
+  session_end,
+  credential,
+  policy_changed,
+  security
+};
 
 /// Empty strings and absent numbers are left out of the record.
 struct Event {
   EventKind kind = EventKind::session_start;
   WallTime at;
-  std::string session;                     ///< id that joins start and end: 16 hex digits, unique per process
+  std::string session;  ///< id that joins start and end: 16 hex digits, unique per process
   std::string route, target, role, database;
-  std::string upstream_user;               ///< what the server saw, e.g. v-approle-…
+  std::string upstream_user;  ///< what the server saw, e.g. v-approle-…
   std::string lease_accessor;
   std::optional<std::uint64_t> generation;
   std::optional<std::int64_t> upstream_pid;
-  std::string upstream_address, local_address;   ///< "127.0.0.1:5432", our end
+  std::string upstream_address, local_address;  ///< "127.0.0.1:5432", our end
   std::string tls_protocol, tls_cipher, server_certificate_sha256;
-  std::string result;                      ///< "ok", "denied", "failed"
-  std::string reason;                      ///< why it was denied or ended: one clause
+  std::string result;  ///< "ok", "denied", "failed"
+  std::string reason;  ///< why it was denied or ended: one clause
   std::optional<double> duration_s;
   std::optional<std::uint64_t> bytes_to_server, bytes_to_client, transactions;
-  std::optional<std::uint64_t> count;      ///< of aggregated denials
-  std::map<std::string, std::string> verified;   ///< uid, gid, pid, executable, identity
-  std::map<std::string, std::string> claimed;    ///< user, application_name, database
+  std::optional<std::uint64_t> count;           ///< of aggregated denials
+  std::map<std::string, std::string> verified;  ///< uid, gid, pid, executable, identity
+  std::map<std::string, std::string> claimed;   ///< user, application_name, database
 };
 
 std::string_view name_of(EventKind kind);

@@ -32,8 +32,8 @@ class Sink {
 };
 
 struct Settings {
-  std::string directory;                    ///< the trail's; this writer makes a directory of its own below it
-  bool fsync_each_commit = false;           ///< audit.durability: power
+  std::string directory;           ///< the trail's; this writer makes a directory of its own below it
+  bool fsync_each_commit = false;  ///< audit.durability: power
   std::size_t segment_bytes_max = 64U << 20;
 
   /// Room kept for admitted sessions: with less than this (or an eighth of the file system, if that is

@@ -28,21 +28,25 @@ void SessionTracker::on_client_frame(char type) {
     case 'Q': expect(Kind::query); break;
     case 'F': expect(Kind::function_call); break;
     case 'S':
-      if (copy_in_) break;   // the server reads and ignores it
+      if (copy_in_) break;  // the server reads and ignores it
       skipping_to_sync_ = false;
       expect(Kind::sync);
       break;
-    case 'P':                // too large to keep
+    case 'P':  // too large to keep
       hidden_state_ = "statement_too_large";
       expect(Kind::parse);
       break;
     case 'C': expect(Kind::close); break;
-    case 'B': case 'D': case 'E': case 'H': expect(Kind::extended); break;
-    case 'c': case 'f':
-      if (!copy_in_ && !nothing_outstanding()) uncertain_ = true;   // ended before we saw it begin
+    case 'B':
+    case 'D':
+    case 'E':
+    case 'H': expect(Kind::extended); break;
+    case 'c':
+    case 'f':
+      if (!copy_in_ && !nothing_outstanding()) uncertain_ = true;  // ended before we saw it begin
       copy_in_ = false;
       break;
-    default: break;          // CopyData, and what the server will refuse
+    default: break;  // CopyData, and what the server will refuse
   }
 }
 
@@ -63,7 +67,7 @@ void SessionTracker::on_client_body(char type, Bytes body) {
         const auto name = text_up_to_zero(body.subspan(1));
         expect(Kind::close, {name.begin(), name.end()});
       } else {
-        expect(Kind::close, {0});   // a portal: no statement has a zero byte in its name
+        expect(Kind::close, {0});  // a portal: no statement has a zero byte in its name
       }
       break;
     default: on_client_frame(type);
@@ -87,7 +91,7 @@ void SessionTracker::on_server_frame(char type) {
     case '3': on_close_complete(); break;
     case 'E': on_error(); break;
     case 'G': on_copy_in(); break;
-    case 'W': uncertain_ = true; break;   // CopyBoth belongs to replication
+    case 'W': uncertain_ = true; break;  // CopyBoth belongs to replication
     default: break;
   }
 }
@@ -115,7 +119,7 @@ void SessionTracker::on_ready_for_query(char status) {
 
 void SessionTracker::on_error() {
   copy_in_ = false;
-  if (queue_head_ == queue_.size()) return;   // a FATAL out of the blue; the connection ends
+  if (queue_head_ == queue_.size()) return;  // a FATAL out of the blue; the connection ends
   const auto front = queue_[queue_head_].kind;
   if (front == Kind::query || front == Kind::function_call || front == Kind::sync) return;
   // In the extended protocol the server now discards all messages up to a Sync.

@@ -29,11 +29,11 @@ class SessionTracker {
 
   [[nodiscard]] bool wants_client_body(char type, std::uint32_t body_bytes) const;
   void on_client_frame(char type);
-  void on_client_body(char type, Bytes body);   ///< instead of on_client_frame, when the body was wanted
+  void on_client_body(char type, Bytes body);  ///< instead of on_client_frame, when the body was wanted
 
   [[nodiscard]] static bool wants_server_body(char type, std::uint32_t body_bytes);
   void on_server_frame(char type);
-  void on_server_body(char type, Bytes body);   ///< instead of on_server_frame, when the body was wanted
+  void on_server_body(char type, Bytes body);  ///< instead of on_server_frame, when the body was wanted
 
   /// Nothing outstanding, no transaction open, bookkeeping certain: the connection may change owner.
   [[nodiscard]] bool at_boundary() const {
@@ -58,7 +58,7 @@ class SessionTracker {
   enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close };
   struct Expected {
     Kind kind = Kind::query;
-    std::vector<std::uint8_t> body;   // parse: the whole body; close: the statement's name
+    std::vector<std::uint8_t> body;  // parse: the whole body; close: the statement's name
   };
 
   void expect(Kind kind, std::vector<std::uint8_t> body = {});
@@ -72,10 +72,10 @@ class SessionTracker {
   void inspect(std::string_view text);
   void drop_front();
 
-  std::vector<Expected> queue_;        // [queue_head_, end) is outstanding; cleared when it runs empty
+  std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
   std::size_t queue_head_ = 0;
   TransactionStatus status_ = TransactionStatus::idle;
-  bool skipping_to_sync_ = false;      // the server discards messages until Sync, and none is queued
+  bool skipping_to_sync_ = false;  // the server discards messages until Sync, and none is queued
   bool copy_in_ = false;
   bool uncertain_ = false;
   std::uint64_t transactions_ = 0;
