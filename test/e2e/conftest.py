@@ -48,7 +48,7 @@ def pending():
 def pytest_collection_modifyitems(items):
     entries = [] if os.environ.get("SALLYPORT_PENDING") else pending()
     for item in items:
-        name = item.nodeid.split("/")[-1]
+        name = item.path.name + "::" + item.nodeid.split("::", 1)[1]
         for pattern, reason in entries:
             if name == pattern or name.startswith(pattern + "::") or name.startswith(pattern + "["):
                 item.add_marker(pytest.mark.skip(reason=f"pending: {reason}"))

@@ -60,6 +60,18 @@ def test_a_denial_is_a_row(service, sallyport):
     assert rows and rows[-1]["result"] == "denied" and rows[-1]["reason"]
 
 
+def fill(path):
+    """Writes until the file system is full."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        while os.write(descriptor, b"x" * 4096):
+            pass
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
 @pytest.fixture
 def small_disk(sallyport):
     """A file system of 1 MB for the trail."""
@@ -77,13 +89,7 @@ def test_a_full_disk_refuses_new_sessions_and_lets_live_ones_go_on(small_disk, s
     live = it.psycopg(autocommit=True)
     live.execute("SELECT 1")
     filler = os.path.join(small_disk, "filler")
-    with open(filler, "wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    fill(filler)
     with pg.log_since() as read:
         def refused():
             done = it.psql("SELECT 1")
@@ -103,13 +109,7 @@ def test_best_effort_is_a_choice(small_disk, service):
     it = service()
     it.rewrite('audit: {', 'audit: {mode: best-effort, ')
     it.start()
-    with open(os.path.join(small_disk, "filler"), "wb") as file:
-        try:
-            while True:
-                file.write(b"x" * 4096)
-                file.flush()
-        except OSError:
-            pass
+    fill(os.path.join(small_disk, "filler"))
     assert it.psql("SELECT 'in'").stdout == "in\n"
     it.stop()
 

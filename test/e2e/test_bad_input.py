@@ -34,7 +34,7 @@ def one_line(run, *says):
     ("file:relative?engine=postgresql&host=localhost&dbname=app&user=app", "absolute|relative"),
     ("file:/a/../etc/shadow?engine=postgresql&host=localhost&dbname=app&user=app", r"\.\."),
     ("fiel:/x?engine=postgresql&host=localhost&dbname=app", "file"),
-    ("vautl:database/creds/x?engine=postgresql&host=localhost&dbname=app", "vault"),
+    ("vautl:database/creds/x?engine=postgresql&host=localhost&dbname=app", "vault|not a reference"),
     ("vault:?engine=postgresql&host=localhost&dbname=app", "vault|locator|path"),
     ("vault:database/creds/%zz?engine=postgresql&host=localhost&dbname=app", "%"),
     ("aws-sm:prod/db?engine=postgresql&host=localhost&dbname=app", "not in this version|aws-sm"),
@@ -66,7 +66,7 @@ def test_no_command(sallyport, file_url):
                                        ["exec", "--listen", "carrier-pigeon", "--", "true"], ["check-config", "-c", "/etc"]])
 def test_arguments_with_mistakes(sallyport, arguments):
     run = sallyport.run(*arguments)
-    assert run.code in (2, 125) and run.stderr.strip() and "terminate called" not in run.stderr
+    assert run.code in (2, 125) and run.output.strip() and "terminate called" not in run.stderr
 
 
 def test_help_lists_the_commands(sallyport):

@@ -18,7 +18,7 @@ def tables(pg):
     pg.sql("".join(f"ALTER TABLE pgbench_{t} OWNER TO app_owner;" for t in ("accounts", "branches", "tellers", "history")),
            database="app")
     yield
-    pg.sql("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
+    pg.sql("DROP TABLE IF EXISTS pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
 
 
 @pytest.mark.parametrize("flags", [["-M", "simple"], ["-M", "extended"], ["-M", "prepared"], ["-S", "-C"],
