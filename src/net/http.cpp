@@ -190,6 +190,7 @@ int on_connected(void* user, char* peer_ip, char*, int, int) {
 
 CURLcode on_tls_context(CURL*, void* context, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
+  exchange.failure.connected = true;   // a handshake begins once TCP stands
   auto* tls = static_cast<SSL_CTX*>(context);
   take_notes(tls, exchange.notes);
   if (!exchange.name_is_ours_to_check) return CURLE_OK;
@@ -360,9 +361,6 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   failure.code = code;
   failure.text = words[0] == '\0' ? curl_easy_strerror(code) : words.data();
   curl_easy_getinfo(easy.get(), CURLINFO_OS_ERRNO, &failure.system_error);
-  curl_off_t connect_time = 0;
-  curl_easy_getinfo(easy.get(), CURLINFO_CONNECT_TIME_T, &connect_time);
-  failure.connected = connect_time > 0;
   failure.deadline = failure.sent ? request.deadline : connect_deadline;
   failure.host = url->host;
   failure.port = url->port;
