@@ -32,7 +32,8 @@ def title(text):
 def show(run, lines=12):
     text = run.output.replace(run.folder, "$DEMO")
     shown = [line for line in text.splitlines() if line.strip()][:lines]
-    print("\n".join("  " + line for line in shown), flush=True)
+    if shown:
+        print("\n".join("  " + line for line in shown), flush=True)
 
 
 def expect(holds, claim):
@@ -77,8 +78,11 @@ class Demo:
     def steps(self):
         title("An application that knows no secret")
         print(f"  $ export DATABASE_URL='{self.url().replace(self.folder, '$DEMO')}'")
-        psql = self.run("psql", "-XAtc", "SELECT session_user, current_user, ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
-        expect(re.match(r"v-\S+\|app_owner\|t", psql.stdout), "the server saw a user made for this run, over TLS, acting as app_owner")
+        with self.pg.log_since() as read:
+            psql = self.run("psql", "-XAtc", "SELECT session_user, current_user")
+            secured = re.search(r"connection authorized: user=v-\S+ .*SSL enabled \(protocol=TLSv1\.3", read())
+        expect(re.match(r"v-\S+\|app_owner", psql.stdout), "the server saw a user made for this run, acting as app_owner")
+        expect(secured, "over TLS 1.3, says the server's own log")
 
         title("What the child's environment holds")
         env = self.run("sh", "-c", "env | grep -E '^(DATABASE_URL|PG|VAULT)' | sort", typed="env | grep -E '^(DATABASE_URL|PG|VAULT)'")
