@@ -45,6 +45,15 @@ void remove_files(const std::string& path) {
 
 }  // namespace
 
+bool matches(const Query& query, const Record& record) {
+  const auto& event = record.event;
+  const auto fits = [](const std::string& wanted, const std::string& value) { return wanted.empty() || wanted == value; };
+  if (query.since && event.at < *query.since) return false;
+  if (query.until && event.at >= *query.until) return false;
+  return fits(query.kind, record.kind) && fits(query.target, event.target) && fits(query.role, event.role) &&
+         fits(query.result, event.result) && fits(query.session, event.session) && fits(query.identity, identity_of(event));
+}
+
 Result<Index> Index::open(const std::string& trail_directory) {
   if (const auto writers = writers_in(trail_directory); !writers) return writers.error();
   // In another user's directory nothing is opened that this user could have prepared for us.

@@ -27,6 +27,9 @@ struct Query {
   std::size_t newest = 0;              ///< only the newest N; 0: all
 };
 
+/// Whether a record is what the query asks for (`newest` aside): for following a live trail.
+bool matches(const Query& query, const Record& record);
+
 class Index {
  public:
   /// Opens or makes the index of a trail and brings it up to date.

@@ -80,6 +80,19 @@ TEST_F(TrailIndex, FiltersByEachField) {
   EXPECT_EQ(texts({.target = "' OR 1 --"}).size(), 0U);
 }
 
+TEST_F(TrailIndex, FollowingFiltersAsTheIndexDoes) {
+  const std::vector<Query> queries{{}, {.target = "staging"}, {.role = "app_ro"}, {.kind = "session_denied"}, {.result = "denied"},
+                                   {.identity = "app"}, {.identity = "uid 1000"}, {.session = session_start(7).session},
+                                   {.since = moment(5), .until = moment(8)}, {.since = moment(5), .target = "production"}};
+  for (std::size_t i = 0; i < queries.size(); ++i) {
+    std::vector<std::string> expected;
+    for (const auto& text : log_texts()) {
+      if (matches(queries[i], *decode_record(text))) expected.push_back(text);
+    }
+    EXPECT_EQ(texts(queries[i]), expected) << i;
+  }
+}
+
 TEST_F(TrailIndex, NewestAreHandedOutOldestFirst) {
   const auto all = texts();
   EXPECT_EQ(texts({.newest = 3}), (std::vector<std::string>{all.end() - 3, all.end()}));
