@@ -94,8 +94,8 @@ def test_a_root_token_needs_to_be_allowed(sallyport, bao, vault_url):
     from harness.openbao import ROOT_TOKEN
     env = bao.environment(ROOT_TOKEN)
     refused = sallyport.exec(psql(WHO), vault_url(), env=env)
-    assert refused.code != 0 and "root" in refused.stderr and "--allow-root-token" in refused.stderr
-    sallyport.exec(psql(WHO), vault_url(), flags=["--allow-root-token"], env=env).ok()
+    assert refused.code != 0 and "root" in refused.stderr and "allow_root_token" in refused.stderr
+    sallyport.exec(psql(WHO), vault_url(allow_root_token="true"), env=env).ok()
 
 
 @pytest.mark.parametrize("mount, path", [("secret", "secret/data/db"), ("kv1", "kv1/db")])
@@ -142,6 +142,7 @@ for turn in range(8):
         bao.call("DELETE", "database/static-roles/st")
 
 
+@pytest.mark.timeout(120)
 @pytest.mark.parametrize("env, url_change, says", [
     ({"VAULT_ADDR": None}, {}, "VAULT_ADDR"),
     ({"VAULT_TOKEN": None}, {}, "VAULT_TOKEN"),

@@ -67,9 +67,6 @@ class OpenBao:
             preexec_fn=die_with_parent(signal.SIGTERM), cwd=self.folder)
         log.close()
         wait_for(self._healthy, "OpenBao to be active", 30)
-        with open(self.log_file, encoding="utf-8", errors="replace") as file:
-            found = re.search(r"Unseal Key: (\S+)", file.read())
-        self.unseal_key = found.group(1) if found else ""
 
     def close(self):
         stop(self.process)
@@ -91,7 +88,7 @@ class OpenBao:
         self.call("PUT", "sys/seal")
 
     def unseal(self):
-        self.call("PUT", "sys/unseal", {"key": self.unseal_key})
+        self.call("PUT", "sys/unseal", {"key": self._unseal_key()})
         wait_for(self._healthy, "OpenBao to be unsealed")
 
     def use_database(self, pg, database="app", admin_password=""):
@@ -137,6 +134,10 @@ class OpenBao:
         if token:
             env["VAULT_TOKEN"] = token
         return env
+
+    def _unseal_key(self):
+        with open(self.log_file, encoding="utf-8", errors="replace") as file:
+            return re.search(r"Unseal Key: (\S+)", file.read()).group(1)
 
     def _healthy(self):
         if self.process.poll() is not None:
