@@ -1,6 +1,7 @@
 // The explicit list of sources. Adding one is its folder and a line here.
 #include "secrets/local/local.h"
 #include "secrets/source.h"
+#include "secrets/vault/vault.h"
 
 #include <algorithm>
 
@@ -22,6 +23,7 @@ std::vector<const Source*> Registry::all() const {
 
 Registry register_all() {
   Registry registry;
+  registry.add(vault_source());
   registry.add(file_source());
   registry.add(env_source());
   registry.add(systemd_source());

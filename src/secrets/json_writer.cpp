@@ -1,0 +1,66 @@
+#include "secrets/json_writer.h"
+
+#include <string>
+
+namespace sallyport::secrets {
+
+void JsonWriter::quoted(std::string_view value) {
+  static constexpr std::string_view digits = "0123456789abcdef";
+  out_.push_back('"');
+  for (const char c : value) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (c == '"' || c == '\\') {
+      out_.push_back('\\');
+      out_.push_back(byte);
+    } else if (byte < 0x20) {
+      raw("\\u00");
+      out_.push_back(static_cast<std::uint8_t>(digits[byte >> 4]));
+      out_.push_back(static_cast<std::uint8_t>(digits[byte & 15U]));
+    } else {
+      out_.push_back(byte);
+    }
+  }
+  out_.push_back('"');
+}
+
+void JsonWriter::name(std::string_view name) {
+  out_.push_back(out_.empty() ? '{' : ',');
+  quoted(name);
+  out_.push_back(':');
+}
+
+void JsonWriter::text(std::string_view key, std::string_view value) {
+  name(key);
+  quoted(value);
+}
+
+void JsonWriter::number(std::string_view key, std::int64_t value) {
+  name(key);
+  raw(std::to_string(value));
+}
+
+void JsonWriter::flag(std::string_view key, bool value) {
+  name(key);
+  raw(value ? "true" : "false");
+}
+
+void JsonWriter::list(std::string_view key, std::initializer_list<std::string_view> values) {
+  name(key);
+  out_.push_back('[');
+  bool first = true;
+  for (const auto value : values) {
+    if (!std::exchange(first, false)) out_.push_back(',');
+    quoted(value);
+  }
+  out_.push_back(']');
+}
+
+Secret JsonWriter::finish() {
+  if (out_.empty()) out_.push_back('{');
+  out_.push_back('}');
+  auto text = Secret::copy_of(Bytes{out_});
+  out_.clear();
+  return text;
+}
+
+}  // namespace sallyport::secrets

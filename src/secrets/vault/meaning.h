@@ -1,0 +1,19 @@
+// What a refusal by Vault means, and what to do about it.
+//
+// Vault's own text is never shown: it may repeat what was sent, or what its database driver said. Its known
+// sentences are recognised and told in ours.
+#pragma once
+
+#include "secrets/vault/call.h"
+
+#include <string_view>
+
+namespace sallyport::secrets::vault {
+
+/// `path` and `capability` name what the token would need: `path "database/creds/app" { capabilities = ["read"] }`.
+Error meaning_of(const State& state, const Reply& reply, std::string_view path, std::string_view capability);
+
+/// The lines to add to a policy.
+std::string policy_lines(std::string_view path, std::string_view capability);
+
+}  // namespace sallyport::secrets::vault

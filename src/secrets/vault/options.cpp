@@ -1,0 +1,125 @@
+#include "secrets/vault/options.h"
+
+#include "secrets/attributes.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace sallyport::secrets::vault {
+
+namespace {
+
+constexpr std::array<std::string_view, 13> own_attributes{
+    "version",          "auth",      "token_file", "role_id",     "role_id_file",
+    "secret_id_file",   "mount",     "addr",       "redirect_to", "insecure_reason",
+    "allow_root_token", "namespace", "shape"};
+
+Result<std::string> path_attribute(const Reference& reference, std::string_view name) {
+  const auto value = attribute_of(reference, name);
+  const auto inside = value + "/";
+  if (!value.empty() && (value.front() != '/' || inside.find("/../") != std::string::npos)) {
+    return wrong_attribute(name, "no absolute path, or one with ..", "Write an absolute path");
+  }
+  return value;
+}
+
+Result<void> read_auth(const Reference& reference, Options& options) {
+  const auto auth = attribute_of(reference, "auth");
+  if (auth == "token")
+    options.auth = Options::Auth::token;
+  else if (auth == "approle")
+    options.auth = Options::Auth::approle;
+  else if (!auth.empty())
+    return wrong_attribute("auth", "neither token nor approle", "Write auth=approle");
+  for (const auto& [name, out] :
+       {std::pair{"token_file", &options.token_file}, std::pair{"role_id_file", &options.role_id_file},
+        std::pair{"secret_id_file", &options.secret_id_file}}) {
+    auto path = path_attribute(reference, name);
+    if (!path) return std::move(path).error();
+    *out = std::move(*path);
+  }
+  options.role_id = attribute_of(reference, "role_id");
+  if (const auto mount = attribute_of(reference, "mount"); !mount.empty()) options.auth_mount = mount;
+  if (!is_plain_path(options.auth_mount))
+    return wrong_attribute("mount", "no name of a mount", "Write mount=approle");
+  const bool approle =
+      !options.role_id.empty() || !options.role_id_file.empty() || !options.secret_id_file.empty();
+  if (approle && options.auth == Options::Auth::automatic) options.auth = Options::Auth::approle;
+  if (approle && options.auth == Options::Auth::token) {
+    return wrong_attribute("auth", "auth=token beside attributes of AppRole", "Remove one of the two");
+  }
+  if (options.auth == Options::Auth::approle && !options.token_file.empty()) {
+    return wrong_attribute("token_file", "a token file beside AppRole", "Remove one of the two");
+  }
+  return {};
+}
+
+Result<void> read_addresses(const Reference& reference, Options& options) {
+  if (const auto text = attribute_of(reference, "addr"); !text.empty()) {
+    auto address = parse_address(text, "attribute addr");
+    if (!address) return std::move(address).error();
+    options.address = std::move(*address);
+  }
+  const auto list = attribute_of(reference, "redirect_to");
+  for (std::string_view rest = list; !rest.empty();) {
+    const auto comma = std::min(rest.find(','), rest.size());
+    auto address = parse_address(rest.substr(0, comma), "attribute redirect_to");
+    if (!address) return std::move(address).error();
+    if (!address->https || options.redirect_to.size() == redirects_max) {
+      return wrong_attribute("redirect_to", "an address that is not https, or more than 8",
+                             "List https addresses");
+    }
+    options.redirect_to.push_back(std::move(*address));
+    rest.remove_prefix(std::min(comma + 1, rest.size()));
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_plain_path(std::string_view text) {
+  if (text.empty() || text.size() > 512) return false;
+  const bool plain = std::all_of(text.begin(), text.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.' || c == '/';
+  });
+  const auto inside = "/" + std::string{text} + "/";
+  return plain && inside.find("//") == std::string::npos && inside.find("/../") == std::string::npos &&
+         inside.find("/./") == std::string::npos;
+}
+
+Result<Options> parse_options(const Reference& reference) {
+  if (auto checked = check_attributes(reference, own_attributes); !checked) return std::move(checked).error();
+  Options options;
+  options.path = reference.locator;
+  auto shape = shape_options_of(reference);
+  if (!shape) return std::move(shape).error();
+  options.shape = std::move(*shape);
+  if (const auto version = attribute_of(reference, "version"); !version.empty()) {
+    unsigned number = 0;
+    const auto* end = version.data() + version.size();
+    const auto [stop, error] = std::from_chars(version.data(), end, number);
+    if (error != std::errc{} || stop != end || number == 0) {
+      return wrong_attribute("version", "no number from 1",
+                             "Write version=3, or leave it out for the latest");
+    }
+    options.version = number;
+  }
+  if (auto read = read_auth(reference, options); !read) return std::move(read).error();
+  if (auto read = read_addresses(reference, options); !read) return std::move(read).error();
+  if (reference.attributes.contains("namespace")) {
+    auto name = attribute_of(reference, "namespace");
+    while (name.ends_with('/')) name.pop_back();
+    if (!name.empty() && !is_plain_path(name)) {
+      return wrong_attribute("namespace", "no name of a namespace", "Write namespace=team1");
+    }
+    options.name_space = std::move(name);
+  }
+  options.insecure_reason = attribute_of(reference, "insecure_reason");
+  auto root = flag_of(reference, "allow_root_token");
+  if (!root) return std::move(root).error();
+  options.allow_root_token = *root;
+  return options;
+}
+
+}  // namespace sallyport::secrets::vault

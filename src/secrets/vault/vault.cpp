@@ -1,0 +1,75 @@
+#include "secrets/vault/vault.h"
+
+#include "secrets/vault/fetch.h"
+#include "secrets/vault/lease.h"
+#include "secrets/vault/own_token.h"
+
+namespace sallyport::secrets {
+
+namespace {
+
+class VaultSession final : public SourceSession {
+ public:
+  explicit VaultSession(vault::Options options) : state_(std::move(options)) {}
+
+  std::unique_ptr<FetchConversation> fetch() override { return std::make_unique<vault::Fetch>(state_); }
+
+  std::unique_ptr<RenewConversation> renew(const Lease& lease) override {
+    return std::make_unique<vault::Renew>(state_, lease);
+  }
+
+  std::unique_ptr<Conversation> revoke(const Lease& lease) override {
+    return std::make_unique<vault::Revoke>(state_, lease);
+  }
+
+  std::unique_ptr<Conversation> keep_alive() override {
+    if (!keep_alive_at()) return nullptr;
+    return std::make_unique<vault::KeepAlive>(state_);
+  }
+
+  [[nodiscard]] std::optional<WallTime> keep_alive_at() const override {
+    return state_.token && state_.token->ours() ? state_.token->renew_at : std::nullopt;
+  }
+
+  std::unique_ptr<Conversation> close() override {
+    const bool ours = (state_.token && state_.token->ours()) || !state_.old_tokens.empty();
+    if (!ours) return nullptr;
+    return std::make_unique<vault::Close>(state_);
+  }
+
+  [[nodiscard]] std::vector<std::string> warnings() const override { return state_.warnings; }
+
+ private:
+  vault::State state_;
+};
+
+class VaultSource final : public Source {
+ public:
+  [[nodiscard]] std::string_view scheme() const override { return "vault"; }
+
+  /// VAULT_ADDR and its like stay with the child: they open nothing by themselves.
+  [[nodiscard]] Authority authority() const override {
+    return {{"VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_TOKEN_FILE"}, {"~/.vault-token"}};
+  }
+
+  [[nodiscard]] Authority authority_for(const Reference& reference) const override {
+    auto out = authority();
+    for (const auto* name : {"token_file", "role_id_file", "secret_id_file"}) {
+      const auto found = reference.attributes.find(name);
+      if (found != reference.attributes.end()) out.files.push_back(found->second);
+    }
+    return out;
+  }
+
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+    auto options = vault::parse_options(reference);
+    if (!options) return std::move(options).error();
+    return std::make_unique<VaultSession>(std::move(*options));
+  }
+};
+
+}  // namespace
+
+std::unique_ptr<Source> vault_source() { return std::make_unique<VaultSource>(); }
+
+}  // namespace sallyport::secrets
