@@ -66,12 +66,14 @@ Error lookup_error(const std::string& host, int code, int system_error) {
 #ifdef EAI_ADDRFAMILY
     case EAI_ADDRFAMILY:
 #endif
-      return fault(ErrorCode::not_found, host, "the name exists but has no address", "Add an A or AAAA record.");
+      return fault(ErrorCode::not_found, host, "the name exists but has no address",
+                   "Add an A or AAAA record.");
     case EAI_AGAIN:
       return fault(ErrorCode::retry_later, host, "the name server did not answer",
                    "Check the network and the name servers in /etc/resolv.conf.");
     case EAI_SYSTEM:
-      return fault(ErrorCode::retry_later, host, std::string{"the look-up failed: "} + std::strerror(system_error),
+      return fault(ErrorCode::retry_later, host,
+                   std::string{"the look-up failed: "} + std::strerror(system_error),
                    "Check /etc/resolv.conf and /etc/nsswitch.conf.");
     default:
       return fault(ErrorCode::retry_later, host, std::string{"the look-up failed: "} + gai_strerror(code),
@@ -175,17 +177,21 @@ std::optional<Address> literal_address(const std::string& host, std::uint16_t po
   return ip_literal(host, port);
 }
 
-bool is_ip_literal(const std::string& host) { return !host.empty() && host.front() != '/' && ip_literal(host, 0); }
+bool is_ip_literal(const std::string& host) {
+  return !host.empty() && host.front() != '/' && ip_literal(host, 0);
+}
 
 Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port) {
   if (host.empty() || host.size() > host_bytes_max || host.find('\0') != std::string::npos) {
-    return fault(ErrorCode::bad_config, host.substr(0, 40), "is no host name", "Host names have 1 to 255 characters.");
+    return fault(ErrorCode::bad_config, host.substr(0, 40), "is no host name",
+                 "Host names have 1 to 255 characters.");
   }
   if (auto literal = literal_address(host, port)) {
     if (literal->path.size() >= sizeof(sockaddr_un::sun_path)) {
-      return fault(ErrorCode::bad_config, host, "makes a socket path longer than " +
-                                                    std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes",
-                   "Use a shorter directory.");
+      return fault(
+          ErrorCode::bad_config, host,
+          "makes a socket path longer than " + std::to_string(sizeof(sockaddr_un::sun_path) - 1) + " bytes",
+          "Use a shorter directory.");
     }
     return std::vector<Address>{*literal};
   }

@@ -14,11 +14,11 @@
 namespace sallyport::net {
 
 struct Address {
-  int family = AF_UNSPEC;                  ///< AF_INET, AF_INET6 or AF_UNIX
-  std::array<std::uint8_t, 16> bytes{};    ///< network order; AF_INET uses the first four
-  std::uint32_t scope = 0;                 ///< of a link-local IPv6 address
+  int family = AF_UNSPEC;                ///< AF_INET, AF_INET6 or AF_UNIX
+  std::array<std::uint8_t, 16> bytes{};  ///< network order; AF_INET uses the first four
+  std::uint32_t scope = 0;               ///< of a link-local IPv6 address
   std::uint16_t port = 0;
-  std::string path;                        ///< AF_UNIX: the socket's path
+  std::string path;  ///< AF_UNIX: the socket's path
 
   /// Fills `out` and returns its length. A path is known to fit.
   [[nodiscard]] socklen_t to_sockaddr(sockaddr_storage& out) const;
@@ -27,8 +27,8 @@ struct Address {
   /// "10.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432".
   [[nodiscard]] std::string to_string() const;
 
-  [[nodiscard]] bool is_loopback() const;     ///< 127.0.0.0/8, ::1, and those mapped into IPv6; AF_UNIX
-  [[nodiscard]] bool is_link_local() const;   ///< 169.254.0.0/16, fe80::/10, and AWS' fd00:ec2::/32
+  [[nodiscard]] bool is_loopback() const;    ///< 127.0.0.0/8, ::1, and those mapped into IPv6; AF_UNIX
+  [[nodiscard]] bool is_link_local() const;  ///< 169.254.0.0/16, fe80::/10, and AWS' fd00:ec2::/32
 
   friend bool operator==(const Address&, const Address&) = default;
 };

@@ -29,17 +29,21 @@ Error open_error(const std::string& path, int reason) {
       return fault(ErrorCode::denied, path, "may not be read by uid " + std::to_string(geteuid()),
                    "Make it readable for that user: chown " + std::to_string(geteuid()) + " " + path +
                        ", and let it into the directories above.");
-    case ELOOP: return fault(ErrorCode::bad_config, path, "is a circle of symbolic links", "Name a regular file.");
+    case ELOOP:
+      return fault(ErrorCode::bad_config, path, "is a circle of symbolic links", "Name a regular file.");
     case EMFILE:
     case ENFILE:
-      return fault(ErrorCode::retry_later, path, "no file descriptor is free", "Raise LimitNOFILE or ulimit -n.");
-    default: return fault(ErrorCode::retry_later, path, "cannot be opened: " + std::string{std::strerror(reason)});
+      return fault(ErrorCode::retry_later, path, "no file descriptor is free",
+                   "Raise LimitNOFILE or ulimit -n.");
+    default:
+      return fault(ErrorCode::retry_later, path, "cannot be opened: " + std::string{std::strerror(reason)});
   }
 }
 
 std::string octal(mode_t mode) {
   std::string text = "0000";
-  for (int i = 3; i >= 0; --i, mode >>= 3) text[static_cast<std::size_t>(i)] = static_cast<char>('0' + (mode & 7));
+  for (int i = 3; i >= 0; --i, mode >>= 3)
+    text[static_cast<std::size_t>(i)] = static_cast<char>('0' + (mode & 7));
   return text;
 }
 
@@ -53,14 +57,14 @@ Result<void> check_private(const std::string& path, const struct stat& info) {
   }
   if ((mode & 0020) != 0 && info.st_gid != 0) {
     return fault(ErrorCode::bad_config, path,
-                 "holds a secret, but its mode " + octal(mode) + " lets group " + std::to_string(info.st_gid) +
-                     " write it",
+                 "holds a secret, but its mode " + octal(mode) + " lets group " +
+                     std::to_string(info.st_gid) + " write it",
                  "Run: chmod g-w " + path);
   }
   if (info.st_uid != 0 && info.st_uid != geteuid()) {
     return fault(ErrorCode::bad_config, path,
-                 "belongs to uid " + std::to_string(info.st_uid) + ", who can change it; expected root or uid " +
-                     std::to_string(geteuid()),
+                 "belongs to uid " + std::to_string(info.st_uid) +
+                     ", who can change it; expected root or uid " + std::to_string(geteuid()),
                  "Run: chown " + std::to_string(geteuid()) + " " + path);
   }
   return {};
@@ -70,7 +74,7 @@ Result<void> check_kind(const std::string& path, const struct stat& info, bool m
   if (S_ISDIR(info.st_mode)) {
     return fault(ErrorCode::bad_config, path, "is a directory, not a file", "Name the file inside it.");
   }
-  if (S_ISFIFO(info.st_mode)) return {};   // an unnamed pipe has no mode of its own; a named one is read once
+  if (S_ISFIFO(info.st_mode)) return {};  // an unnamed pipe has no mode of its own; a named one is read once
   if (!S_ISREG(info.st_mode)) {
     return fault(ErrorCode::bad_config, path, "is neither a regular file nor a pipe", "Name a regular file.");
   }
@@ -79,7 +83,8 @@ Result<void> check_kind(const std::string& path, const struct stat& info, bool m
 }
 
 Error too_large(const std::string& path, std::size_t limit) {
-  return fault(ErrorCode::limit_exceeded, path, "is larger than the limit of " + std::to_string(limit) + " bytes",
+  return fault(ErrorCode::limit_exceeded, path,
+               "is larger than the limit of " + std::to_string(limit) + " bytes",
                "Check that it is the right file.");
 }
 
@@ -89,8 +94,9 @@ Result<void> wait_for_pipe(const std::string& path, int fd, MonotonicTime deadli
   pollfd wait{fd, POLLIN, 0};
   const auto left_ms = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
   if (left_ms <= 0 || poll(&wait, 1, static_cast<int>(left_ms)) == 0) {
-    return fault(ErrorCode::timed_out, path, "nothing was written to this pipe, or it was not closed, within " +
-                                                 format_duration(fifo_deadline));
+    return fault(
+        ErrorCode::timed_out, path,
+        "nothing was written to this pipe, or it was not closed, within " + format_duration(fifo_deadline));
   }
   return {};
 }
@@ -111,13 +117,15 @@ Result<Secret> read_all(const std::string& path, int fd, const struct stat& info
     }
     const auto got = read(fd, secret.writable().data() + filled, secret.size() - filled);
     if (got < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-    if (got < 0) return fault(ErrorCode::retry_later, path, "cannot be read: " + std::string{std::strerror(errno)});
+    if (got < 0)
+      return fault(ErrorCode::retry_later, path, "cannot be read: " + std::string{std::strerror(errno)});
     if (got == 0) break;
     filled += static_cast<std::size_t>(got);
   }
   if (filled > bytes_max) return too_large(path, bytes_max);
   if (filled == secret.size()) {
-    return fault(ErrorCode::retry_later, path, "grew while it was read", "Write a new file and rename it over the old one.");
+    return fault(ErrorCode::retry_later, path, "grew while it was read",
+                 "Write a new file and rename it over the old one.");
   }
   secret.shrink(filled);
   return secret;
@@ -141,7 +149,8 @@ Result<Secret> read_file(const ReadFile& request) {
   if (!fd.valid()) return open_error(request.path, errno);
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return open_error(request.path, errno);
-  if (auto kind = check_kind(request.path, info, request.must_be_private); kind.has_error()) return kind.error();
+  if (auto kind = check_kind(request.path, info, request.must_be_private); kind.has_error())
+    return kind.error();
   return read_all(request.path, fd.get(), info, request.bytes_max);
 }
 

@@ -18,21 +18,22 @@
 #include <iterator>
 #include <limits>
 
-extern char** environ;   // NOLINT(readability-redundant-declaration): unistd.h has it under _GNU_SOURCE only
+extern char** environ;  // NOLINT(readability-redundant-declaration): unistd.h has it under _GNU_SOURCE only
 
 namespace sallyport::net {
 
 namespace {
 
 constexpr std::array always_kept{"PATH", "HOME", "USER", "LANG", "LC_ALL", "TZ"};
-constexpr auto answer_grace = std::chrono::seconds{2};   // for the helper to kill and report after a deadline
+constexpr auto answer_grace = std::chrono::seconds{2};  // for the helper to kill and report after a deadline
 
 Error fault(ErrorCode code, const std::string& program, std::string what, std::string hint = {}) {
   return {code, Hop::secret_source, program, std::move(what), std::move(hint), {}};
 }
 
 Error helper_gone(const std::string& program) {
-  return fault(ErrorCode::internal, program, "the process that runs programs has ended", "Restart Sallyport.");
+  return fault(ErrorCode::internal, program, "the process that runs programs has ended",
+               "Restart Sallyport.");
 }
 
 std::vector<std::string> kept_environment(const std::vector<std::string>& variables) {
@@ -40,7 +41,8 @@ std::vector<std::string> kept_environment(const std::vector<std::string>& variab
   for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) {
     const std::string_view text{*entry};
     const auto name = text.substr(0, text.find('='));
-    if (std::ranges::find(always_kept, name) != always_kept.end() || std::ranges::find(variables, name) != variables.end()) {
+    if (std::ranges::find(always_kept, name) != always_kept.end() ||
+        std::ranges::find(variables, name) != variables.end()) {
       kept.emplace_back(text);
     }
   }
@@ -49,14 +51,16 @@ std::vector<std::string> kept_environment(const std::vector<std::string>& variab
 
 /// The block that execve made is this process's own copy: what it holds is gone from here on.
 void wipe_environment() {
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry) wipe_memory(*entry, std::strlen(*entry));
+  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
+    wipe_memory(*entry, std::strlen(*entry));
   environ = nullptr;
 }
 
 Error not_started(const std::string& program, int reason) {
   switch (reason) {
     case ENOENT:
-      return fault(ErrorCode::bad_config, program, "there is no such program, or its interpreter is missing", "Check the path.");
+      return fault(ErrorCode::bad_config, program, "there is no such program, or its interpreter is missing",
+                   "Check the path.");
     case EACCES:
     case EPERM:
       return fault(ErrorCode::bad_config, program, "is not executable for uid " + std::to_string(geteuid()),
@@ -65,7 +69,9 @@ Error not_started(const std::string& program, int reason) {
       return fault(ErrorCode::bad_config, program, "is no program that the kernel can start",
                    "A script needs a first line such as #!/bin/sh; no shell is used here.");
     case E2BIG: return fault(ErrorCode::bad_config, program, "has too many arguments", "Use a script.");
-    default: return fault(ErrorCode::retry_later, program, std::string{"cannot be started: "} + std::strerror(reason));
+    default:
+      return fault(ErrorCode::retry_later, program,
+                   std::string{"cannot be started: "} + std::strerror(reason));
   }
 }
 
@@ -76,7 +82,8 @@ Error too_much_output(const RunProgram& program) {
 }
 
 Error too_slow(const RunProgram& program) {
-  return fault(ErrorCode::timed_out, program.argv[0], "did not end within " + format_duration(program.deadline),
+  return fault(ErrorCode::timed_out, program.argv[0],
+               "did not end within " + format_duration(program.deadline),
                "It was killed; it must not wait for a terminal or for input.");
 }
 
@@ -112,7 +119,12 @@ int milliseconds_until(MonotonicTime deadline) {
 
 Result<std::unique_ptr<Helper>> Helper::fork_now(const std::vector<std::string>& variables) {
   const auto failed = [](const char* step) {
-    return Error{ErrorCode::internal, Hop::none, "helper process", std::string{step} + ": " + std::strerror(errno), {}, {}};
+    return Error{ErrorCode::internal,
+                 Hop::none,
+                 "helper process",
+                 std::string{step} + ": " + std::strerror(errno),
+                 {},
+                 {}};
   };
   int ends[2];
   if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return failed("socketpair");
@@ -137,13 +149,14 @@ Result<std::unique_ptr<Helper>> Helper::fork_now(const std::vector<std::string>&
 }
 
 Helper::~Helper() {
-  socket_.reset();   // its end is the order to go
+  socket_.reset();  // its end is the order to go
   pollfd ended{process_.get(), POLLIN, 0};
   if (poll(&ended, 1, 2000) == 0) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
   waitid(P_PIDFD, static_cast<id_t>(process_.get()), nullptr, WEXITED);
 }
 
-Result<void> Helper::request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline, UniqueFd output) {
+Result<void> Helper::request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
+                             UniqueFd output) {
   HelperRequest head{HelperOrder::run, number, static_cast<std::uint32_t>(milliseconds_until(deadline)),
                      static_cast<std::uint32_t>(program.argv.size())};
   std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
@@ -179,8 +192,9 @@ Result<ProgramEnded> Helper::run(const RunProgram& program) {
     size += argument.size() + 1;
   }
   if (size > program_request_bytes_max) {
-    return fault(ErrorCode::bad_config, program.argv[0], "its arguments are longer than " +
-                                                             std::to_string(program_request_bytes_max) + " bytes", "Use a script.");
+    return fault(ErrorCode::bad_config, program.argv[0],
+                 "its arguments are longer than " + std::to_string(program_request_bytes_max) + " bytes",
+                 "Use a script.");
   }
   if (auto trusted = check_trusted_path(program.argv[0]); trusted.has_error()) {
     auto error = trusted.error();
@@ -190,8 +204,9 @@ Result<ProgramEnded> Helper::run(const RunProgram& program) {
   }
   const std::unique_lock turn{turn_, deadline};
   if (!turn.owns_lock()) {
-    return fault(ErrorCode::timed_out, program.argv[0],
-                 "had no turn within " + format_duration(program.deadline) + ", because programs before it were slow");
+    return fault(
+        ErrorCode::timed_out, program.argv[0],
+        "had no turn within " + format_duration(program.deadline) + ", because programs before it were slow");
   }
   return run_in_turn(program, deadline);
 }
@@ -203,7 +218,7 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
   }
   const UniqueFd from_program{ends[0]};
   UniqueFd to_us{ends[1]};
-  fcntl(from_program.get(), F_SETFL, O_NONBLOCK);   // our end only: the program's stays as programs expect it
+  fcntl(from_program.get(), F_SETFL, O_NONBLOCK);  // our end only: the program's stays as programs expect it
   const auto number = ++last_request_;
   if (auto sent = request(program, number, deadline, std::move(to_us)); sent.has_error()) return sent.error();
 
@@ -211,10 +226,13 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
   HelperReply reply{};
   bool killed = false;
   for (;;) {
-    pollfd ready[2] = {{socket_.get(), POLLIN, 0}, {output.ended || killed ? -1 : from_program.get(), POLLIN, 0}};
+    pollfd ready[2] = {{socket_.get(), POLLIN, 0},
+                       {output.ended || killed ? -1 : from_program.get(), POLLIN, 0}};
     const int count = poll(ready, 2, milliseconds_until(deadline + answer_grace));
     if (count < 0 && errno == EINTR) continue;
-    if (count <= 0) return fault(ErrorCode::internal, program.argv[0], "the process that runs programs does not answer", "Restart Sallyport.");
+    if (count <= 0)
+      return fault(ErrorCode::internal, program.argv[0], "the process that runs programs does not answer",
+                   "Restart Sallyport.");
     if (ready[1].revents != 0) output.read_from(from_program.get());
     if (output.over() && !killed) {
       const HelperRequest stop{HelperOrder::kill, number, 0, 0};
@@ -222,15 +240,15 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
     }
     if (ready[0].revents == 0) continue;
     if (recv(socket_.get(), &reply, sizeof reply, 0) != sizeof reply) return helper_gone(program.argv[0]);
-    if (reply.number == number) break;   // else: of a call that gave up
+    if (reply.number == number) break;  // else: of a call that gave up
   }
-  output.read_from(from_program.get());   // what was still in the pipe when the program ended
+  output.read_from(from_program.get());  // what was still in the pipe when the program ended
   if (reply.outcome == HelperOutcome::not_started) return not_started(program.argv[0], reply.value);
   if (output.over()) return too_much_output(program);
   if (reply.outcome == HelperOutcome::timed_out) return too_slow(program);
   if (reply.outcome == HelperOutcome::signalled) {
-    return fault(ErrorCode::retry_later, program.argv[0], "was ended by signal " + std::to_string(reply.value),
-                 "Run it by hand as the same user.");
+    return fault(ErrorCode::retry_later, program.argv[0],
+                 "was ended by signal " + std::to_string(reply.value), "Run it by hand as the same user.");
   }
   output.secret.shrink(output.filled);
   return ProgramEnded{reply.value, std::move(output.secret)};

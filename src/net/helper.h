@@ -51,15 +51,16 @@ class Helper {
   Helper(pid_t pid, UniqueFd process, UniqueFd socket)
       : pid_(pid), process_(std::move(process)), socket_(std::move(socket)) {}
   Result<ProgramEnded> run_in_turn(const RunProgram& program, MonotonicTime deadline);
-  Result<void> request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline, UniqueFd output);
+  Result<void> request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
+                       UniqueFd output);
 
   pid_t pid_;
-  UniqueFd process_;   ///< a pidfd: somebody else may reap the helper, and its pid be given away
+  UniqueFd process_;  ///< a pidfd: somebody else may reap the helper, and its pid be given away
   UniqueFd socket_;
   std::timed_mutex turn_;
   std::uint32_t last_request_ = 0;
 };
 
-inline constexpr std::size_t program_request_bytes_max = 65'536;   ///< all of argv
+inline constexpr std::size_t program_request_bytes_max = 65'536;  ///< all of argv
 
 }  // namespace sallyport::net

@@ -119,7 +119,7 @@ Started start(Request& request, std::vector<std::string>& environment) {
   if (pid < 0) return {-1, {}, errno};
   if (pid == 0) become_program(request, environment, failure_write.get());
   failure_write.reset();
-  request.output.reset();   // so that the pipe ends with the program
+  request.output.reset();  // so that the pipe ends with the program
   int reason = 0;
   if (read(failure_read.get(), &reason, sizeof reason) == sizeof reason) {
     waitpid(pid, nullptr, 0);
@@ -135,10 +135,9 @@ void kill_everything(pid_t group) {
     std::ifstream children{"/proc/thread-self/children"};
     bool any = false;
     for (pid_t child = 0; children >> child; any = true) kill(child, SIGKILL);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {}
     if (!any) return;
-    usleep(1000);   // killed parents pass their children on to us
+    usleep(1000);  // killed parents pass their children on to us
   }
 }
 
@@ -146,7 +145,8 @@ enum class Wait { ended, timed_out, killed, broker_gone };
 
 Wait wait_for(const Started& program, std::uint32_t number, MonotonicTime deadline) {
   for (;;) {
-    const auto left = std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
     if (left.count() <= 0) return Wait::timed_out;
     pollfd ready[2] = {{program.process.get(), POLLIN, 0}, {socket_fd, POLLIN, 0}};
     if (poll(ready, 2, static_cast<int>(left.count())) < 0 && errno != EINTR) return Wait::timed_out;
@@ -159,7 +159,8 @@ Wait wait_for(const Started& program, std::uint32_t number, MonotonicTime deadli
 }
 
 void run(Request& request, std::vector<std::string>& environment) {
-  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds{request.head.deadline_ms};
+  const auto deadline =
+      std::chrono::steady_clock::now() + std::chrono::milliseconds{request.head.deadline_ms};
   const auto number = request.head.number;
   const auto program = start(request, environment);
   if (program.pid < 0) {
@@ -184,7 +185,7 @@ void run(Request& request, std::vector<std::string>& environment) {
 void leave_the_brokers_world(UniqueFd socket, pid_t parent) {
   setsid();
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(0);   // it died before the line above
+  if (getppid() != parent) _exit(0);  // it died before the line above
   prctl(PR_SET_CHILD_SUBREAPER, 1);
   prctl(PR_SET_NAME, "sallyport-exec");
   prctl(PR_SET_DUMPABLE, 0);

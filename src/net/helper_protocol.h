@@ -14,9 +14,9 @@ enum class HelperOrder : std::uint32_t { run, kill };
 
 struct HelperRequest {
   HelperOrder order = HelperOrder::run;
-  std::uint32_t number = 0;        ///< answers carry it
-  std::uint32_t deadline_ms = 0;   ///< from now
-  std::uint32_t arguments = 0;     ///< how many, each ended by a zero byte, behind this
+  std::uint32_t number = 0;       ///< answers carry it
+  std::uint32_t deadline_ms = 0;  ///< from now
+  std::uint32_t arguments = 0;    ///< how many, each ended by a zero byte, behind this
 };
 
 enum class HelperOutcome : std::uint32_t { exited, signalled, not_started, timed_out };
@@ -24,7 +24,7 @@ enum class HelperOutcome : std::uint32_t { exited, signalled, not_started, timed
 struct HelperReply {
   std::uint32_t number = 0;
   HelperOutcome outcome = HelperOutcome::exited;
-  std::int32_t value = 0;          ///< exit status, signal or errno
+  std::int32_t value = 0;  ///< exit status, signal or errno
 };
 
 /// The helper's whole life: serves requests on `socket` until that ends. Called in the forked child.

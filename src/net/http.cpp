@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "net/dns.h"
 #include "net/http_error.h"
+#include "net/http_request.h"
 
 #include <curl/curl.h>
 #include <openssl/ssl.h>
@@ -10,7 +11,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 #include <memory>
 
@@ -23,99 +23,6 @@ constexpr std::size_t first_body_bytes = 4096;
 struct EasyFree {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
 };
-
-/// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.
-struct HeaderListFree {
-  void operator()(curl_slist* list) const {
-    for (auto* at = list; at != nullptr; at = at->next) wipe_memory(at->data, std::strlen(at->data));
-    curl_slist_free_all(list);
-  }
-};
-using HeaderList = std::unique_ptr<curl_slist, HeaderListFree>;
-
-struct UrlFree {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
-};
-
-struct Url {
-  std::string scheme;
-  std::string host;    ///< without brackets
-  std::string port;
-};
-
-Error bad(std::string where, std::string what, std::string hint) {
-  return {ErrorCode::bad_config, Hop::secret_source, std::move(where), std::move(what), std::move(hint), {}};
-}
-
-std::string part_of(CURLU* url, CURLUPart part) {
-  char* text = nullptr;
-  if (curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
-  std::string out = text;
-  curl_free(text);
-  return out;
-}
-
-Result<Url> parse_url(const HttpRequest& request) {
-  const auto& text = request.url;
-  const std::unique_ptr<CURLU, UrlFree> url{curl_url()};
-  const bool clean = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
-  if (url == nullptr || !clean || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
-    return bad("URL", "is not one", "Write https://HOST[:PORT]/…, with everything else percent-encoded.");
-  }
-  if (!part_of(url.get(), CURLUPART_USER).empty() || !part_of(url.get(), CURLUPART_PASSWORD).empty()) {
-    return bad("URL", "holds a user or password", "Remove it: credentials are never part of an address.");
-  }
-  Url out{part_of(url.get(), CURLUPART_SCHEME), part_of(url.get(), CURLUPART_HOST), part_of(url.get(), CURLUPART_PORT)};
-  if (out.host.size() > 2 && out.host.front() == '[') out.host = out.host.substr(1, out.host.size() - 2);
-  if (out.scheme == "https" || (out.scheme == "http" && request.plain_http_allowed)) return out;
-  if (out.scheme == "http") {
-    return bad(out.host + ":" + out.port + ", not sent", "is addressed by plain http, which would send secrets in clear", "Use https.");
-  }
-  return bad("URL", "has the scheme " + out.scheme + ", and only https is spoken", "Use https.");
-}
-
-bool is_token(const std::string& name) {
-  return !name.empty() && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           std::strchr("!#$%&'*+-.^_`|~", c) != nullptr;
-  });
-}
-
-bool equal_names(const std::string& a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) { return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y)); });
-}
-
-bool append(HeaderList& list, const char* line) {
-  curl_slist* grown = curl_slist_append(list.get(), line);
-  if (grown == nullptr) return false;
-  [[maybe_unused]] auto* same = list.release();
-  list.reset(grown);
-  return true;
-}
-
-Result<HeaderList> headers_of(const HttpRequest& request) {
-  HeaderList list;
-  bool has_type = false;
-  bool stored = append(list, "Expect:");   // never wait for 100-continue
-  for (const auto& header : request.headers) {
-    const auto value = header.value.reveal();
-    const bool printable = std::ranges::all_of(value, [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != 0x7f; });
-    if (!is_token(header.name) || !printable) {
-      return bad(is_token(header.name) ? header.name : "header", "cannot be sent as an HTTP header",
-                 "Look for a line break or control character in the secret it is made from.");
-    }
-    has_type = has_type || equal_names(header.name, "content-type");
-    auto line = Secret::of_size(header.name.size() + value.size() + 3);   // zero byte at the end
-    auto* at = reinterpret_cast<char*>(line.writable().data());
-    at = std::ranges::copy(header.name, at).out;
-    at = std::ranges::copy(value.empty() ? std::string_view{";"} : std::string_view{": "}, at).out;
-    std::ranges::copy(value, at);
-    stored = stored && append(list, line.reveal().data());
-  }
-  if (!has_type) stored = stored && append(list, "Content-Type:");   // libcurl would call every body a form
-  if (!stored) return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
-  return list;
-}
 
 /// One request while it runs; libcurl's callbacks write here.
 struct Exchange {
@@ -131,7 +38,8 @@ struct Exchange {
   bool make_room(std::size_t wanted) {
     if (wanted > limits::secret_reply_bytes_max) return false;
     if (wanted <= reply.body.size()) return true;
-    auto larger = Secret::of_size(std::min(std::max({wanted, reply.body.size() * 2, first_body_bytes}), limits::secret_reply_bytes_max));
+    auto larger = Secret::of_size(std::min(std::max({wanted, reply.body.size() * 2, first_body_bytes}),
+                                           limits::secret_reply_bytes_max));
     std::ranges::copy(reply.body.writable().first(body_size), larger.writable().begin());
     reply.body = std::move(larger);
     return true;
@@ -158,11 +66,13 @@ std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user
     exchange.failure.headers_too_large = true;
     return 0;
   }
-  if (line.starts_with("HTTP/")) exchange.reply.headers.clear();   // what came before was an interim reply
+  if (line.starts_with("HTTP/")) exchange.reply.headers.clear();  // what came before was an interim reply
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
   std::string name{line.substr(0, colon)};
-  std::ranges::transform(name, name.begin(), [](char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); });
+  std::ranges::transform(name, name.begin(), [](char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  });
   auto value = line.substr(colon + 1);
   const auto first = value.find_first_not_of(" \t");
   const auto last = value.find_last_not_of(" \t\r\n");
@@ -190,7 +100,7 @@ int on_connected(void* user, char* peer_ip, char*, int, int) {
 
 CURLcode on_tls_context(CURL*, void* context, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
-  exchange.failure.connected = true;   // a handshake begins once TCP stands
+  exchange.failure.connected = true;  // a handshake begins once TCP stands
   auto* tls = static_cast<SSL_CTX*>(context);
   take_notes(tls, exchange.notes);
   if (!exchange.name_is_ours_to_check) return CURLE_OK;
@@ -199,8 +109,9 @@ CURLcode on_tls_context(CURL*, void* context, void* user) {
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   auto name = exchange.url.host;
   if (name.size() > 1 && name.back() == '.') name.pop_back();
-  const bool set = is_ip_literal(name) ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.substr(0, name.find('%')).c_str()) == 1
-                                       : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
+  const bool set = is_ip_literal(name)
+                       ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.substr(0, name.find('%')).c_str()) == 1
+                       : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
   return set ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
 }
 
@@ -217,7 +128,8 @@ void set_method_and_body(CURL* easy, const HttpRequest& request) {
   if (!request.body.empty() || request.method == "POST" || request.method == "PUT") {
     set(easy, CURLOPT_POST, 1L);
     set(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
-    set(easy, CURLOPT_POSTFIELDS, request.body.empty() ? "" : request.body.reveal().data());   // borrowed, not copied
+    set(easy, CURLOPT_POSTFIELDS,
+        request.body.empty() ? "" : request.body.reveal().data());  // borrowed, not copied
   }
   set(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
@@ -252,49 +164,23 @@ void set_callbacks(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_SSL_CTX_DATA, &exchange);
 }
 
-bool is_local(const Url& url) {
-  if (url.host == "localhost" || url.host.ends_with(".localhost")) return true;
-  const auto address = literal_address(url.host, 0);
-  return address && (address->is_loopback() || address->is_link_local());
-}
-
 /// libcurl asks the environment for what is not set, so both are always set.
 void set_proxy(CURL* easy, const HttpSettings& settings, bool used) {
-  auto proxy = Secret::of_size(settings.https_proxy.size() + 1);   // zero byte at the end
+  auto proxy = Secret::of_size(settings.https_proxy.size() + 1);  // zero byte at the end
   if (used) std::ranges::copy(settings.https_proxy.reveal(), proxy.writable().begin());
   set(easy, CURLOPT_PROXY, proxy.reveal().data());
   set(easy, CURLOPT_NOPROXY, settings.no_proxy.c_str());
 }
 
-/// "HOST:PORT:ADDRESS,ADDRESS": libcurl then looks nothing up, and the errors of looking up are ours.
-Result<HeaderList> resolve_for(const Url& url) {
-  HeaderList list;
-  std::uint16_t port = 0;
-  std::from_chars(url.port.data(), url.port.data() + url.port.size(), port);
-  auto addresses = resolve(url.host, port);
-  if (addresses.has_error()) {
-    auto error = addresses.error();
-    error.hop = Hop::secret_source;
-    error.where = url.host + ":" + url.port + ", not sent";
-    return error;
-  }
-  if (is_ip_literal(url.host)) return list;
-  std::string line = url.host + ":" + url.port + ":";
-  for (const auto& address : *addresses) {
-    const auto text = address.to_string();
-    line += (line.back() == ':' ? "" : ",") + text.substr(0, text.rfind(':'));
-  }
-  append(list, line.c_str());
-  return list;
-}
-
 long milliseconds(Duration duration) {
-  return static_cast<long>(std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
+  return static_cast<long>(
+      std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
 }
 
 }  // namespace
 
-HttpSettings http_settings_from(const std::function<std::optional<std::string>(const std::string&)>& variable) {
+HttpSettings http_settings_from(
+    const std::function<std::optional<std::string>(const std::string&)>& variable) {
   const auto either = [&](const char* lower, const char* upper) {
     auto value = variable(lower);
     if (!value || value->empty()) value = variable(upper);
@@ -312,7 +198,10 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   const auto start = std::chrono::steady_clock::now();
   const auto url = parse_url(request);
   if (url.has_error()) return url.error();
-  if (!is_token(request.method)) return bad("method", "is no HTTP method", "This is a defect.");
+  if (!is_token(request.method)) {
+    return Error{ErrorCode::bad_config, Hop::secret_source,  "method",
+                 "is no HTTP method",   "This is a defect.", {}};
+  }
   auto headers = headers_of(request);
   if (headers.has_error()) return headers.error();
 
@@ -328,7 +217,8 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   }
 
   const std::unique_ptr<CURL, EasyFree> easy{curl_easy_init()};
-  if (easy == nullptr) return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
+  if (easy == nullptr)
+    return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
   std::array<char, CURL_ERROR_SIZE> words{};
   set_fixed_options(easy.get());
   set_callbacks(easy.get(), exchange);
@@ -342,7 +232,8 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   set(easy.get(), CURLOPT_USERAGENT, agent.c_str());
   if (!request.ca_file.empty()) {
     set(easy.get(), CURLOPT_CAINFO, request.ca_file.c_str());
-    set(easy.get(), CURLOPT_CAPATH, static_cast<const char*>(nullptr));   // else the system's store counts, too
+    set(easy.get(), CURLOPT_CAPATH,
+        static_cast<const char*>(nullptr));  // else the system's store counts, too
   }
   const auto left = request.deadline - (std::chrono::steady_clock::now() - start);
   const auto connect_deadline = std::min<Duration>(request.deadline, http_connect_deadline);

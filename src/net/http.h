@@ -21,14 +21,15 @@ namespace sallyport::net {
 Result<void> init_libraries();
 
 struct HttpSettings {
-  Secret https_proxy;               ///< URL, may hold a password; empty: none. Used for https only.
-  std::string no_proxy;             ///< NO_PROXY's list
+  Secret https_proxy;    ///< URL, may hold a password; empty: none. Used for https only.
+  std::string no_proxy;  ///< NO_PROXY's list
   std::string user_agent = "sallyport";
   std::string version;
 };
 
 /// HTTPS_PROXY, https_proxy, NO_PROXY, no_proxy by way of `variable` (lower case goes first, as in curl).
-HttpSettings http_settings_from(const std::function<std::optional<std::string>(const std::string&)>& variable);
+HttpSettings http_settings_from(
+    const std::function<std::optional<std::string>(const std::string&)>& variable);
 
 class HttpClient {
  public:

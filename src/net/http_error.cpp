@@ -24,7 +24,9 @@ std::string printable(const std::string& text) {
   return out;
 }
 
-bool says(const HttpFailure& failure, const char* words) { return failure.text.find(words) != std::string::npos; }
+bool says(const HttpFailure& failure, const char* words) {
+  return failure.text.find(words) != std::string::npos;
+}
 
 Error explain_certificate_of(const HttpFailure& failure, WallTime now) {
   CertificateProblem problem;
@@ -41,55 +43,72 @@ Error explain_certificate_of(const HttpFailure& failure, WallTime now) {
 }
 
 Error explain_tls(const HttpFailure& failure, WallTime now) {
-  if (failure.notes != nullptr && failure.notes->verify_result != X509_V_OK) return explain_certificate_of(failure, now);
+  if (failure.notes != nullptr && failure.notes->verify_result != X509_V_OK)
+    return explain_certificate_of(failure, now);
   if (failure.code == CURLE_SSL_CACERT_BADFILE) {
-    return fault(ErrorCode::bad_config, "the CA file " + failure.ca_file + " cannot be read, or holds no certificate",
+    return fault(ErrorCode::bad_config,
+                 "the CA file " + failure.ca_file + " cannot be read, or holds no certificate",
                  "Name a PEM file with -----BEGIN CERTIFICATE-----.");
   }
-  if (says(failure, "wrong version number") || says(failure, "http request") || says(failure, "packet length too long")) {
+  if (says(failure, "wrong version number") || says(failure, "http request") ||
+      says(failure, "packet length too long")) {
     return fault(ErrorCode::peer_unsupported, "the server answered with bytes that are not TLS",
                  "Check the port; if the server speaks plain http, give it a certificate.");
   }
-  if (says(failure, "unexpected eof") || says(failure, "SSL_ERROR_SYSCALL") || says(failure, "reset by peer")) {
-    return fault(ErrorCode::retry_later, "the server closed the connection during the TLS handshake", "It may be restarting.");
+  if (says(failure, "unexpected eof") || says(failure, "SSL_ERROR_SYSCALL") ||
+      says(failure, "reset by peer")) {
+    return fault(ErrorCode::retry_later, "the server closed the connection during the TLS handshake",
+                 "It may be restarting.");
   }
   if (says(failure, "alert protocol version") || says(failure, "unsupported protocol")) {
-    return fault(ErrorCode::peer_unsupported, "the server does not speak TLS 1.2 or later", "Update the server's TLS.");
+    return fault(ErrorCode::peer_unsupported, "the server does not speak TLS 1.2 or later",
+                 "Update the server's TLS.");
   }
   if (says(failure, "certificate required")) {
-    return fault(ErrorCode::denied, "the server requires a client certificate, which is not supported here", {});
+    return fault(ErrorCode::denied, "the server requires a client certificate, which is not supported here",
+                 {});
   }
-  return fault(failure.code == CURLE_PEER_FAILED_VERIFICATION ? ErrorCode::denied : ErrorCode::peer_unsupported,
-               "the TLS handshake failed: " + printable(failure.text), "The server's log may say more.");
+  return fault(
+      failure.code == CURLE_PEER_FAILED_VERIFICATION ? ErrorCode::denied : ErrorCode::peer_unsupported,
+      "the TLS handshake failed: " + printable(failure.text), "The server's log may say more.");
 }
 
 Error explain_connect(const HttpFailure& failure) {
   switch (failure.system_error) {
     case ECONNREFUSED:
-      return fault(ErrorCode::retry_later, "refused the connection: nothing listens there", "Check host and port, and that it runs.");
+      return fault(ErrorCode::retry_later, "refused the connection: nothing listens there",
+                   "Check host and port, and that it runs.");
     case ENETUNREACH:
     case EHOSTUNREACH:
-      return fault(ErrorCode::retry_later, "cannot be reached: there is no route to it", "Check the network.");
-    case 0: return fault(ErrorCode::retry_later, "cannot be connected to", "Check host and port, and the network.");
+      return fault(ErrorCode::retry_later, "cannot be reached: there is no route to it",
+                   "Check the network.");
+    case 0:
+      return fault(ErrorCode::retry_later, "cannot be connected to", "Check host and port, and the network.");
     default:
-      return fault(ErrorCode::retry_later, std::string{"cannot be connected to: "} + std::strerror(static_cast<int>(failure.system_error)),
-                   "Check host and port, and the network.");
+      return fault(
+          ErrorCode::retry_later,
+          std::string{"cannot be connected to: "} + std::strerror(static_cast<int>(failure.system_error)),
+          "Check host and port, and the network.");
   }
 }
 
 Error explain_not_sent(const HttpFailure& failure, WallTime now) {
   if (failure.address_refused) {
-    return fault(ErrorCode::denied, "plain http to " + failure.address + " would send secrets in clear over a network",
+    return fault(ErrorCode::denied,
+                 "plain http to " + failure.address + " would send secrets in clear over a network",
                  "Use https; plain http is for loopback and link-local metadata addresses only.");
   }
   switch (failure.code) {
     case CURLE_OPERATION_TIMEDOUT:
       return failure.connected
-                 ? fault(ErrorCode::retry_later, "the TLS handshake did not end within " + format_duration(failure.deadline), "It may be overloaded.")
+                 ? fault(ErrorCode::retry_later,
+                         "the TLS handshake did not end within " + format_duration(failure.deadline),
+                         "It may be overloaded.")
                  : fault(ErrorCode::retry_later, "no connection within " + format_duration(failure.deadline),
                          "Check host and port, and firewalls on the way.");
     case CURLE_COULDNT_RESOLVE_HOST:
-      return fault(ErrorCode::retry_later, "the host name cannot be resolved", "Check the spelling and the name server.");
+      return fault(ErrorCode::retry_later, "the host name cannot be resolved",
+                   "Check the spelling and the name server.");
     case CURLE_COULDNT_RESOLVE_PROXY:
       return fault(ErrorCode::bad_config, "the name of the proxy in HTTPS_PROXY cannot be resolved",
                    "Correct HTTPS_PROXY, or add the host to NO_PROXY.");
@@ -108,16 +127,19 @@ Error explain_not_sent(const HttpFailure& failure, WallTime now) {
   if (failure.code == CURLE_OUT_OF_MEMORY || failure.code == CURLE_FAILED_INIT) {
     return fault(ErrorCode::retry_later, "the request could not be prepared: " + printable(failure.text));
   }
-  return fault(ErrorCode::retry_later, "the connection failed: " + printable(failure.text), "Check host and port.");
+  return fault(ErrorCode::retry_later, "the connection failed: " + printable(failure.text),
+               "Check host and port.");
 }
 
 Error explain_sent(const HttpFailure& failure) {
   if (failure.body_too_large) {
-    return fault(ErrorCode::limit_exceeded, "the reply is larger than " + std::to_string(limits::secret_reply_bytes_max) + " bytes",
+    return fault(ErrorCode::limit_exceeded,
+                 "the reply is larger than " + std::to_string(limits::secret_reply_bytes_max) + " bytes",
                  "Check that the address is a secret manager's.");
   }
   if (failure.headers_too_large) {
-    return fault(ErrorCode::limit_exceeded, "the reply's headers are larger than " + std::to_string(reply_header_bytes_max) + " bytes",
+    return fault(ErrorCode::limit_exceeded,
+                 "the reply's headers are larger than " + std::to_string(reply_header_bytes_max) + " bytes",
                  "Check that the address is a secret manager's.");
   }
   switch (failure.code) {
@@ -129,7 +151,8 @@ Error explain_sent(const HttpFailure& failure) {
     case CURLE_BAD_CONTENT_ENCODING:
       return fault(ErrorCode::invalid_message, "the reply is not HTTP", "Check host and port.");
     default:
-      return fault(ErrorCode::peer_misbehaved, "the connection broke before the reply was whole: " + printable(failure.text),
+      return fault(ErrorCode::peer_misbehaved,
+                   "the connection broke before the reply was whole: " + printable(failure.text),
                    "The request may have been executed all the same.");
   }
 }

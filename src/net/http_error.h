@@ -13,14 +13,14 @@ namespace sallyport::net {
 
 struct HttpFailure {
   CURLcode code = CURLE_OK;
-  std::string text;                 ///< libcurl's own words
+  std::string text;  ///< libcurl's own words
   long system_error = 0;
-  bool sent = false;                ///< the request, or a part of it
-  bool connected = false;           ///< TCP stood
+  bool sent = false;       ///< the request, or a part of it
+  bool connected = false;  ///< TCP stood
   bool body_too_large = false;
   bool headers_too_large = false;
-  bool address_refused = false;     ///< plain http to an address that it is not allowed to
-  std::string address;              ///< that one
+  bool address_refused = false;  ///< plain http to an address that it is not allowed to
+  std::string address;           ///< that one
   Duration deadline{};
   std::string host;
   std::string port;

@@ -70,7 +70,7 @@ struct Lane::Shared {
       next.call();
     } catch (...) {  // NOLINT(bugprone-empty-catch): one call's defect must not end the lane
     }
-    next.call = nullptr;   // what it captured goes before it counts as finished
+    next.call = nullptr;  // what it captured goes before it counts as finished
     lock.lock();
     count_overdue();
     running.erase(mine);
@@ -80,7 +80,7 @@ struct Lane::Shared {
   void work() {
     std::unique_lock lock{mutex};
     while (!stopping) {
-      if (threads > threads_wanted()) break;   // a spare whose reason is gone
+      if (threads > threads_wanted()) break;  // a spare whose reason is gone
       if (!queue.empty()) {
         run_one(lock);
         continue;
@@ -122,7 +122,7 @@ Lane::Lane(std::string name, unsigned threads, std::size_t queue_max) : shared_(
 }
 
 Lane::~Lane() {
-  std::deque<Waiting> dropped;   // destroyed after the lock is released: what calls captured may be anything
+  std::deque<Waiting> dropped;  // destroyed after the lock is released: what calls captured may be anything
   {
     std::unique_lock lock{shared_->mutex};
     shared_->stopping = true;
@@ -152,7 +152,7 @@ bool Lane::submit(std::function<void()> call, Duration overdue_after) {
     ++shared.threads;
     if (!start_thread(shared.name, [shared = shared_] { shared->work(); })) {
       --shared.threads;
-      if (shared.threads == 0) {   // nobody would ever run it
+      if (shared.threads == 0) {  // nobody would ever run it
         shared.queue.pop_back();
         --shared.counters.accepted;
         ++shared.counters.refused;

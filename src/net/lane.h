@@ -16,9 +16,9 @@ namespace sallyport::net {
 
 struct LaneCounters {
   std::uint64_t accepted = 0;
-  std::uint64_t refused = 0;     ///< submit() said no
+  std::uint64_t refused = 0;  ///< submit() said no
   std::uint64_t finished = 0;
-  std::uint64_t overdue = 0;     ///< calls that outlived their `overdue_after`, seen so far
+  std::uint64_t overdue = 0;  ///< calls that outlived their `overdue_after`, seen so far
   std::size_t queued = 0;
   std::size_t running = 0;
   std::size_t threads = 0;

@@ -43,19 +43,26 @@ void* plain_calloc(std::size_t count, std::size_t size) { return std::calloc(cou
 
 // OpenSSL passes file and line as well.
 void* crypto_malloc(std::size_t size, const char*, int) { return std::malloc(size); }
-void* crypto_realloc(void* memory, std::size_t size, const char*, int) { return wiping_realloc(memory, size); }
+void* crypto_realloc(void* memory, std::size_t size, const char*, int) {
+  return wiping_realloc(memory, size);
+}
 void crypto_free(void* memory, const char*, int) { wiping_free(memory); }
 
 Error failed(const char* library, const char* what) {
-  return {ErrorCode::internal, Hop::none, library, what, "This is a defect: init_libraries comes first in main.", {}};
+  return {ErrorCode::internal,
+          Hop::none,
+          library,
+          what,
+          "This is a defect: init_libraries comes first in main.",
+          {}};
 }
 
 Result<void> init_once() {
   if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
     return failed("OpenSSL", "had allocated memory before it was given a wiping free");
   }
-  const auto code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free, wiping_realloc, copy_text,
-                                         plain_calloc);
+  const auto code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free, wiping_realloc,
+                                         copy_text, plain_calloc);
   if (code != CURLE_OK) return failed("libcurl", "did not start");
   return {};
 }

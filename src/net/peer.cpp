@@ -12,7 +12,7 @@
 #include <memory>
 
 #ifndef SO_PEERPIDFD
-#define SO_PEERPIDFD 77   // Linux 6.5; not in this libc's headers
+#define SO_PEERPIDFD 77  // Linux 6.5; not in this libc's headers
 #endif
 
 namespace sallyport::net {
@@ -120,9 +120,10 @@ Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {
   }
   return denied("the connection belongs to no process of the command that is served (uid " +
                     std::to_string(owner->uid) + ")",
-                all_seen ? "Only the command given to exec, and what it starts, may use this connection."
-                         : "Some of its processes may not be looked at (another uid, or made undumpable): use the "
-                           "Unix socket, --listen unix.");
+                all_seen
+                    ? "Only the command given to exec, and what it starts, may use this connection."
+                    : "Some of its processes may not be looked at (another uid, or made undumpable): use the "
+                      "Unix socket, --listen unix.");
 }
 
 std::string listener_of_tcp(std::uint16_t port) {

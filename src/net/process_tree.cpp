@@ -22,7 +22,7 @@ namespace sallyport::net {
 
 namespace {
 
-constexpr int walks_max = 4;                 // parents may change under a walk; then it starts again
+constexpr int walks_max = 4;  // parents may change under a walk; then it starts again
 constexpr std::size_t known_max = 256;
 
 Error fault(ErrorCode code, std::string what, std::string hint = {}) {
@@ -46,7 +46,8 @@ std::optional<ProcessStat> parse_stat(std::string_view text) {
     const auto size = std::min(rest.find(' '), rest.size());
     const auto* last = rest.data() + size;
     if (field == parent_field && std::from_chars(rest.data(), last, stat.parent).ec != std::errc{}) return {};
-    if (field == start_time_field && std::from_chars(rest.data(), last, stat.start_ticks).ec != std::errc{}) return {};
+    if (field == start_time_field && std::from_chars(rest.data(), last, stat.start_ticks).ec != std::errc{})
+      return {};
     rest.remove_prefix(size);
   }
   return stat;
@@ -87,7 +88,9 @@ std::vector<pid_t> children_of(pid_t pid) {
   return children;
 }
 
-bool has_ended(const ProcessStat& stat) { return stat.state == 'Z' || stat.state == 'X' || stat.state == 'x'; }
+bool has_ended(const ProcessStat& stat) {
+  return stat.state == 'Z' || stat.state == 'X' || stat.state == 'x';
+}
 
 }  // namespace
 
@@ -101,11 +104,13 @@ Result<ProcessStat> read_process_stat(pid_t pid) {
     return fault(ErrorCode::denied, std::string{"/proc cannot be read: "} + std::strerror(errno),
                  "Mount /proc of this pid namespace, without hidepid for this user.");
   }
-  char text[1024];   // the line has about 350 bytes, 52 fields of at most 20 digits
+  char text[1024];  // the line has about 350 bytes, 52 fields of at most 20 digits
   const auto size = read(fd.get(), text, sizeof text);
   if (size <= 0) return fault(ErrorCode::not_found, "the process has ended");
   auto stat = parse_stat({text, static_cast<std::size_t>(size)});
-  if (!stat) return fault(ErrorCode::denied, "/proc/PID/stat has an unknown form", "This is a defect: report the kernel's version.");
+  if (!stat)
+    return fault(ErrorCode::denied, "/proc/PID/stat has an unknown form",
+                 "This is a defect: report the kernel's version.");
   stat->pid = pid;
   return *stat;
 }
@@ -120,7 +125,7 @@ std::string executable_of(pid_t pid) {
 
 Result<UniqueFd> open_pidfd(pid_t pid) {
   if (pid <= 0) return fault(ErrorCode::denied, "the process is not visible here (another pid namespace)");
-  UniqueFd pidfd{static_cast<int>(syscall(SYS_pidfd_open, pid, 0U))};   // close-on-exec by nature
+  UniqueFd pidfd{static_cast<int>(syscall(SYS_pidfd_open, pid, 0U))};  // close-on-exec by nature
   if (pidfd.valid()) return pidfd;
   if (errno == ESRCH || errno == EINVAL) return fault(ErrorCode::not_found, "the process has ended");
   if (errno == ENOSYS) {
@@ -145,16 +150,18 @@ ServedTree::Walk ServedTree::walk(ProcessStat at) const {
   for (std::size_t depth = 0; depth < depth_max; ++depth) {
     if (excluded(at.pid) || at.pid == self_) return Walk::outside;
     if (at.pid == root_ && at.start_ticks == root_start_ticks_) return Walk::inside;
-    if (at.parent == self_) return Walk::inside;   // an orphan of the tree: we are its subreaper
+    if (at.parent == self_) return Walk::inside;  // an orphan of the tree: we are its subreaper
     if (at.parent <= 1) return Walk::outside;
     const auto parent = read_process_stat(at.parent);
-    if (parent.has_error()) return parent.error().code == ErrorCode::not_found ? Walk::changed : Walk::outside;
+    if (parent.has_error())
+      return parent.error().code == ErrorCode::not_found ? Walk::changed : Walk::outside;
     // A parent is never younger than its child: then it is a stranger under the parent's old pid.
     if (parent->start_ticks > at.start_ticks) return Walk::changed;
     if (parent->start_ticks == at.start_ticks) {
       // Within one tick the times prove nothing; that the child still names this parent does.
       const auto again = read_process_stat(at.pid);
-      if (again.has_error() || again->parent != at.parent || again->start_ticks != at.start_ticks) return Walk::changed;
+      if (again.has_error() || again->parent != at.parent || again->start_ticks != at.start_ticks)
+        return Walk::changed;
     }
     at = *parent;
   }
@@ -183,7 +190,9 @@ Result<void> ServedTree::contains(pid_t pid, const UniqueFd& pidfd) const {
                               "Only the command given to exec, and what it starts, may use this connection.");
   for (int attempt = 0; attempt < walks_max; ++attempt) {
     const auto stat = read_process_stat(pid);
-    if (stat.has_error()) return Error{ErrorCode::denied, Hop::identity, stat.error().where, stat.error().what, stat.error().hint, {}};
+    if (stat.has_error())
+      return Error{ErrorCode::denied, Hop::identity,     stat.error().where,
+                   stat.error().what, stat.error().hint, {}};
     const auto verdict = known(*stat) ? Walk::inside : walk(*stat);
     // Alive now means alive throughout, so what was read under this pid was about this process.
     if (!is_alive(pidfd)) return fault(ErrorCode::denied, "the process has ended");
@@ -217,7 +226,7 @@ std::vector<ProcessStat> ServedTree::members_by_children() const {
 std::vector<ProcessStat> ServedTree::members(Effort effort) const {
   if (effort == Effort::quick) return members_by_children();
   const auto processes = all_processes();
-  std::map<pid_t, bool> inside;   // memo; also breaks circles that a changing /proc may show
+  std::map<pid_t, bool> inside;  // memo; also breaks circles that a changing /proc may show
   const auto belongs = [&](const auto& self, const ProcessStat& at, std::size_t depth) -> bool {
     if (excluded(at.pid) || at.pid == self_ || depth > depth_max) return false;
     if (at.pid == root_ && at.start_ticks == root_start_ticks_) return true;

@@ -22,7 +22,7 @@ struct ProcessStat {
   pid_t pid = 0;
   pid_t parent = 0;
   char state = '?';
-  std::uint64_t start_ticks = 0;   ///< since boot, 100 a second
+  std::uint64_t start_ticks = 0;  ///< since boot, 100 a second
 };
 
 /// Errors  not_found: no such process.  denied: /proc is not readable.
@@ -65,7 +65,10 @@ class ServedTree {
   static constexpr std::size_t tree_processes_max = 65'536;
 
  private:
-  struct Known { pid_t pid; std::uint64_t start_ticks; };
+  struct Known {
+    pid_t pid;
+    std::uint64_t start_ticks;
+  };
 
   enum class Walk { inside, outside, changed };
   Walk walk(ProcessStat at) const;
@@ -79,7 +82,7 @@ class ServedTree {
   pid_t self_;
   std::vector<pid_t> excluded_;
   mutable std::mutex mutex_;
-  mutable std::vector<Known> known_;      ///< once inside, always inside: parents change only towards us
+  mutable std::vector<Known> known_;  ///< once inside, always inside: parents change only towards us
   mutable std::size_t next_known_ = 0;
 };
 

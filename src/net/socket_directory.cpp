@@ -1,11 +1,6 @@
 #include "net/socket_directory.h"
 
-#include "net/dns.h"
-#include "net/peer.h"
-
 #include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -30,9 +25,10 @@ Error fault(ErrorCode code, std::string where, std::string what, std::string hin
 }
 
 Error system_fault(const std::string& where, const std::string& step, int reason) {
-  const bool passing = reason == ENOSPC || reason == EMFILE || reason == ENFILE || reason == ENOMEM || reason == EDQUOT ||
-                       reason == ENOBUFS;
-  return fault(passing ? ErrorCode::retry_later : ErrorCode::bad_config, where, step + ": " + std::strerror(reason));
+  const bool passing = reason == ENOSPC || reason == EMFILE || reason == ENFILE || reason == ENOMEM ||
+                       reason == EDQUOT || reason == ENOBUFS;
+  return fault(passing ? ErrorCode::retry_later : ErrorCode::bad_config, where,
+               step + ": " + std::strerror(reason));
 }
 
 std::string name_of_socket(std::uint16_t port) { return ".s.PGSQL." + std::to_string(port); }
@@ -44,7 +40,8 @@ Result<void> check_directory(const std::string& path, int fd, bool last) {
   struct stat info {};
   if (fstat(fd, &info) != 0) return system_fault(path, "cannot be looked at", errno);
   if (info.st_uid != 0 && info.st_uid != geteuid()) {
-    return fault(ErrorCode::bad_config, path, "belongs to uid " + std::to_string(info.st_uid) + "; expected root or uid " + uid_text(),
+    return fault(ErrorCode::bad_config, path,
+                 "belongs to uid " + std::to_string(info.st_uid) + "; expected root or uid " + uid_text(),
                  "Run: chown " + uid_text() + " " + path + ", or choose another directory.");
   }
   const bool group_writes = (info.st_mode & S_IWGRP) != 0 && info.st_gid != 0;
@@ -54,7 +51,8 @@ Result<void> check_directory(const std::string& path, int fd, bool last) {
   // strangers could put their sockets into it.
   if (!last && (info.st_mode & S_ISVTX) != 0 && info.st_uid == 0) return {};
   return fault(ErrorCode::bad_config, path,
-               std::string{"can be changed by "} + (others_write ? "every user" : "group " + std::to_string(info.st_gid)) +
+               std::string{"can be changed by "} +
+                   (others_write ? "every user" : "group " + std::to_string(info.st_gid)) +
                    ", who could put another socket in place of ours",
                "Run: chmod go-w " + path + ", or choose another directory.");
 }
@@ -64,14 +62,17 @@ Result<std::vector<std::string>> parts_of(const std::string& directory) {
     return fault(ErrorCode::bad_config, directory, "is no absolute path", "Write the directory from / on.");
   }
   if (directory.size() + name_bytes_max > path_bytes_max) {
-    return fault(ErrorCode::bad_config, directory, "is too long: with the socket's name it may have " +
-                                                       std::to_string(path_bytes_max) + " bytes", "Choose a shorter directory.");
+    return fault(
+        ErrorCode::bad_config, directory,
+        "is too long: with the socket's name it may have " + std::to_string(path_bytes_max) + " bytes",
+        "Choose a shorter directory.");
   }
   std::vector<std::string> parts;
   for (std::size_t at = 1; at < directory.size();) {
     const auto end = std::min(directory.find('/', at), directory.size());
     auto part = directory.substr(at, end - at);
-    if (part == "..") return fault(ErrorCode::bad_config, directory, "holds a ..", "Write the directory without it.");
+    if (part == "..")
+      return fault(ErrorCode::bad_config, directory, "holds a ..", "Write the directory without it.");
     if (!part.empty() && part != ".") parts.push_back(std::move(part));
     at = end + 1;
   }
@@ -95,11 +96,14 @@ Result<UniqueFd> open_component(int parent, const std::string& name, const std::
     return fault(ErrorCode::bad_config, path, link ? "is a symbolic link" : "is no directory",
                  link ? "Write the directory that it leads to." : "Choose another directory.");
   }
-  if (errno == ENOENT) return fault(ErrorCode::bad_config, path, "does not exist", "Run: mkdir -m 0755 " + path);
+  if (errno == ENOENT)
+    return fault(ErrorCode::bad_config, path, "does not exist", "Run: mkdir -m 0755 " + path);
   return system_fault(path, "cannot be opened", errno);
 }
 
-bool same_file(const struct stat& a, const struct stat& b) { return a.st_dev == b.st_dev && a.st_ino == b.st_ino; }
+bool same_file(const struct stat& a, const struct stat& b) {
+  return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+}
 
 /// bind and connect know paths only; through the descriptor they reach the directory that we hold,
 /// whatever its path leads to by now.
@@ -111,14 +115,15 @@ sockaddr_un address_in(int directory, const std::string& name) {
   return address;
 }
 
-UniqueFd new_socket(int family) { return UniqueFd{socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)}; }
+UniqueFd new_socket() { return UniqueFd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)}; }
 
-/// Whether a directory can hold the private one: ours alone, and short enough.
+/// Can it hold the private one: ours alone, and short enough.
 bool usable_runtime_directory(const std::string& path) {
   struct stat info {};
   if (path.empty() || path.front() != '/') return false;
   if (path.size() + 1 + std::strlen(private_pattern) + name_bytes_max > path_bytes_max) return false;
-  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() && (info.st_mode & 0022) == 0;
+  return lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode) && info.st_uid == geteuid() &&
+         (info.st_mode & 0022) == 0;
 }
 
 std::string holder_of_lock(int lock) {
@@ -134,7 +139,6 @@ SocketDirectory::SocketDirectory(std::string path, UniqueFd directory, bool is_p
     : path_(std::move(path)), directory_(std::move(directory)), private_(is_private) {}
 
 SocketDirectory::SocketDirectory(SocketDirectory&&) noexcept = default;
-
 SocketDirectory& SocketDirectory::operator=(SocketDirectory&& other) noexcept {
   if (this != &other) {
     remove_all();
@@ -149,11 +153,13 @@ SocketDirectory& SocketDirectory::operator=(SocketDirectory&& other) noexcept {
 SocketDirectory::~SocketDirectory() { remove_all(); }
 
 Result<SocketDirectory> SocketDirectory::make_private(const std::string& runtime_directory) {
-  std::string path = (usable_runtime_directory(runtime_directory) ? runtime_directory : std::string{"/tmp"}) + "/" + private_pattern;
+  std::string path = (usable_runtime_directory(runtime_directory) ? runtime_directory : std::string{"/tmp"}) +
+                     "/" + private_pattern;
   if (mkdtemp(path.data()) == nullptr) {
     const int reason = errno;
     path = std::string{"/tmp/"} + private_pattern;
-    if (mkdtemp(path.data()) == nullptr) return system_fault(path, "no private directory can be made", reason);
+    if (mkdtemp(path.data()) == nullptr)
+      return system_fault(path, "no private directory can be made", reason);
   }
   UniqueFd fd{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
   if (!fd.valid()) return system_fault(path, "cannot be opened", errno);
@@ -172,7 +178,8 @@ Result<SocketDirectory> SocketDirectory::open_shared(const std::string& director
   if (parts.has_error()) return parts.error();
   UniqueFd at{open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   std::string path = "/";
-  if (parts->empty()) return fault(ErrorCode::bad_config, directory, "is the root directory", "Choose one below it.");
+  if (parts->empty())
+    return fault(ErrorCode::bad_config, directory, "is the root directory", "Choose one below it.");
   for (std::size_t i = 0; i < parts->size(); ++i) {
     if (auto good = check_directory(path, at.get(), false); good.has_error()) return good.error();
     path += (path == "/" ? "" : "/") + (*parts)[i];
@@ -184,7 +191,9 @@ Result<SocketDirectory> SocketDirectory::open_shared(const std::string& director
   return SocketDirectory{std::move(path), std::move(at), false};
 }
 
-std::string SocketDirectory::socket_path(std::uint16_t port) const { return path_ + "/" + name_of_socket(port); }
+std::string SocketDirectory::socket_path(std::uint16_t port) const {
+  return path_ + "/" + name_of_socket(port);
+}
 
 bool SocketDirectory::still_there() const {
   struct stat held {};
@@ -197,17 +206,20 @@ Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) {
   const auto name = name_of_socket(port) + ".lock";
   const auto path = path_ + "/" + name;
   for (int attempt = 0; attempt < 10; ++attempt) {
-    UniqueFd lock{openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
+    UniqueFd lock{
+        openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
     if (!lock.valid()) return system_fault(path, "cannot be opened", errno);
     struct stat held {};
-    if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode)) return fault(ErrorCode::bad_config, path, "is no regular file", "Remove it.");
+    if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode))
+      return fault(ErrorCode::bad_config, path, "is no regular file", "Remove it.");
     if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
       return fault(ErrorCode::bad_config, socket_path(port), "is in use by " + holder_of_lock(lock.get()),
                    "Stop the other instance, or choose another port or directory.");
     }
     struct stat named {};
     // The last holder removes the file as it goes; then this lock is on a file that nobody else will find.
-    if (fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named)) continue;
+    if (fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named))
+      continue;
     const auto pid = std::to_string(getpid()) + "\n";
     if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
       return system_fault(path, "cannot be written", errno);
@@ -225,16 +237,21 @@ Result<void> SocketDirectory::clear_way(const std::string& name) {
     return system_fault(path, "cannot be looked at", errno);
   }
   if (!S_ISSOCK(there.st_mode)) {
-    return fault(ErrorCode::bad_config, path, "is in the way, and it is no socket", "Remove it, if you know what it is.");
+    return fault(ErrorCode::bad_config, path, "is in the way, and it is no socket",
+                 "Remove it, if you know what it is.");
   }
-  const auto probe = new_socket(AF_UNIX);
+  const auto probe = new_socket();
   const auto address = address_in(directory_.get(), name);
   if (!probe.valid()) return system_fault(path, "no socket", errno);
-  const bool refused = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 && errno == ECONNREFUSED;
+  const bool refused =
+      connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+      errno == ECONNREFUSED;
   if (!refused) {
-    return fault(ErrorCode::bad_config, path, "is a socket that somebody listens on", "Stop that server, or choose another port or directory.");
+    return fault(ErrorCode::bad_config, path, "is a socket that somebody listens on",
+                 "Stop that server, or choose another port or directory.");
   }
-  if (unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT) return system_fault(path, "cannot be removed", errno);
+  if (unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+    return system_fault(path, "cannot be removed", errno);
   return {};
 }
 
@@ -247,7 +264,7 @@ Result<UniqueFd> SocketDirectory::listen_unix(std::uint16_t port) {
   fstat(lock->get(), &lock_info);
   made_.push_back({name + ".lock", lock_info.st_ino, std::move(*lock)});
   if (auto clear = clear_way(name); clear.has_error()) return clear.error();
-  auto listener = new_socket(AF_UNIX);
+  auto listener = new_socket();
   if (!listener.valid()) return system_fault(path, "no socket", errno);
   const auto address = address_in(directory_.get(), name);
   if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
@@ -255,11 +272,13 @@ Result<UniqueFd> SocketDirectory::listen_unix(std::uint16_t port) {
   }
   struct stat info {};
   if (fstatat(directory_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(info.st_mode)) {
-    return fault(ErrorCode::bad_config, path, "vanished as it was made", "Find out who else writes to this directory.");
+    return fault(ErrorCode::bad_config, path, "vanished as it was made",
+                 "Find out who else writes to this directory.");
   }
   made_.push_back({name, info.st_ino, UniqueFd{}});
   // Before listen, so that nobody connects under the umask's mode.
-  if (fchmodat(directory_.get(), name.c_str(), private_ ? 0600 : 0666, 0) != 0) return system_fault(path, "chmod", errno);
+  if (fchmodat(directory_.get(), name.c_str(), private_ ? 0600 : 0666, 0) != 0)
+    return system_fault(path, "chmod", errno);
   if (listen(listener.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
   return listener;
 }
@@ -269,51 +288,13 @@ void SocketDirectory::remove_all() {
   for (; !made_.empty(); made_.pop_back()) {
     const auto& made = made_.back();
     struct stat info {};
-    if (fstatat(directory_.get(), made.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || info.st_ino != made.inode) continue;
+    if (fstatat(directory_.get(), made.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
+        info.st_ino != made.inode)
+      continue;
     unlinkat(directory_.get(), made.name.c_str(), 0);
   }
   if (private_ && still_there()) rmdir(path_.c_str());
   directory_.reset();
-}
-
-Result<UniqueFd> listen_tcp(const std::string& address, std::uint16_t port) {
-  const auto parsed = literal_address(address, port);
-  if (!parsed || parsed->family == AF_UNIX) {
-    return fault(ErrorCode::bad_config, address, "is no IP address", "Write 127.0.0.1 or ::1; names are not looked up here.");
-  }
-  const auto where = parsed->to_string();
-  auto listener = new_socket(parsed->family);
-  if (!listener.valid()) return system_fault(where, "no socket", errno);
-  const int on = 1;
-  setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (parsed->family == AF_INET6) setsockopt(listener.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  sockaddr_storage storage{};
-  const auto size = parsed->to_sockaddr(storage);
-  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0 &&
-      listen(listener.get(), listen_backlog) == 0) {
-    return listener;
-  }
-  switch (errno) {
-    case EADDRINUSE: {
-      const auto owner = listener_of_tcp(port);
-      return fault(ErrorCode::bad_config, where, "is in use" + (owner.empty() ? std::string{} : " by " + owner),
-                   "Stop that process, or choose another port (0 takes any).");
-    }
-    case EADDRNOTAVAIL:
-      return fault(ErrorCode::bad_config, where, "is not an address of this machine", "ip address shows those it has.");
-    case EACCES:
-      return fault(ErrorCode::bad_config, where, "may not be used by uid " + uid_text(),
-                   port != 0 && port < 1024 ? "Ports below 1024 need CAP_NET_BIND_SERVICE; choose a higher one." : "");
-    default: return system_fault(where, "cannot be listened on", errno);
-  }
-}
-
-std::uint16_t port_of(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return 0;
-  const auto address = Address::from_sockaddr(storage, size);
-  return address ? address->port : std::uint16_t{0};
 }
 
 }  // namespace sallyport::net

@@ -54,7 +54,7 @@ class SocketDirectory {
   struct Made {
     std::string name;
     ino_t inode;
-    UniqueFd lock;   ///< of a lock file: held as long as we live
+    UniqueFd lock;  ///< of a lock file: held as long as we live
   };
 
   SocketDirectory(std::string path, UniqueFd directory, bool is_private);

@@ -44,9 +44,12 @@ std::optional<SocketOwner> ask_netlink(const Address& local, const Address& remo
   request.body.id.idiag_cookie[0] = request.body.id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
   sockaddr_nl kernel{};
   kernel.nl_family = AF_NETLINK;
-  if (sendto(netlink.get(), &request, sizeof request, 0, reinterpret_cast<sockaddr*>(&kernel), sizeof kernel) < 0) return {};
+  if (sendto(netlink.get(), &request, sizeof request, 0, reinterpret_cast<sockaddr*>(&kernel),
+             sizeof kernel) < 0)
+    return {};
   alignas(nlmsghdr) char reply[4096];
-  const auto size = recv(netlink.get(), reply, sizeof reply, MSG_DONTWAIT);   // the kernel answers within sendto
+  const auto size =
+      recv(netlink.get(), reply, sizeof reply, MSG_DONTWAIT);  // the kernel answers within sendto
   const auto* header = reinterpret_cast<const nlmsghdr*>(reply);
   if (size < static_cast<ssize_t>(NLMSG_LENGTH(sizeof(inet_diag_msg)))) return {};
   if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return {};
@@ -85,9 +88,10 @@ std::optional<Line> parse_line(const std::string& text, int family) {
   char remote[64];
   Line line;
   unsigned long inode = 0;
-  const int fields = std::sscanf(text.c_str(), " %*d: %63s %63s %x %*x:%*x %*x:%*x %*x %u %*d %lu", local, remote,
-                                 &line.state, &line.owner.uid, &inode);
-  if (fields != 5 || !parse_address(local, family, line.local) || !parse_address(remote, family, line.remote)) return {};
+  const int fields = std::sscanf(text.c_str(), " %*d: %63s %63s %x %*x:%*x %*x:%*x %*x %u %*d %lu", local,
+                                 remote, &line.state, &line.owner.uid, &inode);
+  if (fields != 5 || !parse_address(local, family, line.local) || !parse_address(remote, family, line.remote))
+    return {};
   line.owner.inode = inode;
   return line;
 }
@@ -96,7 +100,7 @@ template <class Wanted>
 std::optional<SocketOwner> search_table(const char* path, int family, Wanted wanted) {
   std::ifstream table{path};
   std::string text;
-  std::getline(table, text);   // the heading
+  std::getline(table, text);  // the heading
   while (std::getline(table, text)) {
     const auto line = parse_line(text, family);
     if (line && line->owner.inode != 0 && wanted(*line)) return line->owner;
@@ -136,7 +140,9 @@ std::optional<SocketOwner> owner_of_connection(const Address& local, const Addre
 }
 
 std::optional<SocketOwner> owner_of_listener(std::uint16_t port) {
-  const auto listens = [port](const Line& line) { return line.state == TCP_LISTEN && line.local.port == port; };
+  const auto listens = [port](const Line& line) {
+    return line.state == TCP_LISTEN && line.local.port == port;
+  };
   if (auto owner = search_table("/proc/self/net/tcp", AF_INET, listens)) return owner;
   return search_table("/proc/self/net/tcp6", AF_INET6, listens);
 }

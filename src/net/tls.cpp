@@ -20,7 +20,8 @@ constexpr std::size_t key_file_bytes_max = 65'536;
 
 // ECDHE with an AEAD only: whatever still speaks TLS 1.2 today has these.
 constexpr const char* ciphers_12 = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!PSK";
-constexpr const char* ciphers_13 = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
+constexpr const char* ciphers_13 =
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256:P-384:P-521";
 
 struct BioFree {
@@ -67,7 +68,8 @@ Result<KeyPtr> parse_key(const Secret& pem, const std::string& where) {
     return bad(where, "the client certificate's key is encrypted",
                "Store it without a passphrase in a private file: openssl pkey -in OLD -out NEW.");
   }
-  return bad(where, "the client certificate's key is no PEM private key", "Expected -----BEGIN PRIVATE KEY-----.");
+  return bad(where, "the client certificate's key is no PEM private key",
+             "Expected -----BEGIN PRIVATE KEY-----.");
 }
 
 Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string& where) {
@@ -80,7 +82,8 @@ Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string
   }
   ERR_clear_error();
   if (!chain.empty()) return chain;
-  return bad(where, "holds no PEM certificate", "Expected -----BEGIN CERTIFICATE-----, the client's own first.");
+  return bad(where, "holds no PEM certificate",
+             "Expected -----BEGIN CERTIFICATE-----, the client's own first.");
 }
 
 Error key_mismatch(const std::string& where) {
@@ -95,7 +98,8 @@ Result<void> use_certificate(SSL* ssl, const Credential& credential) {
   auto key = parse_key(credential.secret, where);
   if (key.has_error()) return key.error();
   if (SSL_use_certificate(ssl, chain->front().get()) != 1) {
-    return bad(where, "is not acceptable to OpenSSL (key too short, or an outdated signature)", "Reissue it.");
+    return bad(where, "is not acceptable to OpenSSL (key too short, or an outdated signature)",
+               "Reissue it.");
   }
   for (std::size_t i = 1; i < chain->size(); ++i) {
     if (SSL_add1_chain_cert(ssl, (*chain)[i].get()) != 1) return out_of_memory();
@@ -109,7 +113,7 @@ std::string expected_name(const TlsPolicy& policy, const std::string& host) {
   std::string name = policy.server_name.empty() ? host : policy.server_name;
   if (!name.empty() && name.front() == '/') return {};
   if (name.size() > 2 && name.front() == '[' && name.back() == ']') name = name.substr(1, name.size() - 2);
-  if (name.size() > 1 && name.back() == '.') name.pop_back();   // the root label is not in certificates
+  if (name.size() > 1 && name.back() == '.') name.pop_back();  // the root label is not in certificates
   return name;
 }
 
@@ -142,7 +146,8 @@ std::string sha256_hex(X509* certificate) {
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPolicy& policy) {
   if (policy.mode == TlsMode::disable) {
-    return bad("tls.mode", "is disable, so there is no TLS context", "This is a defect: plain connections need none.");
+    return bad("tls.mode", "is disable, so there is no TLS context",
+               "This is a defect: plain connections need none.");
   }
   std::shared_ptr<TlsContext> context{new TlsContext{policy}};
   if (auto loaded = context->load(); loaded.has_error()) return loaded.error();
@@ -155,7 +160,8 @@ Result<void> TlsContext::load() {
   if (context_ == nullptr) return out_of_memory();
   auto* context = context_.get();
   const int version = policy_.min_version == "1.3" ? TLS1_3_VERSION : TLS1_2_VERSION;
-  if (SSL_CTX_set_min_proto_version(context, version) != 1 || SSL_CTX_set_cipher_list(context, ciphers_12) != 1 ||
+  if (SSL_CTX_set_min_proto_version(context, version) != 1 ||
+      SSL_CTX_set_cipher_list(context, ciphers_12) != 1 ||
       SSL_CTX_set_ciphersuites(context, ciphers_13) != 1 || SSL_CTX_set1_groups_list(context, groups) != 1) {
     return out_of_memory();
   }
@@ -196,7 +202,8 @@ Result<void> TlsContext::load_trust() {
   X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
   if (lookup == nullptr) return out_of_memory();
   if (X509_load_crl_file(lookup, policy_.crl_file.c_str(), X509_FILETYPE_PEM) < 1) {
-    return bad(policy_.crl_file, "cannot be read, or holds no PEM revocation list", "Expected -----BEGIN X509 CRL-----.");
+    return bad(policy_.crl_file, "cannot be read, or holds no PEM revocation list",
+               "Expected -----BEGIN X509 CRL-----.");
   }
   X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
   return {};
@@ -231,7 +238,7 @@ Result<void> TlsContext::expect_name(SSL* ssl, const std::string& name) const {
   }
   auto* expected = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
-  const auto address = name.substr(0, name.find('%'));   // certificates know no scope
+  const auto address = name.substr(0, name.find('%'));  // certificates know no scope
   const bool set = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(expected, address.c_str()) == 1
                          : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
   if (!set) return bad(name, "is no name that a certificate can have", "Write a host name or an IP address.");
@@ -248,7 +255,8 @@ Result<SslPtr> TlsContext::connect(const std::string& host, std::string_view alp
     if (alpn.size() > 255) return bad("ALPN", "is longer than 255 bytes", "This is a defect.");
     std::vector<unsigned char> list{static_cast<unsigned char>(alpn.size())};
     list.insert(list.end(), alpn.begin(), alpn.end());
-    if (SSL_set_alpn_protos(ssl.get(), list.data(), static_cast<unsigned>(list.size())) != 0) return out_of_memory();
+    if (SSL_set_alpn_protos(ssl.get(), list.data(), static_cast<unsigned>(list.size())) != 0)
+      return out_of_memory();
   }
   if (client_certificate != nullptr && client_certificate->kind == CredentialKind::client_certificate) {
     if (auto used = use_certificate(ssl.get(), *client_certificate); used.has_error()) return used.error();
@@ -271,7 +279,8 @@ TlsFacts facts_of(SSL* ssl, const TlsContext& context) {
   facts.server_end_point = server_end_point(certificate);
   // The verify mode is asked of the SSL as well, so that nobody can loosen it after connect() unseen.
   facts.peer_verified = context.policy().mode == TlsMode::verify_full && SSL_is_init_finished(ssl) == 1 &&
-                        (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 && SSL_get_verify_result(ssl) == X509_V_OK;
+                        (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 &&
+                        SSL_get_verify_result(ssl) == X509_V_OK;
   return facts;
 }
 

@@ -103,8 +103,8 @@ Error explain_not_yet_valid(const CertificateProblem& problem, WallTime now) {
   std::string what = subject_text(problem) + " is not valid yet";
   if (problem.certificate != nullptr) {
     if (const auto start = time_of(X509_get0_notBefore(problem.certificate)); start && *start > now) {
-      what = subject_text(problem) + " is not valid for another " + format_duration(*start - now) + " (from " +
-             day(*start) + " on)";
+      what = subject_text(problem) + " is not valid for another " + format_duration(*start - now) +
+             " (from " + day(*start) + " on)";
     }
   }
   return tls_error(ErrorCode::denied, what,
@@ -114,20 +114,22 @@ Error explain_not_yet_valid(const CertificateProblem& problem, WallTime now) {
 
 Error explain_name(const CertificateProblem& problem, bool is_ip) {
   const auto names = problem.leaf == nullptr ? std::string{} : names_of(problem.leaf);
-  const auto common = problem.leaf == nullptr ? std::string{}
-                                              : entry_of(X509_get_subject_name(problem.leaf), NID_commonName);
+  const auto common =
+      problem.leaf == nullptr ? std::string{} : entry_of(X509_get_subject_name(problem.leaf), NID_commonName);
   const auto wanted = printable(problem.name);
   std::string what = names.empty() ? "the certificate has no name, so it is not for `" + wanted + "`"
                                    : "the certificate is for " + names + ", not `" + wanted + "`";
   if (common == wanted && is_ip) {
-    what = "the certificate has `" + wanted + "` as its common name only, which does not count for an IP address";
+    what = "the certificate has `" + wanted +
+           "` as its common name only, which does not count for an IP address";
   } else if (common == wanted) {
     what += " (that is its common name, which does not count beside DNS names)";
   }
-  std::string hint = is_ip ? "Connect by one of its names, set tls.server_name to it, or reissue the certificate "
-                             "with this IP address as a subject alternative name."
-                           : "If that is the right server, connect by one of its names or set tls.server_name to it; "
-                             "or reissue the certificate with this name.";
+  std::string hint =
+      is_ip ? "Connect by one of its names, set tls.server_name to it, or reissue the certificate "
+              "with this IP address as a subject alternative name."
+            : "If that is the right server, connect by one of its names or set tls.server_name to it; "
+              "or reissue the certificate with this name.";
   return tls_error(ErrorCode::denied, what, hint);
 }
 
@@ -137,15 +139,18 @@ Error explain_unknown_authority(const CertificateProblem& problem) {
   const auto issuer = problem.certificate == nullptr ? std::string{"an authority"}
                                                      : title_of(X509_get_issuer_name(problem.certificate));
   if (problem.depth > 0) {
-    return tls_error(ErrorCode::denied,
-                     "the certificate's chain leads to " + issuer + ", an authority that is not in " + problem.roots,
-                     "If you trust it, add its certificate to " + problem.roots_setting + ".");
+    return tls_error(
+        ErrorCode::denied,
+        "the certificate's chain leads to " + issuer + ", an authority that is not in " + problem.roots,
+        "If you trust it, add its certificate to " + problem.roots_setting + ".");
   }
   return tls_error(ErrorCode::denied,
-                   "the certificate was issued by " + issuer + ", an authority that is not in " + problem.roots +
-                       ", and the server sent no intermediate certificate that leads there",
-                   "If " + issuer + " is an intermediate authority, make the server send its full chain; if it is "
-                   "a root that you trust, add its certificate to " + problem.roots_setting + ".");
+                   "the certificate was issued by " + issuer + ", an authority that is not in " +
+                       problem.roots + ", and the server sent no intermediate certificate that leads there",
+                   "If " + issuer +
+                       " is an intermediate authority, make the server send its full chain; if it is "
+                       "a root that you trust, add its certificate to " +
+                       problem.roots_setting + ".");
 }
 
 Error explain_self_signed(const CertificateProblem& problem) {
@@ -170,8 +175,8 @@ Error explain_crl(const CertificateProblem& problem, WallTime now) {
       return tls_error(ErrorCode::bad_config, problem.crl_file + " has no revocation list of " + issuer,
                        "Add one for every authority of the chain, or unset tls.crl.");
     case X509_V_ERR_CRL_HAS_EXPIRED:
-      return tls_error(ErrorCode::bad_config, "the revocation list of " + issuer + " in " + problem.crl_file +
-                                                  " has expired",
+      return tls_error(ErrorCode::bad_config,
+                       "the revocation list of " + issuer + " in " + problem.crl_file + " has expired",
                        "Replace the file by the authority's current list" + clock_hint(now) + ".");
     case X509_V_ERR_CRL_NOT_YET_VALID:
       return tls_error(ErrorCode::bad_config,
@@ -179,8 +184,8 @@ Error explain_crl(const CertificateProblem& problem, WallTime now) {
                        "Compare this machine's clock with the authority's.");
     default:
       return tls_error(ErrorCode::bad_config,
-                       "the revocation list of " + issuer + " in " + problem.crl_file + " cannot be used: " +
-                           X509_verify_cert_error_string(problem.verify_result),
+                       "the revocation list of " + issuer + " in " + problem.crl_file +
+                           " cannot be used: " + X509_verify_cert_error_string(problem.verify_result),
                        "Replace the file by the authority's current list.");
   }
 }
@@ -189,22 +194,25 @@ Error explain_other(const CertificateProblem& problem) {
   const auto subject = subject_text(problem);
   switch (problem.verify_result) {
     case X509_V_ERR_CERT_REVOKED:
-      return tls_error(ErrorCode::denied, subject + " was revoked by its authority",
-                       "Whoever holds its key may be a stranger: replace it on the server, and find out why.");
+      return tls_error(
+          ErrorCode::denied, subject + " was revoked by its authority",
+          "Whoever holds its key may be a stranger: replace it on the server, and find out why.");
     case X509_V_ERR_INVALID_PURPOSE:
-      return tls_error(ErrorCode::denied, subject + " is not meant for servers (its extended key usage lacks serverAuth)",
+      return tls_error(ErrorCode::denied,
+                       subject + " is not meant for servers (its extended key usage lacks serverAuth)",
                        "Have it reissued for server authentication.");
     case X509_V_ERR_INVALID_CA:
     case X509_V_ERR_INVALID_NON_CA:
-      return tls_error(ErrorCode::denied, subject + " was used to issue another, but it is not an authority's",
+      return tls_error(ErrorCode::denied,
+                       subject + " was used to issue another, but it is not an authority's",
                        "Check the chain that the server sends, and the certificate's basicConstraints.");
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
-      return tls_error(ErrorCode::bad_config,
-                       problem.roots + " holds an intermediate authority but not the root that issued it" +
-                           (problem.certificate == nullptr
-                                ? std::string{}
-                                : ", " + title_of(X509_get_issuer_name(problem.certificate))),
-                       "Add the root's certificate to " + problem.roots_setting + ".");
+      return tls_error(
+          ErrorCode::bad_config,
+          problem.roots + " holds an intermediate authority but not the root that issued it" +
+              (problem.certificate == nullptr ? std::string{}
+                                              : ", " + title_of(X509_get_issuer_name(problem.certificate))),
+          "Add the root's certificate to " + problem.roots_setting + ".");
     case X509_V_ERR_CERT_SIGNATURE_FAILURE:
       return tls_error(ErrorCode::denied, "the signature of " + subject.substr(4) + " is wrong",
                        "It is forged, or two authorities have the same name: compare the keys in " +
@@ -215,9 +223,10 @@ Error explain_other(const CertificateProblem& problem) {
       return tls_error(ErrorCode::denied, subject + " has too short a key or too weak a signature",
                        "Reissue it with ECDSA P-256 or RSA of at least 2048 bits, and SHA-256.");
     default:
-      return tls_error(ErrorCode::denied,
-                       subject + " is not acceptable: " + X509_verify_cert_error_string(problem.verify_result),
-                       "Reissue it, or correct the chain that the server sends.");
+      return tls_error(
+          ErrorCode::denied,
+          subject + " is not acceptable: " + X509_verify_cert_error_string(problem.verify_result),
+          "Reissue it, or correct the chain that the server sends.");
   }
 }
 

@@ -13,11 +13,12 @@ namespace {
 
 // An alert that the peer sent arrives as reason SSL_AD_REASON_OFFSET + its number (RFC 8446, "Alert Protocol").
 constexpr int alert_of(int reason) {
-  return reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256 ? reason - SSL_AD_REASON_OFFSET : -1;
+  return reason >= SSL_AD_REASON_OFFSET && reason < SSL_AD_REASON_OFFSET + 256 ? reason - SSL_AD_REASON_OFFSET
+                                                                               : -1;
 }
 
 struct Failure {
-  unsigned long code = 0;    // of OpenSSL's queue: the first entry is the cause
+  unsigned long code = 0;  // of OpenSSL's queue: the first entry is the cause
   int system_error = 0;
   bool sent_certificate = false;
   bool asked_for_certificate = false;
@@ -39,31 +40,35 @@ Error explain_refused_certificate(int alert) {
   const std::string refused = "the server refused our client certificate: ";
   const std::string reissue = "Have a client certificate issued that this server accepts.";
   switch (alert) {
-    case SSL_AD_CERTIFICATE_EXPIRED: return tls_error(ErrorCode::denied, refused + "it has expired", "Renew it.");
+    case SSL_AD_CERTIFICATE_EXPIRED:
+      return tls_error(ErrorCode::denied, refused + "it has expired", "Renew it.");
     case SSL_AD_CERTIFICATE_REVOKED: return tls_error(ErrorCode::denied, refused + "it was revoked", reissue);
     case SSL_AD_UNKNOWN_CA:
-      return tls_error(ErrorCode::denied, refused + "it does not know the authority that issued it",
-                       "Add the authority to the server's client CA file, or use a certificate of one it has; "
-                       "a missing intermediate belongs into tls.client_certificate.");
+      return tls_error(
+          ErrorCode::denied, refused + "it does not know the authority that issued it",
+          "Add the authority to the server's client CA file, or use a certificate of one it has; "
+          "a missing intermediate belongs into tls.client_certificate.");
     default:
       return tls_error(ErrorCode::denied,
-                       refused + "alert " + std::to_string(alert) + ", " + SSL_alert_desc_string_long(alert), reissue);
+                       refused + "alert " + std::to_string(alert) + ", " + SSL_alert_desc_string_long(alert),
+                       reissue);
   }
 }
 
 Error certificate_required() {
-  return tls_error(ErrorCode::bad_config, "the server requires a client certificate, and none is configured",
-                   "Set tls.client_certificate and tls.client_key, or use a source that yields a certificate.");
+  return tls_error(
+      ErrorCode::bad_config, "the server requires a client certificate, and none is configured",
+      "Set tls.client_certificate and tls.client_key, or use a source that yields a certificate.");
 }
 
 Error explain_alert(int alert, const Failure& failure, const TlsPolicy& policy) {
   switch (alert) {
     case SSL_AD_CERTIFICATE_REQUIRED: return certificate_required();
     case SSL_AD_PROTOCOL_VERSION:
-      return tls_error(ErrorCode::peer_unsupported, "the server does not speak TLS " + policy.min_version + " or later",
-                       "Update the server's TLS" + std::string{policy.min_version == "1.3"
-                                                                    ? ", or set tls.min_version: \"1.2\"."
-                                                                    : "."});
+      return tls_error(
+          ErrorCode::peer_unsupported, "the server does not speak TLS " + policy.min_version + " or later",
+          "Update the server's TLS" +
+              std::string{policy.min_version == "1.3" ? ", or set tls.min_version: \"1.2\"." : "."});
     case SSL_AD_HANDSHAKE_FAILURE:
       if (failure.asked_for_certificate && !failure.sent_certificate) return certificate_required();
       return tls_error(ErrorCode::peer_unsupported, "the server found no cipher or curve in common with us",
@@ -75,7 +80,8 @@ Error explain_alert(int alert, const Failure& failure, const TlsPolicy& policy) 
       return tls_error(ErrorCode::denied, "the server has no certificate for the name that we asked for",
                        "Check the host name, or set tls.server_name.");
     case SSL_AD_NO_APPLICATION_PROTOCOL:
-      return tls_error(ErrorCode::peer_unsupported, "something else than the expected protocol answers on this port (ALPN)",
+      return tls_error(ErrorCode::peer_unsupported,
+                       "something else than the expected protocol answers on this port (ALPN)",
                        "Check host and port.");
     case SSL_AD_BAD_CERTIFICATE:
     case SSL_AD_UNSUPPORTED_CERTIFICATE:
@@ -110,13 +116,15 @@ Error explain_reason(const Failure& failure, const TlsPolicy& policy) {
     case SSL_R_UNSUPPORTED_PROTOCOL:
     case SSL_R_VERSION_TOO_LOW: return explain_alert(SSL_AD_PROTOCOL_VERSION, failure, policy);
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
-      return tls_error(ErrorCode::retry_later, "the server closed the connection during the handshake",
-                       "It may be restarting, or something on the way does not let TLS through; its log may say more.");
+      return tls_error(
+          ErrorCode::retry_later, "the server closed the connection during the handshake",
+          "It may be restarting, or something on the way does not let TLS through; its log may say more.");
     case SSL_R_DH_KEY_TOO_SMALL:
     case SSL_R_EE_KEY_TOO_SMALL:
     case SSL_R_CA_MD_TOO_WEAK:
       return tls_error(ErrorCode::peer_unsupported, "the server uses keys that are too short to be safe",
-                       "Give it ECDSA P-256 or RSA of at least 2048 bits, and Diffie-Hellman parameters of at least 2048.");
+                       "Give it ECDSA P-256 or RSA of at least 2048 bits, and Diffie-Hellman parameters of "
+                       "at least 2048.");
     default: break;
   }
   const char* text = ERR_reason_error_string(failure.code);
@@ -134,7 +142,8 @@ Error explain_system_error(int system_error) {
     return tls_error(ErrorCode::retry_later, "the server closed the connection during the handshake",
                      "It may be restarting; its log may say more.");
   }
-  return tls_error(ErrorCode::retry_later, std::string{"the connection broke: "} + std::strerror(system_error), {});
+  return tls_error(ErrorCode::retry_later,
+                   std::string{"the connection broke: "} + std::strerror(system_error), {});
 }
 
 }  // namespace

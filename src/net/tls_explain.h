@@ -26,13 +26,13 @@ Error explain_handshake_failure(SSL* ssl, const TlsPolicy& policy, const std::st
 
 /// The part about certificates, for others who verify with OpenSSL (the HTTP client).
 struct CertificateProblem {
-  long verify_result = X509_V_OK;   ///< X509_V_ERR_…
-  int depth = 0;                    ///< of `certificate` in the chain; 0 is the server's own
-  X509* certificate = nullptr;      ///< the one complained about; may be null
-  X509* leaf = nullptr;             ///< the server's own; may be null
-  std::string name;                 ///< what it should have been for
-  std::string roots;                ///< "FILE" or "the system's store"
-  std::string roots_setting;        ///< what to change, in the hint: "tls.roots"
+  long verify_result = X509_V_OK;  ///< X509_V_ERR_…
+  int depth = 0;                   ///< of `certificate` in the chain; 0 is the server's own
+  X509* certificate = nullptr;     ///< the one complained about; may be null
+  X509* leaf = nullptr;            ///< the server's own; may be null
+  std::string name;                ///< what it should have been for
+  std::string roots;               ///< "FILE" or "the system's store"
+  std::string roots_setting;       ///< what to change, in the hint: "tls.roots"
   std::string crl_file;
 };
 Error explain_certificate(const CertificateProblem& problem, WallTime now);

@@ -14,10 +14,10 @@ struct X509Free {
 using X509Ptr = std::unique_ptr<X509, X509Free>;
 
 struct HandshakeNotes {
-  long verify_result = X509_V_OK;    ///< of the failure; X509_V_OK: verification did not fail
+  long verify_result = X509_V_OK;  ///< of the failure; X509_V_OK: verification did not fail
   int depth = 0;
-  X509Ptr certificate;               ///< the one complained about
-  X509Ptr leaf;                      ///< the server's own
+  X509Ptr certificate;  ///< the one complained about
+  X509Ptr leaf;         ///< the server's own
   bool client_certificate_asked_for = false;
 };
 

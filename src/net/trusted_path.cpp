@@ -17,7 +17,7 @@ namespace sallyport::net {
 
 namespace {
 
-constexpr int links_max = 40;             // the kernel's own limit
+constexpr int links_max = 40;  // the kernel's own limit
 constexpr std::size_t components_max = 256;
 
 Error untrusted(const std::string& path, std::string what, std::string hint) {
@@ -45,7 +45,7 @@ Result<void> check_component(const std::string& path, const std::string& compone
                          "; expected root or uid " + std::to_string(geteuid()),
                      "Run: chown " + std::to_string(geteuid()) + " " + component);
   }
-  if (S_ISLNK(info.st_mode)) return {};   // a link's mode means nothing
+  if (S_ISLNK(info.st_mode)) return {};  // a link's mode means nothing
   // In a sticky directory of root's strangers can add entries, but not rename or remove those of others;
   // and the entry that we use is checked for its owner in the next step.
   if (S_ISDIR(info.st_mode) && (info.st_mode & S_ISVTX) != 0 && info.st_uid == 0) return {};
@@ -53,8 +53,9 @@ Result<void> check_component(const std::string& path, const std::string& compone
   const bool others_write = (info.st_mode & S_IWOTH) != 0;
   if (!group_writes && !others_write) return {};
   const std::string who = others_write ? "every user" : "group " + std::to_string(info.st_gid);
-  return untrusted(path, subject(path, component) + "can be changed by " + who,
-                   std::string{"Run: chmod "} + (others_write ? (group_writes ? "go-w " : "o-w ") : "g-w ") + component);
+  return untrusted(
+      path, subject(path, component) + "can be changed by " + who,
+      std::string{"Run: chmod "} + (others_write ? (group_writes ? "go-w " : "o-w ") : "g-w ") + component);
 }
 
 Result<std::string> target_of(const std::string& path, const std::string& link) {
@@ -70,7 +71,8 @@ Result<std::string> target_of(const std::string& path, const std::string& link) 
 
 Result<void> check_trusted_path(const std::string& path) {
   if (path.empty() || path.front() != '/' || path.find('\0') != std::string::npos) {
-    return untrusted(path, "is no absolute path", "Write it from / on: the working directory is never searched.");
+    return untrusted(path, "is no absolute path",
+                     "Write it from / on: the working directory is never searched.");
   }
   auto left = components_of(path);
   if (left.size() > components_max) return untrusted(path, "has too many parts", "Name a shorter path.");
@@ -80,16 +82,22 @@ Result<void> check_trusted_path(const std::string& path) {
     struct stat info {};
     if (lstat(here.c_str(), &info) != 0) {
       if (errno == ENOENT || errno == ENOTDIR) {
-        return Error{ErrorCode::not_found, Hop::config, path,
-                     here == path ? "there is no such file" : "there is no " + here, "Check the path.", {}};
+        return Error{ErrorCode::not_found,
+                     Hop::config,
+                     path,
+                     here == path ? "there is no such file" : "there is no " + here,
+                     "Check the path.",
+                     {}};
       }
-      return untrusted(path, here + " cannot be looked at: " + std::strerror(errno), "Let us into the directory.");
+      return untrusted(path, here + " cannot be looked at: " + std::strerror(errno),
+                       "Let us into the directory.");
     }
     if (auto good = check_component(path, here, info); good.has_error()) return good;
     if (S_ISLNK(info.st_mode)) {
       auto target = target_of(path, here);
       if (target.has_error()) return target.error();
-      if (++links > links_max) return untrusted(path, "is a circle of symbolic links", "Name the file itself.");
+      if (++links > links_max)
+        return untrusted(path, "is a circle of symbolic links", "Name the file itself.");
       auto parts = components_of(*target);
       left.insert(left.begin(), parts.begin(), parts.end());
       if (left.size() > components_max) return untrusted(path, "has too many parts", "Name a shorter path.");

@@ -32,7 +32,8 @@ std::optional<int> number(std::string_view digits) {
 
 std::optional<std::chrono::sys_days> parse_date(std::string_view text) {
   if (text.size() != 10 || text[4] != '-' || text[7] != '-') return {};
-  const auto year = number(text.substr(0, 4)), month = number(text.substr(5, 2)), day = number(text.substr(8));
+  const auto year = number(text.substr(0, 4)), month = number(text.substr(5, 2)),
+             day = number(text.substr(8));
   if (!year || !month || !day) return {};
   const std::chrono::year_month_day date{std::chrono::year{*year}, std::chrono::month(unsigned(*month)),
                                          std::chrono::day(unsigned(*day))};
@@ -79,7 +80,8 @@ Result<void> check_weaker(const TlsPolicy& policy, WallTime now) {
                "Write tls.until: \"" + last + "\" or earlier.");
   }
   if (*until < today) {
-    return bad("tls.until", "mode " + mode + " was allowed until " + policy.weaker_until + ", which has passed",
+    return bad("tls.until",
+               "mode " + mode + " was allowed until " + policy.weaker_until + ", which has passed",
                "Use mode verify-full, or extend it to " + last + " at the latest.");
   }
   if (*until > today + weaker_days_max) {
@@ -120,10 +122,10 @@ Result<void> check(const TlsPolicy& policy, WallTime now) {
   }
   if (policy.client_certificate_file.empty() != policy.client_key_file.empty()) {
     const bool key_missing = policy.client_key_file.empty();
-    return bad(key_missing ? "tls.client_key" : "tls.client_certificate",
-               key_missing ? "missing, but there is a client certificate"
-                           : "missing, but there is a client key",
-               "Give both files, or neither.");
+    return bad(
+        key_missing ? "tls.client_key" : "tls.client_certificate",
+        key_missing ? "missing, but there is a client certificate" : "missing, but there is a client key",
+        "Give both files, or neither.");
   }
   if (policy.mode == TlsMode::verify_full) return {};
   return check_weaker(policy, now);

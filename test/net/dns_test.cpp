@@ -14,9 +14,10 @@ TEST(Dns, LiteralsNeedNoLookup) {
 }
 
 TEST(Dns, LiteralsAreToldFromNames) {
-  for (const auto* literal : {"127.0.0.1", "::1", "fe80::1%1", "::ffff:10.0.0.1"}) EXPECT_TRUE(is_ip_literal(literal)) << literal;
-  for (const auto* name : {"", "db", "127.0.0.1.example", "127.1", "0x7f000001", "1.2.3.4:5432", "/tmp", "fe80::1%nowhere0",
-                           "[::1]"}) {
+  for (const auto* literal : {"127.0.0.1", "::1", "fe80::1%1", "::ffff:10.0.0.1"})
+    EXPECT_TRUE(is_ip_literal(literal)) << literal;
+  for (const auto* name : {"", "db", "127.0.0.1.example", "127.1", "0x7f000001", "1.2.3.4:5432", "/tmp",
+                           "fe80::1%nowhere0", "[::1]"}) {
     EXPECT_FALSE(is_ip_literal(name)) << name;
   }
   EXPECT_FALSE(literal_address("[127.0.0.1]", 1).has_value());
@@ -36,7 +37,8 @@ TEST(Dns, MissingNameIsToldFromANameServerThatIsSilent) {
   ASSERT_TRUE(missing.has_error());
   EXPECT_EQ(missing.error().hop, Hop::dns);
   EXPECT_EQ(missing.error().where, "no-such-host.invalid");
-  if (missing.error().code == ErrorCode::retry_later) GTEST_SKIP() << "no name server here: " << missing.error().what;
+  if (missing.error().code == ErrorCode::retry_later)
+    GTEST_SKIP() << "no name server here: " << missing.error().what;
   EXPECT_EQ(missing.error().code, ErrorCode::not_found);
 }
 
@@ -61,11 +63,16 @@ TEST(Dns, AddressSurvivesTheKernelsForm) {
 }
 
 TEST(Dns, LoopbackAndLinkLocalAreRecognised) {
-  struct Row { const char* host; bool loopback; bool link_local; };
-  for (const auto& row : {Row{"127.255.0.9", true, false}, Row{"::1", true, false}, Row{"::ffff:127.0.0.1", true, false},
-                          Row{"169.254.169.254", false, true}, Row{"::ffff:169.254.169.254", false, true},
-                          Row{"fe80::1", false, true}, Row{"fd00:ec2::254", false, true}, Row{"fd00::1", false, false},
-                          Row{"10.0.0.1", false, false}, Row{"128.0.0.1", false, false}, Row{"::", false, false}}) {
+  struct Row {
+    const char* host;
+    bool loopback;
+    bool link_local;
+  };
+  for (const auto& row :
+       {Row{"127.255.0.9", true, false}, Row{"::1", true, false}, Row{"::ffff:127.0.0.1", true, false},
+        Row{"169.254.169.254", false, true}, Row{"::ffff:169.254.169.254", false, true},
+        Row{"fe80::1", false, true}, Row{"fd00:ec2::254", false, true}, Row{"fd00::1", false, false},
+        Row{"10.0.0.1", false, false}, Row{"128.0.0.1", false, false}, Row{"::", false, false}}) {
     const auto address = literal_address(row.host, 1);
     ASSERT_TRUE(address.has_value()) << row.host;
     EXPECT_EQ(address->is_loopback(), row.loopback) << row.host;

@@ -15,10 +15,16 @@ namespace {
 
 using sallyport::test::TemporaryDirectory;
 
-std::string failure(const Result<Secret>& result) { return result.has_error() ? describe(result.error()) : "read"; }
-std::string failure(const Result<void>& result) { return result.has_error() ? describe(result.error()) : "trusted"; }
+std::string failure(const Result<Secret>& result) {
+  return result.has_error() ? describe(result.error()) : "read";
+}
+std::string failure(const Result<void>& result) {
+  return result.has_error() ? describe(result.error()) : "trusted";
+}
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 class FileReader : public testing::Test {
  protected:
@@ -118,7 +124,8 @@ TEST_F(TrustedPath, AcceptsOursAndRootsEvenBelowTmp) {
 
 TEST_F(TrustedPath, RefusesAFileThatOthersMayWrite) {
   const auto path = directory_.write("ca.pem", "x", 0646);
-  EXPECT_TRUE(contains(failure(check_trusted_path(path)), "can be changed by every user. Run: chmod o-w " + path))
+  EXPECT_TRUE(
+      contains(failure(check_trusted_path(path)), "can be changed by every user. Run: chmod o-w " + path))
       << failure(check_trusted_path(path));
 }
 
@@ -127,7 +134,8 @@ TEST_F(TrustedPath, RefusesADirectoryOnTheWayThatOthersMayWrite) {
   ASSERT_EQ(mkdir(inner.c_str(), 0700), 0);
   ASSERT_EQ(chmod(inner.c_str(), 0777), 0);
   const auto path = directory_.write("open/ca.pem", "x");
-  EXPECT_TRUE(contains(failure(check_trusted_path(path)), "leads through " + inner + ", which can be changed by every user"))
+  EXPECT_TRUE(contains(failure(check_trusted_path(path)),
+                       "leads through " + inner + ", which can be changed by every user"))
       << failure(check_trusted_path(path));
 }
 
@@ -153,7 +161,8 @@ TEST_F(TrustedPath, LooksAtWhatALinkLeadsThrough) {
   ASSERT_EQ(symlink("../real.pem", (open_directory + "/hop").c_str()), 0);
   const auto link = directory_.path() + "/ca.pem";
   ASSERT_EQ(symlink("open/hop", link.c_str()), 0);
-  EXPECT_TRUE(contains(failure(check_trusted_path(link)), "leads through " + open_directory)) << failure(check_trusted_path(link));
+  EXPECT_TRUE(contains(failure(check_trusted_path(link)), "leads through " + open_directory))
+      << failure(check_trusted_path(link));
   ASSERT_EQ(chmod(open_directory.c_str(), 0755), 0);
   EXPECT_EQ(failure(check_trusted_path(link)), "trusted");
 }

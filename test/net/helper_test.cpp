@@ -22,7 +22,9 @@ namespace {
 using namespace std::chrono_literals;
 using sallyport::test::TemporaryDirectory;
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 std::string contents(const std::string& path) {
   std::ifstream file{path, std::ios::binary};
@@ -74,29 +76,32 @@ TEST_F(HelperProcess, GivesProgramsAMinimalEnvironment) {
   EXPECT_FALSE(contains(text, "CANARY"));
   for (std::size_t at = 0; at < text.size(); at = text.find('\n', at) + 1) {
     const auto name = text.substr(at, text.find('=', at) - at);
-    EXPECT_TRUE(name == "PATH" || name == "HOME" || name == "USER" || name == "LANG" || name == "LC_ALL" || name == "TZ" ||
-                name == "SALLYPORT_TEST_KEPT") << name;
+    EXPECT_TRUE(name == "PATH" || name == "HOME" || name == "USER" || name == "LANG" || name == "LC_ALL" ||
+                name == "TZ" || name == "SALLYPORT_TEST_KEPT")
+        << name;
   }
 }
 
 TEST_F(HelperProcess, KeepsNoTraceOfOurEnvironment) {
   // Wait until it serves: then the block has been overwritten.
   ASSERT_TRUE(run("true").has_value());
-  EXPECT_FALSE(contains(contents("/proc/" + std::to_string(helper_->pid()) + "/environ"), "canary-in-environment"));
+  EXPECT_FALSE(
+      contains(contents("/proc/" + std::to_string(helper_->pid()) + "/environ"), "canary-in-environment"));
 }
 
 TEST_F(HelperProcess, ClosesEveryOtherDescriptor) {
-  const UniqueFd open_in_parent{open("/etc/passwd", O_RDONLY)};   // not close-on-exec on purpose
+  const UniqueFd open_in_parent{open("/etc/passwd", O_RDONLY)};  // not close-on-exec on purpose
   auto second = Helper::fork_now();
   ASSERT_TRUE(second.has_value());
   const auto ended = (*second)->run({{"/bin/ls", "-1", "/proc/self/fd"}});
-  EXPECT_EQ(ended->output.reveal(), "0\n1\n2\n3\n");   // 3 is ls reading the directory
+  EXPECT_EQ(ended->output.reveal(), "0\n1\n2\n3\n");  // 3 is ls reading the directory
+  if (geteuid() != 0) return;  // the helper is undumpable, so only root may look at its descriptors
   int descriptors = 0;
   for ([[maybe_unused]] const auto& entry :
        std::filesystem::directory_iterator("/proc/" + std::to_string((*second)->pid()) + "/fd")) {
     ++descriptors;
   }
-  EXPECT_EQ(descriptors, 4);   // three of /dev/null, and the socket
+  EXPECT_EQ(descriptors, 4);  // three of /dev/null, and the socket
 }
 
 TEST_F(HelperProcess, SaysWhyAProgramCannotRun) {
@@ -104,7 +109,8 @@ TEST_F(HelperProcess, SaysWhyAProgramCannotRun) {
   EXPECT_TRUE(contains(failure(helper_->run({{}})), "is no absolute path"));
   EXPECT_TRUE(contains(failure(helper_->run({{directory_.path() + "/none"}})), "no such file"));
   const auto plain = directory_.write("plain", "#!/bin/sh\n", 0600);
-  EXPECT_TRUE(contains(failure(helper_->run({{plain}})), "is not executable")) << failure(helper_->run({{plain}}));
+  EXPECT_TRUE(contains(failure(helper_->run({{plain}})), "is not executable"))
+      << failure(helper_->run({{plain}}));
   const auto no_interpreter = directory_.write("bare", "echo x\n", 0700);
   EXPECT_TRUE(contains(failure(helper_->run({{no_interpreter}})), "first line such as #!/bin/sh"));
   const auto open_to_all = script("true");
@@ -129,7 +135,8 @@ TEST_F(HelperProcess, LimitsOutputExactly) {
   EXPECT_EQ(run("printf 123456789", 10s, 8).error().code, ErrorCode::limit_exceeded);
   const auto before = std::chrono::steady_clock::now();
   EXPECT_EQ(helper_->run({{"/usr/bin/yes"}, 10s, 65'536}).error().code, ErrorCode::limit_exceeded);
-  EXPECT_LT(std::chrono::steady_clock::now() - before, 5s) << "it is stopped at the limit, not at the deadline";
+  EXPECT_LT(std::chrono::steady_clock::now() - before, 5s)
+      << "it is stopped at the limit, not at the deadline";
 }
 
 TEST_F(HelperProcess, LeavesNothingRunningBehind) {
@@ -210,7 +217,8 @@ TEST_F(HelperProcess, EndsWithUsEvenInTheMiddleOfARun) {
   }
   pid_t inner_pid = 0;
   ASSERT_EQ(read(from.get(), &inner_pid, sizeof inner_pid), static_cast<ssize_t>(sizeof inner_pid));
-  for (int i = 0; i < 500 && contents(directory_.path() + "/pid").empty(); ++i) std::this_thread::sleep_for(10ms);
+  for (int i = 0; i < 500 && contents(directory_.path() + "/pid").empty(); ++i)
+    std::this_thread::sleep_for(10ms);
   const auto program = static_cast<pid_t>(std::stol(contents(directory_.path() + "/pid")));
   kill(broker, SIGKILL);
   waitpid(broker, nullptr, 0);

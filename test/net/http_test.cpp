@@ -20,7 +20,9 @@ using namespace std::chrono_literals;
 // Before main, as the contract says: nothing has used OpenSSL or libcurl yet.
 const bool libraries_ready = init_libraries().has_value();
 
-bool contains(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 /// Reads one request: its head, and as much body as Content-Length says.
 template <class Read>
@@ -77,8 +79,10 @@ class HttpServer {
     std::unique_ptr<SSL, With<SSL_free>> ssl{SSL_new(context_.get())};
     SSL_set_fd(ssl.get(), fd);
     if (SSL_accept(ssl.get()) != 1) return;
-    keep(read_request([&](char* into, std::size_t size) { return SSL_read(ssl.get(), into, static_cast<int>(size)); }));
-    answer_([&](std::string_view bytes) { SSL_write(ssl.get(), bytes.data(), static_cast<int>(bytes.size())); });
+    keep(read_request(
+        [&](char* into, std::size_t size) { return SSL_read(ssl.get(), into, static_cast<int>(size)); }));
+    answer_(
+        [&](std::string_view bytes) { SSL_write(ssl.get(), bytes.data(), static_cast<int>(bytes.size())); });
     SSL_shutdown(ssl.get());
   }
 
@@ -93,7 +97,8 @@ class Http : public testing::Test {
  protected:
   static void SetUpTestSuite() { std::signal(SIGPIPE, SIG_IGN); }
 
-  HttpRequest to(std::uint16_t port, const std::string& path = "/v1/x", const std::string& host = "localhost") const {
+  HttpRequest to(std::uint16_t port, const std::string& path = "/v1/x",
+                 const std::string& host = "localhost") const {
     HttpRequest request;
     request.url = "https://" + host + ":" + std::to_string(port) + path;
     request.ca_file = root_file_;
@@ -130,7 +135,8 @@ TEST_F(Http, GetsOverVerifiedTls) {
   EXPECT_EQ(reply->body.reveal(), "body");
   const std::pair<std::string, std::string> expected{"x-some-header", "a b"};
   EXPECT_NE(std::ranges::find(reply->headers, expected), reply->headers.end());
-  EXPECT_TRUE(contains(server.request(), "GET /v1/secret/data/a%2Fb/../c?x=1 HTTP/1.1\r\n")) << server.request();
+  EXPECT_TRUE(contains(server.request(), "GET /v1/secret/data/a%2Fb/../c?x=1 HTTP/1.1\r\n"))
+      << server.request();
 }
 
 TEST_F(Http, SendsMethodHeadersAndBodyAsGiven) {
@@ -157,12 +163,15 @@ TEST_F(Http, SendsMethodHeadersAndBodyAsGiven) {
 }
 
 TEST_F(Http, EveryStatusIsAReplyAndRedirectsAreNotFollowed) {
-  const HttpServer server{&tls_, "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://localhost:1/\r\nContent-Length: 0\r\n\r\n"};
+  const HttpServer server{
+      &tls_,
+      "HTTP/1.1 307 Temporary Redirect\r\nLocation: https://localhost:1/\r\nContent-Length: 0\r\n\r\n"};
   const auto reply = client_.perform(to(server.port()));
   ASSERT_TRUE(reply.has_value()) << failure(reply);
   EXPECT_EQ(reply->status, 307);
   EXPECT_EQ(server.accepted(), 1);
-  const HttpServer sealed{&tls_, reply_with("{\"errors\":[\"Vault is sealed\"]}", "HTTP/1.1 503 Service Unavailable")};
+  const HttpServer sealed{
+      &tls_, reply_with("{\"errors\":[\"Vault is sealed\"]}", "HTTP/1.1 503 Service Unavailable")};
   EXPECT_EQ(client_.perform(to(sealed.port()))->status, 503);
 }
 
@@ -182,9 +191,13 @@ TEST_F(Http, CertificateIsAlwaysVerifiedAndTheFailureExplained) {
     EXPECT_FALSE(contains(server.request(), "canary"));
   };
   const auto other = make_authority("Other Root");
-  refused(make_identity({.common_name = "x", .names = "DNS:localhost"}, &other), "issued by `Other Root`, an authority that is not in " + root_file_);
-  refused(make_identity({.common_name = "x", .names = "DNS:vault.example"}, &root_), "is for `vault.example`, not `localhost`");
-  refused(make_identity({.common_name = "x", .names = "DNS:localhost", .valid_from_days = -9, .valid_until_days = -3}, &root_),
+  refused(make_identity({.common_name = "x", .names = "DNS:localhost"}, &other),
+          "issued by `Other Root`, an authority that is not in " + root_file_);
+  refused(make_identity({.common_name = "x", .names = "DNS:vault.example"}, &root_),
+          "is for `vault.example`, not `localhost`");
+  refused(make_identity(
+              {.common_name = "x", .names = "DNS:localhost", .valid_from_days = -9, .valid_until_days = -3},
+              &root_),
           "expired 3 days ago");
 }
 
@@ -217,9 +230,9 @@ TEST_F(Http, PlainHttpNeedsPermissionAndALocalAddress) {
 }
 
 TEST_F(Http, OtherSchemesAndCredentialsInUrlsAreRefused) {
-  for (const auto* url : {"file:///etc/passwd", "ftp://localhost/x", "gopher://localhost/", "localhost/x", "", "https://",
-                          "https://user:canary@localhost/", "https://canary@localhost/", "https://local host/",
-                          "https://localhost/\r\nX: y"}) {
+  for (const auto* url : {"file:///etc/passwd", "ftp://localhost/x", "gopher://localhost/", "localhost/x", "",
+                          "https://", "https://user:canary@localhost/", "https://canary@localhost/",
+                          "https://local host/", "https://localhost/\r\nX: y"}) {
     HttpRequest request;
     request.url = url;
     const auto reply = client_.perform(request);
@@ -248,9 +261,9 @@ TEST_F(Http, HeaderCannotSmuggleAnother) {
 TEST_F(Http, BodyIsLimitedWhateverItsFraming) {
   const std::string chunk = "10000\r\n" + std::string(0x10000, 'x') + "\r\n";
   const HttpServer endless{&tls_, [&chunk](const auto& send) {
-    send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for (int i = 0; i < 40; ++i) send(chunk);
-  }};
+                             send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+                             for (int i = 0; i < 40; ++i) send(chunk);
+                           }};
   const auto reply = client_.perform(to(endless.port()));
   ASSERT_TRUE(reply.has_error());
   EXPECT_EQ(reply.error().code, ErrorCode::limit_exceeded) << failure(reply);
@@ -266,10 +279,11 @@ TEST_F(Http, BodyIsLimitedWhateverItsFraming) {
 
 TEST_F(Http, HeadersAreLimited) {
   const HttpServer server{&tls_, [](const auto& send) {
-    send("HTTP/1.1 200 OK\r\n");
-    for (int i = 0; i < 100; ++i) send("X-Filler: " + std::string(1000, 'z') + "\r\n");
-    send("\r\n");
-  }};
+                            send("HTTP/1.1 200 OK\r\n");
+                            for (int i = 0; i < 100; ++i)
+                              send("X-Filler: " + std::string(1000, 'z') + "\r\n");
+                            send("\r\n");
+                          }};
   const auto reply = client_.perform(to(server.port()));
   EXPECT_EQ(reply.error().code, ErrorCode::limit_exceeded) << failure(reply);
   EXPECT_TRUE(contains(failure(reply), "headers are larger")) << failure(reply);
@@ -286,8 +300,9 @@ TEST_F(Http, InterimRepliesAreNotTheReply) {
 TEST_F(Http, SilentServerIsTimedOutAndMayHaveExecuted) {
   // Neither server may be waited for at its end longer than it takes to see that the client has gone.
   const HttpServer server{&tls_, [&server](const auto&) {
-    for (int i = 0; i < 100 && !server.stopping(); ++i) std::this_thread::sleep_for(20ms);
-  }};
+                            for (int i = 0; i < 100 && !server.stopping(); ++i)
+                              std::this_thread::sleep_for(20ms);
+                          }};
   auto request = to(server.port());
   request.deadline = 300ms;
   const auto before = std::chrono::steady_clock::now();
@@ -301,12 +316,12 @@ TEST_F(Http, SilentServerIsTimedOutAndMayHaveExecuted) {
 
 TEST_F(Http, DrippingServerMeetsTheSameDeadline) {
   const HttpServer server{&tls_, [&server](const auto& send) {
-    send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
-    for (int i = 0; i < 100 && !server.stopping(); ++i) {
-      send("x");
-      std::this_thread::sleep_for(20ms);
-    }
-  }};
+                            send("HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n");
+                            for (int i = 0; i < 100 && !server.stopping(); ++i) {
+                              send("x");
+                              std::this_thread::sleep_for(20ms);
+                            }
+                          }};
   auto request = to(server.port());
   request.deadline = 300ms;
   EXPECT_EQ(client_.perform(request).error().code, ErrorCode::timed_out);
@@ -326,12 +341,16 @@ TEST_F(Http, ServerThatNeverShakesHandsGotNothing) {
 }
 
 TEST_F(Http, BrokenRepliesMayHaveBeenExecuted) {
-  struct Row { const char* reply; ErrorCode code; };
-  for (const auto& row : {Row{"", ErrorCode::peer_misbehaved},
-                          Row{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", ErrorCode::peer_misbehaved},
-                          Row{"\x16\x03 garbage garbage\r\n\r\n", ErrorCode::invalid_message},
-                          Row{"220 smtp.example ready\r\n", ErrorCode::invalid_message},
-                          Row{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorCode::peer_misbehaved}}) {
+  struct Row {
+    const char* reply;
+    ErrorCode code;
+  };
+  for (const auto& row :
+       {Row{"", ErrorCode::peer_misbehaved},
+        Row{"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", ErrorCode::peer_misbehaved},
+        Row{"\x16\x03 garbage garbage\r\n\r\n", ErrorCode::invalid_message},
+        Row{"220 smtp.example ready\r\n", ErrorCode::invalid_message},
+        Row{"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", ErrorCode::peer_misbehaved}}) {
     const HttpServer server{nullptr, row.reply};
     const auto reply = client_.perform(plain_to(server.port()));
     ASSERT_TRUE(reply.has_error()) << row.reply;
@@ -345,7 +364,8 @@ TEST_F(Http, WhatCannotBeReachedGotNothing) {
   { const auto closed = listen_on_loopback(port); }
   auto reply = client_.perform(to(port));
   EXPECT_EQ(reply.error().code, ErrorCode::retry_later);
-  EXPECT_TRUE(contains(failure(reply), "secret source localhost:" + std::to_string(port) + ", not sent: refused the connection"))
+  EXPECT_TRUE(contains(failure(reply), "secret source localhost:" + std::to_string(port) +
+                                           ", not sent: refused the connection"))
       << failure(reply);
   reply = client_.perform(to(443, "/", "no-such-host.invalid"));
   ASSERT_TRUE(reply.has_error());
@@ -373,7 +393,8 @@ TEST_F(Http, ProxyCarriesHttpsButNeverLocalAddresses) {
   EXPECT_FALSE(may_have_been_executed(reply.error()));
 
   const HttpServer server{&tls_, reply_with("direct")};
-  for (const auto* host : {"localhost", "127.0.0.1"}) EXPECT_TRUE(client.perform(to(server.port(), "/", host)).has_value()) << host;
+  for (const auto* host : {"localhost", "127.0.0.1"})
+    EXPECT_TRUE(client.perform(to(server.port(), "/", host)).has_value()) << host;
   const HttpServer plain{nullptr, reply_with("plain")};
   EXPECT_TRUE(client.perform(plain_to(plain.port())).has_value());
   EXPECT_TRUE(client.perform(to(443, "/", "direct.invalid")).has_error());
@@ -385,16 +406,20 @@ TEST_F(Http, EnvironmentIsNotAskedBehindOurBack) {
   { const auto closed = listen_on_loopback(dead); }
   const auto proxy = "http://127.0.0.1:" + std::to_string(dead);
   const auto key_log = directory_.path() + "/keys";
-  for (const auto* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"}) setenv(name, proxy.c_str(), 1);
+  for (const auto* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY"})
+    setenv(name, proxy.c_str(), 1);
   setenv("SSLKEYLOGFILE", key_log.c_str(), 1);
   const HttpServer server{&tls_, reply_with("x")};
   EXPECT_TRUE(client_.perform(to(server.port())).has_value());
-  for (const auto* name : {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "SSLKEYLOGFILE"}) unsetenv(name);
+  for (const auto* name :
+       {"https_proxy", "HTTPS_PROXY", "http_proxy", "all_proxy", "ALL_PROXY", "SSLKEYLOGFILE"})
+    unsetenv(name);
   EXPECT_NE(access(key_log.c_str(), F_OK), 0) << "session keys must not be written anywhere";
 }
 
 TEST_F(Http, SettingsComeFromTheUsualVariables) {
-  const std::map<std::string, std::string> variables{{"HTTPS_PROXY", "http://upper"}, {"https_proxy", "http://lower"}, {"NO_PROXY", "a,b"}};
+  const std::map<std::string, std::string> variables{
+      {"HTTPS_PROXY", "http://upper"}, {"https_proxy", "http://lower"}, {"NO_PROXY", "a,b"}};
   const auto settings = http_settings_from([&](const std::string& name) -> std::optional<std::string> {
     const auto found = variables.find(name);
     return found == variables.end() ? std::nullopt : std::optional{found->second};
@@ -413,8 +438,10 @@ int occurrences_in_memory(const std::string& inverted) {
     unsigned long from = 0;
     unsigned long to = 0;
     char access[8] = {};
-    if (std::sscanf(line.c_str(), "%lx-%lx %7s", &from, &to, access) != 3 || access[1] != 'w' || contains(line, "[v")) continue;
-    if (to - from > (1UL << 30)) continue;   // a sanitizer's shadow
+    if (std::sscanf(line.c_str(), "%lx-%lx %7s", &from, &to, access) != 3 || access[1] != 'w' ||
+        contains(line, "[v"))
+      continue;
+    if (to - from > (1UL << 30)) continue;  // a sanitizer's shadow
     std::vector<char> bytes(to - from);
     memory.clear();
     memory.seekg(static_cast<std::streamoff>(from));
@@ -437,7 +464,8 @@ std::string inverted(std::string text) {
 
 Secret from_inverted(const std::string& text) {
   auto secret = Secret::of_size(text.size());
-  std::ranges::transform(text, secret.writable().begin(), [](char c) { return static_cast<std::uint8_t>(~c); });
+  std::ranges::transform(text, secret.writable().begin(),
+                         [](char c) { return static_cast<std::uint8_t>(~c); });
   return secret;
 }
 
@@ -460,7 +488,8 @@ TEST_F(Http, NoCopyOfHeaderBodyOrReplyIsLeftInMemory) {
     SSL* ssl = SSL_new(context.get());
     SSL_set_fd(ssl, fd.get());
     if (SSL_accept(ssl) != 1) _exit(1);
-    const auto seen = read_request([&](char* into, std::size_t size) { return SSL_read(ssl, into, static_cast<int>(size)); });
+    const auto seen = read_request(
+        [&](char* into, std::size_t size) { return SSL_read(ssl, into, static_cast<int>(size)); });
     const auto reply = reply_with(secret_reply);
     SSL_write(ssl, reply.data(), static_cast<int>(reply.size()));
     SSL_shutdown(ssl);
@@ -479,9 +508,11 @@ TEST_F(Http, NoCopyOfHeaderBodyOrReplyIsLeftInMemory) {
     const auto reply = client_.perform(request);
     ASSERT_TRUE(reply.has_value()) << failure(reply);
     EXPECT_EQ(inverted(std::string{reply->body.reveal()}), hidden[2]);
-    for (const auto& text : hidden) EXPECT_GE(occurrences_in_memory(text), 1) << "the search finds what is there";
+    for (const auto& text : hidden)
+      EXPECT_GE(occurrences_in_memory(text), 1) << "the search finds what is there";
   }
-  for (std::size_t i = 0; i < hidden.size(); ++i) EXPECT_EQ(occurrences_in_memory(hidden[i]), 0) << "canary " << i;
+  for (std::size_t i = 0; i < hidden.size(); ++i)
+    EXPECT_EQ(occurrences_in_memory(hidden[i]), 0) << "canary " << i;
   int status = 0;
   waitpid(server, &status, 0);
   EXPECT_EQ(WEXITSTATUS(status), 0);

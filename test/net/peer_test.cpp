@@ -92,7 +92,8 @@ TEST_F(UnixPeers, OfAnotherPidNamespaceAreRefused) {
     if (fork() == 0) {
       const auto accepted = accept_from(listener_);
       const auto peer = peer_of_unix(accepted.get());
-      send_value(channel, peer.has_error() && peer.error().what.find("another pid namespace") != std::string::npos);
+      send_value(channel,
+                 peer.has_error() && peer.error().what.find("another pid namespace") != std::string::npos);
       _exit(0);
     }
     wait(nullptr);
@@ -135,6 +136,25 @@ TEST_F(TcpPeers, AreFoundInTheTree) {
   ASSERT_TRUE(peer.has_value()) << describe(peer.error());
   EXPECT_EQ(peer->pid, pid);
   EXPECT_EQ(peer->uid, geteuid());
+}
+
+TEST_F(TcpPeers, AreFoundByAnUndumpableBrokerOfAnOrdinaryUser) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const Child broker{[&](int channel) {
+    if (setgid(4321) != 0 || setuid(4321) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) _exit(1);
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const Child root{[&](int inner) {
+      prctl(PR_SET_DUMPABLE, 1);  // as execve makes it
+      const auto fd = connect_to_loopback(port_);
+      wait_for_end_of(inner);
+    }};
+    const auto accepted = accept_from(listener_);
+    const auto tree = tree_of(root);
+    const auto peer = peer_of_tcp(accepted.get(), tree);
+    send_value(channel, peer.has_value() && peer->pid == root.pid() &&
+                            tree.members(ServedTree::Effort::quick).size() == 1);
+  }};
+  EXPECT_TRUE(receive_value<bool>(broker.channel()));
 }
 
 TEST_F(TcpPeers, OutsideTheTreeAreRefused) {

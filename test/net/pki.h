@@ -25,7 +25,9 @@ namespace sallyport::test {
 template <auto Free>
 struct With {
   template <class T>
-  void operator()(T* p) const { Free(p); }
+  void operator()(T* p) const {
+    Free(p);
+  }
 };
 using Certificate = std::shared_ptr<X509>;
 using Key = std::shared_ptr<EVP_PKEY>;
@@ -37,7 +39,7 @@ struct Identity {
 
 struct CertificateSpec {
   std::string common_name;
-  std::string names;                 ///< OpenSSL's syntax: "DNS:a.example,IP:127.0.0.1"; empty: no SAN
+  std::string names;  ///< OpenSSL's syntax: "DNS:a.example,IP:127.0.0.1"; empty: no SAN
   bool authority = false;
   int valid_from_days = -1;
   int valid_until_days = 30;
@@ -80,14 +82,16 @@ inline Identity make_identity(const CertificateSpec& spec, const Identity* issue
   X509_set_pubkey(certificate, made.key.get());
   X509_NAME* name = X509_get_subject_name(certificate);
   if (!spec.common_name.empty()) {
-    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>(spec.common_name.c_str()),
-                               -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+                               reinterpret_cast<const unsigned char*>(spec.common_name.c_str()), -1, -1, 0);
   } else {
-    X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>("No Name"), -1, -1, 0);
+    X509_NAME_add_entry_by_txt(name, "O", MBSTRING_UTF8, reinterpret_cast<const unsigned char*>("No Name"),
+                               -1, -1, 0);
   }
   X509* signer = issuer == nullptr ? certificate : issuer->certificate.get();
   X509_set_issuer_name(certificate, X509_get_subject_name(signer));
-  add_extension(certificate, signer, NID_basic_constraints, spec.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
+  add_extension(certificate, signer, NID_basic_constraints,
+                spec.authority ? "critical,CA:TRUE" : "critical,CA:FALSE");
   if (spec.authority) {
     add_extension(certificate, signer, NID_key_usage, "critical,keyCertSign,cRLSign");
   } else if (!spec.usage.empty()) {
@@ -120,14 +124,16 @@ inline std::string certificate_pem(const Identity& identity) {
 inline std::string key_pem(const Identity& identity, const char* passphrase = nullptr) {
   std::unique_ptr<BIO, With<BIO_free_all>> bio{BIO_new(BIO_s_mem())};
   const int size = passphrase == nullptr ? 0 : static_cast<int>(std::string_view{passphrase}.size());
-  must(PEM_write_bio_PKCS8PrivateKey(bio.get(), identity.key.get(), passphrase == nullptr ? nullptr : EVP_aes_128_cbc(),
-                                     passphrase, size, nullptr, nullptr) == 1,
+  must(PEM_write_bio_PKCS8PrivateKey(bio.get(), identity.key.get(),
+                                     passphrase == nullptr ? nullptr : EVP_aes_128_cbc(), passphrase, size,
+                                     nullptr, nullptr) == 1,
        "write key");
   return pem_of(bio.get());
 }
 
 /// A revocation list of `issuer`; `until_days` is its next update.
-inline std::string crl_pem(const Identity& issuer, const std::vector<Identity>& revoked, int until_days = 10) {
+inline std::string crl_pem(const Identity& issuer, const std::vector<Identity>& revoked,
+                           int until_days = 10) {
   std::unique_ptr<X509_CRL, With<X509_CRL_free>> crl{X509_CRL_new()};
   X509_CRL_set_version(crl.get(), X509_CRL_VERSION_2);
   X509_CRL_set_issuer_name(crl.get(), X509_get_subject_name(issuer.certificate.get()));

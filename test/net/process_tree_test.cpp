@@ -42,8 +42,7 @@ class Tree : public testing::Test {
   Tree() { prctl(PR_SET_CHILD_SUBREAPER, 1); }
   ~Tree() override {
     prctl(PR_SET_CHILD_SUBREAPER, 0);
-    while (waitpid(-1, nullptr, WNOHANG) > 0) {
-    }
+    while (waitpid(-1, nullptr, WNOHANG) > 0) {}
   }
 };
 
@@ -77,8 +76,9 @@ TEST_F(Tree, ServedInAnotherProcessLeavesOutItsSiblings) {
   const Child broker{[&](int channel) {
     const Child root{[](int inner) { wait_for_end_of(inner); }};
     const auto tree = tree_of(root);
-    send_value(channel, std::array{verdict(tree, sibling.pid()) == outside, verdict(tree, getppid()) == outside,
-                                   verdict(tree, root.pid()) == "inside"});
+    send_value(channel,
+               std::array{verdict(tree, sibling.pid()) == outside, verdict(tree, getppid()) == outside,
+                          verdict(tree, root.pid()) == "inside"});
   }};
   const auto verdicts = receive_value<std::array<bool, 3>>(broker.channel());
   EXPECT_TRUE(verdicts[0] && verdicts[1] && verdicts[2]);
@@ -126,12 +126,11 @@ TEST_F(Tree, ReusedPidDoesNotInheritMembership) {
   const auto tree = tree_of(*root);
   const auto member = receive_value<pid_t>(root->channel());
   const auto pidfd_of_first = open_pidfd(member).value();
-  ASSERT_TRUE(tree.contains(member, pidfd_of_first).has_value());   // now it is in the cache too
+  ASSERT_TRUE(tree.contains(member, pidfd_of_first).has_value());  // now it is in the cache too
   kill(member, SIGKILL);
   const auto root_pid = root->pid();
   root->end();
-  while (waitpid(member, nullptr, 0) > 0) {
-  }
+  while (waitpid(member, nullptr, 0) > 0) {}
   // We are its parent, so by ancestry alone a reused pid would pass: it must be excluded to play the stranger.
   const pid_t reused = fork_with_pid(member);
   if (reused < 0) GTEST_SKIP() << "pids cannot be chosen here";
@@ -149,7 +148,7 @@ TEST_F(Tree, ReusedPidOfTheRootIsNotTheRoot) {
   const auto root_pid = root->pid();
   const auto start = read_process_stat(root_pid).value().start_ticks;
   root->end();
-  usleep(30'000);   // more than one tick, as a real reuse would take
+  usleep(30'000);  // more than one tick, as a real reuse would take
   const Child stranger_parent{[&](int channel) {
     send_value(channel, fork_with_pid(root_pid));
     wait_for_end_of(channel);
@@ -219,8 +218,8 @@ TEST_F(Tree, CachedCheckCostsTensOfMicroseconds) {
   const auto end = std::chrono::steady_clock::now();
   using Micros = std::chrono::duration<double, std::micro>;
   RecordProperty("walk_us", std::to_string(Micros{cached_from - fresh_from}.count() / 1000));
-  std::printf("           walk of five: %.1f us, cached: %.1f us\n", Micros{cached_from - fresh_from}.count() / 1000,
-              Micros{end - cached_from}.count() / 1000);
+  std::printf("           walk of five: %.1f us, cached: %.1f us\n",
+              Micros{cached_from - fresh_from}.count() / 1000, Micros{end - cached_from}.count() / 1000);
 }
 
 }  // namespace

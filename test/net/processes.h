@@ -74,8 +74,7 @@ T receive_value(int fd) {
 
 inline void wait_for_end_of(int fd) {
   char byte = 0;
-  while (read(fd, &byte, 1) > 0) {
-  }
+  while (read(fd, &byte, 1) > 0) {}
 }
 
 /// Connects to a Unix socket; aborts the (child) process on failure.
@@ -93,7 +92,8 @@ inline net::UniqueFd listen_unix_at(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(fd.get(), 8) != 0) {
+  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(fd.get(), 8) != 0) {
     throw std::runtime_error("listen on " + path);
   }
   return fd;
@@ -141,7 +141,8 @@ inline net::UniqueFd receive_descriptor(int channel) {
 /// where that is not allowed or the pid is taken. The child waits until it is killed.
 inline pid_t fork_with_pid(pid_t wanted) {
   struct Arguments {
-    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;
+    std::uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid,
+        set_tid_size, cgroup;
   };
   Arguments arguments{};
   arguments.exit_signal = SIGCHLD;

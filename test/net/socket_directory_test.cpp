@@ -17,9 +17,13 @@ using namespace sallyport::test;
 namespace fs = std::filesystem;
 
 template <class T>
-std::string failure(const Result<T>& result) { return result.has_error() ? describe(result.error()) : "good"; }
+std::string failure(const Result<T>& result) {
+  return result.has_error() ? describe(result.error()) : "good";
+}
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 unsigned mode_of(const std::string& path) {
   struct stat info {};
@@ -62,7 +66,8 @@ TEST_F(PrivateDirectory, IsOursAloneAndGoesAtTheEnd) {
 }
 
 TEST_F(PrivateDirectory, FallsBackToTmp) {
-  for (const auto& runtime : {std::string{}, std::string{"relative"}, std::string{"/nowhere"}, in_it(std::string(80, 'x'))}) {
+  for (const auto& runtime :
+       {std::string{}, std::string{"relative"}, std::string{"/nowhere"}, in_it(std::string(80, 'x'))}) {
     fs::create_directory(in_it(std::string(80, 'x')));
     auto directory = SocketDirectory::make_private(runtime);
     ASSERT_TRUE(directory.has_value()) << failure(directory);
@@ -70,8 +75,24 @@ TEST_F(PrivateDirectory, FallsBackToTmp) {
     EXPECT_LT(directory->socket_path(65535).size(), 108U);
   }
   fs::permissions(base_.path(), fs::perms(0777));
-  EXPECT_EQ(SocketDirectory::make_private(base_.path())->path().find("/tmp/sallyport-test"), std::string::npos)
+  EXPECT_EQ(SocketDirectory::make_private(base_.path())->path().find("/tmp/sallyport-test"),
+            std::string::npos)
       << "a runtime directory that others may write to is none";
+}
+
+TEST_F(PrivateDirectory, WorksInAnUndumpableProcessOfAnOrdinaryUser) {
+  // An undumpable process owns its own /proc entries no longer, and the socket is bound through one.
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  fs::permissions(base_.path(), fs::perms(0755));
+  const Child child{[&](int channel) {
+    if (setgid(4321) != 0 || setuid(4321) != 0 || prctl(PR_SET_DUMPABLE, 0) != 0) _exit(1);
+    auto directory = SocketDirectory::make_private(base_.path());
+    bool good = directory.has_value() && directory->path().starts_with("/tmp/");
+    const auto listener = directory->listen_unix(5432);
+    good = good && listener.has_value() && can_connect(directory->socket_path(5432));
+    send_value(channel, good);
+  }};
+  EXPECT_TRUE(receive_value<bool>(child.channel()));
 }
 
 TEST_F(PrivateDirectory, TwentyAtOnceDoNotDisturbOneAnother) {
@@ -135,7 +156,8 @@ TEST_F(SharedDirectory, SurvivesItsUserAndLosesOnlyTheSocket) {
 TEST_F(SharedDirectory, RefusesLinksOnTheWay) {
   fs::create_directories(in_it("real/run"));
   fs::create_directory_symlink("real", in_it("link"));
-  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(in_it("link/run"))), in_it("link") + ": is a symbolic link"));
+  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(in_it("link/run"))),
+                       in_it("link") + ": is a symbolic link"));
   fs::create_directory_symlink("run", in_it("real/last"));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(in_it("real/last"))), "is a symbolic link"));
   std::ofstream{in_it("file")} << "x";
@@ -148,7 +170,8 @@ TEST_F(SharedDirectory, RefusesWhatOthersCouldChange) {
   fs::permissions(path, fs::perms(0777));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "can be changed by every user"));
   fs::permissions(path, fs::perms(01777));
-  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "Run: chmod go-w " + path)) << "sticky does not help here";
+  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "Run: chmod go-w " + path))
+      << "sticky does not help here";
   fs::permissions(path, fs::perms(0755));
   fs::permissions(base_.path(), fs::perms(0777));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), base_.path() + ": can be changed"));
@@ -159,7 +182,8 @@ TEST_F(SharedDirectory, RefusesForeignOwners) {
   const auto path = in_it("run");
   fs::create_directory(path);
   ASSERT_EQ(chown(path.c_str(), 12345, 0), 0);
-  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "belongs to uid 12345; expected root or uid 0"));
+  EXPECT_TRUE(
+      contains(failure(SocketDirectory::open_shared(path)), "belongs to uid 12345; expected root or uid 0"));
   ASSERT_EQ(chown(path.c_str(), 0, 12345), 0);
   fs::permissions(path, fs::perms(0775));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "can be changed by group 12345"));
@@ -169,7 +193,8 @@ TEST_F(SharedDirectory, RefusesPathsThatCannotBe) {
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared("relative")), "no absolute path"));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared("/")), "root directory"));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(in_it("../x"))), "holds a .."));
-  EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(in_it("none/run"))), in_it("none") + ": does not exist"));
+  EXPECT_TRUE(
+      contains(failure(SocketDirectory::open_shared(in_it("none/run"))), in_it("none") + ": does not exist"));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared("/" + std::string(100, 'x'))), "is too long"));
 }
 
@@ -199,7 +224,7 @@ TEST_F(SharedDirectory, StaleSocketIsReplaced) {
 TEST_F(SharedDirectory, SocketThatAnswersIsNot) {
   const auto path = in_it("run");
   fs::create_directory(path);
-  const auto alive = listen_unix_at(path + "/.s.PGSQL.5432");   // a PostgreSQL, which holds no lock of ours
+  const auto alive = listen_unix_at(path + "/.s.PGSQL.5432");  // a PostgreSQL, which holds no lock of ours
   {
     auto directory = SocketDirectory::open_shared(path).value();
     EXPECT_TRUE(contains(failure(directory.listen_unix(5432)), "somebody listens on"));
@@ -233,7 +258,8 @@ TEST_F(SharedDirectory, ReplacedDirectoryIsNoticed) {
 TEST(ListenTcp, TakesAnyPortAndSaysWhich) {
   for (const auto* address : {"127.0.0.1", "::1"}) {
     const auto listener = listen_tcp(address, 0);
-    if (listener.has_error() && contains(failure(listener), "not an address of this machine")) continue;   // no IPv6 here
+    if (listener.has_error() && contains(failure(listener), "not an address of this machine"))
+      continue;  // no IPv6 here
     ASSERT_TRUE(listener.has_value()) << failure(listener);
     EXPECT_GT(port_of(listener->get()), 0);
   }
@@ -243,7 +269,9 @@ TEST(ListenTcp, PortInUseNamesItsUser) {
   std::uint16_t port = 0;
   const auto taken = listen_on_loopback(port);
   const auto text = failure(listen_tcp("127.0.0.1", port));
-  EXPECT_TRUE(contains(text, "listener 127.0.0.1:" + std::to_string(port) + ": is in use by pid " + std::to_string(getpid()))) << text;
+  EXPECT_TRUE(contains(
+      text, "listener 127.0.0.1:" + std::to_string(port) + ": is in use by pid " + std::to_string(getpid())))
+      << text;
 }
 
 TEST(ListenTcp, ForeignAddressAndNamesAreRefused) {
@@ -258,7 +286,8 @@ TEST(ListenTcp, LowPortNeedsARight) {
   const Child child{[](int channel) {
     if (setuid(4321) != 0) _exit(1);
     const auto text = failure(listen_tcp("127.0.0.1", 81));
-    send_value(channel, contains(text, "Ports below 1024") || text == "good");   // some containers allow it to all
+    send_value(channel,
+               contains(text, "Ports below 1024") || text == "good");  // some containers allow it to all
   }};
   EXPECT_TRUE(receive_value<bool>(child.channel()));
 }

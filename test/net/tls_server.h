@@ -45,12 +45,12 @@ inline net::UniqueFd connect_to_loopback(std::uint16_t port) {
 
 struct ServerSpec {
   Identity identity;
-  std::vector<Identity> chain;                 ///< intermediates that it sends
-  std::vector<Identity> client_authorities;    ///< not empty: a client certificate is required
+  std::vector<Identity> chain;               ///< intermediates that it sends
+  std::vector<Identity> client_authorities;  ///< not empty: a client certificate is required
   int version_max = TLS1_3_VERSION;
   int version_min = TLS1_VERSION;
-  std::string ciphers;                         ///< TLS 1.2 list
-  std::string alpn;                            ///< the only protocol it agrees to
+  std::string ciphers;  ///< TLS 1.2 list
+  std::string alpn;     ///< the only protocol it agrees to
 };
 
 using SslContext = std::shared_ptr<SSL_CTX>;
@@ -64,7 +64,8 @@ inline SslContext server_context(const ServerSpec& spec) {
   if (!spec.ciphers.empty()) must(SSL_CTX_set_cipher_list(raw, spec.ciphers.c_str()) == 1, "ciphers");
   must(SSL_CTX_use_certificate(raw, spec.identity.certificate.get()) == 1, "certificate");
   must(SSL_CTX_use_PrivateKey(raw, spec.identity.key.get()) == 1, "key");
-  for (const auto& link : spec.chain) must(SSL_CTX_add1_chain_cert(raw, link.certificate.get()) == 1, "chain");
+  for (const auto& link : spec.chain)
+    must(SSL_CTX_add1_chain_cert(raw, link.certificate.get()) == 1, "chain");
   if (!spec.client_authorities.empty()) {
     for (const auto& authority : spec.client_authorities) {
       X509_STORE_add_cert(SSL_CTX_get_cert_store(raw), authority.certificate.get());
@@ -123,8 +124,8 @@ class TlsServer {
   [[nodiscard]] std::string server_name() const { return server_name_; }
 
  private:
-  static int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char*, unsigned,
-                         void* self) {
+  static int choose_alpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char*,
+                         unsigned, void* self) {
     const auto& alpn = static_cast<TlsServer*>(self)->alpn_;
     *out = reinterpret_cast<const unsigned char*>(alpn.data());
     *out_size = static_cast<unsigned char>(alpn.size());

@@ -19,7 +19,7 @@ constexpr const char* host = "db.example.com";
 struct Attempt {
   bool connected = false;
   TlsFacts facts;
-  std::string error;       // describe()
+  std::string error;  // describe()
   ErrorCode code = ErrorCode::internal;
 };
 
@@ -35,7 +35,8 @@ Attempt attempt(const TlsPolicy& policy, std::uint16_t port, const std::string& 
   SSL_set_fd(ssl->get(), fd.get());
   errno = 0;
   const Moment now = SystemClock{}.now();
-  if (SSL_do_handshake(ssl->get()) != 1) return failed(explain_handshake_failure(ssl->get(), policy, name, now));
+  if (SSL_do_handshake(ssl->get()) != 1)
+    return failed(explain_handshake_failure(ssl->get(), policy, name, now));
   char greeting[5];
   errno = 0;
   if (SSL_read(ssl->get(), greeting, sizeof greeting) != 5) {
@@ -84,7 +85,9 @@ class Tls : public testing::Test {
   std::string root_file_ = directory_.write("root.pem", certificate_pem(root_));
 };
 
-TEST_F(Tls, GoodCertificateIsAcceptedInEveryMode) { expect_by_mode({server("DNS:db.example.com")}, never, ""); }
+TEST_F(Tls, GoodCertificateIsAcceptedInEveryMode) {
+  expect_by_mode({server("DNS:db.example.com")}, never, "");
+}
 
 TEST_F(Tls, OnlyVerifyFullCountsAsVerified) {
   for (const auto mode : {TlsMode::require, TlsMode::verify_ca, TlsMode::verify_full}) {
@@ -113,7 +116,8 @@ TEST_F(Tls, AuthorityOfTheSameNameIsNotTheSameAuthority) {
 
 TEST_F(Tls, SelfSignedCertificateIsRefusedUnlessItIsTheRoot) {
   const auto identity = make_identity({.common_name = "db", .names = "DNS:db.example.com"}, nullptr);
-  expect_by_mode({identity}, TlsMode::verify_ca, "the certificate is self-signed, and it is not in " + root_file_);
+  expect_by_mode({identity}, TlsMode::verify_ca,
+                 "the certificate is self-signed, and it is not in " + root_file_);
   auto trusting = policy();
   trusting.roots = {directory_.write("self.pem", certificate_pem(identity))};
   const TlsServer tls{{identity}};
@@ -155,15 +159,21 @@ TEST_F(Tls, AddressMatchesIpSansOnly) {
   expect_by_mode({server("DNS:127.0.0.1")}, TlsMode::verify_full, "not `127.0.0.1`", "127.0.0.1");
   expect_by_mode({server("", {.common_name = "127.0.0.1"})}, TlsMode::verify_full,
                  "has `127.0.0.1` as its common name only", "127.0.0.1");
-  expect_by_mode({server("IP:127.0.0.2")}, TlsMode::verify_full, "is for `127.0.0.2`, not `127.0.0.1`", "127.0.0.1");
+  expect_by_mode({server("IP:127.0.0.2")}, TlsMode::verify_full, "is for `127.0.0.2`, not `127.0.0.1`",
+                 "127.0.0.1");
 }
 
 TEST_F(Tls, WildcardStandsForOneWholeLabel) {
-  struct Row { const char* pattern; const char* name; bool matches; };
-  for (const auto& row : {Row{"*.example.com", "db.example.com", true}, Row{"*.example.com", "a.db.example.com", false},
-                          Row{"*.example.com", "example.com", false}, Row{"d*.example.com", "db.example.com", false},
-                          Row{"*b.example.com", "db.example.com", false}, Row{"*.com", "example.com", false},
-                          Row{"*", "localhost", false}, Row{"db.*.com", "db.example.com", false}}) {
+  struct Row {
+    const char* pattern;
+    const char* name;
+    bool matches;
+  };
+  for (const auto& row :
+       {Row{"*.example.com", "db.example.com", true}, Row{"*.example.com", "a.db.example.com", false},
+        Row{"*.example.com", "example.com", false}, Row{"d*.example.com", "db.example.com", false},
+        Row{"*b.example.com", "db.example.com", false}, Row{"*.com", "example.com", false},
+        Row{"*", "localhost", false}, Row{"db.*.com", "db.example.com", false}}) {
     const TlsServer tls{{server(std::string{"DNS:"} + row.pattern)}};
     const auto result = attempt(policy(), tls.port(), row.name);
     EXPECT_EQ(result.connected, row.matches) << row.pattern << " for " << row.name << " " << result.error;
@@ -211,17 +221,20 @@ TEST_F(Tls, CertificateOfTheFutureSaysHowLong) {
 }
 
 TEST_F(Tls, ExpiredAuthorityIsNamed) {
-  const auto middle = make_identity({.common_name = "Old Middle", .authority = true, .valid_from_days = -9,
-                                     .valid_until_days = -4}, &root_);
+  const auto middle = make_identity(
+      {.common_name = "Old Middle", .authority = true, .valid_from_days = -9, .valid_until_days = -4},
+      &root_);
   const auto identity = make_identity({.common_name = "x", .names = "DNS:db.example.com"}, &middle);
-  expect_by_mode({identity, {middle}}, TlsMode::verify_ca, "the certificate of the authority `Old Middle` expired 4 days ago");
+  expect_by_mode({identity, {middle}}, TlsMode::verify_ca,
+                 "the certificate of the authority `Old Middle` expired 4 days ago");
 }
 
 TEST_F(Tls, IntermediateMustBeSentOrKnown) {
   const auto middle = make_authority("Example Middle", &root_);
   const auto identity = make_identity({.common_name = "x", .names = "DNS:db.example.com"}, &middle);
   expect_by_mode({identity, {middle}}, never, "");
-  expect_by_mode({identity}, TlsMode::verify_ca, "the server sent no intermediate certificate that leads there");
+  expect_by_mode({identity}, TlsMode::verify_ca,
+                 "the server sent no intermediate certificate that leads there");
 }
 
 TEST_F(Tls, FileWithAnIntermediateOnlySaysThatTheRootIsMissing) {
@@ -232,8 +245,10 @@ TEST_F(Tls, FileWithAnIntermediateOnlySaysThatTheRootIsMissing) {
   const TlsServer tls{{identity}};
   const auto result = attempt(without_root, tls.port());
   EXPECT_EQ(result.code, ErrorCode::bad_config);
-  EXPECT_NE(result.error.find("holds an intermediate authority but not the root that issued it, `Example Root`"),
-            std::string::npos) << result.error;
+  EXPECT_NE(
+      result.error.find("holds an intermediate authority but not the root that issued it, `Example Root`"),
+      std::string::npos)
+      << result.error;
 }
 
 TEST_F(Tls, ServerCertificateCannotIssueOthers) {
@@ -274,7 +289,8 @@ TEST_F(Tls, RevocationListMustCoverEveryAuthorityAndBeCurrent) {
   with_list.crl_file = directory_.write("old.pem", crl_pem(root_, {}, -1));
   const TlsServer outdated{{identity}};
   result = attempt(with_list, outdated.port());
-  EXPECT_NE(result.error.find("in " + with_list.crl_file + " has expired"), std::string::npos) << result.error;
+  EXPECT_NE(result.error.find("in " + with_list.crl_file + " has expired"), std::string::npos)
+      << result.error;
 }
 
 TEST_F(Tls, ServerThatDoesNotSpeakTlsIsNamedAsSuch) {
@@ -319,7 +335,8 @@ TEST_F(Tls, OldProtocolIsRefusedAndNamed) {
 }
 
 TEST_F(Tls, NoCommonCipherIsNamed) {
-  const TlsServer weak{{.identity = server("DNS:db.example.com"), .version_max = TLS1_2_VERSION,
+  const TlsServer weak{{.identity = server("DNS:db.example.com"),
+                        .version_max = TLS1_2_VERSION,
                         .ciphers = "ECDHE-ECDSA-AES128-SHA"}};
   const auto result = attempt(policy(), weak.port());
   EXPECT_EQ(result.code, ErrorCode::peer_unsupported);
@@ -329,7 +346,8 @@ TEST_F(Tls, NoCommonCipherIsNamed) {
 class TlsClientCertificate : public Tls, public testing::WithParamInterface<int> {
  protected:
   ServerSpec demanding() const {
-    return {.identity = server("DNS:db.example.com"), .client_authorities = {root_}, .version_max = GetParam()};
+    return {
+        .identity = server("DNS:db.example.com"), .client_authorities = {root_}, .version_max = GetParam()};
   }
   Credential credential(const Identity& identity) const {
     Credential made;
@@ -351,7 +369,8 @@ TEST_P(TlsClientCertificate, IsSaidToBeMissing) {
   const TlsServer tls{demanding()};
   const auto result = attempt(policy(), tls.port());
   EXPECT_EQ(result.code, ErrorCode::bad_config) << result.error;
-  EXPECT_NE(result.error.find("requires a client certificate, and none is configured"), std::string::npos) << result.error;
+  EXPECT_NE(result.error.find("requires a client certificate, and none is configured"), std::string::npos)
+      << result.error;
 }
 
 TEST_P(TlsClientCertificate, ComesFromTheCredential) {
@@ -387,10 +406,12 @@ TEST_P(TlsClientCertificate, RefusalSaysWhy) {
   const TlsServer tls{demanding()};
   const auto unknown = attempt(policy(), tls.port(), host, &stranger);
   EXPECT_EQ(unknown.code, ErrorCode::denied);
-  EXPECT_NE(unknown.error.find("does not know the authority that issued it"), std::string::npos) << unknown.error;
+  EXPECT_NE(unknown.error.find("does not know the authority that issued it"), std::string::npos)
+      << unknown.error;
   const auto old = credential(client({.valid_from_days = -9, .valid_until_days = -2}));
   const auto expired = attempt(policy(), tls.port(), host, &old);
-  EXPECT_NE(expired.error.find("refused our client certificate: it has expired"), std::string::npos) << expired.error;
+  EXPECT_NE(expired.error.find("refused our client certificate: it has expired"), std::string::npos)
+      << expired.error;
 }
 
 TEST_F(Tls, BadClientCertificatesAreFoundBeforeConnecting) {
@@ -430,9 +451,11 @@ TEST_F(Tls, FilesThatAreWrongAreNamed) {
   };
   auto wrong = policy();
   wrong.roots = {"/nowhere/ca.pem"};
-  EXPECT_NE(message(wrong).find("/nowhere/ca.pem: there is no such file"), std::string::npos) << message(wrong);
+  EXPECT_NE(message(wrong).find("/nowhere/ca.pem: there is no such file"), std::string::npos)
+      << message(wrong);
   wrong.roots = {directory_.write("empty.pem", "no certificate\n")};
-  EXPECT_NE(message(wrong).find("empty.pem: cannot be read, or holds no PEM certificate"), std::string::npos) << message(wrong);
+  EXPECT_NE(message(wrong).find("empty.pem: cannot be read, or holds no PEM certificate"), std::string::npos)
+      << message(wrong);
   wrong = policy();
   wrong.crl_file = root_file_;
   EXPECT_NE(message(wrong).find("no PEM revocation list"), std::string::npos) << message(wrong);
@@ -440,7 +463,8 @@ TEST_F(Tls, FilesThatAreWrongAreNamed) {
   wrong = policy();
   wrong.client_certificate_file = directory_.write("c.crt", certificate_pem(identity));
   wrong.client_key_file = directory_.write("c.key", key_pem(identity), 0644);
-  EXPECT_NE(message(wrong).find("c.key: holds a secret, but its mode 0644"), std::string::npos) << message(wrong);
+  EXPECT_NE(message(wrong).find("c.key: holds a secret, but its mode 0644"), std::string::npos)
+      << message(wrong);
   wrong.client_key_file = directory_.write("d.key", key_pem(make_identity({}, &root_)));
   EXPECT_NE(message(wrong).find("does not belong"), std::string::npos) << message(wrong);
   wrong = policy(TlsMode::disable);
@@ -486,7 +510,10 @@ std::vector<std::uint8_t> digest_of(const Identity& identity, const EVP_MD* hash
 }
 
 TEST_F(Tls, EndPointHashFollowsTheCertificatesSignature) {
-  struct Row { const EVP_MD* signed_with; const EVP_MD* hashed_with; };
+  struct Row {
+    const EVP_MD* signed_with;
+    const EVP_MD* hashed_with;
+  };
   for (const auto& row : {Row{EVP_sha256(), EVP_sha256()}, Row{EVP_sha384(), EVP_sha384()},
                           Row{EVP_sha512(), EVP_sha512()}, Row{EVP_sha1(), EVP_sha256()}}) {
     const auto identity = server("DNS:db.example.com", {.hash = row.signed_with});
@@ -499,7 +526,8 @@ TEST_F(Tls, EndPointHashFollowsTheCertificatesSignature) {
 }
 
 TEST_F(Tls, SignatureWithoutAHashHasNoEndPoint) {
-  const auto root = make_identity({.common_name = "Ed Root", .authority = true, .key_type = EVP_PKEY_ED25519}, nullptr);
+  const auto root =
+      make_identity({.common_name = "Ed Root", .authority = true, .key_type = EVP_PKEY_ED25519}, nullptr);
   const auto identity = make_identity({.common_name = "x", .names = "DNS:db.example.com"}, &root);
   const TlsServer tls{{identity}};
   const auto result = attempt(policy(TlsMode::require), tls.port());

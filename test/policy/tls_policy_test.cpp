@@ -67,7 +67,8 @@ TEST(TlsPolicy, EveryModeButVerifyFullIsWeaker) {
 
 TEST(TlsPolicy, WeakerModeNeedsAnEndDate) {
   EXPECT_NE(failure(check(weaker(""), noon)).find("tls.until: missing"), std::string::npos);
-  for (const auto* text : {"soon", "2026-13-01", "2026-02-30", "31.12.2026", "2026-12-3", "2026-12-311", "-026-12-31"}) {
+  for (const auto* text :
+       {"soon", "2026-13-01", "2026-02-30", "31.12.2026", "2026-12-3", "2026-12-311", "-026-12-31"}) {
     EXPECT_NE(failure(check(weaker(text), noon)).find("no date"), std::string::npos) << text;
   }
 }

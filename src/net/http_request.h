@@ -1,0 +1,42 @@
+// What libcurl is given for one request, checked first: internal to the HTTP client.
+#pragma once
+
+#include "base/conversation.h"
+#include "base/result.h"
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <string>
+
+namespace sallyport::net {
+
+/// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.
+struct HeaderListFree {
+  void operator()(curl_slist* list) const;
+};
+using HeaderList = std::unique_ptr<curl_slist, HeaderListFree>;
+
+struct Url {
+  std::string scheme;
+  std::string host;  ///< without brackets
+  std::string port;
+};
+
+/// Errors  bad_config: no URL, credentials in it, another scheme than https (or http where that is allowed).
+Result<Url> parse_url(const HttpRequest& request);
+
+/// Loopback or link-local by its spelling: never asked of a proxy.
+bool is_local(const Url& url);
+
+/// A header name or a method.
+bool is_token(const std::string& name);
+
+/// Errors  bad_config: a name or value that could end the line and begin another.
+Result<HeaderList> headers_of(const HttpRequest& request);
+
+/// For CURLOPT_RESOLVE: libcurl then looks nothing up, and the errors of looking up are ours. Empty for a
+/// literal.
+Result<HeaderList> resolve_for(const Url& url);
+
+}  // namespace sallyport::net
