@@ -41,6 +41,16 @@ TEST(LeaseJournalText, ReadsBackWhatItWrote) {
   EXPECT_EQ(read.granted_until, entry().granted_until);
 }
 
+TEST(LeaseJournalText, KeepsAddressesOfEveryKind) {
+  for (const char* address : {"https://[2001:db8::1]:8200", "http://127.0.0.1:8200", "https://v/{x}\"\\"}) {
+    JournalLease written = entry();
+    written.lease.address = address;
+    const auto contents = decode(encode_lease_line(written));
+    ASSERT_EQ(contents.leases.size(), 1u) << address;
+    EXPECT_EQ(contents.leases[0].lease.address, address);
+  }
+}
+
 TEST(LeaseJournalText, AForgottenLeaseIsLeftOut) {
   const auto contents = decode(encode_lease_line(entry()) + encode_lease_line(entry("database/creds/app/def")) +
                                encode_forgotten_line("database/creds/app/abc"));
