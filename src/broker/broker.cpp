@@ -168,7 +168,10 @@ void Broker::on_session_over(Session& session) {
   });
 }
 
-void Broker::on_session_forced(std::string_view reason) { ++counters_.rotation_forced[std::string{reason}]; }
+void Broker::on_session_forced(std::string_view reason) {
+  ++counters_.rotation_forced[std::string{reason}];
+  services_.logger.write(LogLevel::info, "a session could not be moved and was ended", {{"why", reason}});
+}
 
 void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
   // A session may end, but is not destroyed before the turn's end.
