@@ -37,16 +37,17 @@ class Broker::RoleRuntime final : public credentials::Observer {
 
   void on_new_generation(credentials::GenerationPtr generation) override {
     const auto& credential = *generation->credential;
-    broker_.services_.logger.write(LogLevel::info, "a credential was fetched",
-                                   {{"role", name_},
-                                    {"generation", static_cast<std::int64_t>(generation->number)},
-                                    {"user", credential.user}});
+    const auto& user = credential.user.empty() ? pool_->settings().role.user : credential.user;
+    broker_.services_.logger.write(
+        LogLevel::info, "a credential was fetched",
+        {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)}, {"user", user}});
     auto event = credential_event("fetched", generation->number);
-    event.upstream_user = credential.user;
+    event.upstream_user = user;
     if (credential.lease) event.lease_accessor = credential.lease->accessor;
     broker_.services_.trail.note(std::move(event));
     if (!generation->ignored_fields.empty()) warn_of_ignored(generation->ignored_fields);
     pool_->on_new_generation(generation->number);
+    if (credential.lease && !std::exchange(swept_, true)) sweep(*credential.lease);
   }
 
   void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override {
@@ -72,6 +73,24 @@ class Broker::RoleRuntime final : public credentials::Observer {
     broker_.services_.trail.note(std::move(record));
   }
 
+  // Only now is it known whose leases are ours, and is there a token to end them with.
+  void sweep(const Lease& lease) {
+    if (broker_.services_.sweeper == nullptr) return;
+    broker_.services_.sweeper->sweep(
+        [this](Lease orphan, std::function<void(Result<void>)> done) {
+          slot_.revoke_orphan(std::move(orphan), std::move(done));
+        },
+        credentials::home_of(lease), broker_.services_.loop.now().wall,
+        [this](credentials::SweepReport report) {
+          if (report.revoked > 0) {
+            broker_.services_.logger.write(
+                LogLevel::warning, "leases that a dead run left were revoked",
+                {{"role", name_}, {"leases", static_cast<std::int64_t>(report.revoked)}});
+          }
+          for (const auto& complaint : report.complaints) on_warning(complaint);
+        });
+  }
+
   void warn_of_ignored(const std::vector<std::string>& fields) {
     std::string list;
     for (const auto& field : fields) list += (list.empty() ? "" : ", ") + field;
@@ -94,6 +113,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
 
   Broker& broker_;
   std::string name_;
+  bool swept_ = false;
   credentials::Slot slot_;
   std::shared_ptr<Pool> pool_;
 };
@@ -229,11 +249,6 @@ void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownR
       if (--gathering->left == 0) done(std::move(gathering->report));
     });
   }
-}
-
-void Broker::revoke_orphan(const std::string& target, const std::string& role, Lease lease,
-                           std::function<void(Result<void>)> done) {
-  targets_.at(target).roles.at(role)->slot().revoke_orphan(std::move(lease), std::move(done));
 }
 
 std::map<std::string, PoolStatus> Broker::pools() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/session.h"
+#include "credentials/orphans.h"
 #include "credentials/slot.h"
 
 #include <functional>
@@ -25,6 +26,7 @@ struct BrokerServices {
   credentials::Timers& timers;
   credentials::Runner& runner;
   credentials::LeaseJournal& journal;
+  credentials::OrphanSweeper* sweeper = nullptr;  ///< null: what dead runs left is not looked for
 };
 
 /// A role of a target, ready to be opened: its source session is made by the caller from the registry.
@@ -77,13 +79,8 @@ class Broker final : private SessionHost {
   /// Ends all leases, at the latest after `limit`. `done` gets what could not be ended.
   void shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done);
 
-  /// A lease that a dead run left: revoked through the slot whose source made it.
-  void revoke_orphan(const std::string& target, const std::string& role, Lease lease,
-                     std::function<void(Result<void>)> done);
-
   [[nodiscard]] const BrokerCounters& counters() const { return counters_; }
   [[nodiscard]] std::map<std::string, PoolStatus> pools() const;
-  /// Warnings that sources had for start-up; each once.
   [[nodiscard]] std::size_t requests_in_flight() const;
 
  private:

@@ -93,7 +93,6 @@ class ExecRun {
     auto runtime = Runtime::start(context_, std::move(options));
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);
-    runtime_->revoke_orphans();
     return {};
   }
 
@@ -151,7 +150,9 @@ class ExecRun {
     context_.randomness.fill(salt);
     door.route->run_token =
         crypto::make_scram_verifier_from_password(door.token, salt, dsn::scram_iterations(target.dialect));
-    context_.logger.write(LogLevel::info, "listening on loopback TCP with a run token",
+    // Asked for by name it needs no mention; chosen because the dialect has no Unix sockets, it is said aloud.
+    const auto level = request_.listen == ListenMode::tcp ? LogLevel::info : LogLevel::warning;
+    context_.logger.write(level, "listening on loopback TCP with a run token",
                           {{"variable", target.variable}, {"port", static_cast<std::int64_t>(port)}});
     return listener;
   }

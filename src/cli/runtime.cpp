@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 
 namespace sallyport::cli {
 
@@ -57,11 +58,12 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
 Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions options) {
   std::unique_ptr<Runtime> runtime{new Runtime{context, std::move(options)}};
   if (const auto opened = runtime->open_trail(); !opened) return opened.error();
+  if (const auto opened = runtime->open_journal(); !opened) return opened.error();
   runtime->gate_ = std::make_unique<broker::TrailGate>(runtime->trail_.get(), runtime->options_.audit.mode,
                                                        runtime->relay_loop_, context.logger);
-  runtime->broker_ = std::make_unique<broker::Broker>(
-      broker::BrokerServices{runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_,
-                             *runtime->connector_, *runtime->timers_, *runtime->runner_, *runtime->journal_});
+  runtime->broker_ = std::make_unique<broker::Broker>(broker::BrokerServices{
+      runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_, *runtime->connector_,
+      *runtime->timers_, *runtime->runner_, *runtime->journal_, runtime->sweeper_.get()});
   runtime->start_threads();
   runtime->on_relay([&](broker::Broker&) { runtime->record_run(trail::EventKind::broker_start); });
   return runtime;
@@ -77,6 +79,20 @@ Result<void> Runtime::open_trail() {
   const auto text = describe(sink.error());
   context_.logger.write(LogLevel::warning, "there is no audit trail (audit.mode: best-effort)",
                         {{"error", text}});
+  return {};
+}
+
+// Leases are written down before they are used, so that kill -9 leaves none behind (threats.md 10).
+Result<void> Runtime::open_journal() {
+  if (options_.state_directory.empty()) return {};
+  std::uint64_t number = 0;
+  context_.randomness.fill({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
+  const auto directory = options_.state_directory + "/leases";
+  auto journal =
+      credentials::FileLeaseJournal::open(directory, std::to_string(getpid()) + "-" + std::to_string(number));
+  if (!journal) return journal.error();
+  journal_ = std::move(*journal);
+  sweeper_ = std::make_unique<credentials::OrphanSweeper>(directory);
   return {};
 }
 
@@ -158,8 +174,6 @@ void Runtime::stop_listening() {
 void Runtime::stop_listening(const std::string& route_name) {
   on_relay([&](broker::Broker&) { acceptors_.erase(route_name); });
 }
-
-void Runtime::revoke_orphans() {}
 
 void Runtime::shut_down(Duration limit) {
   stop_listening();

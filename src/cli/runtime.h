@@ -9,6 +9,7 @@
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
 #include "config/config.h"
+#include "credentials/orphans.h"
 #include "net/acceptor.h"
 #include "net/driver.h"
 #include "net/helper.h"
@@ -58,9 +59,6 @@ class Runtime {
   void stop_listening();
   void stop_listening(const std::string& route_name);
 
-  /// Revokes what dead runs left behind, in the background; says so in the log.
-  void revoke_orphans();
-
   /// Ends sessions, leases and threads. Says on the log what could not be ended and when it dies.
   void shut_down(Duration limit);
 
@@ -71,6 +69,7 @@ class Runtime {
  private:
   Runtime(Context& context, RuntimeOptions options);
   Result<void> open_trail();
+  Result<void> open_journal();
   void start_threads();
   void record_run(trail::EventKind kind);
 
@@ -79,6 +78,7 @@ class Runtime {
   secrets::Registry registry_;
   std::unique_ptr<trail::Sink> trail_;
   std::unique_ptr<credentials::LeaseJournal> journal_;
+  std::unique_ptr<credentials::OrphanSweeper> sweeper_;
   net::EpollLoop relay_loop_;
   net::EpollLoop login_loop_;
   net::Lane dns_lane_{"dns", 2, 256};

@@ -55,7 +55,6 @@ class Service {
     for (const auto& route : settings_.config->routes) {
       if (auto opened = open_route(route); !opened) return opened.error();
     }
-    runtime_->revoke_orphans();
     prefetch();
     for (const auto& warning : settings_.config->warnings) context_.logger.write(LogLevel::warning, warning);
     context_.logger.write(LogLevel::info, "serving",
