@@ -111,7 +111,7 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
     return wrong(variable, "login_methods needs a reason", "Add login_reason=…");
   }
   if (const auto dialect = take(reference, "dialect"); !dialect.empty()) {
-    const auto known = dsn::dialect_of(dialect.find(':') == std::string::npos ? dialect + "://" : dialect);
+    const auto known = dsn::dialect_of(dialect + "://");
     if (!known)
       return wrong(variable, "dialect=" + dialect + " is unknown",
                    "Write dialect=jdbc:postgresql, postgresql, postgresql+asyncpg, …");
