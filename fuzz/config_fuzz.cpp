@@ -1,6 +1,8 @@
 // Any text as a configuration: never a crash, never a hang; what is accepted is whole, what is refused is
 // told with a place and without control characters.
+#include "config/config.h"
 #include "config/reader.h"
+#include "config/values.h"
 
 #include <cstdlib>
 
@@ -27,7 +29,16 @@ bool is_text(const std::string& text) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const auto parsed = parse_with({reinterpret_cast<const char*>(data), size}, "f", fixed_machine());
+  const std::string_view text{reinterpret_cast<const char*>(data), size};
+  const auto number = sallyport::config::parse_integer(text);
+  require(!number || *number >= 0);
+  const auto duration = sallyport::config::parse_duration(text);
+  require(!duration || *duration >= 0);
+  const auto parsed = parse_with(text, "f", fixed_machine());
+  const bool names_nobody = text.find("user") == text.npos && text.find("group") == text.npos;
+  if (names_nobody) {  // else this machine's users would decide
+    require(sallyport::config::parse(text, "f", fixed_machine().now).has_value() == parsed.has_value());
+  }
   if (!parsed.has_value()) {
     require(!parsed.error().empty() && parsed.error().size() <= sallyport::config::errors_max);
     for (const auto& error : parsed.error()) {

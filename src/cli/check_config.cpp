@@ -3,6 +3,7 @@
 // It does what `serve` does at start and at reload, by the same code (config::load), and nothing else: no
 // socket is opened, no secret is fetched.
 #include "cli/command.h"
+#include "cli/options.h"
 #include "config/config.h"
 #include "config/document.h"
 
@@ -19,15 +20,6 @@ namespace {
 
 using Loaded = boost::system::result<config::Config, std::vector<Error>>;
 
-struct Options {
-  std::string argument;
-  std::string config_file;
-  std::string format;
-  std::string output_file;
-  bool quiet = false;
-  bool strict = false;
-};
-
 constexpr std::string_view examples = R"(
 Examples:
   sallyport check-config                                 what `serve` would load
@@ -37,16 +29,6 @@ Examples:
 
 Without FILE: -c, else $SALLYPORT_CONFIG, else /etc/sallyport/sallyport.yaml.
 Exit codes: 0 valid, 1 valid with warnings and --strict, 2 invalid or unreadable.)";
-
-void declare(CLI::App& app, Options& options) {
-  app.add_option("FILE", options.argument, "The configuration; `-` reads standard input");
-  app.add_option("-c,--config", options.config_file, "The same as FILE");
-  app.add_flag("--strict", options.strict, "Warnings make the exit code 1");
-  app.add_option("--format", options.format, "text or json")->check(CLI::IsMember({"text", "json"}));
-  app.add_option("-o,--output", options.output_file, "Write to this file instead of standard output");
-  app.add_flag("-q,--quiet", options.quiet, "Print nothing when the file is valid without warnings");
-  app.footer(std::string{examples});
-}
 
 /// FILE, LINE and COLUMN of "FILE:LINE:COLUMN"; line 0 when it names no place inside the file.
 struct Place {
@@ -148,40 +130,43 @@ bool write(const std::string& text, const std::string& output_file) {
   return file.good();
 }
 
-int check(const Options& options, WallTime now) {
-  const bool standard_input = options.argument == "-";
-  const std::string& flag = options.argument.empty() ? options.config_file : options.argument;
-  const std::string file = standard_input ? "-" : config::file_to_use(flag, std::getenv("SALLYPORT_CONFIG"));
+/// The environment as it was at start: main overwrites the process's own.
+std::string config_of_environment(const Context& context) {
+  if (context.environment) return context.environment->plain("SALLYPORT_CONFIG");
+  const char* value = std::getenv("SALLYPORT_CONFIG");
+  return value == nullptr ? "" : value;
+}
+
+int check(const Context& context, const std::string& argument, bool strict) {
+  const bool standard_input = argument == "-";
+  const std::string& flag = argument.empty() ? context.config_file : argument;
+  const std::string file =
+      standard_input ? "-" : config::file_to_use(flag, config_of_environment(context).c_str());
+  const WallTime now = context.clock.now().wall;
   const Loaded loaded =
       standard_input ? config::parse(read_standard_input(), file, now) : config::load(file, now);
-  const bool json = options.format == "json";
-  if (!write(json ? as_json(loaded, file) : as_text(loaded, file, options.quiet), options.output_file)) {
-    std::cerr << "sallyport: the result cannot be written to "
-              << (options.output_file.empty() ? "standard output" : options.output_file) << '\n';
+  const bool json = context.format == "json";
+  if (!write(json ? as_json(loaded, file) : as_text(loaded, file, context.quiet), context.output_file)) {
+    std::fprintf(stderr, "sallyport: the result cannot be written to %s\n",
+                 context.output_file.empty() ? "standard output" : context.output_file.c_str());
     return exit_error;
   }
   if (!loaded.has_value()) return exit_error;
-  return options.strict && !loaded->warnings.empty() ? exit_findings : exit_ok;
+  return strict && !loaded->warnings.empty() ? exit_findings : exit_ok;
 }
 
 }  // namespace
 
 int run_check_config(Context& context, const std::vector<std::string>& arguments) {
-  Options options{.argument = {},
-                  .config_file = context.config_file,
-                  .format = context.format,
-                  .output_file = context.output_file,
-                  .quiet = context.quiet,
-                  .strict = false};
+  std::string file;
+  bool strict = false;
   CLI::App app{"Checks a configuration and says all that is wrong with it", "sallyport check-config"};
-  declare(app, options);
-  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
-  try {
-    app.parse(reversed);
-  } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? exit_ok : exit_error;
-  }
-  return check(options, context.clock.now().wall);
+  app.add_option("FILE", file, "The configuration; `-` reads standard input");
+  app.add_flag("--strict", strict, "Warnings make the exit code 1");
+  add_global_options(app, context);
+  app.footer(std::string{examples});
+  if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  return check(context, file, strict);
 }
 
 }  // namespace sallyport::cli

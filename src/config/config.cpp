@@ -1,3 +1,4 @@
+// From a text to a Config: literal secrets first, then the table of keys, then what needs several keys.
 #include "config/config.h"
 
 #include "config/literal_secret.h"

@@ -45,7 +45,17 @@ struct Key {
 /// A name of a target or role. PostgreSQL's NAMEDATALEN - 1.
 inline constexpr std::size_t name_bytes_max = 63;
 
-/// In the order of the documentation.
+/// A key that is known and not yet read.
+constexpr Key later(std::string_view path, std::string_view meaning) {
+  return {.path = path, .since = Since::later, .meaning = meaning};
+}
+
+/// `version` and `targets`.
+std::span<const Key> target_keys();
+/// `routes` and what concerns the whole process.
+std::span<const Key> route_keys();
+
+/// Both, in the order of the documentation.
 std::span<const Key> all_keys();
 
 /// The key at exactly this path, or null.

@@ -1,3 +1,4 @@
+// Looks at every value, known key or not: a password under a mistyped key is still a password.
 #include "config/literal_secret.h"
 
 #include "secrets/reference.h"

@@ -1,3 +1,4 @@
+// Conversions of nodes that the table has checked: what is absent or was reported yields the default.
 #include "config/reader.h"
 
 namespace sallyport::config {

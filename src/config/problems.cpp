@@ -1,3 +1,4 @@
+// Sorted by position, so that errors are told in the order of the file whoever found them.
 #include "config/problems.h"
 
 #include <algorithm>
@@ -12,9 +13,10 @@ constexpr std::size_t kept_max = 2'000;
 void sort_and_deduplicate(std::vector<Problem>& problems) {
   const auto key = [](const Problem& p) { return std::tie(p.at, p.what); };
   std::ranges::stable_sort(problems, [&](const Problem& a, const Problem& b) { return key(a) < key(b); });
-  const auto repeated =
-      std::ranges::unique(problems, [&](const Problem& a, const Problem& b) { return key(a) == key(b); });
-  problems.erase(repeated.begin(), repeated.end());
+  // Not std::ranges::unique: clang 14 cannot compile what it returns.
+  const auto repeated = std::unique(problems.begin(), problems.end(),
+                                    [&](const Problem& a, const Problem& b) { return key(a) == key(b); });
+  problems.erase(repeated, problems.end());
 }
 
 }  // namespace

@@ -1,7 +1,11 @@
+// The grammar and the sources are of secrets/; here their errors get a line and a column.
 #include "config/reference_check.h"
 
 #include "secrets/reference.h"
 #include "secrets/schemes.h"
+#include "secrets/source.h"
+
+#include <array>
 
 namespace sallyport::config {
 namespace {
@@ -18,6 +22,45 @@ std::size_t offset_of_caret(std::string_view what, std::string_view reference) {
   if (column < indent || shown.size() < column) return 0;
   const std::size_t offset = column - indent;
   return reference.substr(0, offset) == shown.substr(indent, offset) ? offset : 0;
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+std::string sentence(std::string hint) {
+  if (!hint.empty() && !hint.ends_with('.') && !hint.ends_with('?')) hint += '.';
+  return hint;
+}
+
+/// What a reference in DATABASE_URL may say of its target: in a file the target says it, and two truths would
+/// be one too many.
+struct TargetAttribute {
+  std::string_view attribute;
+  std::string_view key;
+};
+constexpr auto target_attributes = std::to_array<TargetAttribute>({{"engine", "engine"},
+                                                                   {"host", "host"},
+                                                                   {"port", "port"},
+                                                                   {"dbname", "database"},
+                                                                   {"user", "user"},
+                                                                   {"run_as", "run_as"},
+                                                                   {"sslrootcert", "tls: {roots: …}"},
+                                                                   {"server_name", "tls: {server_name: …}"}});
+
+/// Attributes that make a source less strict; each is repeated by every check until it is gone.
+constexpr auto unwise_attributes =
+    std::to_array<std::string_view>({"allow_world_readable", "insecure_reason", "allow_root_token"});
+
+void check_attributes(const Node& node, const secrets::Reference& reference, Problems& problems) {
+  for (const auto& [attribute, key] : target_attributes) {
+    if (!reference.attributes.contains(std::string{attribute})) continue;
+    problems.add(node, "the reference says `" + std::string{attribute} + "`, which the target says here",
+                 "Remove it from the reference and write `" + std::string{key} + "`.");
+  }
+  for (const auto attribute : unwise_attributes) {
+    if (!reference.attributes.contains(std::string{attribute})) continue;
+    problems.warn(node.at, "the reference has `" + std::string{attribute} +
+                               "`, which weakens a check. Remove it " + "as soon as you can");
+  }
 }
 
 Position moved(const Node& node, std::size_t offset) {
@@ -38,16 +81,24 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   if (!reference) {
     const auto& error = reference.error();
     node.wrong = true;
-    std::string hint = error.hint;
-    if (!hint.empty() && !hint.ends_with('.') && !hint.ends_with('?')) hint += '.';
     problems.add(moved(node, offset_of_caret(error.what, node.text)),
-                 "`" + std::string{key} + "`: " + error.what.substr(0, error.what.find('\n')), hint);
+                 "`" + std::string{key} + "`: " + first_line(error.what), sentence(error.hint));
     return;
   }
   const auto* scheme = secrets::find_scheme(reference->scheme);
   if (scheme == nullptr || !scheme->available) {
     problems.add(node, "references to `" + reference->scheme + ":` are not in this version",
                  "Use vault:, file:, systemd:, env: or exec:.");
+    return;
+  }
+  check_attributes(node, *reference, problems);
+  // What a source can check without IO, it checks now and not at the first connection.
+  const auto sources = secrets::register_all();
+  const auto* source = sources.find(reference->scheme);
+  if (source == nullptr) return;
+  if (auto opened = source->open(*reference); !opened) {
+    problems.add(node, "`" + std::string{key} + "`: " + first_line(opened.error().what),
+                 sentence(opened.error().hint));
   }
 }
 

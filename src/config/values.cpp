@@ -1,3 +1,4 @@
+// Pure functions over short texts; the limits of what they accept are in values.h.
 #include "config/values.h"
 
 #include "config/keys.h"

@@ -1,3 +1,4 @@
+// One walk along the table of keys, which is the only place that knows what exists.
 #include "config/walker.h"
 
 #include "config/guess.h"

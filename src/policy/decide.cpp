@@ -1,3 +1,4 @@
+// Two choices, one after the other: a role among those that the identity may have, a database among the target's.
 #include "policy/decide.h"
 
 #include <algorithm>

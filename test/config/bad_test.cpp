@@ -492,6 +492,26 @@ targets:
         "6:109: unknown key `sslmode` in `targets.p`. Here it is called `tls: {mode: …}`.",
         "6:127: unknown key `roles.a` in `targets.p`. Did you mean `roles`?",
         "6:145: unknown key `roles.*` in `targets.p`. Did you mean `roles`?"}},
+      {"SourcesFindMistakesWithoutIo",
+       R"(version: 1
+targets:
+  r: {engine: postgresql, host: db.example.com, database: x, auth: "env:9X"}
+)",
+       {"3:68: `auth`: this is no name of a variable. Write for example env:DB_PASSWORD."}},
+      {"ReferencesSayWhatTargetsSay",
+       R"(version: 1
+targets:
+  r: {engine: postgresql, host: db.example.com, database: x, auth: "env:X?host=other.example.com&run_as=admin"}
+  s: {engine: postgresql, host: db.example.com, database: x, auth: "file:/x?sslrootcert=/y&dbname=z"}
+)",
+       {"3:68: the reference says `host`, which the target says here. Remove it from the reference and write "
+        "`host`.",
+        "3:68: the reference says `run_as`, which the target says here. Remove it from the reference and "
+        "write `run_as`.",
+        "4:68: the reference says `dbname`, which the target says here. Remove it from the reference and "
+        "write `database`.",
+        "4:68: the reference says `sslrootcert`, which the target says here. Remove it from the reference "
+        "and write `tls: {roots: …}`."}},
   };
 }
 

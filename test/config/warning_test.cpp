@@ -69,6 +69,14 @@ targets:
           "(reason: `old driver`)"}));
 }
 
+TEST(ConfigWarnings, AttributesThatWeakenASource) {
+  expect_warnings(R"(version: 1
+targets:
+  a: {engine: postgresql, host: db.example.com, database: x, auth: "file:/run/secrets/x?allow_world_readable=true"}
+)",
+                  {"3:68: the reference has `allow_world_readable`, which weakens a check"});
+}
+
 TEST(ConfigWarnings, SettingsWithoutEffect) {
   expect_warnings(
       R"(version: 1

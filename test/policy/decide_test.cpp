@@ -1,3 +1,4 @@
+// Who gets which role: examples, then every small world against a naive rule.
 #include "policy/decide.h"
 
 #include <gtest/gtest.h>
