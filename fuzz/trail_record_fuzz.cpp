@@ -68,6 +68,7 @@ void check_event(std::string_view text) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes input{data, size};
   (void)trail::decode_header(input);
+  (void)trail::parse_record_time(as_text(input));
   check_record(as_text(input));
   check_lines(input);
   if (size > trail::segment_header_bytes) check_lines(input.subspan(trail::segment_header_bytes));

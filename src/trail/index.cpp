@@ -45,15 +45,6 @@ void remove_files(const std::string& path) {
 
 }  // namespace
 
-bool matches(const Query& query, const Record& record) {
-  const auto& event = record.event;
-  const auto fits = [](const std::string& wanted, const std::string& value) { return wanted.empty() || wanted == value; };
-  if (query.since && event.at < *query.since) return false;
-  if (query.until && event.at >= *query.until) return false;
-  return fits(query.kind, record.kind) && fits(query.target, event.target) && fits(query.role, event.role) &&
-         fits(query.result, event.result) && fits(query.session, event.session) && fits(query.identity, identity_of(event));
-}
-
 Result<Index> Index::open(const std::string& trail_directory) {
   if (const auto writers = writers_in(trail_directory); !writers) return writers.error();
   // In another user's directory nothing is opened that this user could have prepared for us.
@@ -232,92 +223,6 @@ Result<void> Index::rebuild() {
     return emptied;
   }
   return update();
-}
-
-Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
-  std::string sql = "SELECT writer, segment, offset, seq FROM record WHERE 1";
-  std::vector<std::variant<std::string, std::int64_t>> values;
-  const auto also = [&](const char* condition, std::variant<std::string, std::int64_t> value) {
-    sql += std::string{" AND "} + condition + " ?";
-    values.push_back(std::move(value));
-  };
-  if (query.since) also("at >=", micros_of(*query.since));
-  if (query.until) also("at <", micros_of(*query.until));
-  for (const auto& [condition, value] : {std::pair{"kind =", &query.kind}, {"target =", &query.target}, {"role =", &query.role},
-                                         {"result =", &query.result}, {"session =", &query.session}, {"identity =", &query.identity}}) {
-    if (!value->empty()) also(condition, *value);
-  }
-  sql += " ORDER BY at DESC, writer DESC, seq DESC";
-  if (query.newest != 0) sql += " LIMIT " + std::to_string(query.newest);
-  auto select = database_.prepare(sql);
-  if (!select) return select.error();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    std::visit([&](const auto& value) { select->bind(static_cast<int>(i) + 1, value); }, values[i]);
-  }
-  std::vector<Place> places;
-  for (;;) {
-    const auto row = select->step();
-    if (!row) return row.error();
-    if (!*row) break;
-    places.push_back({select->text(0), select->count(1), select->count(2), select->count(3)});
-  }
-  std::reverse(places.begin(), places.end());
-  return places;
-}
-
-/// The line at its place in the log; nothing when another one stands there, or none.
-std::optional<std::string> Index::read(const Place& place) {
-  const auto path = directory_ + "/" + place.writer + "/" + segment_file_name(place.segment);
-  if (path != open_path_) {
-    open_file_ = FileDescriptor{::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK)};
-    open_path_ = path;
-  }
-  if (!open_file_.is_open()) return std::nullopt;
-  const auto sequence = "\"seq\":" + std::to_string(place.sequence);
-  constexpr std::size_t usual_bytes = 2048;
-  for (const auto size : {usual_bytes, frame_bytes_max}) {
-    const auto line = read_at(open_file_.get(), path, place.offset, size);
-    if (!line || line->empty()) return std::nullopt;
-    const auto found = scan_frame(as_bytes(*line));
-    const auto* frame = std::get_if<Frame>(&found);
-    if (frame == nullptr) continue;
-    // Enough to tell that the index is of another log; decoding checks the number itself.
-    if (frame->record.find(sequence) == std::string_view::npos) return std::nullopt;
-    return std::string{frame->record};
-  }
-  return std::nullopt;
-}
-
-std::optional<LogRecord> Index::record_at(const Place& place) {
-  auto text = read(place);
-  if (!text) return std::nullopt;
-  auto record = decode_record(*text);
-  if (!record || record->sequence != place.sequence) return std::nullopt;
-  return LogRecord{std::move(*record), std::move(*text), place.writer, place.segment, place.offset};
-}
-
-Result<void> Index::query(const Query& query, const std::function<void(const LogRecord&)>& take) {
-  read_findings_.clear();
-  open_path_.clear();
-  auto places = places_of(query);
-  if (!places) return places.error();
-  const bool agrees = std::all_of(places->begin(), places->end(), [&](const Place& place) { return read(place).has_value(); });
-  if (!agrees) {
-    if (auto rebuilt = rebuild(); !rebuilt) return rebuilt;
-    open_path_.clear();
-    places = places_of(query);
-    if (!places) return places.error();
-  }
-  for (const auto& place : *places) {
-    if (const auto record = record_at(place)) {
-      take(*record);
-    } else {
-      const auto path = directory_ + "/" + place.writer + "/" + segment_file_name(place.segment);
-      read_findings_.push_back({FindingKind::damaged_record, path, place.offset,
-                                "record " + std::to_string(place.sequence) + " was here when it was read before"});
-    }
-  }
-  return {};
 }
 
 }  // namespace sallyport::trail
