@@ -47,7 +47,7 @@ void SlotState::end_if_unused(std::uint64_t number) {
     ending.generation = live.generation;
     ending.lease = *live.lease;
     ending.user = live.generation->credential->user;
-    ending.dies = live.expires;
+    ending.dies = live.latest_end;
     ending.journalled = true;
     endings_.emplace(++last_ending_, std::move(ending));
   } else {
@@ -145,15 +145,16 @@ void SlotState::shutdown(Duration limit, std::function<void(ShutdownReport)> don
   pump();
 }
 
-/// First the leases of older tokens, which only we can end one by one; then our own token, which ends all that
-/// hang on it; then, if there is none of our own or it would not end, the rest one by one.
+/// First our own token, which ends all leases that we were given; then, if there is none of our own or it would
+/// not end, they are ended one by one.
 void SlotState::add_shutdown_jobs(Moment now, std::vector<Job>& out) const {
-  for (const auto& [key, ending] : endings_) {
-    if (ending.given_up) continue;
-    const bool goes_with_token = !close_tried_ && ending.lease.accessor == newest_accessor_;
-    if (!goes_with_token) out.push_back({JobKind::revoke, key, ending.not_before - now.mono});
+  if (!close_tried_) {
+    out.push_back({JobKind::close, 0, Duration::zero()});
+    return;
   }
-  if (out.empty() && !close_tried_) out.push_back({JobKind::close, 0, Duration::zero()});
+  for (const auto& [key, ending] : endings_) {
+    if (!ending.given_up) out.push_back({JobKind::revoke, key, ending.not_before - now.mono});
+  }
 }
 
 void SlotState::start_close(Moment now) {
@@ -163,14 +164,9 @@ void SlotState::start_close(Moment now) {
 }
 
 void SlotState::close_ended(std::uint64_t, Moment, Result<void> result, Conversation*) {
-  if (!result) {
-    close_reason_ = describe(result.error());
-    return;
-  }
+  if (!result) return warn("our own token could not be ended: " + describe(result.error()));
   std::vector<std::uint64_t> ended;
-  for (const auto& [key, ending] : endings_) {
-    if (ending.lease.accessor == newest_accessor_) ended.push_back(key);
-  }
+  for (const auto& [key, ending] : endings_) ended.push_back(key);
   counters_.revocations += ended.size();
   for (const std::uint64_t key : ended) revoked(key);
 }

@@ -195,16 +195,16 @@ void SlotState::fetch_failed(Error error, Moment now) {
 
 void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
   const std::optional<Moment> expires = end_of(fetched.credential, started, now);
-  if (shutting_down_) return discard(fetched.credential, expires, false);
+  if (shutting_down_) return discard(fetched.credential, now);
   if (auto error = check_fetched(fetched, expires, now)) {
-    discard(fetched.credential, expires, false);
+    discard(fetched.credential, now);
     return fetch_failed(std::move(*error), now);
   }
   if (const auto& lease = fetched.credential.lease) {
     if (auto written = journal_.record(*lease, expires->wall); !written) {
       const std::string text = "the lease of a new credential could not be journalled: " + describe(written.error());
       if (!options_.journal_best_effort) {
-        discard(fetched.credential, expires, false);
+        discard(fetched.credential, now);
         Error error = written.error();
         error.what = text + "; the credential is not used";
         return fetch_failed(std::move(error), now);
@@ -222,7 +222,7 @@ void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
   if (live && same_secret(*live->generation->credential, fetched.credential)) {
     return accept_same(fetched, expires, started, now);
   }
-  install(std::move(fetched), expires, now);
+  install(std::move(fetched), expires, started, now);
 }
 
 std::optional<Error> SlotState::check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
@@ -263,20 +263,19 @@ void SlotState::accept_same(const secrets::Fetched& fetched, const std::optional
   trial_until_.reset();
 }
 
-void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment now) {
+void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment started,
+                        Moment now) {
   auto generation = std::make_shared<Generation>();
   generation->number = ++last_number_;
   generation->fetched_at = now.wall;
   generation->endpoint = std::move(fetched.endpoint);
   generation->ignored_fields = std::move(fetched.ignored_fields);
-  for (const std::string& field : generation->ignored_fields) {
-    warn_once("the secret's field `" + field + "` is ignored: a secret supplies user and password only");
-  }
   Live live;
   live.lease = fetched.credential.lease;
   live.expires = expires;
   live.granted = live.lease ? clamp_lifetime(live.lease->duration) : Duration::zero();
-  if (live.lease) newest_accessor_ = live.lease->accessor;
+  live.capped = live.lease && expires && expires->wall + 1s < plus(started, live.granted).wall;
+  if (live.lease) live.latest_end = live.capped ? expires : plus(now, live.granted);
   generation->credential = std::make_shared<const Credential>(std::move(fetched.credential));
   live.generation = generation;
   schedule(live, fetched.refetch_after, now);
@@ -291,13 +290,13 @@ void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& e
   end_if_unused(replaced);
 }
 
-void SlotState::discard(const Credential& credential, const std::optional<Moment>& expires, bool journalled) {
+/// A credential that nobody was given: its lease is ended.
+void SlotState::discard(const Credential& credential, Moment now) {
   if (!credential.lease) return;
   Ending ending;
   ending.lease = *credential.lease;
   ending.user = credential.user;
-  ending.dies = expires;
-  ending.journalled = journalled;
+  ending.dies = plus(now, clamp_lifetime(credential.lease->duration));
   endings_.emplace(++last_ending_, std::move(ending));
 }
 

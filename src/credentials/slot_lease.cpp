@@ -34,7 +34,7 @@ void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_afte
     live.successor_at = plus(now, wait + grace_of(std::min<Duration>(wait, 10s), random()) / 2);
     return;
   }
-  if (!live.lease->renewable) {
+  if (!live.lease->renewable || live.capped) {
     live.successor_at = plus(now, replacement_delay(live.lifetime));
     set_ending(live, *live.successor_at);
     return;
@@ -66,6 +66,7 @@ void SlotState::start_renewal(std::uint64_t number, Moment now) {
   auto conversation = session_->renew(*live.lease);
   if (!conversation) return make_final(live, now);
   ++counters_.renewals;
+  renewing_ = live.generation;
   run(std::move(conversation), &SlotState::renewal_ended, number, now);
 }
 
@@ -80,10 +81,15 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
   const Lease renewed = static_cast<secrets::RenewConversation*>(conversation)->take();
   const Duration duration = clamp_lifetime(renewed.duration);
   const Moment expires = plus(started, duration);
-  if (!live) return renewed_too_late(number, expires);
+  if (!live) {
+    Lease lease = *renewing_->credential->lease;
+    lease.duration = duration;
+    return renewed_too_late(std::move(lease), plus(now, duration));
+  }
   live->lease->duration = duration;
   live->lease->renewable = renewed.renewable;
   live->expires = expires;
+  live->latest_end = plus(now, duration);
   live->renewal_failures = 0;
   if (live->ending_told) return;
   if (has_shrunk(live->granted, duration) || !renewed.renewable) {
@@ -93,11 +99,19 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
   schedule(*live, std::nullopt, now);
 }
 
-/// Its last holder left while the renewal ran: the lease that waits for revocation lives longer than we thought.
-void SlotState::renewed_too_late(std::uint64_t number, Moment expires) {
+/// Its last holder left, or its old end came, while the renewal ran: the lease lives longer than we thought.
+void SlotState::renewed_too_late(Lease lease, Moment dies) {
   for (auto& [key, ending] : endings_) {
-    if (ending.generation && ending.generation->number == number) ending.dies = expires;
+    if (ending.lease.id != lease.id) continue;
+    ending.dies = dies;
+    return;
   }
+  Ending ending;
+  ending.user = renewing_->credential->user;
+  ending.journalled = static_cast<bool>(journal_.record(lease, dies.wall));
+  ending.lease = std::move(lease);
+  ending.dies = dies;
+  endings_.emplace(++last_ending_, std::move(ending));
 }
 
 void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {
@@ -105,7 +119,7 @@ void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {
                            " could not be renewed: " + describe(error);
   if (error.code == ErrorCode::not_found) {
     warn(text + "; it has been ended by somebody else, so its sessions end now");
-    live.expires = now;
+    live.expires = live.latest_end = now;
     return;
   }
   if (is_final(error.code)) {

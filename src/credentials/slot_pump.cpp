@@ -19,6 +19,10 @@ constexpr Duration sleep_min = 1ms;
 /// The clocks have drifted apart by more than this between two looks: the machine slept.
 constexpr Duration clock_jump_min = 2s;
 
+/// A lease that may live this much longer than we count on, because its grant was slow or the machine slept
+/// meanwhile, is left to die by itself; a longer doubt is ended by revocation.
+constexpr Duration grant_doubt_max = 5s;
+
 /// Different texts that are remembered as said.
 constexpr std::size_t warnings_max = 64;
 
@@ -87,7 +91,7 @@ void SlotState::expire(Moment now) {
       tell_ending(live, left_until(deadline, now) > Duration::zero() ? deadline : now);
     }
   }
-  for (const std::uint64_t number : expired) expire_generation(number);
+  for (const std::uint64_t number : expired) expire_generation(number, now);
   expire_endings(now);
   if (trial_until_ && *trial_until_ <= now.mono) trial_until_.reset();
 }
@@ -105,18 +109,21 @@ void SlotState::expire_endings(Moment now) {
   }
 }
 
-void SlotState::expire_generation(std::uint64_t number) {
+void SlotState::expire_generation(std::uint64_t number, Moment now) {
   const auto found = live_.find(number);
   if (found == live_.end()) return;
   Live& live = found->second;
-  if (!live.ending_told) tell_ending(live, timers_.now());
-  if (live.lease) journal_.forget(*live.lease);
+  if (!live.ending_told) tell_ending(live, now);
+  live.holders = 0;
+  if (current_ == number) {
+    current_ = 0;
+    renew_first_ = false;
+    prefetch_ = true;   // whoever used it is about to ask for the next one
+  }
+  if (left_until(*live.latest_end, now) > grant_doubt_max) return end_if_unused(number);
+  journal_.forget(*live.lease);
   tell_gone(live.generation);
   live_.erase(found);
-  if (current_ != number) return;
-  current_ = 0;
-  renew_first_ = false;
-  prefetch_ = true;   // whoever used it is about to ask for the next one
 }
 
 std::optional<Moment> SlotState::tell_at(std::uint64_t number, const Live& live) const {

@@ -47,7 +47,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   struct Live {
     GenerationPtr generation;
     std::optional<Lease> lease;             ///< as it stands now
-    std::optional<Moment> expires;
+    std::optional<Moment> expires;          ///< a lease's, if it was granted just after the request: never used beyond
+    std::optional<Moment> latest_end;       ///< a lease's, if it was granted just before the reply came
     Duration granted{};                     ///< the first grant: what renewals are compared with
     Duration lifetime{};                    ///< the last grant
     std::optional<Moment> renew_at;         ///< none: not any more
@@ -58,6 +59,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     std::size_t holders = 0;
     bool refused = false;                   ///< by the database, since it was fetched last
     bool ending_told = false;
+    bool capped = false;                    ///< what the lease hangs on ends before it would: renewing is no use
   };
 
   /// A lease that nobody needs any more.
@@ -92,7 +94,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void note_time(Moment now);
   void expire(Moment now);
   void expire_endings(Moment now);
-  void expire_generation(std::uint64_t number);
+  void expire_generation(std::uint64_t number, Moment now);
   void expire_waiters(Moment now);
   [[nodiscard]] std::vector<Job> jobs(Moment now) const;
   void add_fetch_job(Moment now, std::vector<Job>& out) const;
@@ -130,8 +132,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::optional<Error> check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
                                      Moment now);
   void accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires, Moment started, Moment now);
-  void install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment now);
-  void discard(const Credential& credential, const std::optional<Moment>& expires, bool journalled);
+  void install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment started, Moment now);
+  void discard(const Credential& credential, Moment now);
   void login_refused_again(Moment now);
 
   // slot_lease.cpp: schedules, renewals, keep-alive.
@@ -141,7 +143,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void start_renewal(std::uint64_t number, Moment now);
   void renewal_ended(std::uint64_t number, Moment started, Result<void> result, Conversation* conversation);
   void renewal_failed(Live& live, const Error& error, Moment now);
-  void renewed_too_late(std::uint64_t number, Moment expires);
+  void renewed_too_late(Lease lease, Moment dies);
   void start_keep_alive(Moment now);
   void keep_alive_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);
 
@@ -175,6 +177,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::size_t waiting_ = 0;                           ///< of waiters_, those without an answer
 
   bool busy_ = false;                                 ///< a conversation runs
+  GenerationPtr renewing_;                            ///< whose renewal runs
   bool prefetch_ = false;
   bool renew_first_ = false;                          ///< the clock jumped over a renewal: serve after it
   unsigned fetch_failures_ = 0;                       ///< in a row
@@ -183,7 +186,6 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   unsigned keep_alive_failures_ = 0;
   MonotonicTime keep_alive_not_before_{};
   std::optional<secrets::SuppliedEndpoint> endpoint_; ///< pinned
-  std::string newest_accessor_;                       ///< of the token under which the newest lease hangs
 
   unsigned refusals_ = 0;                             ///< logins refused in a row, over generations
   std::string refusal_sqlstate_;
@@ -196,7 +198,6 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   bool shutting_down_ = false;
   bool shutdown_over_ = false;
   bool close_tried_ = false;
-  std::string close_reason_;
   MonotonicTime shutdown_deadline_{};
   std::function<void(ShutdownReport)> shutdown_done_;
   ShutdownReport report_;

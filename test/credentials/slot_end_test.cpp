@@ -45,21 +45,6 @@ TEST(SlotShutdown, OurOwnTokenEndsAllWithOneCall) {
   EXPECT_TRUE(world.journal.entries.empty());
 }
 
-TEST(SlotShutdown, LeasesOfAnOlderTokenAreRevokedBeforeOurTokenEnds) {
-  World world;
-  world.manager.own_token = true;
-  world.manager.max_ttl = 90min;
-  ASSERT_TRUE(world.get());
-  const Hold hold = world.slot().hold(world.slot().current());
-  world.manager.accessor = "accessor-2";
-  world.timers.advance(45min);
-  const auto report = shut_down(world);
-  ASSERT_TRUE(report);
-  EXPECT_EQ(report->revoked, 2u);
-  EXPECT_EQ(world.manager.revoked, std::vector<std::string>{"database/creds/app/1"});
-  EXPECT_EQ(world.manager.closed, 1u);
-}
-
 TEST(SlotShutdown, WhenOurTokenWillNotEndLeasesAreRevokedOneByOne) {
   World world;
   world.manager.own_token = true;

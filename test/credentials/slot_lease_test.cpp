@@ -121,6 +121,27 @@ TEST(SlotLease, ANonRenewableLeaseIsReplacedAtEightyFivePercent) {
   EXPECT_GE(world.observer.endings[0].deadline.wall - world.observer.endings[0].at.wall, 4min);
 }
 
+TEST(SlotLease, ALeaseThatDiesWithItsTokenIsNotRenewedBeyondIt) {
+  World world;
+  const WallTime token_end = world.timers.now().wall + 30min;
+  world.manager.on_fetch = [&]() -> Result<secrets::Fetched> {
+    if (world.timers.now().wall >= token_end) return failure(ErrorCode::denied);
+    auto fetched = world.manager.issue();
+    fetched->credential.expires = std::min(*fetched->credential.expires, token_end);
+    return fetched;
+  };
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(29min);
+  EXPECT_EQ(world.slot().counters().renewals, 0u);
+  EXPECT_NE(world.slot().current(), nullptr);
+  EXPECT_EQ(world.observer.endings.size(), 1u);
+  EXPECT_LE(world.observer.endings[0].deadline.wall, token_end);
+  world.timers.advance(2min);
+  EXPECT_EQ(world.slot().current(), nullptr);
+  EXPECT_LE(world.slot().counters().fetches, 15u);
+}
+
 TEST(SlotLease, AnOutageShorterThanTheLeaseIsNotNoticedByCallers) {
   World world;
   ASSERT_TRUE(world.get());
