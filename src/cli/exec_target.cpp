@@ -91,6 +91,12 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   } else if (!port_text.empty()) {
     return wrong(variable, "port is given without host", "Add host=db.example.com");
   }
+  // Other secrets may name their host; these never do.
+  const bool only_user_and_password =
+      reference.scheme == "vault" && (reference.locator.find("/creds/") != std::string::npos ||
+                                      reference.locator.find("/static-creds/") != std::string::npos);
+  if (host.empty() && only_user_and_password)
+    return wrong(variable, "host is missing", "Add host=db.example.com");
   if (auto database = take(reference, "dbname"); !database.empty())
     target.databases.push_back(std::move(database));
   if (const auto tls = read_tls(variable, reference, target.tls, now); !tls) return tls.error();

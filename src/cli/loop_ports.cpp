@@ -63,6 +63,8 @@ void DriverConnector::connect(broker::ConnectRequest request,
   login.credential = request.generation->credential;
   login.tls = tls_of(*request.reach);
   login.methods = request.methods;
+  login.certificate_presented =
+      request.reach->tls != nullptr && !request.reach->tls->policy().client_certificate_file.empty();
   net::Dial dial{request.reach->endpoint.host, request.reach->endpoint.port, std::nullopt, request.reach->tls,
                  request.generation->credential};
   driver_.run_connected(std::move(dial), std::make_unique<postgres::ClientLogin>(std::move(login)),

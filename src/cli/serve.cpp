@@ -24,7 +24,7 @@ Examples:
   sallyport serve -c /etc/sallyport/sallyport.yaml
   sallyport check-config /etc/sallyport/sallyport.yaml     # before a reload
   kill -HUP  PID    # reload: a valid file applies to new sessions, an invalid one changes nothing
-  kill -TERM PID    # drain: sessions end at their next transaction boundary; a second one stops at once
+  kill -TERM PID    # drain: no new sessions, live ones may end by themselves (5 min); a second one stops at once
 
 docs/serve.md has a systemd unit.
 )";
@@ -172,19 +172,24 @@ class Service {
   void drain(const sigset_t& set) {
     notify_.say("STOPPING=1");
     runtime_->stop_listening();
-    context_.logger.write(LogLevel::info, "draining: sessions end at their next transaction boundary");
+    context_.logger.write(LogLevel::info, "draining: no new sessions; waiting for the live ones to end");
     const auto give_up = context_.clock.now().mono + drain_limit;
     while (context_.clock.now().mono < give_up) {
       std::size_t left = 0;
-      runtime_->on_relay([&](broker::Broker& broker) {
-        broker.drain();
-        left = broker.sessions();
-      });
+      runtime_->on_relay([&](broker::Broker& broker) { left = broker.sessions(); });
       if (left == 0) return;
       const timespec pause{0, 100'000'000};
       const auto number = sigtimedwait(&set, nullptr, &pause);
       if (number == SIGTERM || number == SIGINT || number == SIGQUIT) return;
     }
+    end_at_boundaries();
+  }
+
+  // Whoever stayed is told at a transaction boundary; who has none soon is stopped.
+  void end_at_boundaries() {
+    runtime_->on_relay([](broker::Broker& broker) { broker.drain(); });
+    const timespec grace{2, 0};
+    nanosleep(&grace, nullptr);
   }
 
   Context& context_;

@@ -25,7 +25,7 @@ def one_line(run, *says):
 
 @pytest.mark.parametrize("url, says", [
     ("file:/x?engine=postgresql&hots=localhost&dbname=app", "host"),
-    ("file:/x?engine=postgresql&dbname=app", "host"),
+    ("vault:database/creds/x?engine=postgresql&dbname=app", "host is missing"),
     ("file:/x?engine=oracle&host=localhost&dbname=app", "engine|oracle"),
     ("file:/x?engine=mysql&host=localhost&dbname=app", "not in this version|mysql"),
     ("file:/x?engine=postgresql&host=localhost&port=99999&dbname=app", "port"),

@@ -50,6 +50,7 @@ struct ClientLoginRequest {
   LoginTls tls = LoginTls::require;
   LoginMethods methods;
   std::uint32_t protocol = protocol_3_0;         ///< or protocol_3_2
+  bool certificate_presented = false;            ///< the connection's TLS policy has a client certificate
   bool unix_peer_checked = false;                ///< over a Unix socket whose server's uid was checked
 };
 

@@ -75,7 +75,8 @@ ClientLogin::Step ClientLogin::on_ok() {
     return login_error(ErrorCode::peer_misbehaved, where, "the server says Ok before it has proved itself",
                        "Whoever answered may not be the database: check host, port and DNS");
   }
-  if (request_.credential->kind != CredentialKind::client_certificate) {
+  // With a certificate of ours, cert in pg_hba.conf says Ok without asking more; the password stays here.
+  if (request_.credential->kind != CredentialKind::client_certificate && !request_.certificate_presented) {
     return login_error(ErrorCode::peer_misbehaved, where, "the server lets this user in without asking for the credential",
                        "Replace trust (or another method without proof) in pg_hba.conf by scram-sha-256; if that is not "
                        "what it says, whoever answered is not the database");
