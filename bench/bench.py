@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import resource
+import secrets
 import shutil
 import signal
 import statistics
@@ -24,7 +25,6 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "test", "e2e"))
-from harness import canary  # noqa: E402
 from harness.pki import Pki  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.processes import cpu_seconds, descendants, die_with_parent, proc, resident_kb, stop, wait_for  # noqa: E402
@@ -59,7 +59,7 @@ class PgBouncer:
             file.write(f'"app" "{secret}"\n')
         with open(config, "w", encoding="utf-8") as file:
             file.write(f"""[databases]
-app = host=localhost port={pg.port} user=app
+app = host=localhost port={pg.port} user=app password={secret}
 [pgbouncer]
 listen_addr =
 unix_socket_dir = {folder}
@@ -228,7 +228,7 @@ def machine():
 
 def prepare(folder, megabytes, sessions):
     os.chmod(folder, 0o755)
-    pki, secret = Pki(os.path.join(folder, "pki")), canary.make().replace('"', "")
+    pki, secret = Pki(os.path.join(folder, "pki")), secrets.token_hex(16)
     pg = Postgres(os.path.join(folder, "pg"), pki,
                   settings={"max_connections": str(sessions + 150), "log_connections": "off", "log_disconnections": "off"})
     pg.sql(f"CREATE ROLE app LOGIN PASSWORD '{secret}'")

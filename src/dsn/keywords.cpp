@@ -101,6 +101,9 @@ constexpr auto drivers = std::to_array<Row>({
     {"socketFactory", Meaning::protection},
     {"socketFactoryArg", Meaning::protection},
     {"unix_sock", Meaning::host},
+    {"PGHOST", Meaning::host_address},  // pgjdbc's own names for what its URL says
+    {"PGPORT", Meaning::host_address},
+    {"PGDBNAME", Meaning::host_address},
     {"localSocketAddress", Meaning::host_address},
     {"ApplicationName", Meaning::other},
     {"currentSchema", Meaning::other},
@@ -210,7 +213,9 @@ bool has_ado_separator(std::string_view text) {
   char quote = 0;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
-    if (quote != 0) {
+    if (c == '\\') {
+      ++i;  // libpq's escape: the text may well be libpq's
+    } else if (quote != 0) {
       if (c == quote) quote = 0;
     } else if (c == '\'' || c == '"') {
       quote = c;

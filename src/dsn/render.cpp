@@ -3,6 +3,7 @@
 #include "dsn/percent.h"
 #include "dsn/postgres_parts.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace sallyport::dsn {
@@ -73,7 +74,8 @@ Pieces uri_pieces(const LocalTarget& target) {
     }
   }
   add_no_tls(target.dialect, query);
-  for (const auto& parameter : kept_parameters(target.parameters)) query.add(parameter.name, parameter.value);
+  for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form))
+    query.add(parameter.name, parameter.value);
   return pieces;
 }
 
@@ -87,7 +89,8 @@ Pieces jdbc_pieces(const LocalTarget& target) {
   query.add("sslmode", "disable");
   // A squatter on our port must not get the token in clear (threats.md 7); older versions ignore the name.
   query.add("requireAuth", "scram-sha-256");
-  for (const auto& parameter : kept_parameters(target.parameters)) query.add(parameter.name, parameter.value);
+  for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form))
+    query.add(parameter.name, parameter.value);
   pieces.token_lead = "&password=";
   return pieces;
 }
@@ -110,8 +113,9 @@ Pieces keyword_pieces(const LocalTarget& target) {
   out += " port=" + std::to_string(unix_end != nullptr ? unix_end->port : tcp->port);
   out +=
       " user=" + libpq_quoted(target.user) + " dbname=" + libpq_quoted(target.database) + " sslmode=disable";
-  for (const auto& parameter : kept_parameters(target.parameters)) {
-    out += " " + parameter.name + "=" + libpq_quoted(parameter.value);
+  for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form)) {
+    // Names have no quoting here, and libpq refuses those that it does not know.
+    if (is_libpq_keyword(parameter.name)) out += " " + parameter.name + "=" + libpq_quoted(parameter.value);
   }
   pieces.token_lead = " password=";
   return pieces;
@@ -127,6 +131,12 @@ std::string ado_quoted(std::string_view value) {
   return out + "\"";
 }
 
+bool plain_ado_name(std::string_view name) {
+  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '_';
+  });
+}
+
 Pieces ado_pieces(const LocalTarget& target) {
   Pieces pieces;
   const auto* unix_end = std::get_if<LocalUnix>(&target.endpoint);
@@ -136,8 +146,8 @@ Pieces ado_pieces(const LocalTarget& target) {
   out += ";Port=" + std::to_string(unix_end != nullptr ? unix_end->port : tcp->port);
   out += ";Username=" + ado_quoted(target.user) + ";Database=" + ado_quoted(target.database);
   out += ";SSL Mode=Disable";
-  for (const auto& parameter : kept_parameters(target.parameters)) {
-    out += ";" + parameter.name + "=" + ado_quoted(parameter.value);
+  for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form)) {
+    if (plain_ado_name(parameter.name)) out += ";" + parameter.name + "=" + ado_quoted(parameter.value);
   }
   pieces.token_lead = ";Password=";
   return pieces;
@@ -162,6 +172,24 @@ Result<Pieces> pieces_of(const LocalTarget& target) {
   return Error{ErrorCode::internal, Hop::none, "connection string", {}, {}, {}};
 }
 
+bool stays(Meaning meaning) {
+  switch (meaning) {
+    case Meaning::server_setting:
+    case Meaning::other:
+    case Meaning::unknown: return true;
+    case Meaning::user:
+    case Meaning::password:
+    case Meaning::host:
+    case Meaning::host_address:
+    case Meaning::port:
+    case Meaning::database:
+    case Meaning::protection:
+    case Meaning::secret:
+    case Meaning::indirection: return false;
+  }
+  return false;
+}
+
 /// A token is base64url by design; anything that would need quoting somewhere is a defect of the caller.
 bool plain_token(std::string_view token) {
   return !token.empty() &&
@@ -171,23 +199,11 @@ bool plain_token(std::string_view token) {
 
 }  // namespace
 
-std::vector<Parameter> kept_parameters(const std::vector<Parameter>& parameters) {
+std::vector<Parameter> kept_parameters(const std::vector<Parameter>& parameters, Form form) {
   std::vector<Parameter> kept;
   for (const auto& parameter : parameters) {
-    switch (parameter.meaning) {
-      case Meaning::server_setting:
-      case Meaning::other:
-      case Meaning::unknown: kept.push_back(parameter); break;
-      case Meaning::user:
-      case Meaning::password:
-      case Meaning::host:
-      case Meaning::host_address:
-      case Meaning::port:
-      case Meaning::database:
-      case Meaning::protection:
-      case Meaning::secret:
-      case Meaning::indirection: break;
-    }
+    const auto meaning = form == Form::ado ? ado_meaning_of(parameter.name) : meaning_of(parameter.name);
+    if (stays(parameter.meaning) && stays(meaning)) kept.push_back(parameter);
   }
   return kept;
 }

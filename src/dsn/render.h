@@ -44,8 +44,9 @@ struct LocalTarget {
 };
 
 /// Those that stay when the string is pointed at a local endpoint: neither where, who, protection nor secrets,
-/// and no indirection to files that would bring such back.
-std::vector<Parameter> kept_parameters(const std::vector<Parameter>& parameters);
+/// and no indirection to files that would bring such back. `form` is the one that will be written: a name that
+/// means nothing where it was read may mean a host there.
+std::vector<Parameter> kept_parameters(const std::vector<Parameter>& parameters, Form form);
 
 /// Without a token: fit for a Unix socket, whose peer is known by the kernel.
 /// Errors  bad_config: a Unix endpoint for a dialect that cannot name one, a directory that is no absolute path.

@@ -62,6 +62,7 @@ TEST(PostgresDsn, TakesEveryFormApart) {
                "a 'b\\", "sslmode=require"},
            Row{"user = u  password=a\\ b host=''", "|0", "", "u", "a b", ""},
            Row{"host=h password=a;b user=u", "h|0", "", "u", "a;b", ""},
+           Row{"host=h user=u dbname='a\\'b;Port=1'", "h|0", "a'b;Port=1", "u", nullptr, ""},
            Row{"Host=h;Port=1;Username=u;Password=\"a;\"\"b\";Database=d;SSL Mode=VerifyFull", "h|1", "d",
                "u", "a;\"b", "SSL Mode=VerifyFull"},
            Row{"host=h;user id=u;pwd= a b ;", "h|0", "", "u", "a b", ""},

@@ -75,6 +75,30 @@ TEST(DsnRender, KeepsTheApplicationsOwnParametersAndNothingElse) {
             "options=-c%20a%3Db&pgbouncer=true&connect_timeout=3");
 }
 
+// Found by the fuzzer: a name without meaning in a URL, which Npgsql takes for the host.
+TEST(DsnRender, AParameterOfOneDialectIsNoHostInAnother) {
+  auto uri = dsn::parse_postgres("postgres:///d?Host=evil&Server=evil&UserName=evil&Pooling=true");
+  ASSERT_TRUE(uri);
+  auto ado = dsn::parse_postgres("Host=h;hostaddr=evil;service=evil;sslfactory=evil;application_name=a");
+  ASSERT_TRUE(ado);
+  auto jdbc = dsn::parse_postgres("jdbc:postgresql://h/d?PGHOST=evil&socketFactory=evil&currentSchema=a");
+  ASSERT_TRUE(jdbc);
+  for (const auto* source : {&*uri, &*ado, &*jdbc}) {
+    for (const auto* dialect : {"postgresql://", "host=h", "Host=h;", "jdbc:postgresql://h/"}) {
+      auto target = local(dialect, tcp_end);
+      for (const auto& parameter : source->parameters) target.parameters.push_back(parameter);
+      const auto text = with_token(target);
+      auto back = dsn::parse_postgres(text);
+      ASSERT_TRUE(back) << text;
+      EXPECT_EQ(back->hosts, (std::vector<dsn::HostPort>{{"127.0.0.1", 6000}})) << text;
+      EXPECT_EQ(back->user, target.user) << text;
+      // A name that is nothing where it was read and where it is written may stay.
+      const bool meant_nothing = (source == &*uri && *dialect != 'H') || (source == &*ado && *dialect == 'H');
+      EXPECT_TRUE(meant_nothing || text.find("evil") == std::string::npos) << text;
+    }
+  }
+}
+
 TEST(DsnRender, ReadsBackWhatItWrote) {
   for (const auto* dialect :
        {"postgresql://", "host=h", "Host=h;", "jdbc:postgresql://h/", "postgresql+asyncpg://"}) {

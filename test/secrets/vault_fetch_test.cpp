@@ -367,6 +367,17 @@ TEST(VaultToken, OneThatMayNotLookAtItselfStillFetches) {
   EXPECT_EQ(fetched_by(world, *open_vault("vault:database/creds/app")).credential.lease->accessor, "");
 }
 
+TEST(VaultToken, OneThatIsRefusedEverywhereIsCalledInvalid) {
+  auto world = database_world();
+  for (const auto* path : {"GET auth/token/lookup-self", "GET sys/internal/ui/mounts/database/creds/app",
+                           "GET database/creds/app"}) {
+    world.on(path, {refusal(403, replies::permission_denied)});
+  }
+  const auto error = refused_by(world, *open_vault("vault:database/creds/app"));
+  EXPECT_EQ(error.code, ErrorCode::denied);
+  EXPECT_NE(error.what.find("not valid"), std::string::npos) << error.what;
+}
+
 TEST(VaultToken, ANewOneInTheFileIsTriedOnce) {
   auto world = database_world();
   world.variables.erase("VAULT_TOKEN");

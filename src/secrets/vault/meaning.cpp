@@ -95,6 +95,12 @@ Told by_status(const State& state, int status, std::string_view path, std::strin
     case 400: return {ErrorCode::bad_config, "Vault refused the request (400)", std::string{log_hint}};
     case 401:
     case 403:
+      if (state.token && state.token->refused_look) {
+        return {ErrorCode::denied,
+                "the token is probably not valid (any more): Vault refuses it everything we asked",
+                "Set VAULT_TOKEN anew, or run `vault login`; if it is valid, add to its policy: " +
+                    policy_lines(path, capability)};
+      }
       return {ErrorCode::denied,
               "permission denied: the token is not valid (any more), or its policies do not allow this",
               "Renew the token, or add to its policy: " + policy_lines(path, capability)};

@@ -339,7 +339,8 @@ Setup::Progress Setup::look_up(State& state, Moment now) {
 Setup::Progress Setup::on_look_up(State& state, const Reply& reply) {
   auto& token = *state.token;
   token.looked_up = reply.sent;
-  if (reply.status == 403) {
+  token.refused_look = reply.status == 403;
+  if (token.refused_look) {
     token.expires.reset();
     return std::optional<Action>{};
   }

@@ -17,8 +17,9 @@ struct Token {
 
   Secret value;
   Origin origin = Origin::variable;
-  std::string file;      ///< Origin::file
-  std::string accessor;  ///< empty when the policies do not allow lookup-self
+  std::string file;           ///< Origin::file
+  std::string accessor;       ///< empty when the policies do not allow lookup-self
+  bool refused_look = false;  ///< lookup-self was refused: perhaps it is not valid at all
   bool renewable = false;
   bool worn = false;                 ///< a renewal gave less than was asked: its maximum is near
   Duration granted{};                ///< at login
