@@ -96,10 +96,12 @@ TEST_F(HelperProcess, ClosesEveryOtherDescriptor) {
   const auto ended = (*second)->run({{"/bin/ls", "-1", "/proc/self/fd"}});
   EXPECT_EQ(ended->output.reveal(), "0\n1\n2\n3\n");  // 3 is ls reading the directory
   if (geteuid() != 0) return;  // the helper is undumpable, so only root may look at its descriptors
-  int descriptors = 0;
-  for ([[maybe_unused]] const auto& entry :
-       std::filesystem::directory_iterator("/proc/" + std::to_string((*second)->pid()) + "/fd")) {
-    ++descriptors;
+  // It answers before it has let go of the program that ended.
+  std::ptrdiff_t descriptors = 0;
+  for (int i = 0; i < 200 && descriptors != 4; ++i) {
+    const std::filesystem::directory_iterator open_now("/proc/" + std::to_string((*second)->pid()) + "/fd");
+    descriptors = std::distance(begin(open_now), end(open_now));
+    if (descriptors != 4) std::this_thread::sleep_for(std::chrono::milliseconds{10});
   }
   EXPECT_EQ(descriptors, 4);  // three of /dev/null, and the socket
 }
