@@ -105,7 +105,8 @@ TEST(FirstPacket, TwoPacketsInOneReadAreTakenOneByOne) {
 }
 
 TEST(FirstPacket, RefusesOtherProtocolsAtTheEighthByte) {
-  for (const std::string_view text : {"GET / HTTP/1.1\r\n", "SSH-2.0-OpenSSH", "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00"}) {
+  using namespace std::string_view_literals;
+  for (const auto text : {"GET / HTTP/1.1\r\n"sv, "SSH-2.0-OpenSSH"sv, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00"sv}) {
     EXPECT_FALSE(decode_first_packet(as_bytes(text).first(8))) << text;
   }
   const auto old = decode_first_packet(packet_of(0x0002'0000, ""));
