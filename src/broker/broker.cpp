@@ -4,6 +4,13 @@
 
 namespace sallyport::broker {
 
+namespace {
+
+constexpr auto retired_look_every = std::chrono::seconds{1};
+constexpr auto retired_shutdown_limit = std::chrono::seconds{10};
+
+}  // namespace
+
 // ---- one role: its credential and its pool -------------------------------------------------------
 
 class Broker::RoleRuntime final : public credentials::Observer {
@@ -126,7 +133,10 @@ Broker::Broker(BrokerServices services)
       session_services_{services.loop, services.randomness, services.logger,      services.trail,
                         cancels_,      services.connector,  MutableBytes{buffer_}} {}
 
-Broker::~Broker() { sessions_.clear(); }
+Broker::~Broker() {
+  services_.loop.cancel(retired_timer_);
+  sessions_.clear();
+}
 
 void Broker::open_target(TargetOpening opening) {
   close_target(opening.target.name);
@@ -147,9 +157,68 @@ void Broker::close_target(const std::string& name) {
   targets_.erase(found);
 }
 
-// Sessions hold the pool; the role's credential has to live as long as they do. Its leases end with the
-// last of them, or at shut-down.
-void Broker::retire(std::shared_ptr<RoleRuntime> role) { retired_.push_back(std::move(role)); }
+// Sessions hold the pool; the role's credential has to live as long as they do.
+void Broker::retire(std::shared_ptr<RoleRuntime> role) {
+  role->pool()->close_when_idle();
+  retired_.push_back(std::move(role));
+  if (!retired_timer_) retired_timer_ = services_.loop.after(retired_look_every, [this] { end_retired(); });
+}
+
+void Broker::end_retired() {
+  retired_timer_ = {};
+  for (auto at = retired_.begin(); at != retired_.end();) {
+    auto role = *at;
+    const auto pool = role->pool()->status();
+    // Ours and the role's own; a session would be a third.
+    const bool unused =
+        pool.in_use + pool.waiting + pool.connecting + pool.resetting == 0 && role->pool().use_count() == 1;
+    if (!unused) {
+      ++at;
+      continue;
+    }
+    at = retired_.erase(at);
+    role->slot().shutdown(retired_shutdown_limit, [this, role](credentials::ShutdownReport report) {
+      for (const auto& left : report.unrevoked) {
+        services_.logger.write(LogLevel::warning, "a lease was left behind",
+                               {{"user", left.user}, {"why", left.reason}});
+      }
+      // Not from inside the slot's own call.
+      services_.loop.post([role] {});
+    });
+  }
+  if (!retired_.empty()) retired_timer_ = services_.loop.after(retired_look_every, [this] { end_retired(); });
+}
+
+void Broker::refresh_target(const std::string& name, std::shared_ptr<const Reach> reach) {
+  const auto found = targets_.find(name);
+  if (found == targets_.end()) return;
+  for (auto& [role_name, role] : found->second.roles) role->pool()->set_reach(reach);
+}
+
+const Target* Broker::find_target(const std::string& name) const {
+  const auto found = targets_.find(name);
+  return found == targets_.end() ? nullptr : &found->second.target;
+}
+
+std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
+                                     Duration grace) {
+  std::size_t ended = 0;
+  for (auto& [key, session] : sessions_) {
+    if (!session->is_relaying()) continue;
+    const auto route = routes.find(session->route().route.name);
+    bool stays = false;
+    if (route != routes.end()) {
+      const auto access = decide(*route->second, session->peer(), session->claims());
+      stays = access.has_value() && access->decision.role == session->role() &&
+              access->target == session->target();
+    }
+    if (stays) continue;
+    ++ended;
+    session->drain();
+    session->stop_after(grace);
+  }
+  return ended;
+}
 
 Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
                               const policy::ClientClaims& claims) {

@@ -57,6 +57,14 @@ class Broker final : private SessionHost {
   /// Adds a target, or replaces one of the same name: sessions of the old one live on, new ones get the new.
   void open_target(TargetOpening opening);
   void close_target(const std::string& name);
+  /// The same target with its TLS files read anew: new logins use them, everything else stays.
+  void refresh_target(const std::string& name, std::shared_ptr<const Reach> reach);
+  /// Null: there is none of that name.
+  [[nodiscard]] const Target* find_target(const std::string& name) const;
+
+  /// Policy has changed: sessions whose route is gone, or that it would now refuse or give another role, end at
+  /// their next boundary, at the latest after `grace`. Returns how many.
+  std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes, Duration grace);
   [[nodiscard]] bool has_target(const std::string& name) const { return targets_.contains(name); }
 
   /// A connection has come in on a route.
@@ -97,13 +105,15 @@ class Broker final : private SessionHost {
   void on_session_forced(std::string_view reason) override;
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
   void retire(std::shared_ptr<RoleRuntime> role);
+  void end_retired();
 
   BrokerServices services_;
   CancelMap cancels_;
   std::vector<std::uint8_t> buffer_;
   SessionServices session_services_;
   std::map<std::string, TargetRuntime> targets_;
-  std::vector<std::shared_ptr<RoleRuntime>> retired_;
+  std::vector<std::shared_ptr<RoleRuntime>> retired_;   ///< of replaced targets, until their last session ends
+  net::TimerId retired_timer_;
   std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
   BrokerCounters counters_;
 };

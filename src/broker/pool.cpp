@@ -441,6 +441,23 @@ void Pool::close_politely(Upstream& upstream) {
   (void)upstream.stream->write(Bytes{goodbye});
 }
 
+void Pool::close_when_idle() {
+  settings_.pool.min_ready = 0;
+  settings_.pool.lifetime_max = Duration::zero();
+  for (auto& [key, sub] : subs_) {
+    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
+      if ((*at)->condition() != Spare::Condition::ready || !waiters_.empty()) {
+        (*at)->upstream().close_after = loop_.now().mono;
+        ++at;
+        continue;
+      }
+      close_politely((*at)->upstream());
+      bury(std::move(*at));
+      at = sub->spares.erase(at);
+    }
+  }
+}
+
 void Pool::stop() {
   stopped_ = true;
   for (auto& [key, sub] : subs_) {

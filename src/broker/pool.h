@@ -71,6 +71,10 @@ class Pool {
 
   /// No new logins; closes what is ready.
   void stop();
+  /// Its target was replaced: who uses it goes on, nothing is kept ready or logged in ahead any more.
+  void close_when_idle();
+  /// How the server is reached from now on (certificates read anew).
+  void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }
 
   [[nodiscard]] PoolStatus status() const;
   [[nodiscard]] const Settings& settings() const { return settings_; }

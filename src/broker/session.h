@@ -79,6 +79,8 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void drain();
   /// End now, with 57P01.
   void stop();
+  /// stop() after this time, if it has not ended by itself.
+  void stop_after(Duration grace);
 
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);
@@ -88,6 +90,9 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   [[nodiscard]] bool request_in_flight() const { return relay_ != nullptr && relay_->request_in_flight(); }
   [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
   [[nodiscard]] const RouteRuntime& route() const { return *route_; }
+  [[nodiscard]] policy::ClientClaims claims() const;
+  [[nodiscard]] const std::string& role() const { return access_.decision.role; }
+  [[nodiscard]] const std::string& target() const { return access_.target; }
 
  private:
   enum class Stage { first_packet, scram, waiting, admitting, relaying, closing, over };

@@ -105,6 +105,11 @@ void Session::stop() {
   }
 }
 
+void Session::stop_after(Duration grace) {
+  services_.loop.cancel(force_timer_);
+  force_timer_ = services_.loop.after(grace, [this] { stop(); });
+}
+
 // 57P01 as a server says it when an administrator ends a session.
 void Session::force(std::string_view why, const char* message, const char* hint) {
   if (stage_ != Stage::relaying) return;

@@ -100,6 +100,13 @@ class ExecRun {
     // One application, as many connections as it would open directly.
     if (target.target.pool.max < 100) target.target.pool.max = 100;
     if (auto opened = runtime_->open_target(target.target); !opened) return opened.error();
+    if (const auto& tls = target.target.tls; tls.mode != TlsMode::verify_full) {
+      context_.logger.write(LogLevel::warning, "the server is not fully verified",
+                            {{"variable", target.variable},
+                             {"sslmode", name_of(tls.mode)},
+                             {"tls.reason", tls.weaker_reason},
+                             {"tls.until", tls.weaker_until}});
+    }
     auto door = open_door(target);
     if (!door) return door.error();
     if (auto warmed = warm(target); !warmed) return warmed.error();

@@ -135,7 +135,14 @@ Result<void> Runtime::open_target(const Target& target) {
     if (!context) return context.error();
     reach->tls = std::move(*context);
   }
-  opening->reach = std::move(reach);
+  opening->reach = reach;
+  bool unchanged = false;
+  on_relay([&](broker::Broker& broker) {
+    const auto* open = broker.find_target(target.name);
+    unchanged = open != nullptr && *open == target;
+    if (unchanged) broker.refresh_target(target.name, reach);
+  });
+  if (unchanged) return {};
   for (const auto& [name, role] : target.roles) {
     auto reference = secrets::parse_reference(role.auth);
     if (!reference) return reference.error();

@@ -52,6 +52,7 @@ class Runtime {
   }
 
   /// Checks references and TLS files, opens the roles' sources, and hands the target to the broker.
+  /// One that is open and unchanged stays as it is, but for its TLS files, which are read anew.
   Result<void> open_target(const Target& target);
 
   /// Serves connections of `listener` by `route`. Thread-safe.

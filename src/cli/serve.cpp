@@ -30,6 +30,7 @@ docs/serve.md has a systemd unit.
 )";
 
 constexpr auto shutdown_limit = std::chrono::seconds{10};
+constexpr auto reload_grace = std::chrono::seconds{30};
 constexpr auto drain_limit = std::chrono::minutes{5};
 
 class Service {
@@ -92,6 +93,7 @@ class Service {
     auto runtime = std::make_shared<broker::RouteRuntime>();
     runtime->route = route;
     runtime->prover = prover_;
+    routes_[route.name] = runtime;
     const auto* local = std::get_if<UnixListen>(&route.listen);
     if (local == nullptr) {
       return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
@@ -156,6 +158,7 @@ class Service {
     }
     for (const auto& route : settings_.config->routes) runtime_->stop_listening(route.name);
     directories_.clear();
+    routes_.clear();
     for (const auto& route : fresh.routes) {
       if (auto opened = open_route(route); !opened) {
         const auto text = describe(opened.error());
@@ -164,9 +167,22 @@ class Service {
       }
     }
     for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
+    end_refused();
     settings_.config = std::move(fresh);
     prefetch();
     context_.logger.write(LogLevel::info, "the configuration was reloaded");
+  }
+
+  // Whom the new policy would refuse does not stay by having come earlier (threats.md 14).
+  void end_refused() {
+    std::size_t ended = 0;
+    runtime_->on_relay([&](broker::Broker& broker) {
+      ended = broker.recheck_sessions({routes_.begin(), routes_.end()}, reload_grace);
+    });
+    if (ended == 0) return;
+    context_.logger.write(LogLevel::warning,
+                          "the new policy refuses live sessions: they end at their next boundary",
+                          {{"sessions", static_cast<std::int64_t>(ended)}});
   }
 
   void drain(const sigset_t& set) {
@@ -198,6 +214,7 @@ class Service {
   Notify notify_{environment_->plain("NOTIFY_SOCKET")};
   std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();
   std::map<std::string, net::SocketDirectory> directories_;
+  std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;
   std::unique_ptr<Runtime> runtime_;
 };
 

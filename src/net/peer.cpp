@@ -111,7 +111,11 @@ Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {
     return denied("does not come from this machine's loopback (" + theirs->to_string() + ")");
   }
   const auto owner = owner_of_connection(*theirs, *ours);
-  if (!owner) return denied("the other end has closed, or is in another network namespace");
+  if (!owner || owner->inode == 0) {
+    auto error = denied("the other end has closed, or is in another network namespace");
+    error.code = ErrorCode::not_found;
+    return error;
+  }
   // The quick list may miss a process; before anyone is refused, all of /proc is read.
   bool all_seen = true;
   for (const auto effort : {ServedTree::Effort::quick, ServedTree::Effort::thorough}) {

@@ -38,7 +38,8 @@ struct TcpPeer {
 
 /// For an accepted connection between two loopback addresses of this network namespace.
 ///
-/// Errors  denied, hop identity: not loopback; the other end has closed; no process of the tree holds it.
+/// Errors  hop identity.  not_found: the other end has closed already.  denied: not loopback; no process of the tree
+///         holds it.
 Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree);
 
 /// Who listens on a local TCP port, for the message "port in use": "pid 812 (/usr/bin/postgres)"; empty when

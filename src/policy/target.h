@@ -18,6 +18,7 @@ enum class Engine { postgresql };  // mysql, mongodb, sqlserver: later work
 struct Endpoint {
   std::string host;  ///< a name, an IP literal, or an absolute directory (Unix socket)
   std::uint16_t port = 5432;
+  bool operator==(const Endpoint&) const = default;
 };
 
 /// A named account of a target.
@@ -29,6 +30,7 @@ struct Role {
   std::vector<std::string>
       login_methods;  ///< extra methods allowed: "password", "md5"; each needs login_reason
   std::string login_reason;
+  bool operator==(const Role&) const = default;
 };
 
 struct PoolSettings {
@@ -37,6 +39,7 @@ struct PoolSettings {
   Duration idle_max = std::chrono::minutes{10};   ///< a ready connection above min_ready is closed after it
   Duration lifetime_max = std::chrono::hours{1};  ///< jittered
   Duration wait_max = std::chrono::seconds{30};   ///< a client in the queue
+  bool operator==(const PoolSettings&) const = default;
 };
 
 struct Target {
@@ -47,6 +50,7 @@ struct Target {
   std::map<std::string, Role> roles;
   TlsPolicy tls;
   PoolSettings pool;
+  bool operator==(const Target&) const = default;
 };
 
 /// Who may use a route and which role they get. All given conditions must hold.
@@ -56,15 +60,18 @@ struct AllowRule {
   std::string user_name;   ///< as written, for messages and the trail
   std::string group_name;  ///< likewise for `group:`
   std::string role;        ///< empty: the target's only role
+  bool operator==(const AllowRule&) const = default;
 };
 
 struct UnixListen {
   std::string directory;
   std::uint16_t port = 5432;
+  bool operator==(const UnixListen&) const = default;
 };  ///< DIR/.s.PGSQL.PORT
 struct TcpListen {
   std::string address;
   std::uint16_t port = 0;
+  bool operator==(const TcpListen&) const = default;
 };
 
 struct Route {
@@ -72,6 +79,7 @@ struct Route {
   std::variant<UnixListen, TcpListen> listen;
   std::vector<AllowRule> allow;
   std::string target;
+  bool operator==(const Route&) const = default;
 };
 
 }  // namespace sallyport

@@ -22,6 +22,7 @@ struct TlsPolicy {
   std::string client_key_file;           ///< PEM, private file
   std::string weaker_reason;             ///< tls.reason
   std::string weaker_until;              ///< tls.until, "2026-12-31"; inclusive
+  bool operator==(const TlsPolicy&) const = default;
 };
 
 std::string_view name_of(TlsMode mode);
