@@ -14,11 +14,11 @@ namespace sallyport::credentials {
 
 /// Immutable: what changes while a generation lives (its lease's end, its holders) is the slot's to know.
 struct Generation {
-  std::uint64_t number = 0;                       ///< grows by one per slot, from 1
-  std::shared_ptr<const Credential> credential;   ///< `expires` and `lease` as they were when fetched
+  std::uint64_t number = 0;                      ///< grows by one per slot, from 1
+  std::shared_ptr<const Credential> credential;  ///< `expires` and `lease` as they were when fetched
   WallTime fetched_at;
-  secrets::SuppliedEndpoint endpoint;             ///< what the secret supplied, pinned at the first fetch
-  std::vector<std::string> ignored_fields;        ///< what a secret may not supply and tried to
+  secrets::SuppliedEndpoint endpoint;       ///< what the secret supplied, pinned at the first fetch
+  std::vector<std::string> ignored_fields;  ///< what a secret may not supply and tried to
 };
 
 using GenerationPtr = std::shared_ptr<const Generation>;

@@ -12,16 +12,17 @@ namespace sallyport::credentials {
 namespace {
 
 constexpr std::string_view journal_suffix = ".leases";
-constexpr std::string_view unfinished_suffix = ".leases.new";   ///< a compaction that did not end
+constexpr std::string_view unfinished_suffix = ".leases.new";  ///< a compaction that did not end
 
 /// A sweep may lock or remove our new file before we have its lock: then we make it again, this often.
 constexpr int create_attempts_max = 10;
 
 bool is_run_id(std::string_view text) {
   constexpr std::size_t run_id_bytes_max = 64;
-  return !text.empty() && text.size() <= run_id_bytes_max && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-  });
+  return !text.empty() && text.size() <= run_id_bytes_max &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+         });
 }
 
 }  // namespace
@@ -50,9 +51,10 @@ Result<std::unique_ptr<FileLeaseJournal>> FileLeaseJournal::open(const std::stri
 Result<UniqueFd> FileLeaseJournal::create(const UniqueFd& directory, const std::string& name) {
   for (int attempt = 0; attempt < create_attempts_max; ++attempt) {
     UniqueFd file{openat(directory.get(), name.c_str(),
-                           O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+                         O_RDWR | O_APPEND | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
     if (!file.valid() && errno == EEXIST) {
-      return Error{ErrorCode::bad_config, Hop::none, name, "exists already: the run id was used before", "", ""};
+      return Error{
+          ErrorCode::bad_config, Hop::none, name, "exists already: the run id was used before", "", ""};
     }
     if (!file.valid()) return file_error(name, "cannot be made", errno);
     if (try_lock(file) && is_still_named(directory, name, file)) return file;
@@ -62,7 +64,8 @@ Result<UniqueFd> FileLeaseJournal::create(const UniqueFd& directory, const std::
 }
 
 FileLeaseJournal::~FileLeaseJournal() {
-  if (lines_.empty() && is_still_named(directory_, name_, file_)) unlinkat(directory_.get(), name_.c_str(), 0);
+  if (lines_.empty() && is_still_named(directory_, name_, file_))
+    unlinkat(directory_.get(), name_.c_str(), 0);
 }
 
 Result<void> FileLeaseJournal::record(const Lease& lease, WallTime granted_until) {
@@ -73,8 +76,12 @@ Result<void> FileLeaseJournal::record(const Lease& lease, WallTime granted_until
   }
   std::string line = encode_lease_line({lease, run_id_, granted_until});
   if (line.empty()) {
-    return Error{ErrorCode::invalid_message, Hop::secret_source, "lease",
-                 "its id does not begin with the role that it was asked of, or has characters that no id has", "", ""};
+    return Error{ErrorCode::invalid_message,
+                 Hop::secret_source,
+                 "lease",
+                 "its id does not begin with the role that it was asked of, or has characters that no id has",
+                 "",
+                 ""};
   }
   // Somebody removed the file behind our back: what we write into it no later start would find.
   if (!is_still_named(directory_, name_, file_)) {

@@ -32,7 +32,8 @@ class FileLeaseJournal final : public LeaseJournal {
  public:
   /// `run_id` names the file: letters, digits and hyphens, unique among runs.
   /// Errors  bad_config: the directory is not private, the run id is not one or is taken; internal: the system's.
-  static Result<std::unique_ptr<FileLeaseJournal>> open(const std::string& directory, const std::string& run_id);
+  static Result<std::unique_ptr<FileLeaseJournal>> open(const std::string& directory,
+                                                        const std::string& run_id);
 
   /// An empty journal is removed; one with leases is left to the next start.
   ~FileLeaseJournal() override;
@@ -57,16 +58,17 @@ class FileLeaseJournal final : public LeaseJournal {
   std::string run_id_;
   std::string name_;
   std::mutex mutex_;
-  std::map<std::string, std::string> lines_;   ///< lease id -> its line, of leases that have not ended
+  std::map<std::string, std::string> lines_;  ///< lease id -> its line, of leases that have not ended
   std::size_t live_bytes_ = 0;
   std::size_t file_bytes_ = 0;
-  bool torn_ = false;                          ///< part of a line is at the end and could not be cut off
+  bool torn_ = false;  ///< part of a line is at the end and could not be cut off
 };
 
 /// The journal of a dead run, locked by us while this lives.
 class OrphanedJournal {
  public:
-  OrphanedJournal(std::shared_ptr<const UniqueFd> directory, UniqueFd file, std::string name, JournalContents contents);
+  OrphanedJournal(std::shared_ptr<const UniqueFd> directory, UniqueFd file, std::string name,
+                  JournalContents contents);
 
   [[nodiscard]] const std::vector<JournalLease>& leases() const { return contents_.leases; }
   [[nodiscard]] const std::vector<std::string>& complaints() const { return contents_.complaints; }
@@ -89,7 +91,7 @@ struct OrphanedLease {
 
 struct Orphans {
   std::vector<OrphanedLease> leases;
-  std::vector<std::string> complaints;   ///< for the operator: files and lines that are not ours
+  std::vector<std::string> complaints;  ///< for the operator: files and lines that are not ours
 };
 
 /// Takes the locks of dead journals in `directory` and reads them. A directory that does not exist has none;

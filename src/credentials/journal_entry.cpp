@@ -39,9 +39,9 @@ bool follows_rules(const JournalLease& entry) {
   const Lease& lease = entry.lease;
   return is_clean_path(lease.id) && is_clean_path(lease.mount_and_role) &&
          lease.id.size() > lease.mount_and_role.size() + 1 && lease.id.starts_with(lease.mount_and_role) &&
-         lease.id[lease.mount_and_role.size()] == '/' && !lease.address.empty() && is_short_text(lease.address) &&
-         is_short_text(lease.name_space) && is_short_text(lease.accessor) && !entry.run_id.empty() &&
-         is_short_text(entry.run_id);
+         lease.id[lease.mount_and_role.size()] == '/' && !lease.address.empty() &&
+         is_short_text(lease.address) && is_short_text(lease.name_space) && is_short_text(lease.accessor) &&
+         !entry.run_id.empty() && is_short_text(entry.run_id);
 }
 
 /// The member if it is a text; the lines are flat, so nothing else is needed.
@@ -52,14 +52,14 @@ std::optional<std::string> text_of(const Json& object, const char* name) {
 }
 
 std::optional<JournalLease> lease_of(const Json& object) {
-  const auto id = text_of(object, "lease"), address = text_of(object, "address"), space = text_of(object, "namespace"),
-             role = text_of(object, "mount_and_role"), accessor = text_of(object, "accessor"),
-             run = text_of(object, "run");
+  const auto id = text_of(object, "lease"), address = text_of(object, "address"),
+             space = text_of(object, "namespace"), role = text_of(object, "mount_and_role"),
+             accessor = text_of(object, "accessor"), run = text_of(object, "run");
   const auto until = object.find("granted_until");
   if (!id || !address || !space || !role || !accessor || !run) return std::nullopt;
   if (until == object.end() || !until->is_number_integer() || object.size() != 8) return std::nullopt;
   const auto seconds = until->get<std::int64_t>();
-  constexpr std::int64_t seconds_max = 9'000'000'000;   // the year 2255: WallTime counts nanoseconds
+  constexpr std::int64_t seconds_max = 9'000'000'000;  // the year 2255: WallTime counts nanoseconds
   if (seconds < 0 || seconds > seconds_max) return std::nullopt;
   JournalLease entry;
   entry.lease.id = *id;
@@ -84,7 +84,8 @@ class Decoder {
   void complain(std::string problem) { out_.complaints.push_back(std::move(problem)); }
 
   JournalContents finish() {
-    std::erase_if(out_.leases, [this](const JournalLease& entry) { return forgotten_.contains(entry.lease.id); });
+    std::erase_if(out_.leases,
+                  [this](const JournalLease& entry) { return forgotten_.contains(entry.lease.id); });
     return std::move(out_);
   }
 
@@ -122,7 +123,8 @@ class Decoder {
 }  // namespace
 
 std::string encode_lease_line(const JournalLease& entry) {
-  const auto seconds = std::chrono::duration_cast<std::chrono::seconds>(entry.granted_until.time_since_epoch());
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(entry.granted_until.time_since_epoch());
   if (!follows_rules(entry) || seconds.count() < 0) return {};
   const Json object{{"v", journal_version},
                     {"lease", entry.lease.id},

@@ -25,14 +25,14 @@ inline constexpr std::size_t journal_field_bytes_max = 1'024;
 inline constexpr std::size_t journal_leases_max = 10'000;
 
 struct JournalLease {
-  Lease lease;              ///< id, address, name_space, mount_and_role, accessor; the rest is not kept
+  Lease lease;  ///< id, address, name_space, mount_and_role, accessor; the rest is not kept
   std::string run_id;
-  WallTime granted_until;   ///< its end when it was granted: renewals may have moved it
+  WallTime granted_until;  ///< its end when it was granted: renewals may have moved it
 };
 
 struct JournalContents {
-  std::vector<JournalLease> leases;       ///< recorded and not forgotten, in order
-  std::vector<std::string> complaints;    ///< lines that are not ours, at most a few; no contents are quoted
+  std::vector<JournalLease> leases;     ///< recorded and not forgotten, in order
+  std::vector<std::string> complaints;  ///< lines that are not ours, at most a few; no contents are quoted
 };
 
 /// Ends in a newline. A lease that decode_journal would refuse is answered with an empty string.

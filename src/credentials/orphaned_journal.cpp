@@ -21,7 +21,8 @@ constexpr auto orphan_age_max = std::chrono::hours{24 * 60};
 
 /// The file, if it is a dead run's: locked and still in its place.
 UniqueFd open_dead(const UniqueFd& directory, const std::string& name, std::vector<std::string>& complaints) {
-  UniqueFd file{openat(directory.get(), name.c_str(), O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
+  UniqueFd file{
+      openat(directory.get(), name.c_str(), O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)};
   if (!file.valid()) {
     if (errno != ENOENT) complaints.push_back(name + " cannot be opened and is left alone");
     return {};
@@ -59,7 +60,10 @@ JournalContents read_journal(const UniqueFd& file, const std::string& name, Wall
 
 OrphanedJournal::OrphanedJournal(std::shared_ptr<const UniqueFd> directory, UniqueFd file, std::string name,
                                  JournalContents contents)
-    : directory_(std::move(directory)), file_(std::move(file)), name_(std::move(name)), contents_(std::move(contents)) {}
+    : directory_(std::move(directory)),
+      file_(std::move(file)),
+      name_(std::move(name)),
+      contents_(std::move(contents)) {}
 
 void OrphanedJournal::forget(const std::string& lease_id) {
   const auto same = [&](const JournalLease& entry) { return entry.lease.id == lease_id; };

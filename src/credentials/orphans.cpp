@@ -51,8 +51,8 @@ void OrphanSweeper::sweep(const RevokeOrphan& revoke, const LeaseHome& home, Wal
         ++sweep->report.revoked;
         orphan.journal->forget(orphan.entry.lease.id);
       } else {
-        sweep->report.complaints.push_back("lease " + orphan.entry.lease.id + " of a dead run stays: " +
-                                           describe(result.error()));
+        sweep->report.complaints.push_back("lease " + orphan.entry.lease.id +
+                                           " of a dead run stays: " + describe(result.error()));
       }
       sweep->one_less();
     });

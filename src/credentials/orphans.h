@@ -13,7 +13,7 @@ namespace sallyport::credentials {
 
 struct SweepReport {
   std::size_t revoked = 0;
-  std::vector<std::string> complaints;   ///< leases that stay and why; files and lines that are not ours
+  std::vector<std::string> complaints;  ///< leases that stay and why; files and lines that are not ours
 };
 
 /// Slot::revoke_orphan of the slot whose home it is, or what leads there.
@@ -27,7 +27,8 @@ class OrphanSweeper {
   /// Revokes, through `revoke`, the leases of dead runs whose address, namespace, mount and role are `home`'s:
   /// call it from on_new_generation for the slot's first leased generation, with home_of its lease. What is
   /// revoked leaves its journal; what is not stays for the next start. `done` comes once, perhaps from within.
-  void sweep(const RevokeOrphan& revoke, const LeaseHome& home, WallTime now, std::function<void(SweepReport)> done);
+  void sweep(const RevokeOrphan& revoke, const LeaseHome& home, WallTime now,
+             std::function<void(SweepReport)> done);
 
  private:
   std::vector<OrphanedLease> collect(WallTime now, std::vector<std::string>& complaints);

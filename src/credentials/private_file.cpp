@@ -27,13 +27,18 @@ bool make_directories(const std::string& path) {
 }  // namespace
 
 Error file_error(std::string_view where, std::string_view what, int error_number) {
-  return {ErrorCode::internal, Hop::none, std::string(where),
-          std::string(what) + ": " + std::generic_category().message(error_number), "", ""};
+  return {ErrorCode::internal,
+          Hop::none,
+          std::string(where),
+          std::string(what) + ": " + std::generic_category().message(error_number),
+          "",
+          ""};
 }
 
 Result<UniqueFd> open_private_directory(const std::string& path) {
   if (path.empty() || path[0] != '/') {
-    return Error{ErrorCode::bad_config, Hop::config, path, "is not an absolute path", "Give the full path.", ""};
+    return Error{ErrorCode::bad_config,     Hop::config,           path,
+                 "is not an absolute path", "Give the full path.", ""};
   }
   if (!make_directories(path)) return file_error(path, "the directory cannot be made", errno);
   UniqueFd directory{open(path.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)};
@@ -45,12 +50,17 @@ Result<UniqueFd> open_private_directory(const std::string& path) {
   struct stat facts {};
   if (fstat(directory.get(), &facts) != 0) return file_error(path, "cannot be examined", errno);
   if (facts.st_uid != geteuid()) {
-    return Error{ErrorCode::bad_config, Hop::config, path,
-                 "belongs to uid " + std::to_string(facts.st_uid) + ", not to us (" + std::to_string(geteuid()) + ")",
-                 "Choose a directory of this user's.", ""};
+    return Error{
+        ErrorCode::bad_config,
+        Hop::config,
+        path,
+        "belongs to uid " + std::to_string(facts.st_uid) + ", not to us (" + std::to_string(geteuid()) + ")",
+        "Choose a directory of this user's.",
+        ""};
   }
   if ((facts.st_mode & 0077) != 0) {
-    return Error{ErrorCode::bad_config, Hop::config, path, "is open to other users", "Run: chmod 700 on it.", ""};
+    return Error{ErrorCode::bad_config,   Hop::config, path, "is open to other users",
+                 "Run: chmod 700 on it.", ""};
   }
   return directory;
 }
@@ -58,7 +68,8 @@ Result<UniqueFd> open_private_directory(const std::string& path) {
 bool try_lock(const UniqueFd& file) { return flock(file.get(), LOCK_EX | LOCK_NB) == 0; }
 
 bool is_still_named(const UniqueFd& directory, const std::string& name, const UniqueFd& file) {
-  struct stat named {}, opened {};
+  struct stat named {
+  }, opened{};
   return fstatat(directory.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) == 0 &&
          fstat(file.get(), &opened) == 0 && named.st_dev == opened.st_dev && named.st_ino == opened.st_ino;
 }

@@ -32,7 +32,8 @@ bool is_still_named(const UniqueFd& directory, const std::string& name, const Un
 bool is_private_file(const UniqueFd& file);
 
 /// Names in the directory that end in `suffix`, in order, `count_max` at most.
-std::vector<std::string> names_ending_in(const UniqueFd& directory, std::string_view suffix, std::size_t count_max);
+std::vector<std::string> names_ending_in(const UniqueFd& directory, std::string_view suffix,
+                                         std::size_t count_max);
 
 /// At most `bytes_max` bytes from the start.
 Result<std::vector<std::uint8_t>> read_from_start(const UniqueFd& file, std::size_t bytes_max);

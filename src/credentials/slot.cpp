@@ -31,10 +31,10 @@ void Hold::release() {
   if (const auto slot = slot_.lock()) slot->release(generation->number);
 }
 
-Slot::Slot(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers, Runner& runner,
-           LeaseJournal& journal, Observer& observer, Randomness& randomness)
-    : state_(std::make_shared<SlotState>(std::move(session), std::move(options), timers, runner, journal, observer,
-                                         randomness)) {}
+Slot::Slot(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers,
+           Runner& runner, LeaseJournal& journal, Observer& observer, Randomness& randomness)
+    : state_(std::make_shared<SlotState>(std::move(session), std::move(options), timers, runner, journal,
+                                         observer, randomness)) {}
 
 Slot::~Slot() { state_->detach(); }
 
@@ -56,7 +56,9 @@ void Slot::shutdown(Duration limit, std::function<void(ShutdownReport)> done) {
 void Slot::revoke_orphan(Lease lease, std::function<void(Result<void>)> done) {
   state_->revoke_orphan(std::move(lease), std::move(done));
 }
-std::optional<WallTime> Slot::expiry_of(std::uint64_t generation) const { return state_->expiry_of(generation); }
+std::optional<WallTime> Slot::expiry_of(std::uint64_t generation) const {
+  return state_->expiry_of(generation);
+}
 const SlotCounters& Slot::counters() const { return state_->counters(); }
 SlotStatus Slot::status() const { return state_->status(); }
 

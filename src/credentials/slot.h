@@ -33,12 +33,12 @@ inline constexpr std::size_t slot_waiters_max = 100'000;
 /// Something that an attacker, or a person behind our back, may have done.
 struct SecurityEvent {
   enum class Kind {
-    credential_changed_outside,   ///< the database refuses a credential that the source has just given (threats.md 5)
-    endpoint_changed,             ///< a refetched secret points elsewhere than the first one (threats.md 3)
+    credential_changed_outside,  ///< the database refuses a credential that the source has just given (threats.md 5)
+    endpoint_changed,            ///< a refetched secret points elsewhere than the first one (threats.md 3)
   };
   Kind kind;
-  std::uint64_t generation = 0;   ///< the one it is about; 0: none was made
-  std::string text;               ///< what was seen, what was expected, how to fix it; no secret
+  std::uint64_t generation = 0;  ///< the one it is about; 0: none was made
+  std::string text;              ///< what was seen, what was expected, how to fix it; no secret
 };
 
 /// "credential_changed_outside", "endpoint_changed".
@@ -55,7 +55,9 @@ class Observer {
 
   /// `generation` cannot be renewed beyond `deadline`: its sessions must have moved or ended by then. Comes at
   /// most once per generation, and only for leased ones (an expired token does not end sessions).
-  virtual void on_generation_ending(GenerationPtr generation, Moment deadline) { (void)generation, (void)deadline; }
+  virtual void on_generation_ending(GenerationPtr generation, Moment deadline) {
+    (void)generation, (void)deadline;
+  }
 
   /// The lease of `generation` was revoked or has expired, or nobody holds an unleased one any more.
   virtual void on_generation_gone(GenerationPtr generation) { (void)generation; }
@@ -93,7 +95,7 @@ class Hold {
 };
 
 struct SlotOptions {
-  std::string name;   ///< "production/app_rw": for texts
+  std::string name;  ///< "production/app_rw": for texts
 
   /// Refetch of what has neither lease, expiry nor the source's own refetch_after. Files: a few seconds.
   Duration poll_every = std::chrono::minutes{5};
@@ -104,36 +106,36 @@ struct SlotOptions {
 
 /// Grow only; for metrics and tests.
 struct SlotCounters {
-  std::uint64_t fetches = 0;            ///< conversations started, polls included
+  std::uint64_t fetches = 0;  ///< conversations started, polls included
   std::uint64_t fetch_failures = 0;
   std::uint64_t generations = 0;
   std::uint64_t renewals = 0;
   std::uint64_t renewal_failures = 0;
   std::uint64_t keep_alives = 0;
   std::uint64_t keep_alive_failures = 0;
-  std::uint64_t revocations = 0;        ///< leases that were ended by us
+  std::uint64_t revocations = 0;  ///< leases that were ended by us
   std::uint64_t revocation_failures = 0;
-  std::uint64_t logins_refused = 0;     ///< reports of 28P01/28000 about the generation then current
+  std::uint64_t logins_refused = 0;  ///< reports of 28P01/28000 about the generation then current
   std::uint64_t waits_timed_out = 0;
 };
 
 /// What an operator may see of a slot; a copy.
 struct SlotStatus {
-  std::uint64_t current = 0;                     ///< generation number; 0: none
+  std::uint64_t current = 0;  ///< generation number; 0: none
   std::optional<WallTime> current_expires;
-  std::size_t live_generations = 0;              ///< current and replaced ones
+  std::size_t live_generations = 0;  ///< current and replaced ones
   std::size_t holders = 0;
   std::size_t waiters = 0;
-  std::optional<Error> last_error;               ///< of the last fetch, until one succeeds
-  std::optional<Duration> next_attempt_in;       ///< set while fetches are held back
+  std::optional<Error> last_error;          ///< of the last fetch, until one succeeds
+  std::optional<Duration> next_attempt_in;  ///< set while fetches are held back
 };
 
 /// A lease that we leave behind.
 struct Unrevoked {
   std::string lease_id;
   std::string user;
-  std::optional<WallTime> dies_at;   ///< when it ends by itself
-  std::string reason;                ///< why it was not revoked
+  std::optional<WallTime> dies_at;  ///< when it ends by itself
+  std::string reason;               ///< why it was not revoked
 };
 
 struct ShutdownReport {
@@ -144,12 +146,12 @@ struct ShutdownReport {
 class Slot {
  public:
   using GetCallback = std::function<void(Result<GenerationPtr>)>;
-  using WaiterId = std::uint64_t;   ///< 0: was answered at once
+  using WaiterId = std::uint64_t;  ///< 0: was answered at once
 
   /// `timers`, `runner`, `journal`, `observer` and `randomness` outlive the slot.
   Slot(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers, Runner& runner,
        LeaseJournal& journal, Observer& observer, Randomness& randomness);
-  ~Slot();   ///< without shutdown() leases are left to the journal
+  ~Slot();  ///< without shutdown() leases are left to the journal
   Slot(const Slot&) = delete;
   Slot& operator=(const Slot&) = delete;
 

@@ -58,7 +58,8 @@ void SlotState::end_if_unused(std::uint64_t number) {
 
 void SlotState::revoke_orphan(Lease lease, std::function<void(Result<void>)> done) {
   if (shutting_down_) {
-    done(Error{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""});
+    done(Error{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "",
+               ""});
     return;
   }
   Ending ending;
@@ -78,8 +79,10 @@ void SlotState::revocation_ended(std::uint64_t key, Moment, Result<void> result,
   const auto found = endings_.find(key);
   // What the manager does not know any more has ended, whoever ended it.
   const bool over = result || result.error().code == ErrorCode::not_found;
-  if (over) ++counters_.revocations;
-  else ++counters_.revocation_failures;
+  if (over)
+    ++counters_.revocations;
+  else
+    ++counters_.revocation_failures;
   if (found == endings_.end()) return;
   if (over) return revoked(key);
   revocation_failed(found->second, result.error(), timers_.now());
@@ -98,7 +101,7 @@ void SlotState::revocation_failed(Ending& ending, const Error& error, Moment now
   const Duration base = shutting_down_ ? shutdown_backoff_base : renewal_backoff_base;
   const Duration cap = shutting_down_ ? shutdown_backoff_max : renewal_backoff_max;
   ending.not_before = now.mono + backoff_delay(ending.failures, base, cap, random());
-  if (shutting_down_ || ending.done) return;   // told by the report, or by `done`
+  if (shutting_down_ || ending.done) return;  // told by the report, or by `done`
   if (!ending.given_up && ending.failures > 1) return;
   warn("the lease of user " + ending.user + " could not be revoked: " + ending.reason +
        (ending.dies ? "; it ends by itself at " + format_utc(ending.dies->wall) : std::string{}));
@@ -120,7 +123,8 @@ void SlotState::shutdown(Duration limit, std::function<void(ShutdownReport)> don
   shutting_down_ = true;
   shutdown_deadline_ = now.mono + clamp_lifetime(limit);
   shutdown_done_ = std::move(done);
-  const Error cancelled{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""};
+  const Error cancelled{
+      ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""};
   answer_all(cancelled);
   current_ = 0;
   probation_ = renew_first_ = false;
@@ -188,7 +192,9 @@ void SlotState::finish_shutdown() {
     left.reason = ending.reason.empty() ? "there was no time left to revoke it" : ending.reason;
     report_.unrevoked.push_back(std::move(left));
   }
-  post([done = std::move(shutdown_done_), report = std::move(report_)] { if (done) done(report); });
+  post([done = std::move(shutdown_done_), report = std::move(report_)] {
+    if (done) done(report);
+  });
 }
 
 SlotStatus SlotState::status() const {
@@ -202,7 +208,8 @@ SlotStatus SlotState::status() const {
   for (const auto& [number, live] : live_) status.holders += live.holders;
   status.waiters = waiting_;
   status.last_error = last_error_;
-  const Duration held_for = std::max(last_error_ ? fetch_not_before_ : MonotonicTime{}, blocked_until_) - now.mono;
+  const Duration held_for =
+      std::max(last_error_ ? fetch_not_before_ : MonotonicTime{}, blocked_until_) - now.mono;
   if (held_for > Duration::zero()) status.next_attempt_in = held_for;
   return status;
 }

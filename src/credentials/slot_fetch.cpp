@@ -24,8 +24,8 @@ bool is_refusal(std::string_view sqlstate) {
 }
 
 bool same_secret(const Credential& a, const Credential& b) {
-  return !a.lease && !b.lease && a.user == b.user && a.kind == b.kind && a.certificate_pem == b.certificate_pem &&
-         a.secret.equals(b.secret);
+  return !a.lease && !b.lease && a.user == b.user && a.kind == b.kind &&
+         a.certificate_pem == b.certificate_pem && a.secret.equals(b.secret);
 }
 
 /// When it ends, on both clocks. A lease counts from before the request: the reply may have been slow.
@@ -39,7 +39,7 @@ std::optional<Moment> end_of(const Credential& credential, Moment started, Momen
     const Moment named = plus(now, std::min(*credential.expires, latest) - now.wall);
     if (!end || named.wall < end->wall) end = named;
   }
-  if (!end && credential.lease) end = now;   // a lease of no time at all
+  if (!end && credential.lease) end = now;  // a lease of no time at all
   return end;
 }
 
@@ -68,20 +68,25 @@ Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback
   const Moment now = timers_.now();
   note_time(now);
   if (shutting_down_) {
-    callback(Error{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""});
+    callback(Error{ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "",
+                   ""});
     return 0;
   }
   const Live* live = usable(now);
   if (live && !renew_first_ && (!probation_ || !trial_until_)) {
     if (probation_) trial_until_ = now.mono + trial_max;
     const GenerationPtr generation = live->generation;
-    callback(generation);   // may destroy us: nothing of ours is touched behind it
+    callback(generation);  // may destroy us: nothing of ours is touched behind it
     return 0;
   }
   std::optional<Error> refusal = live ? std::nullopt : held_back(now, deadline);
   if (!refusal && waiting_ >= slot_waiters_max) {
-    refusal = Error{ErrorCode::limit_exceeded, Hop::secret_source, options_.name,
-                    "too many callers wait for the credential", "", ""};
+    refusal = Error{ErrorCode::limit_exceeded,
+                    Hop::secret_source,
+                    options_.name,
+                    "too many callers wait for the credential",
+                    "",
+                    ""};
   }
   if (refusal) {
     callback(std::move(*refusal));
@@ -116,7 +121,9 @@ std::optional<Error> SlotState::held_back(Moment now, MonotonicTime deadline) co
 }
 
 Error SlotState::refused_error(Moment now) const {
-  return {ErrorCode::denied, Hop::login, options_.name,
+  return {ErrorCode::denied,
+          Hop::login,
+          options_.name,
           "the database refuses the credential that its source has just given; the next attempt is in " +
               format_duration(blocked_until_ - now.mono),
           "Compare the role in the database with the secret: one of them was changed without the other.",
@@ -142,7 +149,7 @@ void SlotState::answer(Slot::WaiterId id, Waiter& waiter, Result<GenerationPtr> 
   --waiting_;
   post([this, id] {
     const auto found = waiters_.find(id);
-    if (found == waiters_.end()) return;   // cancelled meanwhile
+    if (found == waiters_.end()) return;  // cancelled meanwhile
     const Waiter ready = std::move(found->second);
     waiters_.erase(found);
     ready.callback(*ready.answer);
@@ -176,13 +183,15 @@ void SlotState::fetch_failed(Error error, Moment now) {
   ++counters_.fetch_failures;
   ++fetch_failures_;
   const bool transient = is_transient(error.code);
-  fetch_not_before_ = now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
+  fetch_not_before_ =
+      now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
   const bool serving = usable(now) != nullptr;
-  if (!transient && !serving) prefetch_ = false;   // only a person can cure it: the next caller asks again
+  if (!transient && !serving) prefetch_ = false;  // only a person can cure it: the next caller asks again
   const std::string text = describe(error);
   if (text != last_failure_text_) {
     warn((serving ? "the credential could not be refreshed, the current one stays in use: "
-                  : "the credential could not be fetched: ") + text);
+                  : "the credential could not be fetched: ") +
+         text);
     last_failure_text_ = text;
   }
   if (!serving) {
@@ -202,7 +211,8 @@ void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
   }
   if (const auto& lease = fetched.credential.lease) {
     if (auto written = journal_.record(*lease, expires->wall); !written) {
-      const std::string text = "the lease of a new credential could not be journalled: " + describe(written.error());
+      const std::string text =
+          "the lease of a new credential could not be journalled: " + describe(written.error());
       if (!options_.journal_best_effort) {
         discard(fetched.credential, now);
         Error error = written.error();
@@ -225,35 +235,42 @@ void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
   install(std::move(fetched), expires, started, now);
 }
 
-std::optional<Error> SlotState::check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
-                                              Moment now) {
+std::optional<Error> SlotState::check_fetched(const secrets::Fetched& fetched,
+                                              const std::optional<Moment>& expires, Moment now) {
   if (endpoint_ && !(*endpoint_ == fetched.endpoint)) {
     const std::string text = "the refetched secret names another endpoint than the first one";
-    post([this, event = SecurityEvent{SecurityEvent::Kind::endpoint_changed, 0,
-                                      about(text + "; the old credential stays in use. If the database has moved, "
-                                                   "change the target and restart.")}] {
-      observer_.on_security_event(event);
-    });
-    return Error{ErrorCode::denied, Hop::secret_source, options_.name, text,
-                 "A secret may not redirect a target: set host and port in the configuration, or restart.", ""};
+    post([this, event = SecurityEvent{
+                    SecurityEvent::Kind::endpoint_changed, 0,
+                    about(text + "; the old credential stays in use. If the database has moved, "
+                                 "change the target and restart.")}] { observer_.on_security_event(event); });
+    return Error{ErrorCode::denied,
+                 Hop::secret_source,
+                 options_.name,
+                 text,
+                 "A secret may not redirect a target: set host and port in the configuration, or restart.",
+                 ""};
   }
   if (expires && left_until(*expires, now) <= Duration::zero()) {
-    return Error{ErrorCode::peer_misbehaved, Hop::secret_source, options_.name,
-                 "the source gave a credential that has expired already", "Compare the clocks of both machines.", ""};
+    return Error{ErrorCode::peer_misbehaved,
+                 Hop::secret_source,
+                 options_.name,
+                 "the source gave a credential that has expired already",
+                 "Compare the clocks of both machines.",
+                 ""};
   }
   return std::nullopt;
 }
 
 /// The source still gives what we have. If the database has refused it, asking the database again at once
 /// would be refused again: it gets one try per back-off.
-void SlotState::accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires, Moment started,
-                            Moment now) {
+void SlotState::accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
+                            Moment started, Moment now) {
   Live& live = *find(current_);
   live.expires = expires;
   schedule(live, fetched.refetch_after, now);
   if (!live.refused) return;
   if (started.mono < refused_at_) {
-    prefetch_ = true;   // asked before the refusal: says nothing about what the source gives now
+    prefetch_ = true;  // asked before the refusal: says nothing about what the source gives now
     return;
   }
   if (refusals_ < 2) return login_refused_again(now);
@@ -303,7 +320,7 @@ void SlotState::discard(const Credential& credential, Moment now) {
 void SlotState::report_login_succeeded(std::uint64_t number) {
   if (number != current_ || refusals_ == 0) return;
   const Live* live = find(number);
-  if (!live || live->refused) return;   // somebody else's later try was refused
+  if (!live || live->refused) return;  // somebody else's later try was refused
   refusals_ = 0;
   probation_ = false;
   trial_until_.reset();
@@ -311,7 +328,7 @@ void SlotState::report_login_succeeded(std::uint64_t number) {
 }
 
 void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlstate) {
-  if (number != current_) return;   // another caller was first, and the next one is here or on its way
+  if (number != current_) return;  // another caller was first, and the next one is here or on its way
   Live* live = find(number);
   if (!live || live->refused) return;
   if (!is_refusal(sqlstate)) {

@@ -25,7 +25,8 @@ bool is_final(ErrorCode code) {
 /// Sets every time of a generation that was fetched or renewed just now.
 void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_after, Moment now) {
   live.renew_at.reset();
-  live.lifetime = live.expires ? std::max(left_until(*live.expires, now), Duration::zero()) : Duration::zero();
+  live.lifetime =
+      live.expires ? std::max(left_until(*live.expires, now), Duration::zero()) : Duration::zero();
   if (!live.lease) {
     Duration wait = live.expires ? replacement_delay(live.lifetime) : options_.poll_every;
     if (refetch_after) wait = live.expires ? std::min(*refetch_after, wait) : *refetch_after;
@@ -115,8 +116,8 @@ void SlotState::renewed_too_late(Lease lease, Moment dies) {
 }
 
 void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {
-  const std::string text = "the lease of user " + live.generation->credential->user +
-                           " could not be renewed: " + describe(error);
+  const std::string text =
+      "the lease of user " + live.generation->credential->user + " could not be renewed: " + describe(error);
   if (error.code == ErrorCode::not_found) {
     warn(text + "; it has been ended by somebody else, so its sessions end now");
     live.expires = live.latest_end = now;

@@ -118,7 +118,7 @@ void SlotState::expire_generation(std::uint64_t number, Moment now) {
   if (current_ == number) {
     current_ = 0;
     renew_first_ = false;
-    prefetch_ = true;   // whoever used it is about to ask for the next one
+    prefetch_ = true;  // whoever used it is about to ask for the next one
   }
   if (left_until(*live.latest_end, now) > grant_doubt_max) return end_if_unused(number);
   journal_.forget(*live.lease);
@@ -133,8 +133,10 @@ std::optional<Moment> SlotState::tell_at(std::uint64_t number, const Live& live)
 
 void SlotState::tell_ending(Live& live, Moment deadline) {
   live.ending_told = true;
-  live.renew_at.reset();   // a promise to end is kept: sessions are already moving
-  post([this, generation = live.generation, deadline] { observer_.on_generation_ending(generation, deadline); });
+  live.renew_at.reset();  // a promise to end is kept: sessions are already moving
+  post([this, generation = live.generation, deadline] {
+    observer_.on_generation_ending(generation, deadline);
+  });
 }
 
 void SlotState::tell_gone(const GenerationPtr& generation) {
@@ -145,8 +147,12 @@ void SlotState::expire_waiters(Moment now) {
   for (auto& [id, waiter] : waiters_) {
     if (waiter.answer || waiter.deadline > now.mono) continue;
     ++counters_.waits_timed_out;
-    Error error{ErrorCode::timed_out, Hop::secret_source, options_.name,
-                "no usable credential came before the caller's deadline", "", ""};
+    Error error{ErrorCode::timed_out,
+                Hop::secret_source,
+                options_.name,
+                "no usable credential came before the caller's deadline",
+                "",
+                ""};
     if (last_error_) error.what += ", the last attempt failed: " + describe(*last_error_);
     answer(id, waiter, std::move(error));
   }
@@ -160,7 +166,8 @@ std::vector<SlotState::Job> SlotState::jobs(Moment now) const {
     return out;
   }
   if (const auto at = session_->keep_alive_at()) {
-    out.push_back({JobKind::keep_alive, 0, std::max<Duration>(*at - now.wall, keep_alive_not_before_ - now.mono)});
+    out.push_back(
+        {JobKind::keep_alive, 0, std::max<Duration>(*at - now.wall, keep_alive_not_before_ - now.mono)});
   }
   add_fetch_job(now, out);
   for (const auto& [number, live] : live_) {
@@ -175,8 +182,10 @@ std::vector<SlotState::Job> SlotState::jobs(Moment now) const {
 void SlotState::add_fetch_job(Moment now, std::vector<Job>& out) const {
   const Duration held_for = std::max(fetch_not_before_, blocked_until_) - now.mono;
   if (!usable(now)) {
-    if (waiting_ > 0) out.push_back({JobKind::urgent_fetch, 0, held_for});
-    else if (prefetch_) out.push_back({JobKind::fetch, 0, held_for});
+    if (waiting_ > 0)
+      out.push_back({JobKind::urgent_fetch, 0, held_for});
+    else if (prefetch_)
+      out.push_back({JobKind::fetch, 0, held_for});
     return;
   }
   const auto found = live_.find(current_);
@@ -205,8 +214,8 @@ void SlotState::start(const Job& job, Moment now) {
 }
 
 void SlotState::run(std::unique_ptr<Conversation> conversation,
-                    void (SlotState::*ended)(std::uint64_t, Moment, Result<void>, Conversation*), std::uint64_t id,
-                    Moment started) {
+                    void (SlotState::*ended)(std::uint64_t, Moment, Result<void>, Conversation*),
+                    std::uint64_t id, Moment started) {
   busy_ = true;
   // The session is captured because the conversation borrows it and may outlive the slot.
   runner_.run(std::move(conversation), [weak = weak_from_this(), session = session_, ended, id, started](
@@ -215,7 +224,8 @@ void SlotState::run(std::unique_ptr<Conversation> conversation,
     if (!self || self->detached_) return;
     self->busy_ = false;
     if (result && !back) {
-      result = Error{ErrorCode::internal, Hop::secret_source, "conversation", "its runner did not hand it back", "", ""};
+      result = Error{
+          ErrorCode::internal, Hop::secret_source, "conversation", "its runner did not hand it back", "", ""};
     }
     (self.get()->*ended)(id, started, std::move(result), back.get());
     back.reset();

@@ -18,8 +18,8 @@ namespace sallyport::credentials {
 
 class SlotState : public std::enable_shared_from_this<SlotState> {
  public:
-  SlotState(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers, Runner& runner,
-            LeaseJournal& journal, Observer& observer, Randomness& randomness);
+  SlotState(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers,
+            Runner& runner, LeaseJournal& journal, Observer& observer, Randomness& randomness);
 
   // Slot's own functions; see there.
   Slot::WaiterId get(MonotonicTime deadline, Slot::GetCallback callback);
@@ -46,46 +46,47 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   /// A generation that may be in use.
   struct Live {
     GenerationPtr generation;
-    std::optional<Lease> lease;             ///< as it stands now
-    std::optional<Moment> expires;          ///< a lease's, if it was granted just after the request: never used beyond
-    std::optional<Moment> latest_end;       ///< a lease's, if it was granted just before the reply came
-    Duration granted{};                     ///< the first grant: what renewals are compared with
-    Duration lifetime{};                    ///< the last grant
-    std::optional<Moment> renew_at;         ///< none: not any more
-    std::optional<Moment> successor_at;     ///< when the next one should be fetched while this is current
-    std::optional<Moment> ending_at;        ///< when its sessions are told, once there is a successor to move to
-    std::optional<Moment> ending_latest;    ///< when they are told in any case; leased ones only, both
+    std::optional<Lease> lease;  ///< as it stands now
+    std::optional<Moment>
+        expires;  ///< a lease's, if it was granted just after the request: never used beyond
+    std::optional<Moment> latest_end;    ///< a lease's, if it was granted just before the reply came
+    Duration granted{};                  ///< the first grant: what renewals are compared with
+    Duration lifetime{};                 ///< the last grant
+    std::optional<Moment> renew_at;      ///< none: not any more
+    std::optional<Moment> successor_at;  ///< when the next one should be fetched while this is current
+    std::optional<Moment> ending_at;     ///< when its sessions are told, once there is a successor to move to
+    std::optional<Moment> ending_latest;  ///< when they are told in any case; leased ones only, both
     unsigned renewal_failures = 0;
     std::size_t holders = 0;
-    bool refused = false;                   ///< by the database, since it was fetched last
+    bool refused = false;  ///< by the database, since it was fetched last
     bool ending_told = false;
-    bool capped = false;                    ///< what the lease hangs on ends before it would: renewing is no use
+    bool capped = false;  ///< what the lease hangs on ends before it would: renewing is no use
   };
 
   /// A lease that nobody needs any more.
   struct Ending {
-    GenerationPtr generation;               ///< null: an orphan of a dead run, or one never used
+    GenerationPtr generation;  ///< null: an orphan of a dead run, or one never used
     Lease lease;
     std::string user;
-    std::optional<Moment> dies;             ///< none: unknown (orphans)
+    std::optional<Moment> dies;  ///< none: unknown (orphans)
     MonotonicTime not_before{};
     unsigned failures = 0;
     bool journalled = false;
-    bool given_up = false;                  ///< the manager said no: it dies by itself
-    std::string reason;                     ///< of the last failure
-    std::function<void(Result<void>)> done; ///< orphans only
+    bool given_up = false;                   ///< the manager said no: it dies by itself
+    std::string reason;                      ///< of the last failure
+    std::function<void(Result<void>)> done;  ///< orphans only
   };
 
   struct Waiter {
     MonotonicTime deadline;
     Slot::GetCallback callback;
-    std::optional<Result<GenerationPtr>> answer;   ///< decided, on its way through the outbox
+    std::optional<Result<GenerationPtr>> answer;  ///< decided, on its way through the outbox
   };
 
   enum class JobKind { keep_alive, urgent_fetch, renew, fetch, revoke, close, none };
   struct Job {
     JobKind kind = JobKind::none;
-    std::uint64_t id = 0;                   ///< renew: generation; revoke: key of endings_
+    std::uint64_t id = 0;  ///< renew: generation; revoke: key of endings_
     Duration ready_in = Duration::max();
   };
 
@@ -106,7 +107,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void drain();
   void post(std::function<void()> call) { outbox_.push_back(std::move(call)); }
   void run(std::unique_ptr<Conversation> conversation,
-           void (SlotState::*ended)(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation),
+           void (SlotState::*ended)(std::uint64_t id, Moment started, Result<void> result,
+                                    Conversation* conversation),
            std::uint64_t id, Moment started);
   [[nodiscard]] std::uint64_t random();
   void warn(std::string text);
@@ -131,7 +133,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void accept(secrets::Fetched fetched, Moment started, Moment now);
   std::optional<Error> check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,
                                      Moment now);
-  void accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires, Moment started, Moment now);
+  void accept_same(const secrets::Fetched& fetched, const std::optional<Moment>& expires, Moment started,
+                   Moment now);
   void install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment started, Moment now);
   void discard(const Credential& credential, Moment now);
   void login_refused_again(Moment now);
@@ -158,7 +161,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void finish_shutdown_if_done();
   void finish_shutdown();
 
-  std::shared_ptr<secrets::SourceSession> session_;   ///< shared with a conversation in flight, which borrows it
+  std::shared_ptr<secrets::SourceSession>
+      session_;  ///< shared with a conversation in flight, which borrows it
   SlotOptions options_;
   Timers& timers_;
   Runner& runner_;
@@ -174,26 +178,26 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::uint64_t last_ending_ = 0;
   std::map<Slot::WaiterId, Waiter> waiters_;
   Slot::WaiterId last_waiter_ = 0;
-  std::size_t waiting_ = 0;                           ///< of waiters_, those without an answer
+  std::size_t waiting_ = 0;  ///< of waiters_, those without an answer
 
-  bool busy_ = false;                                 ///< a conversation runs
-  GenerationPtr renewing_;                            ///< whose renewal runs
+  bool busy_ = false;       ///< a conversation runs
+  GenerationPtr renewing_;  ///< whose renewal runs
   bool prefetch_ = false;
-  bool renew_first_ = false;                          ///< the clock jumped over a renewal: serve after it
-  unsigned fetch_failures_ = 0;                       ///< in a row
+  bool renew_first_ = false;     ///< the clock jumped over a renewal: serve after it
+  unsigned fetch_failures_ = 0;  ///< in a row
   std::optional<Error> last_error_;
   MonotonicTime fetch_not_before_{};
   unsigned keep_alive_failures_ = 0;
   MonotonicTime keep_alive_not_before_{};
-  std::optional<secrets::SuppliedEndpoint> endpoint_; ///< pinned
+  std::optional<secrets::SuppliedEndpoint> endpoint_;  ///< pinned
 
-  unsigned refusals_ = 0;                             ///< logins refused in a row, over generations
+  unsigned refusals_ = 0;  ///< logins refused in a row, over generations
   std::string refusal_sqlstate_;
   MonotonicTime refused_at_{};
-  MonotonicTime blocked_until_{};                     ///< no fetch and no login before
-  bool probation_ = false;                            ///< the current generation follows a refusal: one caller at a time
+  MonotonicTime blocked_until_{};  ///< no fetch and no login before
+  bool probation_ = false;         ///< the current generation follows a refusal: one caller at a time
   MonotonicTime probation_since_{};
-  std::optional<MonotonicTime> trial_until_;          ///< somebody is trying it
+  std::optional<MonotonicTime> trial_until_;  ///< somebody is trying it
 
   bool shutting_down_ = false;
   bool shutdown_over_ = false;
@@ -208,7 +212,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   TimerId timer_ = 0;
   std::optional<MonotonicTime> armed_for_;
   std::optional<Moment> last_seen_;
-  std::set<std::string> warned_;                      ///< said once, at most warnings_max of them
+  std::set<std::string> warned_;  ///< said once, at most warnings_max of them
   std::string last_failure_text_;
 };
 

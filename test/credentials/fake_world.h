@@ -66,7 +66,7 @@ class SeededRandomness final : public Randomness {
   void fill(MutableBytes out) override {
     for (auto& byte : out) byte = static_cast<std::uint8_t>(next() >> 56);
   }
-  std::uint64_t next() {   // splitmix64
+  std::uint64_t next() {  // splitmix64
     std::uint64_t z = (state_ += 0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9;
     z = (z ^ (z >> 27)) * 0x94d049bb133111eb;
@@ -175,7 +175,8 @@ struct FakeManager {
   }
 
   Result<Lease> renew(const Lease& lease) {
-    if (!alive(lease.id)) return Error{ErrorCode::not_found, Hop::secret_source, "lease", "lease not found", "", ""};
+    if (!alive(lease.id))
+      return Error{ErrorCode::not_found, Hop::secret_source, "lease", "lease not found", "", ""};
     Issued& issued = leases[lease.id];
     const WallTime now = timers.now().wall;
     issued.expires = std::min(now + ttl, issued.max);
@@ -203,7 +204,7 @@ struct FakeManager {
   unsigned kept_alive = 0;
   unsigned closed = 0;
   std::optional<WallTime> keep_alive_at;
-  bool own_token = false;   ///< close() ends everything
+  bool own_token = false;  ///< close() ends everything
 
   std::function<Result<secrets::Fetched>()> on_fetch = [this] { return issue(); };
   std::function<Result<Lease>(const Lease&)> on_renew = [this](const Lease& lease) { return renew(lease); };
@@ -325,15 +326,16 @@ struct World {
     return *slot_;
   }
   void open() {
-    slot_ = std::make_unique<Slot>(std::make_unique<FakeSession>(manager), options, timers, runner, journal, observer,
-                                   randomness);
+    slot_ = std::make_unique<Slot>(std::make_unique<FakeSession>(manager), options, timers, runner, journal,
+                                   observer, randomness);
   }
   void destroy() { slot_.reset(); }
 
   /// Asks and lets up to `patience` pass.
   Result<GenerationPtr> get(Duration patience = 30s) {
     std::optional<Result<GenerationPtr>> answer;
-    slot().get(timers.now().mono + patience, [&](Result<GenerationPtr> result) { answer = std::move(result); });
+    slot().get(timers.now().mono + patience,
+               [&](Result<GenerationPtr> result) { answer = std::move(result); });
     const MonotonicTime end = timers.now().mono + patience + 1s;
     while (!answer && timers.now().mono < end) timers.advance(1ms);
     if (!answer) return Error{ErrorCode::internal, Hop::none, "test", "get() never answered", "", ""};
@@ -356,7 +358,8 @@ inline Error failure(ErrorCode code, std::string what = "scripted failure") {
   return {code, Hop::secret_source, "vault", std::move(what), "", ""};
 }
 
-inline secrets::Fetched static_password(std::string_view password, std::optional<Duration> refetch_after = {}) {
+inline secrets::Fetched static_password(std::string_view password,
+                                        std::optional<Duration> refetch_after = {}) {
   secrets::Fetched fetched;
   fetched.credential.user = "app";
   fetched.credential.secret = Secret::copy_of(password);

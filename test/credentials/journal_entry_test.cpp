@@ -52,8 +52,9 @@ TEST(LeaseJournalText, KeepsAddressesOfEveryKind) {
 }
 
 TEST(LeaseJournalText, AForgottenLeaseIsLeftOut) {
-  const auto contents = decode(encode_lease_line(entry()) + encode_lease_line(entry("database/creds/app/def")) +
-                               encode_forgotten_line("database/creds/app/abc"));
+  const auto contents =
+      decode(encode_lease_line(entry()) + encode_lease_line(entry("database/creds/app/def")) +
+             encode_forgotten_line("database/creds/app/abc"));
   ASSERT_EQ(contents.leases.size(), 1u);
   EXPECT_EQ(contents.leases[0].lease.id, "database/creds/app/def");
 }
@@ -70,7 +71,7 @@ TEST(LeaseJournalText, EveryCutIsAPrefixOfTheTruth) {
 
 TEST(LeaseJournalText, AnIdOutsideItsRoleIsNeitherWrittenNorRead) {
   const std::pair<const char*, const char*> bad[] = {
-      {"database/creds/application/x", "database/creds/app"},   // another role with the same beginning
+      {"database/creds/application/x", "database/creds/app"},  // another role with the same beginning
       {"database/creds/app", "database/creds/app"},
       {"database/creds/app/", "database/creds/app"},
       {"auth/token/create/x", "database/creds/app"},
@@ -87,7 +88,8 @@ TEST(LeaseJournalText, AnIdOutsideItsRoleIsNeitherWrittenNorRead) {
     EXPECT_EQ(encode_lease_line(entry(id, role)), "") << id;
     std::string line = with(encode_lease_line(entry()), "\"lease\":\"database/creds/app/abc\"",
                             std::string("\"lease\":\"") + id + "\"");
-    line = with(line, "\"mount_and_role\":\"database/creds/app\"", std::string("\"mount_and_role\":\"") + role + "\"");
+    line = with(line, "\"mount_and_role\":\"database/creds/app\"",
+                std::string("\"mount_and_role\":\"") + role + "\"");
     const auto contents = decode(line);
     EXPECT_TRUE(contents.leases.empty()) << id;
     EXPECT_FALSE(contents.complaints.empty()) << id;
@@ -97,11 +99,21 @@ TEST(LeaseJournalText, AnIdOutsideItsRoleIsNeitherWrittenNorRead) {
 TEST(LeaseJournalText, WrongTypesMissingAndExtraMembersAreRefused) {
   const std::string good = encode_lease_line(entry());
   const std::pair<const char*, const char*> changes[] = {
-      {"\"v\":1", "\"v\":2"},           {"\"v\":1", "\"v\":\"1\""},      {"\"accessor\":\"acc\"", "\"accessor\":7"},
-      {"\"accessor\":\"acc\",", ""},    {"\"v\":1", "\"v\":1,\"x\":1"},  {"1700000000", "-1"},
-      {"1700000000", "99999999999999"}, {"1700000000", "1.5"},           {"1700000000", "18446744073709551615"},
-      {"https://vault.example:8200", ""}, {"run-1", ""},                 {"\"acc\"", "\"\\u0000\""},
-      {"\"acc\"", "[]"},                {"\"acc\"", "{}"},               {"{", "[{"},
+      {"\"v\":1", "\"v\":2"},
+      {"\"v\":1", "\"v\":\"1\""},
+      {"\"accessor\":\"acc\"", "\"accessor\":7"},
+      {"\"accessor\":\"acc\",", ""},
+      {"\"v\":1", "\"v\":1,\"x\":1"},
+      {"1700000000", "-1"},
+      {"1700000000", "99999999999999"},
+      {"1700000000", "1.5"},
+      {"1700000000", "18446744073709551615"},
+      {"https://vault.example:8200", ""},
+      {"run-1", ""},
+      {"\"acc\"", "\"\\u0000\""},
+      {"\"acc\"", "[]"},
+      {"\"acc\"", "{}"},
+      {"{", "[{"},
   };
   for (const auto& [from, to] : changes) {
     const auto contents = decode(with(good, from, to));
@@ -112,7 +124,8 @@ TEST(LeaseJournalText, WrongTypesMissingAndExtraMembersAreRefused) {
 
 TEST(LeaseJournalText, GarbageBetweenLinesIsToleratedAndNotQuoted) {
   const std::string text = "hunter2 is the password\n" + encode_lease_line(entry()) + "\n\x01\xff\xfe\n" +
-                           std::string(20'000, '[') + "\n" + encode_lease_line(entry("database/creds/app/def"));
+                           std::string(20'000, '[') + "\n" +
+                           encode_lease_line(entry("database/creds/app/def"));
   const auto contents = decode(text);
   EXPECT_EQ(contents.leases.size(), 2u);
   EXPECT_GE(contents.complaints.size(), 3u);

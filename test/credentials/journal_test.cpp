@@ -48,7 +48,8 @@ std::set<std::string> ids(const Orphans& orphans) {
 }
 
 /// A run that died: its journal is left as `write` made it.
-void dead_run(const std::string& directory, const std::string& run, const std::function<void(LeaseJournal&)>& write) {
+void dead_run(const std::string& directory, const std::string& run,
+              const std::function<void(LeaseJournal&)>& write) {
   const pid_t child = fork();
   ASSERT_GE(child, 0);
   if (child == 0) {
@@ -90,7 +91,7 @@ TEST(LeaseJournal, KilledAtRandomPointsLosesNothingThatWasRecorded) {
     ASSERT_EQ(pipe(ends), 0);
     const pid_t child = fork();
     ASSERT_GE(child, 0);
-    if (child == 0) {   // tells us each lease that may be used, and each that is about to be forgotten
+    if (child == 0) {  // tells us each lease that may be used, and each that is about to be forgotten
       close(ends[0]);
       auto journal = FileLeaseJournal::open(directory.path, "round-" + std::to_string(round));
       if (!journal) _exit(3);
@@ -123,7 +124,8 @@ TEST(LeaseJournal, KilledAtRandomPointsLosesNothingThatWasRecorded) {
     const Orphans orphans = collect_orphans(directory.path, now);
     EXPECT_TRUE(orphans.complaints.empty()) << orphans.complaints[0];
     const auto found = ids(orphans);
-    for (const auto& id : used) EXPECT_TRUE(found.contains(id) || maybe_gone.contains(id)) << id << " round " << round;
+    for (const auto& id : used)
+      EXPECT_TRUE(found.contains(id) || maybe_gone.contains(id)) << id << " round " << round;
     EXPECT_LE(found.size(), used.size() + 2);
     for (const auto& orphan : orphans.leases) orphan.journal->forget(orphan.entry.lease.id);
   }
@@ -139,7 +141,7 @@ TEST(LeaseJournal, LiveRunsDoNotTouchEachOther) {
   ASSERT_TRUE((*second)->record(lease("b"), now));
   EXPECT_TRUE(collect_orphans(directory.path, now).leases.empty());
   EXPECT_TRUE(fs::exists((*first)->path()));
-  first->reset();   // it ends without having revoked
+  first->reset();  // it ends without having revoked
   EXPECT_EQ(ids(collect_orphans(directory.path, now)), std::set<std::string>{"database/creds/app/a"});
   (*second)->forget(lease("b"));
   second->reset();
@@ -151,7 +153,8 @@ TEST(LeaseJournal, ARunIdIsUsedOnceAndIsNoPath) {
   const auto first = FileLeaseJournal::open(directory.path, "one");
   ASSERT_TRUE(first);
   EXPECT_FALSE(FileLeaseJournal::open(directory.path, "one"));
-  for (const char* bad : {"", "..", "../x", "a/b", "a b", "a.b"}) EXPECT_FALSE(FileLeaseJournal::open(directory.path, bad));
+  for (const char* bad : {"", "..", "../x", "a/b", "a b", "a.b"})
+    EXPECT_FALSE(FileLeaseJournal::open(directory.path, bad));
 }
 
 TEST(LeaseJournal, RefusesADirectoryThatOthersCanOpenAndALink) {
@@ -192,11 +195,12 @@ TEST(LeaseJournal, PlantedFilesAreLeftAloneAndSaid) {
     std::ofstream(directory.path + "/" + name) << line;
     chmod((directory.path + "/" + name).c_str(), mode);
   };
-  plant("planted.leases", 0644);   // others may have read or written it
+  plant("planted.leases", 0644);  // others may have read or written it
   std::ofstream(directory.path + "/elsewhere") << line;
   chmod((directory.path + "/elsewhere").c_str(), 0600);
   ASSERT_EQ(symlink("elsewhere", (directory.path + "/link.leases").c_str()), 0);
-  ASSERT_EQ(link((directory.path + "/elsewhere").c_str(), (directory.path + "/second-name.leases").c_str()), 0);
+  ASSERT_EQ(link((directory.path + "/elsewhere").c_str(), (directory.path + "/second-name.leases").c_str()),
+            0);
   ASSERT_EQ(mkfifo((directory.path + "/pipe.leases").c_str(), 0600), 0);
   const Orphans orphans = collect_orphans(directory.path, now);
   EXPECT_TRUE(orphans.leases.empty());
@@ -258,7 +262,7 @@ TEST(LeaseJournal, AFullDiskIsAnErrorAndHurtsNoOtherLine) {
     const auto size = fs::file_size((*journal)->path());
     struct rlimit limit {};
     getrlimit(RLIMIT_FSIZE, &limit);
-    limit.rlim_cur = size + size / 2;   // the next line fits by half
+    limit.rlim_cur = size + size / 2;  // the next line fits by half
     setrlimit(RLIMIT_FSIZE, &limit);
     if ((*journal)->record(lease("b"), now)) _exit(2);
     if (fs::file_size((*journal)->path()) != size) _exit(3);
@@ -307,17 +311,21 @@ TEST(OrphanSweep, RevokesExactMatchesOnlyAndKeepsTheRest) {
   World world;
   OrphanSweeper sweeper{directory.path};
   std::optional<SweepReport> report;
-  const RevokeOrphan revoke = [&](Lease one, auto done) { world.slot().revoke_orphan(std::move(one), std::move(done)); };
+  const RevokeOrphan revoke = [&](Lease one, auto done) {
+    world.slot().revoke_orphan(std::move(one), std::move(done));
+  };
   sweeper.sweep(revoke, home_of(lease("")), now, [&](SweepReport got) { report = std::move(got); });
   EXPECT_FALSE(report);
-  std::optional<SweepReport> other;   // a second slot's sweep, while the first still has the file locked
-  sweeper.sweep(revoke, home_of(lease("", "database/creds/other")), now, [&](SweepReport got) { other = std::move(got); });
+  std::optional<SweepReport> other;  // a second slot's sweep, while the first still has the file locked
+  sweeper.sweep(revoke, home_of(lease("", "database/creds/other")), now,
+                [&](SweepReport got) { other = std::move(got); });
   world.timers.advance(1s);
   ASSERT_TRUE(report && other);
   EXPECT_EQ(report->revoked, 1u);
   EXPECT_TRUE(report->complaints.empty());
   EXPECT_EQ(other->revoked, 1u);
-  EXPECT_EQ(world.manager.revoked, (std::vector<std::string>{"database/creds/app/a", "database/creds/other/b"}));
+  EXPECT_EQ(world.manager.revoked,
+            (std::vector<std::string>{"database/creds/app/a", "database/creds/other/b"}));
   EXPECT_EQ(collect_orphans(directory.path, now).leases.size(), 2u);
 }
 

@@ -44,7 +44,8 @@ TEST(Schedule, AShorterGrantIsNoticedAndRoundingIsNot) {
 TEST(Schedule, BackOffDoublesUpToItsCapWithAnEighthOfJitter) {
   for (std::uint64_t random : {0ull, 99ull, ~0ull}) {
     for (unsigned failures = 1; failures < 80; ++failures) {
-      const Duration exact = failures > 10 ? Duration{5min} : std::min<Duration>(10s * (1 << (failures - 1)), 5min);
+      const Duration exact =
+          failures > 10 ? Duration{5min} : std::min<Duration>(10s * (1 << (failures - 1)), 5min);
       EXPECT_GE(backoff_delay(failures, 10s, 5min, random), exact * 7 / 8);
       EXPECT_LE(backoff_delay(failures, 10s, 5min, random), exact * 9 / 8);
     }

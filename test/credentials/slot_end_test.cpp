@@ -58,7 +58,9 @@ TEST(SlotShutdown, WhenOurTokenWillNotEndLeasesAreRevokedOneByOne) {
 
 TEST(SlotShutdown, SaysWhatIsLeftWhyAndWhenItDies) {
   World world;
-  world.manager.on_revoke = [](const Lease&) -> Result<void> { return failure(ErrorCode::denied, "permission denied"); };
+  world.manager.on_revoke = [](const Lease&) -> Result<void> {
+    return failure(ErrorCode::denied, "permission denied");
+  };
   ASSERT_TRUE(world.get());
   const WallTime end = world.timers.now().wall + 1h;
   const auto report = shut_down(world);
@@ -94,7 +96,7 @@ TEST(SlotShutdown, EndsAtItsDeadlineWhateverHangs) {
   ASSERT_TRUE(report);
   ASSERT_EQ(report->unrevoked.size(), 1u);
   EXPECT_FALSE(report->unrevoked[0].reason.empty());
-  world.timers.advance(2h);   // the late end of the hung one is harmless
+  world.timers.advance(2h);  // the late end of the hung one is harmless
   EXPECT_EQ(world.runner.running, 0u);
 }
 
@@ -102,7 +104,8 @@ TEST(SlotShutdown, AFetchInFlightIsRevokedAsSoonAsItArrives) {
   World world;
   world.runner.latency = [] { return 1s; };
   ErrorCode code = ErrorCode::internal;
-  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr> result) { code = result.error().code; });
+  world.slot().get(world.timers.now().mono + 30s,
+                   [&](Result<GenerationPtr> result) { code = result.error().code; });
   world.timers.advance(500ms);
   const auto report = shut_down(world);
   EXPECT_EQ(code, ErrorCode::cancelled);
@@ -133,7 +136,8 @@ TEST(SlotShutdown, ItsCallbackMayDestroyTheSlot) {
 TEST(SlotJournal, ALeaseIsWrittenBeforeAnybodyHasIt) {
   World world;
   bool written_first = false;
-  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { written_first = world.journal.recorded == 1; });
+  world.slot().get(world.timers.now().mono + 30s,
+                   [&](Result<GenerationPtr>) { written_first = world.journal.recorded == 1; });
   world.timers.advance(1s);
   EXPECT_TRUE(written_first);
 }

@@ -25,7 +25,9 @@ TEST(SlotGet, AnswersFromWithinTheCallWhenUsable) {
   World world;
   ASSERT_TRUE(world.get());
   bool answered = false;
-  EXPECT_EQ(world.slot().get(world.timers.now().mono, [&](Result<GenerationPtr> result) { answered = !!result; }), 0u);
+  EXPECT_EQ(
+      world.slot().get(world.timers.now().mono, [&](Result<GenerationPtr> result) { answered = !!result; }),
+      0u);
   EXPECT_TRUE(answered);
   EXPECT_EQ(world.slot().counters().fetches, 1u);
 }
@@ -56,7 +58,8 @@ TEST(SlotGet, AWaiterIsAnsweredAtItsDeadlineAndToldWhy) {
 TEST(SlotGet, ACancelledWaiterIsNotCalled) {
   World world;
   bool called = false;
-  const auto id = world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { called = true; });
+  const auto id =
+      world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { called = true; });
   EXPECT_NE(id, 0u);
   world.slot().cancel(id);
   world.slot().cancel(id);
@@ -69,7 +72,8 @@ TEST(SlotGet, AWaiterCancelledByAnotherWaitersCallbackIsNotCalled) {
   World world;
   bool called = false;
   Slot::WaiterId second = 0;
-  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { world.slot().cancel(second); });
+  world.slot().get(world.timers.now().mono + 30s,
+                   [&](Result<GenerationPtr>) { world.slot().cancel(second); });
   second = world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { called = true; });
   world.timers.advance(1s);
   EXPECT_FALSE(called);
@@ -155,7 +159,8 @@ TEST(SlotGet, ASlowReplyDoesNotLengthenTheLease) {
 TEST(SlotGet, CallbacksMayDestroyTheSlot) {
   World world;
   world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { world.destroy(); });
-  world.slot().get(world.timers.now().mono + 30s, [](Result<GenerationPtr>) { FAIL() << "called by the dead"; });
+  world.slot().get(world.timers.now().mono + 30s,
+                   [](Result<GenerationPtr>) { FAIL() << "called by the dead"; });
   world.timers.advance(1min);
   ASSERT_TRUE(world.get());
   world.slot().get(world.timers.now().mono, [&](Result<GenerationPtr>) { world.destroy(); });

@@ -12,7 +12,7 @@ TEST(SlotLease, IsRenewedAtTwoThirdsEachTime) {
   ASSERT_GE(world.manager.renew_times.size(), 20u);
   WallTime last = start;
   for (const WallTime at : world.manager.renew_times) {
-    EXPECT_GE(at - last, 40min + 2min);   // 2/3 of 1 h + 1/3 of a grace of 6 to 12 min
+    EXPECT_GE(at - last, 40min + 2min);  // 2/3 of 1 h + 1/3 of a grace of 6 to 12 min
     EXPECT_LE(at - last, 40min + 4min + 1s);
     last = at;
   }
@@ -26,7 +26,7 @@ TEST(SlotLease, AShrinkingLeaseGetsASuccessorBeforeItsEnd) {
   world.manager.max_ttl = 90min;
   ASSERT_TRUE(world.get());
   auto hold = world.slot().hold(world.slot().current());
-  world.timers.advance(45min);   // the renewal at 42 to 44 min got less than asked
+  world.timers.advance(45min);  // the renewal at 42 to 44 min got less than asked
   EXPECT_EQ(world.observer.news, (std::vector<std::uint64_t>{1, 2}));
   EXPECT_EQ(world.slot().current()->number, 2u);
   EXPECT_TRUE(world.manager.user_alive("v-1")) << "still held";
@@ -82,7 +82,7 @@ TEST(SlotLease, HoldersAreToldBeforeTheEndAndThenItIsGone) {
   EXPECT_LE(told.deadline.wall - told.at.wall, 10min);
   EXPECT_EQ(std::count(world.observer.gone.begin(), world.observer.gone.end(), 1u), 1);
   EXPECT_FALSE(world.slot().hold(hold.generation()));
-  hold.release();   // harmless
+  hold.release();  // harmless
 }
 
 TEST(SlotLease, AVeryShortLifeStillOverlaps) {

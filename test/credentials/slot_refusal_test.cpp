@@ -78,9 +78,8 @@ Storm storm(World& world) {
           return;
         }
         ++storm.logins;
-        world.timers.after(5ms, [&world, number = (*result)->number] {
-          world.slot().report_login_failed(number, "28P01");
-        });
+        world.timers.after(
+            5ms, [&world, number = (*result)->number] { world.slot().report_login_failed(number, "28P01"); });
       });
     }
     world.timers.advance(100ms);
@@ -112,14 +111,15 @@ TEST(SlotRefusal, AfterARefusalOneCallerTriesFirst) {
   world.slot().report_login_failed(1, "28P01");
   unsigned answered = 0;
   for (int i = 0; i < 10; ++i) {
-    world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr> result) { answered += !!result; });
+    world.slot().get(world.timers.now().mono + 30s,
+                     [&](Result<GenerationPtr> result) { answered += !!result; });
   }
   world.timers.advance(1s);
   EXPECT_EQ(answered, 1u);
-  world.slot().report_login_failed(2, "");   // a network failure says nothing about the credential
+  world.slot().report_login_failed(2, "");  // a network failure says nothing about the credential
   world.timers.advance(1ms);
   EXPECT_EQ(answered, 2u);
-  world.timers.advance(16s);   // nobody reports: the next one may
+  world.timers.advance(16s);  // nobody reports: the next one may
   EXPECT_EQ(answered, 3u);
   world.slot().report_login_succeeded(2);
   EXPECT_EQ(answered, 10u);
@@ -131,7 +131,10 @@ TEST(SlotRefusal, ATrialGivenToACancelledCallerGoesToTheNext) {
   world.slot().report_login_failed(1, "28P01");
   Slot::WaiterId second = 0;
   bool third = false;
-  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { world.slot().report_login_failed(2, ""); world.slot().cancel(second); });
+  world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) {
+    world.slot().report_login_failed(2, "");
+    world.slot().cancel(second);
+  });
   second = world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr>) { FAIL(); });
   world.slot().get(world.timers.now().mono + 30s, [&](Result<GenerationPtr> result) { third = !!result; });
   world.timers.advance(1s);
@@ -142,7 +145,7 @@ TEST(SlotRefusal, AnOldSuccessDoesNotForgiveANewRefusal) {
   World world;
   ASSERT_TRUE(world.get());
   world.slot().report_login_failed(1, "28P01");
-  world.slot().report_login_succeeded(1);   // a login that began before the rotation
+  world.slot().report_login_succeeded(1);  // a login that began before the rotation
   EXPECT_EQ(world.slot().current(), nullptr);
   ASSERT_TRUE(world.get());
   world.slot().report_login_succeeded(1);
@@ -154,7 +157,7 @@ TEST(SlotRefusal, RotationsFarApartAreNoStorm) {
   World world;
   ASSERT_TRUE(world.get());
   for (std::uint64_t number = 1; number < 20; ++number) {
-    world.timers.advance(11min);   // nobody ever reports success
+    world.timers.advance(11min);  // nobody ever reports success
     world.slot().report_login_failed(number, "28P01");
     ASSERT_TRUE(world.get()) << number;
   }
@@ -185,9 +188,11 @@ TEST(SlotRefusal, APollAskedBeforeTheRefusalProvesNothing) {
   world.manager.on_fetch = [&]() -> Result<secrets::Fetched> { return static_password(password); };
   ASSERT_TRUE(world.get());
   std::string answer = "old";
-  world.manager.on_fetch = [&]() -> Result<secrets::Fetched> { return static_password(std::exchange(answer, "new")); };
+  world.manager.on_fetch = [&]() -> Result<secrets::Fetched> {
+    return static_password(std::exchange(answer, "new"));
+  };
   world.runner.latency = [] { return 100ms; };
-  while (world.runner.running == 0) world.timers.advance(1ms);   // a poll is under way
+  while (world.runner.running == 0) world.timers.advance(1ms);  // a poll is under way
   world.slot().report_login_failed(1, "28P01");
   const auto result = world.get();
   ASSERT_TRUE(result) << describe(result.error());
@@ -227,7 +232,9 @@ TEST(SlotStatic, IsRefetchedWhenTheSourceSaysItWillHaveChanged) {
 
 TEST(SlotStatic, AZeroRefetchTimeIsNoHotLoop) {
   World world;
-  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("one", Duration::zero()); };
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> {
+    return static_password("one", Duration::zero());
+  };
   ASSERT_TRUE(world.get());
   world.timers.advance(10s);
   EXPECT_LE(world.slot().counters().fetches, 11u);
@@ -238,7 +245,9 @@ TEST(SlotStatic, AFailedPollKeepsTheCurrentOneAndWarnsOnce) {
   world.options.poll_every = 5s;
   world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("one"); };
   ASSERT_TRUE(world.get());
-  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return failure(ErrorCode::not_found, "no such file"); };
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> {
+    return failure(ErrorCode::not_found, "no such file");
+  };
   world.timers.advance(1h);
   EXPECT_NE(world.slot().current(), nullptr);
   EXPECT_TRUE(world.get());

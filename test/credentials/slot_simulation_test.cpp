@@ -15,8 +15,12 @@ class Simulation {
     manager.renewable = dice_.below(4) != 0;
     manager.own_token = dice_.below(2) == 0;
     const auto latency_ms_max = 1 + dice_.below(400);
-    world_.runner.latency = [this, latency_ms_max] { return std::chrono::milliseconds{1 + dice_.below(latency_ms_max)}; };
-    manager.on_fetch = [this] { return broken() ? Result<secrets::Fetched>{fault()} : world_.manager.issue(); };
+    world_.runner.latency = [this, latency_ms_max] {
+      return std::chrono::milliseconds{1 + dice_.below(latency_ms_max)};
+    };
+    manager.on_fetch = [this] {
+      return broken() ? Result<secrets::Fetched>{fault()} : world_.manager.issue();
+    };
     manager.on_renew = [this](const Lease& lease) { return renew(lease); };
     manager.on_revoke = [this](const Lease& lease) { return revoke(lease); };
     world_.observer.on_ending = [this](std::uint64_t number) { told_.insert(number); };
@@ -98,7 +102,8 @@ class Simulation {
     if (!ended_by_others_.contains(lease.id)) {
       EXPECT_TRUE(world_.manager.alive(lease.id)) << "served a dead credential, step " << step_;
     }
-    if (generation.number == world_.slot().status().current) world_.slot().report_login_succeeded(generation.number);
+    if (generation.number == world_.slot().status().current)
+      world_.slot().report_login_succeeded(generation.number);
   }
 
   void let_go() {
@@ -109,7 +114,8 @@ class Simulation {
 
   void refuse() {
     if (dice_.below(8) != 0) return;
-    if (const auto current = world_.slot().current()) world_.slot().report_login_failed(current->number, "28P01");
+    if (const auto current = world_.slot().current())
+      world_.slot().report_login_failed(current->number, "28P01");
   }
 
   void revoke_under_us() {
@@ -125,7 +131,8 @@ class Simulation {
     const auto now = world_.timers.now();
     for (std::size_t i = holds_.size(); i-- > 0;) {
       const auto& generation = holds_[i].generation();
-      const auto gone = std::count(world_.observer.gone.begin(), world_.observer.gone.end(), generation->number);
+      const auto gone =
+          std::count(world_.observer.gone.begin(), world_.observer.gone.end(), generation->number);
       if (gone == 0) continue;
       EXPECT_TRUE(told_.contains(generation->number)) << "its sessions were never told, step " << step_;
       const auto& id = generation->credential->lease->id;
@@ -135,7 +142,8 @@ class Simulation {
     const auto& counters = world_.slot().counters();
     const double seconds = std::chrono::duration<double>(now.mono - start_).count();
     const double life = std::chrono::duration<double>(world_.manager.ttl).count();
-    EXPECT_LE(static_cast<double>(counters.fetches), 40 + asked_ * 0.7 + seconds * (1.0 / 20 + 3 / life)) << "a storm, step " << step_;
+    EXPECT_LE(static_cast<double>(counters.fetches), 40 + asked_ * 0.7 + seconds * (1.0 / 20 + 3 / life))
+        << "a storm, step " << step_;
     EXPECT_LE(world_.slot().status().live_generations, holds_.size() + 1);
     check_journal();
   }
@@ -177,7 +185,9 @@ class Simulation {
 
   /// A revocation that the manager denied is said in a warning, with the time at which the lease ends.
   [[nodiscard]] bool gave_up(const std::string& user) const {
-    const auto names = [&](const std::string& text) { return text.find("user " + user + " ") != std::string::npos; };
+    const auto names = [&](const std::string& text) {
+      return text.find("user " + user + " ") != std::string::npos;
+    };
     return std::any_of(world_.observer.warnings.begin(), world_.observer.warnings.end(), names);
   }
 
