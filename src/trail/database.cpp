@@ -46,7 +46,8 @@ std::int64_t Statement::integer(int column) const { return sqlite3_column_int64(
 std::string Statement::text(int column) const {
   const auto* bytes = sqlite3_column_text(statement_.get(), column);
   const auto size = sqlite3_column_bytes(statement_.get(), column);
-  return bytes == nullptr ? std::string{} : std::string{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
+  return bytes == nullptr ? std::string{}
+                          : std::string{reinterpret_cast<const char*>(bytes), static_cast<std::size_t>(size)};
 }
 
 void Database::Close::operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
@@ -57,7 +58,8 @@ Result<Database> Database::open(const std::string& path) {
     const FileDescriptor made{::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
   }
   sqlite3* connection = nullptr;
-  constexpr int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX;
+  constexpr int flags =
+      SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOFOLLOW | SQLITE_OPEN_FULLMUTEX;
   const int opened = sqlite3_open_v2(path.c_str(), &connection, flags, nullptr);
   Database database{connection};
   if (opened != SQLITE_OK) return database_error(connection);
@@ -69,26 +71,33 @@ Result<Database> Database::open(const std::string& path) {
 }
 
 Result<void> Database::execute(const char* sql) {
-  if (sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK) return database_error(connection_.get());
+  if (sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr) != SQLITE_OK)
+    return database_error(connection_.get());
   return {};
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
   sqlite3_stmt* statement = nullptr;
-  if (sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK) {
+  if (sqlite3_prepare_v2(connection_.get(), sql.data(), static_cast<int>(sql.size()), &statement, nullptr) !=
+      SQLITE_OK) {
     return database_error(connection_.get());
   }
   return Statement{statement};
 }
 
 Error database_error(sqlite3* connection) {
-  Error error{ErrorCode::retry_later, Hop::trail, "index", "", "It is rebuilt from the trail when index.db is deleted.", ""};
+  Error error{ErrorCode::retry_later,
+              Hop::trail,
+              "index",
+              "",
+              "It is rebuilt from the trail when index.db is deleted.",
+              ""};
   error.what = connection != nullptr ? sqlite3_errmsg(connection) : "out of memory";
   switch (connection != nullptr ? sqlite3_errcode(connection) : SQLITE_NOMEM) {
     case SQLITE_CORRUPT:
     case SQLITE_NOTADB:
     case SQLITE_SCHEMA:
-    case SQLITE_ERROR:        // a table that is not as we made it
+    case SQLITE_ERROR:  // a table that is not as we made it
     case SQLITE_CONSTRAINT:
     case SQLITE_MISMATCH: error.code = ErrorCode::invalid_message; break;
     case SQLITE_READONLY:

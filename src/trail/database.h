@@ -19,7 +19,9 @@ class Statement {
 
   Statement& bind(int position, std::string_view value);
   Statement& bind(int position, std::int64_t value);
-  Statement& bind(int position, std::uint64_t value) { return bind(position, static_cast<std::int64_t>(value)); }
+  Statement& bind(int position, std::uint64_t value) {
+    return bind(position, static_cast<std::int64_t>(value));
+  }
 
   /// True while there is a row. Errors  as Database::failure.
   Result<bool> step();

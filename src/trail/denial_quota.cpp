@@ -57,7 +57,7 @@ Event DenialQuota::counted_event(const Key& key, Entry& entry) {
   event.count = std::exchange(entry.counted, 0);
   event.duration_s = std::max(0.0, std::chrono::duration<double>(entry.last - entry.first).count());
   event.verified = std::exchange(entry.verified, {});
-  event.verified.erase("pid");   // of one of many processes: it would only mislead
+  event.verified.erase("pid");  // of one of many processes: it would only mislead
   return event;
 }
 
@@ -68,7 +68,7 @@ std::vector<Event> DenialQuota::take_due(MonotonicTime now) {
     if (now < entry.ends) {
       ++at;
     } else if (entry.counted == 0) {
-      at = entries_.erase(at);   // quiet for a whole window: it begins anew
+      at = entries_.erase(at);  // quiet for a whole window: it begins anew
     } else {
       events.push_back(counted_event(key, entry));
       entry.window = std::min(entry.window * 2, limits_.window_max);

@@ -22,9 +22,9 @@ namespace sallyport::trail {
 struct DenialLimits {
   Duration window = std::chrono::seconds{60};
   Duration window_max = std::chrono::hours{1};
-  unsigned singles_per_key = 3;          ///< recorded one by one before counting begins
-  unsigned singles_per_window = 60;      ///< over all keys, per `window`
-  std::size_t keys_max = 128;            ///< further keys share one count
+  unsigned singles_per_key = 3;      ///< recorded one by one before counting begins
+  unsigned singles_per_window = 60;  ///< over all keys, per `window`
+  std::size_t keys_max = 128;        ///< further keys share one count
 };
 
 class DenialQuota {
@@ -45,7 +45,7 @@ class DenialQuota {
   [[nodiscard]] std::optional<MonotonicTime> next_due() const;
 
  private:
-  using Key = std::tuple<std::string, std::string, std::string>;   // route, identity, reason
+  using Key = std::tuple<std::string, std::string, std::string>;  // route, identity, reason
   struct Entry {
     Duration window{};
     MonotonicTime ends;

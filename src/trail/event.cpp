@@ -29,8 +29,8 @@ std::string identity_of(const Event& event) {
 }
 
 std::optional<EventKind> kind_named(std::string_view name) {
-  constexpr std::array all{EventKind::broker_start, EventKind::broker_stop,    EventKind::session_start,
-                           EventKind::session_denied, EventKind::session_end,  EventKind::credential,
+  constexpr std::array all{EventKind::broker_start,   EventKind::broker_stop, EventKind::session_start,
+                           EventKind::session_denied, EventKind::session_end, EventKind::credential,
                            EventKind::policy_changed, EventKind::security};
   for (const auto kind : all) {
     if (name_of(kind) == name) return kind;

@@ -16,7 +16,8 @@ struct CloseDirectory {
 std::string hint_for(int error) {
   switch (error) {
     case ENOSPC:
-    case EDQUOT: return "Free space on this file system, or point audit.dir at another; no restart is needed.";
+    case EDQUOT:
+      return "Free space on this file system, or point audit.dir at another; no restart is needed.";
     case EFBIG: return "Raise the file size limit of this process (ulimit -f); no restart is needed.";
     case EACCES:
     case EPERM: return "Let this user write there, or point audit.dir at a directory of its own.";
@@ -42,7 +43,8 @@ std::string errno_text(int error) {
 }
 
 Error file_error(const std::string& path, const std::string& tried, int error) {
-  return {ErrorCode::retry_later, Hop::trail, path, "cannot " + tried + ": " + errno_text(error), hint_for(error), ""};
+  return {ErrorCode::retry_later, Hop::trail, path, "cannot " + tried + ": " + errno_text(error),
+          hint_for(error),        ""};
 }
 
 Result<std::vector<std::string>> names_in(const std::string& directory) {

@@ -19,16 +19,16 @@ enum class FindingKind {
   missing_segment,   ///< a jump in the segments' numbers, or one that was there before
   segment_unlinked,  ///< deleted or renamed while we wrote to it
   segment_shortened,
-  segment_changed,   ///< another process wrote to it, or changed its owner, mode or times
-  directory_gone,    ///< the writer's directory was deleted or renamed while we wrote to it
-  denials_dropped,   ///< too little space: denials were counted, not recorded
+  segment_changed,  ///< another process wrote to it, or changed its owner, mode or times
+  directory_gone,   ///< the writer's directory was deleted or renamed while we wrote to it
+  denials_dropped,  ///< too little space: denials were counted, not recorded
 };
 
 struct Finding {
   FindingKind kind = FindingKind::damaged_record;
   std::string file;
-  std::uint64_t offset = 0;     ///< bytes from the file's start; 0 where no place is meant
-  std::string what;             ///< one clause: what was seen, what was expected
+  std::uint64_t offset = 0;  ///< bytes from the file's start; 0 where no place is meant
+  std::string what;          ///< one clause: what was seen, what was expected
 };
 
 std::string_view name_of(FindingKind kind);

@@ -76,10 +76,12 @@ Result<void> Index::prepare_schema() {
   if (!version) return version.error();
   if (const auto row = version->step(); !row) return row.error();
   if (version->integer(0) == schema_version) return {};
-  if (version->integer(0) != 0) return Error{ErrorCode::invalid_message, Hop::trail, "index", "has another version", "", ""};
+  if (version->integer(0) != 0)
+    return Error{ErrorCode::invalid_message, Hop::trail, "index", "has another version", "", ""};
   version->reset();
-  for (const std::string& sql : {std::string{"BEGIN IMMEDIATE"}, std::string{create_schema},
-                                 "PRAGMA user_version = " + std::to_string(schema_version), std::string{"COMMIT"}}) {
+  for (const std::string& sql :
+       {std::string{"BEGIN IMMEDIATE"}, std::string{create_schema},
+        "PRAGMA user_version = " + std::to_string(schema_version), std::string{"COMMIT"}}) {
     if (auto done = database_.execute(sql.c_str()); !done) return done;
   }
   return {};
@@ -104,7 +106,8 @@ Result<std::vector<std::pair<std::string, Position>>> Index::positions() {
     const auto row = statement->step();
     if (!row) return row.error();
     if (!*row) return found;
-    found.emplace_back(statement->text(0), Position{statement->count(1), statement->count(2), statement->count(3)});
+    found.emplace_back(statement->text(0),
+                       Position{statement->count(1), statement->count(2), statement->count(3)});
   }
 }
 
@@ -119,7 +122,8 @@ Result<bool> Index::update_some() {
   std::size_t room = batch_records_max;
   bool more = false;
   for (const auto& writer : *writers) {
-    const auto at = std::find_if(known->begin(), known->end(), [&](const auto& entry) { return entry.first == writer; });
+    const auto at =
+        std::find_if(known->begin(), known->end(), [&](const auto& entry) { return entry.first == writer; });
     WriterLog log{directory_, writer, at == known->end() ? Position{} : at->second};
     const auto left = take_up(log, room, findings);
     if (!left) return left.error();
@@ -141,7 +145,10 @@ Result<bool> Index::take_up(WriterLog& log, std::size_t& room, std::vector<Findi
     const auto& found = **next;
     const auto& event = found.record.event;
     insert->bind(1, micros_of(event.at)).bind(2, found.writer).bind(3, found.segment).bind(4, found.offset);
-    insert->bind(5, found.record.sequence).bind(6, found.record.kind).bind(7, event.session).bind(8, event.target);
+    insert->bind(5, found.record.sequence)
+        .bind(6, found.record.kind)
+        .bind(7, event.session)
+        .bind(8, event.target);
     insert->bind(9, event.role).bind(10, identity_of(event)).bind(11, event.result);
     if (auto inserted = insert->run(); !inserted) return inserted.error();
   }
@@ -153,7 +160,10 @@ Result<void> Index::store_position(const WriterLog& log) {
   if (position.segment == 0) return {};
   auto put = database_.prepare("INSERT OR REPLACE INTO position VALUES (?,?,?,?)");
   if (!put) return put.error();
-  put->bind(1, log.writer()).bind(2, position.segment).bind(3, position.offset).bind(4, position.next_sequence);
+  put->bind(1, log.writer())
+      .bind(2, position.segment)
+      .bind(3, position.offset)
+      .bind(4, position.next_sequence);
   if (auto stored = put->run(); !stored) return stored;
   auto note = database_.prepare("INSERT OR REPLACE INTO segment VALUES (?,?,?)");
   if (!note) return note.error();
@@ -170,8 +180,10 @@ Result<void> Index::store_position(const WriterLog& log) {
     const auto row = have->bind(1, log.writer()).bind(2, number).step();
     if (!row) return row.error();
     if (*row && number != position.segment) continue;
-    const auto bytes = number == position.segment ? position.offset : static_cast<std::uint64_t>(status.st_size);
-    if (auto stored = note->bind(1, log.writer()).bind(2, number).bind(3, bytes).run(); !stored) return stored;
+    const auto bytes =
+        number == position.segment ? position.offset : static_cast<std::uint64_t>(status.st_size);
+    if (auto stored = note->bind(1, log.writer()).bind(2, number).bind(3, bytes).run(); !stored)
+      return stored;
   }
   return {};
 }
@@ -187,7 +199,9 @@ Result<void> Index::check_segments(std::vector<Finding>& findings) {
     const auto path = directory_ + "/" + all->text(0) + "/" + segment_file_name(all->count(1));
     struct stat status {};
     if (stat(path.c_str(), &status) != 0) {
-      if (errno == ENOENT) findings.push_back({FindingKind::missing_segment, path, 0, "had been read before, and is not there any more"});
+      if (errno == ENOENT)
+        findings.push_back(
+            {FindingKind::missing_segment, path, 0, "had been read before, and is not there any more"});
     } else if (static_cast<std::uint64_t>(status.st_size) < all->count(2)) {
       findings.push_back({FindingKind::segment_shortened, path, static_cast<std::uint64_t>(status.st_size),
                           "was longer when it was read before: " + std::to_string(all->count(2)) + " bytes"});
@@ -199,7 +213,10 @@ Result<void> Index::store(const std::vector<Finding>& findings) {
   auto put = database_.prepare("INSERT OR IGNORE INTO finding VALUES (?,?,?,?)");
   if (!put) return put.error();
   for (const auto& finding : findings) {
-    put->bind(1, static_cast<std::int64_t>(finding.kind)).bind(2, finding.file).bind(3, finding.offset).bind(4, finding.what);
+    put->bind(1, static_cast<std::int64_t>(finding.kind))
+        .bind(2, finding.file)
+        .bind(3, finding.offset)
+        .bind(4, finding.what);
     if (auto stored = put->run(); !stored) return stored;
   }
   return {};
@@ -219,7 +236,9 @@ Result<std::vector<Finding>> Index::findings() {
 
 /// Everything but the findings: damage that was seen once stays told.
 Result<void> Index::rebuild() {
-  if (auto emptied = database_.execute("BEGIN IMMEDIATE; DELETE FROM record; DELETE FROM position; DELETE FROM segment; COMMIT"); !emptied) {
+  if (auto emptied = database_.execute(
+          "BEGIN IMMEDIATE; DELETE FROM record; DELETE FROM position; DELETE FROM segment; COMMIT");
+      !emptied) {
     return emptied;
   }
   return update();

@@ -20,11 +20,11 @@ namespace sallyport::trail {
 
 /// Empty means any. Strings match whole values.
 struct Query {
-  std::optional<WallTime> since;       ///< at or after
-  std::optional<WallTime> until;       ///< before
+  std::optional<WallTime> since;  ///< at or after
+  std::optional<WallTime> until;  ///< before
   std::string kind, target, role, result, session;
-  std::string identity;                ///< as identity_of() says: "app", "uid 1000"
-  std::size_t newest = 0;              ///< only the newest N; 0: all
+  std::string identity;    ///< as identity_of() says: "app", "uid 1000"
+  std::size_t newest = 0;  ///< only the newest N; 0: all
 };
 
 /// Whether a record is what the query asks for (`newest` aside): for following a live trail.
@@ -75,7 +75,7 @@ class Index {
   std::string directory_;
   std::string path_;
   Database database_;
-  std::string open_path_;              // the segment that read() looked at last
+  std::string open_path_;  // the segment that read() looked at last
   FileDescriptor open_file_;
   std::vector<Finding> read_findings_;
 };

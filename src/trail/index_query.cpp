@@ -15,11 +15,14 @@ std::int64_t micros_of(WallTime time) {
 
 bool matches(const Query& query, const Record& record) {
   const auto& event = record.event;
-  const auto fits = [](const std::string& wanted, const std::string& value) { return wanted.empty() || wanted == value; };
+  const auto fits = [](const std::string& wanted, const std::string& value) {
+    return wanted.empty() || wanted == value;
+  };
   if (query.since && event.at < *query.since) return false;
   if (query.until && event.at >= *query.until) return false;
   return fits(query.kind, record.kind) && fits(query.target, event.target) && fits(query.role, event.role) &&
-         fits(query.result, event.result) && fits(query.session, event.session) && fits(query.identity, identity_of(event));
+         fits(query.result, event.result) && fits(query.session, event.session) &&
+         fits(query.identity, identity_of(event));
 }
 
 Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
@@ -31,8 +34,12 @@ Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
   };
   if (query.since) also("at >=", micros_of(*query.since));
   if (query.until) also("at <", micros_of(*query.until));
-  for (const auto& [condition, value] : {std::pair{"kind =", &query.kind}, {"target =", &query.target}, {"role =", &query.role},
-                                         {"result =", &query.result}, {"session =", &query.session}, {"identity =", &query.identity}}) {
+  for (const auto& [condition, value] : {std::pair{"kind =", &query.kind},
+                                         {"target =", &query.target},
+                                         {"role =", &query.role},
+                                         {"result =", &query.result},
+                                         {"session =", &query.session},
+                                         {"identity =", &query.identity}}) {
     if (!value->empty()) also(condition, *value);
   }
   sql += " ORDER BY at DESC, writer DESC, seq DESC";
@@ -89,7 +96,8 @@ Result<void> Index::query(const Query& query, const std::function<void(const Log
   open_path_.clear();
   auto places = places_of(query);
   if (!places) return places.error();
-  const bool agrees = std::all_of(places->begin(), places->end(), [&](const Place& place) { return read(place).has_value(); });
+  const bool agrees = std::all_of(places->begin(), places->end(),
+                                  [&](const Place& place) { return read(place).has_value(); });
   if (!agrees) {
     if (auto rebuilt = rebuild(); !rebuilt) return rebuilt;
     open_path_.clear();
@@ -101,8 +109,9 @@ Result<void> Index::query(const Query& query, const std::function<void(const Log
       take(*record);
     } else {
       const auto path = directory_ + "/" + place.writer + "/" + segment_file_name(place.segment);
-      read_findings_.push_back({FindingKind::damaged_record, path, place.offset,
-                                "record " + std::to_string(place.sequence) + " was here when it was read before"});
+      read_findings_.push_back(
+          {FindingKind::damaged_record, path, place.offset,
+           "record " + std::to_string(place.sequence) + " was here when it was read before"});
     }
   }
   return {};

@@ -76,8 +76,9 @@ Result<WriterLog::Step> WriterLog::advance(std::vector<Finding>& findings) {
   position_.segment = **number;
   position_.offset = 0;
   if (**number != expected) {
-    findings.push_back({FindingKind::missing_segment, path(), 0,
-                        "is the next segment, and " + segment_file_name(expected) + " was expected before it"});
+    findings.push_back(
+        {FindingKind::missing_segment, path(), 0,
+         "is the next segment, and " + segment_file_name(expected) + " was expected before it"});
   }
   return Step::again;
 }
@@ -88,7 +89,8 @@ Result<WriterLog::Step> WriterLog::open_segment(std::vector<Finding>& findings) 
   if (file_.is_open()) return Step::again;
   if (errno != ENOENT) return file_error(path(), "open", errno);
   if (position_.offset != 0 && !std::exchange(loss_reported_, true)) {
-    findings.push_back({FindingKind::missing_segment, path(), 0, "had been read before, and is not there any more"});
+    findings.push_back(
+        {FindingKind::missing_segment, path(), 0, "had been read before, and is not there any more"});
   }
   return advance(findings);
 }
@@ -142,17 +144,20 @@ Result<WriterLog::Step> WriterLog::read_header(std::vector<Finding>& findings) {
 void WriterLog::check_sequence(std::uint64_t sequence, std::vector<Finding>& findings) {
   const auto expected = position_.next_sequence;
   if (expected == 0 || sequence == expected) return;
-  const auto what = sequence > expected
-                        ? "records " + std::to_string(expected) + " to " + std::to_string(sequence - 1) + " are missing before it"
-                        : "sequence number " + std::to_string(sequence) + " stands where " + std::to_string(expected) + " was expected";
+  const auto what = sequence > expected ? "records " + std::to_string(expected) + " to " +
+                                              std::to_string(sequence - 1) + " are missing before it"
+                                        : "sequence number " + std::to_string(sequence) + " stands where " +
+                                              std::to_string(expected) + " was expected";
   findings.push_back({FindingKind::missing_records, path(), position_.offset, what});
 }
 
-std::optional<LogRecord> WriterLog::take(std::string_view text, std::size_t line_bytes, std::vector<Finding>& findings) {
+std::optional<LogRecord> WriterLog::take(std::string_view text, std::size_t line_bytes,
+                                         std::vector<Finding>& findings) {
   auto record = decode_record(text);
   if (!record) {
-    findings.push_back({FindingKind::damaged_record, path(), position_.offset,
-                        record.error().where + " " + record.error().what + ", although its checksum matches"});
+    findings.push_back(
+        {FindingKind::damaged_record, path(), position_.offset,
+         record.error().where + " " + record.error().what + ", although its checksum matches"});
     consume(line_bytes);
     return std::nullopt;
   }
@@ -178,8 +183,9 @@ Result<WriterLog::Step> WriterLog::at_file_end(bool& seen_final, std::vector<Fin
   struct stat status {};
   if (fstat(file_.get(), &status) == 0 && static_cast<std::uint64_t>(status.st_size) < position_.offset &&
       !std::exchange(loss_reported_, true)) {
-    findings.push_back({FindingKind::segment_shortened, path(), static_cast<std::uint64_t>(status.st_size),
-                        "was longer when it was read before: " + std::to_string(position_.offset) + " bytes"});
+    findings.push_back(
+        {FindingKind::segment_shortened, path(), static_cast<std::uint64_t>(status.st_size),
+         "was longer when it was read before: " + std::to_string(position_.offset) + " bytes"});
   }
   const auto behind = next_number();
   if (!behind) return behind.error();
@@ -188,7 +194,8 @@ Result<WriterLog::Step> WriterLog::at_file_end(bool& seen_final, std::vector<Fin
     return Step::end;
   }
   if (!std::exchange(seen_final, true)) return Step::again;
-  if (!rest().empty()) skip(rest().size(), "an unfinished record at the end of a segment that is not the last", findings);
+  if (!rest().empty())
+    skip(rest().size(), "an unfinished record at the end of a segment that is not the last", findings);
   seen_final = false;
   return advance(findings);
 }
@@ -201,7 +208,8 @@ Result<std::optional<LogRecord>> WriterLog::next(std::vector<Finding>& findings)
     } else if (position_.offset == 0) {
       step = read_header(findings);
     } else {
-      const auto found = rest().empty() ? decltype(scan_frame({})){Incomplete{}} : scan_frame(as_bytes(rest()));
+      const auto found =
+          rest().empty() ? decltype(scan_frame({})){Incomplete{}} : scan_frame(as_bytes(rest()));
       if (const auto* frame = std::get_if<Frame>(&found)) {
         if (auto record = take(frame->record, frame->size, findings)) return record;
       } else if (const auto* damaged = std::get_if<Damaged>(&found)) {
@@ -221,7 +229,8 @@ Result<void> TrailLog::refresh() {
   const auto writers = writers_in(directory_);
   if (!writers) return writers.error();
   for (const auto& writer : *writers) {
-    const bool known = std::any_of(sources_.begin(), sources_.end(), [&](const Source& s) { return s.log.writer() == writer; });
+    const bool known = std::any_of(sources_.begin(), sources_.end(),
+                                   [&](const Source& s) { return s.log.writer() == writer; });
     if (!known) sources_.push_back({WriterLog{directory_, writer}, std::nullopt});
   }
   for (auto& source : sources_) {
@@ -237,7 +246,8 @@ Result<std::optional<LogRecord>> TrailLog::next() {
   const auto earliest = [&] {
     auto best = sources_.end();
     for (auto at = sources_.begin(); at != sources_.end(); ++at) {
-      if (at->head && (best == sources_.end() || at->head->record.event.at < best->head->record.event.at)) best = at;
+      if (at->head && (best == sources_.end() || at->head->record.event.at < best->head->record.event.at))
+        best = at;
     }
     return best;
   };

@@ -19,10 +19,10 @@ namespace sallyport::trail {
 /// One record and where it stands.
 struct LogRecord {
   Record record;
-  std::string text;             ///< the JSON as written
+  std::string text;  ///< the JSON as written
   std::string writer;
   std::uint64_t segment = 0;
-  std::uint64_t offset = 0;     ///< of its line
+  std::uint64_t offset = 0;  ///< of its line
 };
 
 /// How far a writer's log has been read. All zero: from its start.
@@ -60,7 +60,8 @@ class WriterLog {
   Result<Step> read_header(std::vector<Finding>& findings);
   Result<bool> fill();
   Result<std::optional<std::uint64_t>> next_number() const;
-  std::optional<LogRecord> take(std::string_view text, std::size_t line_bytes, std::vector<Finding>& findings);
+  std::optional<LogRecord> take(std::string_view text, std::size_t line_bytes,
+                                std::vector<Finding>& findings);
   void skip(std::size_t bytes, std::string_view why, std::vector<Finding>& findings);
   void check_sequence(std::uint64_t sequence, std::vector<Finding>& findings);
   void consume(std::size_t bytes);
@@ -72,10 +73,10 @@ class WriterLog {
   std::string writer_;
   Position position_;
   FileDescriptor file_;
-  std::string window_;              // bytes of the file from position_.offset - window_used_ on
+  std::string window_;  // bytes of the file from position_.offset - window_used_ on
   std::size_t window_used_ = 0;
-  std::uint64_t damage_ends_ = 0;   // a finding that the next damaged line continues
-  bool loss_reported_ = false;      // this segment's, once
+  std::uint64_t damage_ends_ = 0;  // a finding that the next damaged line continues
+  bool loss_reported_ = false;     // this segment's, once
 };
 
 /// All writers' logs merged by time.

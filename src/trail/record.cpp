@@ -98,7 +98,7 @@ class Fields {
 };
 
 void Fields::seconds(std::string_view name, const std::optional<double>& value) {
-  constexpr double seconds_max = 9e12;   // where microseconds still fit an int64
+  constexpr double seconds_max = 9e12;  // where microseconds still fit an int64
   if (!value || !std::isfinite(*value) || *value < 0 || *value > seconds_max) return;
   key(name);
   const auto micros = static_cast<std::uint64_t>(std::llround(*value * 1e6));
@@ -130,8 +130,9 @@ TextMap bounded_map(const TextMap& values) {
 }
 
 void Fields::map(std::string_view name, const TextMap& values) {
-  const bool simple = values.size() <= record_map_entries_max &&
-                      std::all_of(values.begin(), values.end(), [](const auto& v) { return is_simple_key(v.first); });
+  const bool simple =
+      values.size() <= record_map_entries_max &&
+      std::all_of(values.begin(), values.end(), [](const auto& v) { return is_simple_key(v.first); });
   const TextMap repaired = simple ? TextMap{} : bounded_map(values);
   bool any = false;
   for (const auto& [entry, value] : simple ? values : repaired) {
@@ -185,7 +186,8 @@ void encode_record(std::string& out, const Event& event, std::uint64_t sequence)
 
 Result<WallTime> parse_record_time(std::string_view text) {
   using namespace std::chrono;
-  const Error wrong{ErrorCode::invalid_message, Hop::trail, "at", "is no time such as 2026-11-25T10:09:23.123456Z", "", ""};
+  const Error wrong{
+      ErrorCode::invalid_message, Hop::trail, "at", "is no time such as 2026-11-25T10:09:23.123456Z", "", ""};
   constexpr std::string_view shape = "dddd-dd-ddTdd:dd:dd.ddddddZ";
   if (text.size() != shape.size()) return wrong;
   for (std::size_t i = 0; i < shape.size(); ++i) {
@@ -202,8 +204,8 @@ Result<WallTime> parse_record_time(std::string_view text) {
   // The range that nanoseconds in 64 bits have: 1677 to 2262.
   if (!date.ok() || number(0, 4) < 1678 || number(0, 4) > 2261) return wrong;
   if (number(11, 2) > 23 || number(14, 2) > 59 || number(17, 2) > 59) return wrong;
-  return WallTime{sys_days{date}} + hours{number(11, 2)} + minutes{number(14, 2)} + std::chrono::seconds{number(17, 2)} +
-         microseconds{number(20, 6)};
+  return WallTime{sys_days{date}} + hours{number(11, 2)} + minutes{number(14, 2)} +
+         std::chrono::seconds{number(17, 2)} + microseconds{number(20, 6)};
 }
 
 }  // namespace sallyport::trail

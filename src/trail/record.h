@@ -32,9 +32,9 @@ inline constexpr std::size_t record_bytes_max = 256U << 10;
 inline constexpr std::size_t record_depth_max = 8;
 
 struct Record {
-  std::uint64_t sequence = 0;      ///< of its writer, from 1, without gaps
-  std::string kind;                ///< as written: a later version's kind is kept as text
-  Event event;                     ///< event.kind is meaningless unless kind_known
+  std::uint64_t sequence = 0;  ///< of its writer, from 1, without gaps
+  std::string kind;            ///< as written: a later version's kind is kept as text
+  Event event;                 ///< event.kind is meaningless unless kind_known
   bool kind_known = true;
 };
 

@@ -151,9 +151,7 @@ class Handler final : public nlohmann::json_sax<Json> {
   [[nodiscard]] bool skipping() const { return skip_from_ != 0; }
 
   /// A value in a field that we do not know. (Inside a map only strings are right.)
-  bool is_ignored() {
-    return skipping() || (depth_ == 1 && !is_known(record.event, name_));
-  }
+  bool is_ignored() { return skipping() || (depth_ == 1 && !is_known(record.event, name_)); }
 
   bool leave() {
     if (skip_from_ == depth_) skip_from_ = 0;
@@ -199,7 +197,7 @@ class Handler final : public nlohmann::json_sax<Json> {
   }
 
   std::size_t depth_ = 0;
-  std::size_t skip_from_ = 0;        // depth of the unknown object or array that we are in
+  std::size_t skip_from_ = 0;  // depth of the unknown object or array that we are in
   TextMap* map_ = nullptr;
   std::string name_, entry_;
   std::set<std::string> seen_;

@@ -74,11 +74,12 @@ Result<SegmentHeader> header_of_json(std::string_view json) {
 }  // namespace
 
 std::string encode_header(const SegmentHeader& header) {
-  const auto json = nlohmann::json{{"created", format_utc(header.created)},
-                                   {"first", header.first},
-                                   {"segment", header.segment},
-                                   {"writer", header.writer}}
-                        .dump(-1, ' ', true);
+  const auto json = nlohmann::json{
+      {"created", format_utc(header.created)},
+      {"first", header.first},
+      {"segment", header.segment},
+      {"writer",
+       header.writer}}.dump(-1, ' ', true);
   std::string line{segment_magic};
   line += std::to_string(segment_version) + ' ';
   const auto prefix_at = line.size();
@@ -96,16 +97,19 @@ Result<SegmentHeader> decode_header(Bytes front) {
   text.remove_prefix(segment_magic.size());
   unsigned version = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), version);
-  if (error != std::errc{} || version == 0 || end == text.data() + text.size() || *end != ' ') return bad_header("has no version");
+  if (error != std::errc{} || version == 0 || end == text.data() + text.size() || *end != ' ')
+    return bad_header("has no version");
   if (version > segment_version) {
     return bad_header("has version " + std::to_string(version) + ", and this program reads up to " +
                           std::to_string(segment_version),
                       ErrorCode::peer_unsupported);
   }
   if (front.size() < segment_header_bytes) return bad_header("is short");
-  text = as_text(front.first(segment_header_bytes)).substr(static_cast<std::size_t>(end + 1 - as_text(front).data()));
+  text = as_text(front.first(segment_header_bytes))
+             .substr(static_cast<std::size_t>(end + 1 - as_text(front).data()));
   const auto prefix = read_prefix(text);
-  if (!prefix || prefix->length > text.size() - frame_prefix_bytes - 1) return bad_header("has no length and checksum");
+  if (!prefix || prefix->length > text.size() - frame_prefix_bytes - 1)
+    return bad_header("has no length and checksum");
   const auto json = text.substr(frame_prefix_bytes, prefix->length);
   if (crc32c(as_bytes(json)) != prefix->checksum) return bad_header("does not match its checksum");
   return header_of_json(json);
@@ -135,7 +139,8 @@ std::variant<Frame, Incomplete, Damaged> scan_frame(Bytes input) {
   if (text.size() < size) return no_record("a record shorter than it says");
   if (text[size - 1] != '\n') return no_record("a record longer than it says");
   const auto record = text.substr(frame_prefix_bytes, prefix->length);
-  if (crc32c(as_bytes(record)) != prefix->checksum) return no_record("a record that does not match its checksum");
+  if (crc32c(as_bytes(record)) != prefix->checksum)
+    return no_record("a record that does not match its checksum");
   return Frame{record, size};
 }
 
@@ -152,7 +157,8 @@ std::uint64_t segment_number(std::string_view file_name) {
   std::uint64_t number = 0;
   const auto* end = file_name.data() + file_name.size();
   const auto [stop, error] = std::from_chars(file_name.data(), end, number);
-  return error == std::errc{} && stop == end && segment_file_name(number).size() == file_name.size() + suffix.size()
+  return error == std::errc{} && stop == end &&
+                 segment_file_name(number).size() == file_name.size() + suffix.size()
              ? number
              : 0;
 }

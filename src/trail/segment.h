@@ -30,9 +30,9 @@ inline constexpr std::size_t frame_prefix_bytes = 18;
 inline constexpr std::size_t frame_bytes_max = frame_prefix_bytes + record_bytes_max + 1;
 
 struct SegmentHeader {
-  std::string writer;            ///< the name of the writer's directory
-  std::uint64_t segment = 0;     ///< from 1, also the file's name
-  std::uint64_t first = 0;       ///< sequence number that its first record has
+  std::string writer;         ///< the name of the writer's directory
+  std::uint64_t segment = 0;  ///< from 1, also the file's name
+  std::uint64_t first = 0;    ///< sequence number that its first record has
   WallTime created;
 };
 
@@ -47,12 +47,12 @@ Result<SegmentHeader> decode_header(Bytes front);
 void append_frame(std::string& out, const Event& event, std::uint64_t sequence);
 
 struct Frame {
-  std::string_view record;       ///< JSON; borrows from the input
-  std::size_t size = 0;          ///< of the whole line
+  std::string_view record;  ///< JSON; borrows from the input
+  std::size_t size = 0;     ///< of the whole line
 };
-struct Incomplete {};            ///< a line that does not end in the input: torn, or still being written
+struct Incomplete {};  ///< a line that does not end in the input: torn, or still being written
 struct Damaged {
-  std::size_t skip = 0;          ///< bytes to the next line, or all of the input; never 0
+  std::size_t skip = 0;  ///< bytes to the next line, or all of the input; never 0
   std::string_view why;
 };
 

@@ -7,7 +7,7 @@ namespace sallyport::trail {
 namespace {
 
 constexpr char32_t replacement = 0xFFFD;
-constexpr std::size_t mark_bytes_max = 40;   // "…[+18446744073709551615 bytes]"
+constexpr std::size_t mark_bytes_max = 40;  // "…[+18446744073709551615 bytes]"
 
 struct CodePoint {
   char32_t value = replacement;

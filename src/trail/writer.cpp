@@ -15,7 +15,8 @@ std::string bytes_of(std::uint64_t count) { return std::to_string(count) + " byt
 
 Result<std::unique_ptr<Writer>> Writer::open(const Settings& settings) {
   if (settings.directory.empty()) {
-    return Error{ErrorCode::bad_config, Hop::trail, "audit.dir", "is empty", "Give the audit trail a directory.", ""};
+    return Error{
+        ErrorCode::bad_config, Hop::trail, "audit.dir", "is empty", "Give the audit trail a directory.", ""};
   }
   auto home = claim_home(settings.directory, false);
   if (!home) return home.error();
@@ -52,7 +53,8 @@ Result<void> Writer::reopen(std::uint64_t number, std::uint64_t length) {
   segment_.number = number;
   segment_.length = length;
   segment_.path = home_.path + "/" + name;
-  segment_.file = FileDescriptor{openat(home_.directory.get(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
+  segment_.file =
+      FileDescriptor{openat(home_.directory.get(), name.c_str(), O_RDWR | O_NOFOLLOW | O_CLOEXEC)};
   if (!segment_.file.is_open()) return file_error(segment_.path, "open", errno);
   if (fstat(segment_.file.get(), &segment_.left) != 0) return file_error(segment_.path, "look at it", errno);
   return {};
@@ -112,7 +114,7 @@ void Writer::append(const Event& event) {
 
 bool Writer::is_space_short() {
   struct statvfs space {};
-  if (fstatvfs(home_.directory.get(), &space) != 0) return false;   // the write itself will tell
+  if (fstatvfs(home_.directory.get(), &space) != 0) return false;  // the write itself will tell
   const auto free_bytes = static_cast<std::uint64_t>(space.f_bavail) * space.f_frsize;
   const auto all_bytes = static_cast<std::uint64_t>(space.f_blocks) * space.f_frsize;
   return free_bytes < std::min<std::uint64_t>(settings_.reserve_bytes, all_bytes / 8);
@@ -152,8 +154,12 @@ Result<void> Writer::commit() {
 
 Result<void> Writer::append_pending() {
   if (pending_overflowed_) {
-    return Error{ErrorCode::retry_later, Hop::trail, home_.path, "more than 16 MiB of records wait for one commit",
-                 "Add them again in smaller groups.", ""};
+    return Error{ErrorCode::retry_later,
+                 Hop::trail,
+                 home_.path,
+                 "more than 16 MiB of records wait for one commit",
+                 "Add them again in smaller groups.",
+                 ""};
   }
   if (segment_.file.is_open()) {
     if (auto untouched = check_untouched(); !untouched) return untouched;
@@ -171,7 +177,8 @@ Result<void> Writer::append_pending() {
 Result<void> Writer::ensure_home() {
   if (!home_lost_ && !home_is_there()) {
     home_lost_ = true;
-    findings_.push_back({FindingKind::directory_gone, home_.path, 0, "was deleted, renamed or replaced while we wrote to it"});
+    findings_.push_back({FindingKind::directory_gone, home_.path, 0,
+                         "was deleted, renamed or replaced while we wrote to it"});
   }
   if (!home_lost_) return {};
   // Never an old one: its sequence numbers would clash with those already given out.
@@ -208,7 +215,8 @@ Result<void> Writer::write_all(std::string_view bytes) {
   }
   // Cutting back frees space and cannot run out of it. Should it fail all the same, the next commit
   // notices that the length is wrong and begins a new segment.
-  const bool cut_back = ftruncate(fd, static_cast<off_t>(segment_.length)) == 0 && fstat(fd, &segment_.left) == 0;
+  const bool cut_back =
+      ftruncate(fd, static_cast<off_t>(segment_.length)) == 0 && fstat(fd, &segment_.left) == 0;
   auto failed = file_error(segment_.path, "append " + bytes_of(bytes.size()), error);
   if (!cut_back) failed.what += "; the part that was written could not be taken back";
   return failed;
@@ -225,9 +233,10 @@ std::vector<Finding> Writer::take_findings() {
     if (!home_lost_) check_older_segments();
   }
   if (denials_dropped_ != denials_dropped_reported_) {
-    findings_.push_back({FindingKind::denials_dropped, home_.path, 0,
-                         std::to_string(denials_dropped_ - denials_dropped_reported_) +
-                             " denials were not recorded: less free space than the reserve for admitted sessions"});
+    findings_.push_back(
+        {FindingKind::denials_dropped, home_.path, 0,
+         std::to_string(denials_dropped_ - denials_dropped_reported_) +
+             " denials were not recorded: less free space than the reserve for admitted sessions"});
     denials_dropped_reported_ = denials_dropped_;
   }
   return std::exchange(findings_, {});

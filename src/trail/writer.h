@@ -36,7 +36,7 @@ class Writer final : public Sink {
     std::uint64_t number = 0;
     std::string path;
     std::uint64_t length = 0;
-    struct stat left {};             // as our last write left it
+    struct stat left {};  // as our last write left it
     bool touch_reported = false;
   };
 
@@ -62,8 +62,8 @@ class Writer final : public Sink {
   Settings settings_;
   WriterHome home_;
   Segment segment_;
-  std::vector<Segment> sealed_;        // earlier segments of this directory, without open file
-  std::uint64_t last_number_ = 0;      // the highest segment number ever used here
+  std::vector<Segment> sealed_;    // earlier segments of this directory, without open file
+  std::uint64_t last_number_ = 0;  // the highest segment number ever used here
   bool home_lost_ = false;
 
   std::string pending_;

@@ -36,18 +36,22 @@ Result<FileDescriptor> open_trail(const std::string& path) {
   FileDescriptor directory{open(path.c_str(), open_directory)};
   if (!directory.is_open()) {
     if (errno == ELOOP || errno == ENOTDIR) {
-      return unsafe_directory(path, "is not a directory (a link is not followed)", "Give audit.dir the directory's own path.");
+      return unsafe_directory(path, "is not a directory (a link is not followed)",
+                              "Give audit.dir the directory's own path.");
     }
     return file_error(path, "open the directory", errno);
   }
   struct stat status {};
   if (fstat(directory.get(), &status) != 0) return file_error(path, "look at the directory", errno);
   if (status.st_uid != geteuid() && status.st_uid != 0) {
-    return unsafe_directory(path, "belongs to uid " + std::to_string(status.st_uid) + ", and we are uid " + std::to_string(geteuid()),
-                            "Give audit.dir a directory that belongs to this user.");
+    return unsafe_directory(
+        path,
+        "belongs to uid " + std::to_string(status.st_uid) + ", and we are uid " + std::to_string(geteuid()),
+        "Give audit.dir a directory that belongs to this user.");
   }
   if ((status.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
-    return unsafe_directory(path, "can be written by other users", "Take that right away: chmod go-w " + path);
+    return unsafe_directory(path, "can be written by other users",
+                            "Take that right away: chmod go-w " + path);
   }
   return directory;
 }
@@ -63,7 +67,8 @@ Taken take(const FileDescriptor& trail, WriterHome& home) {
   if (fstat(directory.get(), &opened) != 0 || opened.st_uid != geteuid()) return Taken::no;
   if ((opened.st_mode & (S_IRWXG | S_IRWXO)) != 0) return Taken::no;
   if (flock(directory.get(), LOCK_EX | LOCK_NB) != 0) return Taken::no;
-  if (fstatat(trail.get(), home.name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named)) return Taken::no;
+  if (fstatat(trail.get(), home.name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(opened, named))
+    return Taken::no;
   home.directory = std::move(directory);
   return Taken::yes;
 }
@@ -104,10 +109,10 @@ Result<WriterHome> make_home(const FileDescriptor& trail, const std::string& pat
 /// Where the last whole record of a segment ends, and whether anything is behind it.
 struct Tail {
   std::uint64_t good_end = segment_header_bytes;
-  std::uint64_t last_at = 0;               // where the last whole record begins
-  std::string last_record;                 // empty: there is none
-  std::uint64_t sequence = 0;              // its sequence number; 0: none, or it cannot be read
-  std::optional<std::uint64_t> damage;     // first byte that is no record, with a line end behind it
+  std::uint64_t last_at = 0;            // where the last whole record begins
+  std::string last_record;              // empty: there is none
+  std::uint64_t sequence = 0;           // its sequence number; 0: none, or it cannot be read
+  std::optional<std::uint64_t> damage;  // first byte that is no record, with a line end behind it
 };
 
 /// Only the last record is decoded: a start must not wait for thousands.
@@ -175,8 +180,9 @@ Result<Tail> tail_of(int fd, const std::string& path, std::uint64_t length) {
 /// Cuts to `length` and says so.
 Result<void> cut(int fd, const std::string& path, std::uint64_t from, std::uint64_t to, HomeEnd& end) {
   if (ftruncate(fd, static_cast<off_t>(to)) != 0) return file_error(path, "cut an unfinished record", errno);
-  end.findings.push_back({FindingKind::torn_tail, path, to,
-                          "cut " + std::to_string(from - to) + " bytes of an unfinished record: its writer was stopped"});
+  end.findings.push_back(
+      {FindingKind::torn_tail, path, to,
+       "cut " + std::to_string(from - to) + " bytes of an unfinished record: its writer was stopped"});
   return {};
 }
 
@@ -198,8 +204,10 @@ Result<void> look_at(const WriterHome& home, std::uint64_t number, HomeEnd& end)
   if (!front) return front.error();
   const bool is_last = end.segment == 0;
   if (is_last && is_unfinished(*front)) {
-    if (unlinkat(home.directory.get(), name.c_str(), 0) != 0) return file_error(path, "remove an unfinished segment", errno);
-    end.findings.push_back({FindingKind::torn_tail, path, 0, "removed a segment without header: its writer was stopped"});
+    if (unlinkat(home.directory.get(), name.c_str(), 0) != 0)
+      return file_error(path, "remove an unfinished segment", errno);
+    end.findings.push_back(
+        {FindingKind::torn_tail, path, 0, "removed a segment without header: its writer was stopped"});
     return {};
   }
   const auto header = decode_header(as_bytes(*front));
@@ -212,7 +220,8 @@ Result<void> look_at(const WriterHome& home, std::uint64_t number, HomeEnd& end)
   end.length = length;
   const bool ours = header && header->segment == number && header->writer == home.name;
   if (!ours || tail->damage) {
-    end.findings.push_back({ours ? FindingKind::damaged_record : FindingKind::damaged_header, path, ours ? *tail->damage : 0,
+    end.findings.push_back({ours ? FindingKind::damaged_record : FindingKind::damaged_header, path,
+                            ours ? *tail->damage : 0,
                             "is damaged; it is left as it is, and a new segment begins behind it"});
     return {};
   }

@@ -21,7 +21,7 @@ bool is_writer_name(std::string_view name);
 struct WriterHome {
   std::string name;
   std::string path;
-  FileDescriptor directory;       ///< locked
+  FileDescriptor directory;  ///< locked
   std::string trail_directory;
 };
 
@@ -33,10 +33,10 @@ Result<WriterHome> claim_home(const std::string& trail_directory, bool fresh);
 
 /// Where a home's log ends.
 struct HomeEnd {
-  std::uint64_t segment = 0;          ///< the last one; 0: there is none
-  std::uint64_t length = 0;           ///< of it, after the torn tail was cut
+  std::uint64_t segment = 0;  ///< the last one; 0: there is none
+  std::uint64_t length = 0;   ///< of it, after the torn tail was cut
   std::uint64_t next_sequence = 1;
-  bool can_append = false;            ///< its header is ours and its end is whole
+  bool can_append = false;  ///< its header is ours and its end is whole
   std::vector<Finding> findings;
 };
 

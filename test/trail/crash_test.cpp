@@ -47,7 +47,7 @@ class TrailCrash : public TrailDirectory {
 
 TEST_F(TrailCrash, KillNineLosesNoAcceptedRecord) {
   auto small = settings();
-  small.segment_bytes_max = 64U << 10;   // so that kills hit the making of segments too
+  small.segment_bytes_max = 64U << 10;  // so that kills hit the making of segments too
   std::uint64_t accepted = 0;
   for (int round = 0; round < 40; ++round) {
     int ends[2];
@@ -76,7 +76,7 @@ TEST_F(TrailCrash, KillNineLosesNoAcceptedRecord) {
     }
   }
   EXPECT_GT(accepted, 100U);
-  EXPECT_EQ(writers_in(small.directory)->size(), 1U);   // each process took over the directory
+  EXPECT_EQ(writers_in(small.directory)->size(), 1U);  // each process took over the directory
 }
 
 TEST_F(TrailCrash, TwentyProcessesAtOnceWriteSideBySide) {
@@ -199,7 +199,7 @@ TEST_F(TrailFullDisk, FullWhenASegmentIsToBeMade) {
 
 TEST_F(TrailFullDisk, DropsDenialsFirstAndCountsThem) {
   const auto writer = open_or_fail(settings_);
-  fill_disk(100U << 10);   // below an eighth of 2 MiB
+  fill_disk(100U << 10);  // below an eighth of 2 MiB
   for (int i = 0; i < 1000; ++i) writer->add(denial());
   ASSERT_TRUE(writer->commit());
   EXPECT_EQ(writer->denials_dropped(), 1000U);

@@ -46,7 +46,7 @@ TEST(TrailDenialQuota, WindowGrowsWhileAPeerGoesOnAndStartsAnewAfterQuiet) {
     records += static_cast<int>(quota.take_due(at(second)).size());
   }
   EXPECT_LT(records, 40);
-  EXPECT_GT(records, 25);   // an hour at most between two records
+  EXPECT_GT(records, 25);  // an hour at most between two records
   (void)quota.take_due(at(86'400 + 3'600));
   (void)quota.take_due(at(86'400 + 2 * 3'600));
   (void)quota.take_due(at(86'400 + 4 * 3'600));

@@ -81,9 +81,16 @@ TEST_F(TrailIndex, FiltersByEachField) {
 }
 
 TEST_F(TrailIndex, FollowingFiltersAsTheIndexDoes) {
-  const std::vector<Query> queries{{}, {.target = "staging"}, {.role = "app_ro"}, {.kind = "session_denied"}, {.result = "denied"},
-                                   {.identity = "app"}, {.identity = "uid 1000"}, {.session = session_start(7).session},
-                                   {.since = moment(5), .until = moment(8)}, {.since = moment(5), .target = "production"}};
+  const std::vector<Query> queries{{},
+                                   {.target = "staging"},
+                                   {.role = "app_ro"},
+                                   {.kind = "session_denied"},
+                                   {.result = "denied"},
+                                   {.identity = "app"},
+                                   {.identity = "uid 1000"},
+                                   {.session = session_start(7).session},
+                                   {.since = moment(5), .until = moment(8)},
+                                   {.since = moment(5), .target = "production"}};
   for (std::size_t i = 0; i < queries.size(); ++i) {
     std::vector<std::string> expected;
     for (const auto& text : log_texts()) {
@@ -104,7 +111,8 @@ TEST_F(TrailIndex, IsRebuiltWhenDeletedDamagedOrOfAnotherVersion) {
   ASSERT_TRUE(fs::exists(file));
   fs::remove(file);
   EXPECT_EQ(texts(), all);
-  std::ofstream{file, std::ios::binary | std::ios::trunc} << "this is no database, " << std::string(5000, '!');
+  std::ofstream{file, std::ios::binary | std::ios::trunc} << "this is no database, "
+                                                          << std::string(5000, '!');
   EXPECT_EQ(texts(), all);
   auto good = content_of(file);
   for (std::size_t i = 100; i < good.size(); i += 7) good[i] = static_cast<char>(0xA5);

@@ -44,7 +44,9 @@ class TrailReader : public TrailDirectory {
     return writer->directory();
   }
 
-  static void put(const std::string& path, const std::string& text) { std::ofstream{path, std::ios::binary | std::ios::trunc} << text; }
+  static void put(const std::string& path, const std::string& text) {
+    std::ofstream{path, std::ios::binary | std::ios::trunc} << text;
+  }
 
   std::vector<Finding> findings_;
 };
@@ -112,7 +114,8 @@ TEST_F(TrailReader, ToleratesATornTailAndTakesTheRecordOnceItIsWhole) {
 TEST_F(TrailReader, ToleratesASegmentThatIsBeingMade) {
   const auto directory = write(2);
   for (const std::size_t size : {0, 1, 100, 511}) {
-    put(directory + "/00000002.seg", encode_header({fs::path{directory}.filename(), 2, 3, moment(0)}).substr(0, size));
+    put(directory + "/00000002.seg",
+        encode_header({fs::path{directory}.filename(), 2, 3, moment(0)}).substr(0, size));
     EXPECT_EQ(read_all().size(), 2U);
     EXPECT_TRUE(findings_.empty()) << size;
   }
@@ -181,8 +184,7 @@ TEST_F(TrailReader, TellsThatWhatItHadReadIsGone) {
   const auto directory = write(3);
   std::vector<Finding> findings;
   WriterLog log{settings().directory, fs::path{directory}.filename()};
-  while (*log.next(findings)) {
-  }
+  while (*log.next(findings)) {}
   fs::resize_file(directory + "/00000001.seg", 600);
   EXPECT_FALSE(*log.next(findings));
   EXPECT_FALSE(*log.next(findings));

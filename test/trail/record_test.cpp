@@ -30,7 +30,7 @@ TEST(TrailRecord, IsCanonicalJsonWithKeysInByteOrder) {
   event.count = 1;
   event.reason = "r";
   const auto text = encoded(event);
-  EXPECT_EQ(nlohmann::json::parse(text).dump(), text);   // nlohmann sorts keys and writes no spaces
+  EXPECT_EQ(nlohmann::json::parse(text).dump(), text);  // nlohmann sorts keys and writes no spaces
 }
 
 TEST(TrailRecord, HasTheBytesThatTheDocumentShows) {
@@ -41,9 +41,10 @@ TEST(TrailRecord, HasTheBytesThatTheDocumentShows) {
   event.result = "denied";
   event.duration_s = 0.25;
   event.verified = {{"uid", "1001"}, {"gid", ""}};
-  EXPECT_EQ(encoded(event, 7),
-            R"({"at":"2025-11-25T10:09:23.123456Z","duration_s":0.25,"kind":"session_denied","result":"denied",)"
-            R"("route":"exec","seq":7,"verified":{"uid":"1001"}})");
+  EXPECT_EQ(
+      encoded(event, 7),
+      R"({"at":"2025-11-25T10:09:23.123456Z","duration_s":0.25,"kind":"session_denied","result":"denied",)"
+      R"("route":"exec","seq":7,"verified":{"uid":"1001"}})");
 }
 
 TEST(TrailRecord, IsReadBackWhole) {
@@ -99,10 +100,10 @@ TEST(TrailText, HostileStringsBecomePrintableAsciiOnOneLine) {
 
 TEST(TrailText, BytesThatAreNoUtf8BecomeTheReplacementCharacter) {
   EXPECT_EQ(json_string("caf\xe9"), R"("caf\ufffd")");
-  EXPECT_EQ(json_string("\xc0\xaf"), R"("\ufffd\ufffd")");             // overlong
-  EXPECT_EQ(json_string("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")");   // surrogate
+  EXPECT_EQ(json_string("\xc0\xaf"), R"("\ufffd\ufffd")");            // overlong
+  EXPECT_EQ(json_string("\xed\xa0\x80"), R"("\ufffd\ufffd\ufffd")");  // surrogate
   EXPECT_EQ(json_string("\xf4\x90\x80\x80"), R"("\ufffd\ufffd\ufffd\ufffd")");
-  EXPECT_EQ(json_string("\xe2\x82"), R"("\ufffd\ufffd")");             // cut in the middle
+  EXPECT_EQ(json_string("\xe2\x82"), R"("\ufffd\ufffd")");  // cut in the middle
 }
 
 TEST(TrailText, LongTextIsCutBetweenCharactersWithAMark) {
@@ -121,7 +122,8 @@ TEST(TrailText, LongTextIsCutBetweenCharactersWithAMark) {
 TEST(TrailText, OneMegabyteTakesNoMoreThanTheLimit) {
   auto event = session_start();
   event.reason = std::string(1 << 20, '\x01');
-  for (int i = 0; i < 1000; ++i) event.claimed[std::string(200, 'k') + std::to_string(i)] = std::string(5000, '\xff');
+  for (int i = 0; i < 1000; ++i)
+    event.claimed[std::string(200, 'k') + std::to_string(i)] = std::string(5000, '\xff');
   event.claimed["\xff"] = "one";
   event.claimed["\xfe"] = "two";
   const auto text = encoded(event);
@@ -145,12 +147,15 @@ TEST(TrailRecord, KeepsTheFirstMapEntriesAndSaysHowManyAreLeftOut) {
 TEST(TrailRecord, WorstCaseStaysBelowTheLimit) {
   const std::string worst(4096, '\x01');
   auto event = session_start();
-  for (auto* field : {&event.session, &event.route, &event.target, &event.role, &event.database, &event.upstream_user,
-                      &event.lease_accessor, &event.upstream_address, &event.local_address, &event.tls_protocol,
-                      &event.tls_cipher, &event.server_certificate_sha256, &event.result, &event.reason}) {
+  for (auto* field :
+       {&event.session, &event.route, &event.target, &event.role, &event.database, &event.upstream_user,
+        &event.lease_accessor, &event.upstream_address, &event.local_address, &event.tls_protocol,
+        &event.tls_cipher, &event.server_certificate_sha256, &event.result, &event.reason}) {
     *field = worst;
   }
-  for (int i = 0; i < 40; ++i) event.claimed[worst + std::to_string(i)] = event.verified[std::string(60, '\x02') + std::to_string(i)] = worst;
+  for (int i = 0; i < 40; ++i)
+    event.claimed[worst + std::to_string(i)] = event.verified[std::string(60, '\x02') + std::to_string(i)] =
+        worst;
   EXPECT_LT(encoded(event).size(), record_bytes_max);
   EXPECT_TRUE(decode_record(encoded(event)));
 }
@@ -168,7 +173,14 @@ TEST(TrailRecord, SkipsFieldsOfLaterVersions) {
 TEST(TrailRecord, RefusesWhatIsNoRecord) {
   const std::string deep(40, '[');
   const std::vector<std::string> wrong{
-      "", "null", "[]", "{}", "{", "7", "\"x\"", R"({"at":"2025-11-25T10:09:23.123456Z","kind":"security"})",
+      "",
+      "null",
+      "[]",
+      "{}",
+      "{",
+      "7",
+      "\"x\"",
+      R"({"at":"2025-11-25T10:09:23.123456Z","kind":"security"})",
       R"({"at":"2025-02-30T10:09:23.123456Z","kind":"security","seq":1})",
       R"({"at":"2025-11-25T10:09:23.123456Z","at":"2025-11-25T10:09:23.123456Z","kind":"security","seq":1})",
       R"({"at":"2025-11-25T10:09:23.123456Z","kind":"security","seq":"1"})",

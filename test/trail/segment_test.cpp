@@ -93,8 +93,8 @@ TEST(TrailSegment, NamesOfFilesAreReadBackAndOthersAreNot) {
   EXPECT_EQ(segment_file_name(1), "00000001.seg");
   EXPECT_EQ(segment_number("00000001.seg"), 1U);
   EXPECT_EQ(segment_number(segment_file_name(123'456'789'012)), 123'456'789'012U);
-  for (const auto* name : {"", "1.seg", "00000000.seg", "0000001.seg", "00000001.seg~", "0000000x.seg", "-0000001.seg",
-                           "000000001.seg", "99999999999999999999999.seg"}) {
+  for (const auto* name : {"", "1.seg", "00000000.seg", "0000001.seg", "00000001.seg~", "0000000x.seg",
+                           "-0000001.seg", "000000001.seg", "99999999999999999999999.seg"}) {
     EXPECT_EQ(segment_number(name), 0U) << name;
   }
 }

@@ -36,7 +36,11 @@ inline Event session_start(int number = 1) {
   event.tls_cipher = "TLS_AES_256_GCM_SHA384";
   event.server_certificate_sha256 = std::string(64, 'a');
   event.result = "ok";
-  event.verified = {{"uid", "1000"}, {"gid", "1000"}, {"pid", "4242"}, {"executable", "/usr/bin/psql"}, {"identity", "app"}};
+  event.verified = {{"uid", "1000"},
+                    {"gid", "1000"},
+                    {"pid", "4242"},
+                    {"executable", "/usr/bin/psql"},
+                    {"identity", "app"}};
   event.claimed = {{"user", "app"}, {"application_name", "psql"}, {"database", "production"}};
   return event;
 }

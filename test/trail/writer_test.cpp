@@ -252,7 +252,7 @@ TEST_F(TrailWriter, NoticesARewriteOfTheSameLengthWithoutStopping) {
   const auto writer = open_or_fail();
   writer->add(session_start(1));
   ASSERT_TRUE(writer->commit());
-  usleep(20'000);   // the kernel's file times move in steps of a few milliseconds
+  usleep(20'000);  // the kernel's file times move in steps of a few milliseconds
   {
     std::fstream file{writer->directory() + "/00000001.seg", std::ios::in | std::ios::out};
     file.seekp(700);
