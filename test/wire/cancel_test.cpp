@@ -13,14 +13,20 @@ using test::DriverOptions;
 
 CancelRequest request() { return {4'242, {1, 2, 3, 4, 5, 6, 7, 8}}; }
 
-struct Outcome { Result<void> end; std::string sent; std::string before_tls; };
+struct Outcome {
+  Result<void> end;
+  std::string sent;
+  std::string before_tls;
+};
 
 Outcome cancel(LoginTls tls, std::string ssl_answer, DriverOptions options) {
   CancelConversation conversation{request(), tls};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes) {
+  Driver driver{conversation,
+                [&](Bytes) {
                   return test::bytes_of(tls == LoginTls::require && ++step == 1 ? ssl_answer : std::string{});
-                }, std::move(options)};
+                },
+                std::move(options)};
   auto end = driver.run();
   return {end, driver.sent(), driver.sent_before_tls()};
 }

@@ -1,5 +1,5 @@
-#include "test/wire/fake_postgres.h"
 #include "wire/postgres/client_login.h"
+#include "test/wire/fake_postgres.h"
 
 #include <gtest/gtest.h>
 
@@ -76,7 +76,8 @@ TEST(ClientLogin, LogsInByScramAndReportsWhatTheServerSaid) {
   EXPECT_EQ(outcome.greeting.login_method, "scram-sha-256");
   EXPECT_EQ(outcome.greeting.pid, 4'242);
   EXPECT_EQ(as_text(outcome.greeting.cancel_key), "key!");
-  EXPECT_EQ(outcome.greeting.parameters, (Parameters{{"server_version", "15.4"}, {"client_encoding", "UTF8"}}));
+  EXPECT_EQ(outcome.greeting.parameters,
+            (Parameters{{"server_version", "15.4"}, {"client_encoding", "UTF8"}}));
   EXPECT_EQ(outcome.greeting.tls.protocol, "TLSv1.3");
   EXPECT_EQ(outcome.greeting.protocol, protocol_3_0);
   expect_canary_absent(outcome.sent);
@@ -97,7 +98,8 @@ TEST(ClientLogin, StartupCarriesTheCredentialsUserAndOurParameters) {
   FakePostgres server{asks(Ask::scram)};
   Driver driver{conversation, std::ref(server), verified()};
   ASSERT_TRUE(driver.run());
-  const Parameters expected{{"user", "app"}, {"database", "production"}, {"application_name", "test"}, {"role", "owner"}};
+  const Parameters expected{
+      {"user", "app"}, {"database", "production"}, {"application_name", "test"}, {"role", "owner"}};
   EXPECT_EQ(server.startup()->parameters, expected);
 }
 
@@ -116,13 +118,15 @@ TEST(ClientLoginHostile, TakingChannelBindingOutOfTheServersOfferIsNoticed) {
   ClientLogin conversation{request_of()};
   FakePostgres server{asks(Ask::scram_and_plus)};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes sent) {
+  Driver driver{conversation,
+                [&](Bytes sent) {
                   auto reply = server(sent);
                   if (++step != 2) return reply;
                   WipedBytes forged;
                   encode(forged, AuthenticationSasl{{"SCRAM-SHA-256"}});
                   return forged;
-                }, verified()};
+                },
+                verified()};
   // We say "y" (we could, they did not offer), and the server knows that it did.
   EXPECT_FALSE(driver.run());
   EXPECT_NE(driver.sent().find("y,,n=,r="), std::string::npos);
@@ -189,10 +193,12 @@ TEST(ClientLogin, WrongPasswordKeepsTheServersSqlstate) {
 
 TEST(ClientLogin, ServerErrorsSayWhatToDoNext) {
   const std::pair<const char*, ErrorCode> rows[] = {
-      {"28P01", ErrorCode::denied},     {"28000", ErrorCode::denied},         {"42501", ErrorCode::denied},
-      {"53300", ErrorCode::retry_later}, {"57P03", ErrorCode::retry_later},   {"57P01", ErrorCode::retry_later},
-      {"3D000", ErrorCode::not_found},  {"0A000", ErrorCode::peer_unsupported}, {"22023", ErrorCode::bad_config},
-      {"42704", ErrorCode::bad_config}, {"XX000", ErrorCode::retry_later}};
+      {"28P01", ErrorCode::denied},      {"28000", ErrorCode::denied},
+      {"42501", ErrorCode::denied},      {"53300", ErrorCode::retry_later},
+      {"57P03", ErrorCode::retry_later}, {"57P01", ErrorCode::retry_later},
+      {"3D000", ErrorCode::not_found},   {"0A000", ErrorCode::peer_unsupported},
+      {"22023", ErrorCode::bad_config},  {"42704", ErrorCode::bad_config},
+      {"XX000", ErrorCode::retry_later}};
   for (const auto& [sqlstate, code] : rows) {
     auto settings = asks(Ask::error);
     settings.error_sqlstate = sqlstate;
@@ -207,9 +213,14 @@ TEST(ClientLogin, ServerErrorsSayWhatToDoNext) {
 // ---- threats.md 2: a valid certificate does not make a server honest ------------------------------
 
 TEST(ClientLoginHostile, ReusablePasswordIsNotSentInAnyWeakerWay) {
-  struct Row { Ask ask; ErrorCode code; };
-  const Row rows[] = {{Ask::cleartext, ErrorCode::peer_unsupported}, {Ask::md5, ErrorCode::peer_unsupported},
-                      {Ask::nothing, ErrorCode::peer_misbehaved},    {Ask::gss, ErrorCode::peer_unsupported},
+  struct Row {
+    Ask ask;
+    ErrorCode code;
+  };
+  const Row rows[] = {{Ask::cleartext, ErrorCode::peer_unsupported},
+                      {Ask::md5, ErrorCode::peer_unsupported},
+                      {Ask::nothing, ErrorCode::peer_misbehaved},
+                      {Ask::gss, ErrorCode::peer_unsupported},
                       {Ask::other_sasl, ErrorCode::peer_unsupported}};
   for (const auto& row : rows) {
     const auto outcome = login(request_of(), asks(row.ask));
@@ -265,7 +276,8 @@ TEST(ClientLoginHostile, TooManyIterationsAreNotComputed) {
   ClientLogin conversation{request_of()};
   FakePostgres server{settings};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes sent) {
+  Driver driver{conversation,
+                [&](Bytes sent) {
                   auto reply = server(sent);
                   if (++step != 3) return reply;
                   auto text = std::string{as_text(Bytes{reply})}.substr(9);
@@ -273,7 +285,8 @@ TEST(ClientLoginHostile, TooManyIterationsAreNotComputed) {
                   WipedBytes out;
                   encode(out, AuthenticationSaslContinue{text});
                   return out;
-                }, verified()};
+                },
+                verified()};
   const auto end = driver.run();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, ErrorCode::limit_exceeded);
@@ -284,10 +297,12 @@ TEST(ClientLoginHostile, AServerThatRepeatsTheTokenDoesNotGetItIntoTheError) {
   ClientLogin conversation{request_of(CredentialKind::token)};
   FakePostgres server{asks(Ask::cleartext)};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes sent) {
+  Driver driver{conversation,
+                [&](Bytes sent) {
                   if (++step != 3) return server(sent);
                   return test::bytes_of(FakePostgres::error("28P01", "no: " + std::string{canary}));
-                }, verified()};
+                },
+                verified()};
   const auto end = driver.run();
   ASSERT_FALSE(end);
   expect_canary_absent(describe(end.error()));
@@ -388,10 +403,11 @@ TEST(ClientLoginHostile, AnyByteBehindTheSslAnswerFailsTheLogin) {
 }
 
 TEST(ClientLoginHostile, OtherSslAnswersAreRefusedWithoutRepeatingTheirText) {
-  const std::pair<std::string, ErrorCode> rows[] = {{"N", ErrorCode::peer_unsupported},
-                                                    {FakePostgres::error("XX000", "injected text"), ErrorCode::peer_unsupported},
-                                                    {"H", ErrorCode::invalid_message},
-                                                    {std::string(1, '\0'), ErrorCode::invalid_message}};
+  const std::pair<std::string, ErrorCode> rows[] = {
+      {"N", ErrorCode::peer_unsupported},
+      {FakePostgres::error("XX000", "injected text"), ErrorCode::peer_unsupported},
+      {"H", ErrorCode::invalid_message},
+      {std::string(1, '\0'), ErrorCode::invalid_message}};
   for (const auto& [answer, code] : rows) {
     auto settings = asks(Ask::scram);
     settings.ssl_answer = answer;
@@ -415,11 +431,13 @@ TEST(ClientLoginHostile, AServerThatDoesNotWaitForOurAnswerIsRefused) {
   ClientLogin conversation{request_of()};
   FakePostgres server{asks(Ask::scram)};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes sent) {
+  Driver driver{conversation,
+                [&](Bytes sent) {
                   auto reply = server(sent);
                   if (++step == 2) encode(reply, AuthenticationOk{});
                   return reply;
-                }, verified()};
+                },
+                verified()};
   const auto end = driver.run();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().code, ErrorCode::peer_misbehaved);
@@ -499,9 +517,11 @@ TEST(ClientLogin, TakesACancelKeyOf256Bytes) {
 TEST(ClientLogin, HostileTextInAServersErrorIsCleanedAndCut) {
   ClientLogin conversation{request_of()};
   const auto message = "bad\x1b[31m\nline \xff" + std::string(5'000, 'x');
-  Driver driver{conversation, [&, step = 0](Bytes) mutable {
+  Driver driver{conversation,
+                [&, step = 0](Bytes) mutable {
                   return test::bytes_of(++step == 1 ? "S" : FakePostgres::error("28000", message));
-                }, verified()};
+                },
+                verified()};
   const auto end = driver.run();
   ASSERT_FALSE(end);
   EXPECT_EQ(end.error().what.find('\x1b'), std::string::npos);

@@ -15,7 +15,7 @@ inline WipedBytes bytes_of(std::string_view text) { return {text.begin(), text.e
 
 struct DriverOptions {
   std::size_t chunk_bytes = std::numeric_limits<std::size_t>::max();  ///< of the peer's bytes, per Received
-  std::size_t first_chunk_bytes = 0;    ///< when not 0: one cut there in every reply, then the rest
+  std::size_t first_chunk_bytes = 0;  ///< when not 0: one cut there in every reply, then the rest
   std::size_t close_at_step = std::numeric_limits<std::size_t>::max();  ///< this resume gets PeerClosed
   std::size_t fail_at_step = std::numeric_limits<std::size_t>::max();   ///< this resume gets ActionFailed
   TlsFacts tls;
@@ -51,7 +51,8 @@ class Driver {
   Result<Action> resume(Event event) {
     const auto step = steps_++;
     if (step == options_.close_at_step) event = PeerClosed{};
-    if (step == options_.fail_at_step) event = ActionFailed{{ErrorCode::timed_out, Hop::tcp, "test", "planned", {}, {}}};
+    if (step == options_.fail_at_step)
+      event = ActionFailed{{ErrorCode::timed_out, Hop::tcp, "test", "planned", {}, {}}};
     return conversation_.resume(Input{Moment{}, std::move(event)});
   }
 
@@ -67,7 +68,8 @@ class Driver {
     if (std::holds_alternative<NeedMore>(action)) return deliver();
     if (std::holds_alternative<StartTls>(action)) {
       // What was not yet read goes to the TLS handshake, and is no TLS.
-      if (!pending_.empty()) return resume(ActionFailed{{ErrorCode::peer_misbehaved, Hop::tls, "handshake", "no TLS", {}, {}}});
+      if (!pending_.empty())
+        return resume(ActionFailed{{ErrorCode::peer_misbehaved, Hop::tls, "handshake", "no TLS", {}, {}}});
       tls_ = true;
       return resume(TlsEstablished{options_.tls});
     }

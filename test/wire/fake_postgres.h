@@ -1,9 +1,9 @@
 // A PostgreSQL server in memory, as honest or as hostile as a test wants it.
 #pragma once
 
+#include "conversation_driver.h"
 #include "crypto/hash.h"
 #include "crypto/scram_server.h"
-#include "conversation_driver.h"
 #include "wire/postgres/messages.h"
 
 #include <memory>
@@ -15,18 +15,18 @@ enum class Ask { scram, scram_and_plus, plus_only, cleartext, md5, nothing, gss,
 
 struct FakePostgresSettings {
   Ask ask = Ask::scram;
-  bool tls = true;                        ///< the first packet is an SSLRequest
+  bool tls = true;  ///< the first packet is an SSLRequest
   std::string ssl_answer = "S";
   std::string password = "canary-password";
   unsigned iterations = 2;
-  std::vector<std::uint8_t> end_point;    ///< of its certificate
-  std::string error_sqlstate;             ///< with Ask::error, or when the proof is wrong
-  std::string before_authentication;      ///< bytes before the first question
-  std::string after_ready;                ///< bytes behind ReadyForQuery
+  std::vector<std::uint8_t> end_point;  ///< of its certificate
+  std::string error_sqlstate;           ///< with Ask::error, or when the proof is wrong
+  std::string before_authentication;    ///< bytes before the first question
+  std::string after_ready;              ///< bytes behind ReadyForQuery
   bool break_server_signature = false;
   bool ok_instead_of_challenge = false;
   bool ok_instead_of_final = false;
-  std::string greeting_override;          ///< instead of ParameterStatus … ReadyForQuery
+  std::string greeting_override;  ///< instead of ParameterStatus … ReadyForQuery
 };
 
 class FakePostgres {
@@ -75,7 +75,8 @@ class FakePostgres {
     using namespace postgres;
     switch (settings_.ask) {
       case Ask::scram: return encode(out, AuthenticationSasl{{"SCRAM-SHA-256"}});
-      case Ask::scram_and_plus: return encode(out, AuthenticationSasl{{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}});
+      case Ask::scram_and_plus:
+        return encode(out, AuthenticationSasl{{"SCRAM-SHA-256-PLUS", "SCRAM-SHA-256"}});
       case Ask::plus_only: return encode(out, AuthenticationSasl{{"SCRAM-SHA-256-PLUS"}});
       case Ask::other_sasl: return encode(out, AuthenticationSasl{{"OAUTHBEARER"}});
       case Ask::cleartext: return encode(out, AuthenticationCleartext{});
@@ -98,7 +99,8 @@ class FakePostgres {
     if (settings_.ask == Ask::cleartext || settings_.ask == Ask::md5) {
       const auto given = decode_password_message(body)->password;
       const auto md5 = md5_answer(startup_->user(), settings_.password, {1, 2, 3, 4});
-      const auto wanted = settings_.ask == Ask::md5 ? as_text(Bytes{md5}) : std::string_view{settings_.password};
+      const auto wanted =
+          settings_.ask == Ask::md5 ? as_text(Bytes{md5}) : std::string_view{settings_.password};
       given == wanted ? let_in(out) : append(out, error("28P01", "password authentication failed"));
       return out;
     }
@@ -110,10 +112,11 @@ class FakePostgres {
     using namespace postgres;
     if (settings_.ok_instead_of_challenge) return let_in(out);
     const auto response = decode_sasl_initial_response(body);
-    const auto verifier = crypto::make_scram_verifier_from_password(Secret::copy_of(settings_.password),
-                                                                    as_bytes("0123456789abcdef"), settings_.iterations);
+    const auto verifier = crypto::make_scram_verifier_from_password(
+        Secret::copy_of(settings_.password), as_bytes("0123456789abcdef"), settings_.iterations);
     const bool offered = settings_.ask != Ask::scram;
-    scram_.emplace(crypto::ScramServerOptions{verifier, false, offered ? settings_.end_point : std::vector<std::uint8_t>{}},
+    scram_.emplace(crypto::ScramServerOptions{verifier, false,
+                                              offered ? settings_.end_point : std::vector<std::uint8_t>{}},
                    "servernonce");
     const auto first = scram_->on_client_first(*response->data, response->mechanism == "SCRAM-SHA-256-PLUS");
     if (!first) return append(out, error("08P01", first.error().what));
@@ -125,9 +128,11 @@ class FakePostgres {
     if (settings_.ok_instead_of_final) return let_in(out);
     auto final = scram_->on_client_final(data);
     if (!final) {
-      return append(out, error(settings_.error_sqlstate.empty() ? "28P01" : settings_.error_sqlstate, "password authentication failed"));
+      return append(out, error(settings_.error_sqlstate.empty() ? "28P01" : settings_.error_sqlstate,
+                               "password authentication failed"));
     }
-    if (settings_.break_server_signature) *final = "v=" + crypto::base64_encode(crypto::sha256(as_bytes("forged")));
+    if (settings_.break_server_signature)
+      *final = "v=" + crypto::base64_encode(crypto::sha256(as_bytes("forged")));
     encode(out, AuthenticationSaslFinal{*final});
     let_in(out);
   }
@@ -138,7 +143,9 @@ class FakePostgres {
     append(out, settings_.after_ready);
   }
 
-  static void append(WipedBytes& out, std::string_view text) { out.insert(out.end(), text.begin(), text.end()); }
+  static void append(WipedBytes& out, std::string_view text) {
+    out.insert(out.end(), text.begin(), text.end());
+  }
 
   FakePostgresSettings settings_;
   std::size_t step_ = 0;

@@ -106,7 +106,8 @@ TEST(FirstPacket, TwoPacketsInOneReadAreTakenOneByOne) {
 
 TEST(FirstPacket, RefusesOtherProtocolsAtTheEighthByte) {
   using namespace std::string_view_literals;
-  for (const auto text : {"GET / HTTP/1.1\r\n"sv, "SSH-2.0-OpenSSH"sv, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00"sv}) {
+  for (const auto text :
+       {"GET / HTTP/1.1\r\n"sv, "SSH-2.0-OpenSSH"sv, "\x03\x00\x00\x13\x0e\xe0\x00\x00\x00"sv}) {
     EXPECT_FALSE(decode_first_packet(as_bytes(text).first(8))) << text;
   }
   const auto old = decode_first_packet(packet_of(0x0002'0000, ""));
@@ -124,7 +125,8 @@ TEST(FirstPacket, RefusesLengthsOutOfRangeBeforeTheBodyArrives) {
 
 TEST(FirstPacket, RefusesParameterListsThatAreCutOrGoOn) {
   using namespace std::string_view_literals;
-  for (const auto body : {""sv, "user\0app\0"sv, "user\0app"sv, "user\0"sv, "user"sv, "\0x"sv, "user\0app\0\0\0"sv}) {
+  for (const auto body :
+       {""sv, "user\0app\0"sv, "user\0app"sv, "user\0"sv, "user"sv, "\0x"sv, "user\0app\0\0\0"sv}) {
     EXPECT_FALSE(decode_first_packet(packet_of(protocol_3_0, body)));
   }
   EXPECT_TRUE(decode_first_packet(packet_of(protocol_3_0, "\0"sv)));

@@ -84,7 +84,8 @@ TEST(FrameScanner, SeesTheSameFramesHoweverTheStreamIsCut) {
     ASSERT_TRUE(passed) << size;
     EXPECT_EQ(*passed, as_text(Bytes{bytes})) << size;
     EXPECT_EQ(recorder.seen, "CZSSQZ") << size;
-    EXPECT_EQ(recorder.bodies, (std::vector<std::string>{"I", "", std::string{"TimeZone\0UTC\0", 13}, "E"})) << size;
+    EXPECT_EQ(recorder.bodies, (std::vector<std::string>{"I", "", std::string{"TimeZone\0UTC\0", 13}, "E"}))
+        << size;
     EXPECT_TRUE(scanner.at_boundary());
   }
 }
@@ -168,7 +169,8 @@ TEST(FrameScanner, TerminateIsNeverPassedOnInPart) {
     for (std::size_t at = 0; at < bytes.size() && !stopped; at += size) {
       const auto kept = carry.restore(buffer);
       const auto count = std::min(size, bytes.size() - at);
-      std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count, buffer.begin() + static_cast<std::ptrdiff_t>(kept));
+      std::copy_n(bytes.begin() + static_cast<std::ptrdiff_t>(at), count,
+                  buffer.begin() + static_cast<std::ptrdiff_t>(kept));
       const auto chunk = Bytes{buffer}.first(kept + count);
       const auto scanned = scanner.scan(chunk, recorder);
       ASSERT_TRUE(scanned);

@@ -9,7 +9,9 @@ namespace {
 
 using namespace postgres;
 
-StartupMessage startup_of(std::uint32_t protocol, Parameters parameters = {}) { return {protocol, std::move(parameters)}; }
+StartupMessage startup_of(std::uint32_t protocol, Parameters parameters = {}) {
+  return {protocol, std::move(parameters)};
+}
 
 TEST(Negotiation, SupportedVersionsNeedNoWord) {
   for (const auto protocol : {protocol_3_0, protocol_3_2}) {
@@ -25,7 +27,8 @@ TEST(Negotiation, SupportedVersionsNeedNoWord) {
 TEST(Negotiation, OtherVersionsAndUnknownOptionsAreAnswered) {
   EXPECT_EQ(negotiate(startup_of(0x0003'0001)).protocol, protocol_3_0);
   EXPECT_TRUE(negotiate(startup_of(0x0003'0001)).must_tell);
-  const auto greased = negotiate(startup_of(protocol_grease, {{"_pq_.test_protocol_negotiation", ""}, {"user", "app"}}));
+  const auto greased =
+      negotiate(startup_of(protocol_grease, {{"_pq_.test_protocol_negotiation", ""}, {"user", "app"}}));
   EXPECT_EQ(greased.protocol, protocol_3_2);
   WipedBytes out;
   encode(out, greased);
@@ -55,7 +58,8 @@ TEST(Greeting, ComesInTheServersOrder) {
   EXPECT_EQ(types, "RSSKZ");
 }
 
-ErrorFields refused(const Error& error, RefusalTexts texts = RefusalTexts::full, std::string_view event = {}) {
+ErrorFields refused(const Error& error, RefusalTexts texts = RefusalTexts::full,
+                    std::string_view event = {}) {
   WipedBytes out;
   encode_refusal(out, error, texts, event);
   const auto message = *decode_message(out, 100'000);
@@ -65,8 +69,12 @@ ErrorFields refused(const Error& error, RefusalTexts texts = RefusalTexts::full,
 }
 
 TEST(Refusal, NamesHopAndFix) {
-  const auto fields = refused({ErrorCode::peer_misbehaved, Hop::tls, "db.example.com",
-                               "certificate is for a.example, not b.example", "Set tls.server_name", {}});
+  const auto fields = refused({ErrorCode::peer_misbehaved,
+                               Hop::tls,
+                               "db.example.com",
+                               "certificate is for a.example, not b.example",
+                               "Set tls.server_name",
+                               {}});
   EXPECT_EQ(fields.get('S'), "FATAL");
   EXPECT_EQ(fields.get('V'), "FATAL");
   EXPECT_EQ(fields.sqlstate(), "08001");
@@ -76,18 +84,23 @@ TEST(Refusal, NamesHopAndFix) {
 }
 
 TEST(Refusal, GeneralTextsNameNothing) {
-  const Error error{ErrorCode::denied, Hop::policy, "route unix:/run/x", "uid 1000 (alice) may not use production", "Add alice", {}};
+  const Error error{ErrorCode::denied,   Hop::policy,
+                    "route unix:/run/x", "uid 1000 (alice) may not use production",
+                    "Add alice",         {}};
   const auto fields = refused(error, RefusalTexts::general, "01HEVENT");
   std::string all;
   for (const auto& [letter, text] : fields.fields) all += text + "\n";
-  for (const auto* name : {"alice", "production", "1000", "/run", "route"}) EXPECT_EQ(all.find(name), std::string::npos) << name;
+  for (const auto* name : {"alice", "production", "1000", "/run", "route"})
+    EXPECT_EQ(all.find(name), std::string::npos) << name;
   EXPECT_EQ(fields.sqlstate(), "28000");
   EXPECT_NE(all.find("01HEVENT"), std::string::npos);
 }
 
 TEST(Refusal, GeneralTextsAreTheSameForUnknownAndForbidden) {
-  const auto unknown = refused({ErrorCode::denied, Hop::identity, "x", "unknown", "", {}}, RefusalTexts::general);
-  const auto forbidden = refused({ErrorCode::denied, Hop::policy, "y", "forbidden", "", {}}, RefusalTexts::general);
+  const auto unknown =
+      refused({ErrorCode::denied, Hop::identity, "x", "unknown", "", {}}, RefusalTexts::general);
+  const auto forbidden =
+      refused({ErrorCode::denied, Hop::policy, "y", "forbidden", "", {}}, RefusalTexts::general);
   EXPECT_EQ(unknown.fields, forbidden.fields);
 }
 
@@ -115,12 +128,14 @@ TEST(Refusal, KeepsTheServersSqlstateAndMapsTheRest) {
 TEST(Refusal, EveryCodeAndHopGivesAValidMessage) {
   for (int code = 0; code <= static_cast<int>(ErrorCode::internal); ++code) {
     for (int hop = 0; hop <= static_cast<int>(Hop::child); ++hop) {
-      const Error error{static_cast<ErrorCode>(code), static_cast<Hop>(hop), "where\x1b", "what\n", "hint\x07", {}};
+      const Error error{
+          static_cast<ErrorCode>(code), static_cast<Hop>(hop), "where\x1b", "what\n", "hint\x07", {}};
       for (const auto texts : {RefusalTexts::full, RefusalTexts::general}) {
         const auto fields = refused(error, texts, "event");
         EXPECT_EQ(fields.sqlstate().size(), 5U);
         EXPECT_EQ(fields.message().substr(0, 11), "sallyport: ");
-        for (const auto& [letter, text] : fields.fields) EXPECT_EQ(text.find_first_of("\x1b\x07\n"), std::string::npos);
+        for (const auto& [letter, text] : fields.fields)
+          EXPECT_EQ(text.find_first_of("\x1b\x07\n"), std::string::npos);
       }
     }
   }

@@ -53,7 +53,8 @@ TEST(PostgresWire, RejectsABodyAboveTheLimitAtItsHeader) {
 
 TEST(PostgresWire, EveryErrorFieldRoundTripsInOrder) {
   ErrorFields fields;
-  for (const char letter : std::string_view{"SVCMDHPpqWstcdnFLR"}) fields.add(letter, std::string{"text of "} + letter);
+  for (const char letter : std::string_view{"SVCMDHPpqWstcdnFLR"})
+    fields.add(letter, std::string{"text of "} + letter);
   WipedBytes error;
   encode_error_response(error, fields);
   const auto decoded = decode_error_fields(body_of(error, 'E'));
@@ -72,7 +73,8 @@ TEST(PostgresWire, RefusesErrorFieldsThatAreCutOrTooMany) {
   WipedBytes error;
   encode_error_response(error, fields);
   const auto body = body_of(error, 'E');
-  for (std::size_t size = 0; size < body.size(); ++size) EXPECT_FALSE(decode_error_fields(body.first(size))) << size;
+  for (std::size_t size = 0; size < body.size(); ++size)
+    EXPECT_FALSE(decode_error_fields(body.first(size))) << size;
   for (int i = 0; i < 64; ++i) fields.add('x', "");
   error.clear();
   encode_error_response(error, fields);
@@ -99,7 +101,8 @@ TEST(PostgresWire, ServerMessagesRoundTrip) {
     EXPECT_FALSE(decode_backend_key_data(body_of(data, 'K'))) << size;
   }
 
-  for (const auto state : {TransactionStatus::idle, TransactionStatus::in_transaction, TransactionStatus::failed}) {
+  for (const auto state :
+       {TransactionStatus::idle, TransactionStatus::in_transaction, TransactionStatus::failed}) {
     const auto ready = encoded(ReadyForQuery{state});
     EXPECT_EQ(decode_ready_for_query(body_of(ready, 'Z'))->status, state);
   }
@@ -178,7 +181,8 @@ TEST(PostgresWire, AuthenticationMessagesRoundTrip) {
   const auto md5 = encoded(AuthenticationMd5{{1, 2, 3, 4}});
   EXPECT_EQ(std::get<AuthenticationMd5>(*decode(md5)).salt[3], 4);
   const auto sasl = encoded(AuthenticationSasl{{"A", "B"}});
-  EXPECT_EQ(std::get<AuthenticationSasl>(*decode(sasl)).mechanisms, (std::vector<std::string_view>{"A", "B"}));
+  EXPECT_EQ(std::get<AuthenticationSasl>(*decode(sasl)).mechanisms,
+            (std::vector<std::string_view>{"A", "B"}));
   const auto next = encoded(AuthenticationSaslContinue{"r=x"});
   EXPECT_EQ(std::get<AuthenticationSaslContinue>(*decode(next)).data, "r=x");
   const auto final = encoded(AuthenticationSaslFinal{"v=x"});

@@ -20,7 +20,8 @@ class FakeClient {
  public:
   FakeClient(std::string password, bool plus, std::vector<std::uint8_t> end_point)
       : password_(std::move(password)),
-        scram_({plus ? crypto::ScramBinding::tls_server_end_point : crypto::ScramBinding::unsupported, std::move(end_point), ""},
+        scram_({plus ? crypto::ScramBinding::tls_server_end_point : crypto::ScramBinding::unsupported,
+                std::move(end_point), ""},
                "clientnonce") {}
 
   WipedBytes operator()(Bytes sent) {
@@ -41,8 +42,8 @@ class FakeClient {
         const auto challenge = scram_.on_server_first(next->data);
         EXPECT_TRUE(challenge);
         salt.assign(challenge->salt.begin(), challenge->salt.end());
-        const auto salted = crypto::pbkdf2_sha256(crypto::saslprep_or_raw(Secret::copy_of(password_)), challenge->salt,
-                                                  challenge->iterations);
+        const auto salted = crypto::pbkdf2_sha256(crypto::saslprep_or_raw(Secret::copy_of(password_)),
+                                                  challenge->salt, challenge->iterations);
         encode(out, SaslResponse{*scram_.final_message(salted)});
       }
     }
@@ -201,11 +202,13 @@ TEST(ServerLogin, LeavesBytesBehindTheProofForTheSession) {
   ServerLogin conversation{scram_request()};
   FakeClient client{"token", false, {}};
   std::size_t step = 0;
-  Driver driver{conversation, [&](Bytes sent) {
+  Driver driver{conversation,
+                [&](Bytes sent) {
                   auto reply = client(sent);
                   if (++step == 2) encode(reply, Query{"SELECT 1"});
                   return reply;
-                }, {}};
+                },
+                {}};
   ASSERT_TRUE(driver.run());
   const auto left = decode_message(driver.input().unread(), 1'000);
   ASSERT_TRUE(left && *left);

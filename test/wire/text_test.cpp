@@ -13,8 +13,8 @@ using namespace std::string_view_literals;
 
 TEST(StartupOptions, AllSpellingsOfASettingAreOne) {
   const Parameters expected{{"search_path", "app"}};
-  for (const auto* text : {"-c search_path=app", "-csearch_path=app", "--search_path=app", "--search-path=app",
-                           "  -c \t search-path=app\n"}) {
+  for (const auto* text : {"-c search_path=app", "-csearch_path=app", "--search_path=app",
+                           "--search-path=app", "  -c \t search-path=app\n"}) {
     const auto settings = parse_options(text);
     ASSERT_TRUE(settings) << text;
     EXPECT_EQ(*settings, expected) << text;
@@ -85,8 +85,12 @@ TEST(OutsideText, KeepsTextAndDropsWhatDrivesATerminal) {
   EXPECT_EQ(outside_text("a\x1b[31mb\x07\x7f"), "a?[31mb??");
   EXPECT_EQ(outside_text("a\nb\tc\r"), "a b c ");
   EXPECT_EQ(outside_text("\xff\xc0\x80\xed\xa0\x80\xf5"), "???????");
-  EXPECT_EQ(outside_text("\xc2\x9b" "31m"), "??31m");           // C1 control
-  EXPECT_EQ(outside_text("a\xe2\x80\xae" "b"), "a???b");          // right-to-left override
+  EXPECT_EQ(outside_text("\xc2\x9b"
+                         "31m"),
+            "??31m");  // C1 control
+  EXPECT_EQ(outside_text("a\xe2\x80\xae"
+                         "b"),
+            "a???b");  // right-to-left override
   EXPECT_EQ(outside_text("\0x"sv), "?x");
 }
 

@@ -16,9 +16,11 @@ Result<Authentication> decode_mechanisms(ByteReader& reader) {
   AuthenticationSasl message;
   while (true) {
     const auto name = reader.c_string();
-    if (!reader.ok()) return invalid("AuthenticationSASL", "the list of mechanisms does not end with a zero byte");
+    if (!reader.ok())
+      return invalid("AuthenticationSASL", "the list of mechanisms does not end with a zero byte");
     if (name.empty()) break;
-    if (message.mechanisms.size() == sasl_mechanisms_max) return over_limit("AuthenticationSASL", "more than 32 mechanisms");
+    if (message.mechanisms.size() == sasl_mechanisms_max)
+      return over_limit("AuthenticationSASL", "more than 32 mechanisms");
     message.mechanisms.push_back(name);
   }
   if (const auto end = reader.finish("AuthenticationSASL"); !end) return end.error();
@@ -77,9 +79,15 @@ std::string name_of_authentication(std::int32_t code) {
 
 void encode(WipedBytes& out, const AuthenticationOk& /*message*/) { encode_coded(out, ok); }
 void encode(WipedBytes& out, const AuthenticationCleartext& /*message*/) { encode_coded(out, cleartext); }
-void encode(WipedBytes& out, const AuthenticationMd5& message) { encode_coded(out, md5, as_text(message.salt)); }
-void encode(WipedBytes& out, const AuthenticationSaslContinue& message) { encode_coded(out, sasl_continue, message.data); }
-void encode(WipedBytes& out, const AuthenticationSaslFinal& message) { encode_coded(out, sasl_final, message.data); }
+void encode(WipedBytes& out, const AuthenticationMd5& message) {
+  encode_coded(out, md5, as_text(message.salt));
+}
+void encode(WipedBytes& out, const AuthenticationSaslContinue& message) {
+  encode_coded(out, sasl_continue, message.data);
+}
+void encode(WipedBytes& out, const AuthenticationSaslFinal& message) {
+  encode_coded(out, sasl_final, message.data);
+}
 
 void encode(WipedBytes& out, const AuthenticationSasl& message) {
   FrameWriter frame{out, 'R'};
@@ -128,7 +136,8 @@ void encode(WipedBytes& out, const SaslResponse& message) {
   frame.finish();
 }
 
-WipedBytes md5_answer(std::string_view user, std::string_view password, const std::array<std::uint8_t, 4>& salt) {
+WipedBytes md5_answer(std::string_view user, std::string_view password,
+                      const std::array<std::uint8_t, 4>& salt) {
   WipedBytes input{password.begin(), password.end()};
   input.insert(input.end(), user.begin(), user.end());
   auto inner = crypto::md5_hex(input);

@@ -20,15 +20,26 @@ inline constexpr std::size_t sasl_mechanisms_max = 32;
 
 struct AuthenticationOk {};
 struct AuthenticationCleartext {};
-struct AuthenticationMd5 { std::array<std::uint8_t, 4> salt; };
-struct AuthenticationSasl { std::vector<std::string_view> mechanisms; };
-struct AuthenticationSaslContinue { std::string_view data; };
-struct AuthenticationSaslFinal { std::string_view data; };
+struct AuthenticationMd5 {
+  std::array<std::uint8_t, 4> salt;
+};
+struct AuthenticationSasl {
+  std::vector<std::string_view> mechanisms;
+};
+struct AuthenticationSaslContinue {
+  std::string_view data;
+};
+struct AuthenticationSaslFinal {
+  std::string_view data;
+};
 /// Kerberos, SCM, GSS, SSPI, OAuth …: nothing that we speak.
-struct AuthenticationOther { std::int32_t code = 0; };
+struct AuthenticationOther {
+  std::int32_t code = 0;
+};
 
-using Authentication = std::variant<AuthenticationOk, AuthenticationCleartext, AuthenticationMd5, AuthenticationSasl,
-                                    AuthenticationSaslContinue, AuthenticationSaslFinal, AuthenticationOther>;
+using Authentication =
+    std::variant<AuthenticationOk, AuthenticationCleartext, AuthenticationMd5, AuthenticationSasl,
+                 AuthenticationSaslContinue, AuthenticationSaslFinal, AuthenticationOther>;
 
 /// The body of an 'R' message; views borrow it.
 /// Errors  invalid_message; limit_exceeded: more than sasl_mechanisms_max.
@@ -45,12 +56,16 @@ void encode(WipedBytes& out, const AuthenticationSaslContinue& message);
 void encode(WipedBytes& out, const AuthenticationSaslFinal& message);
 
 /// A password or an MD5 answer. `password` borrows; zero bytes inside it cannot be sent.
-struct PasswordMessage { std::string_view password; };
+struct PasswordMessage {
+  std::string_view password;
+};
 struct SaslInitialResponse {
   std::string_view mechanism;
   std::optional<std::string_view> data;  ///< none: length -1
 };
-struct SaslResponse { std::string_view data; };
+struct SaslResponse {
+  std::string_view data;
+};
 
 /// Bodies of 'p' messages; which one it is follows from what was asked.
 Result<PasswordMessage> decode_password_message(Bytes body);
@@ -62,6 +77,7 @@ void encode(WipedBytes& out, const SaslInitialResponse& message);
 void encode(WipedBytes& out, const SaslResponse& message);
 
 /// "md5" + md5(md5(password + user) + salt).
-WipedBytes md5_answer(std::string_view user, std::string_view password, const std::array<std::uint8_t, 4>& salt);
+WipedBytes md5_answer(std::string_view user, std::string_view password,
+                      const std::array<std::uint8_t, 4>& salt);
 
 }  // namespace sallyport::postgres

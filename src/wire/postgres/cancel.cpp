@@ -49,7 +49,8 @@ Result<Action> CancelConversation::resume(Input input) {
     case Step::finished: break;
   }
   if (std::holds_alternative<PeerClosed>(input.event)) {
-    return login_error(ErrorCode::retry_later, "CancelRequest", "the server closed the connection before it took the request");
+    return login_error(ErrorCode::retry_later, "CancelRequest",
+                       "the server closed the connection before it took the request");
   }
   return login_error(ErrorCode::internal, "CancelRequest", "an event that cannot happen now");
 }

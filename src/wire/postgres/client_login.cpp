@@ -30,13 +30,16 @@ const std::string& ClientLogin::user() const {
 Result<Action> ClientLogin::resume(Input input) {
   if (auto* failed = std::get_if<ActionFailed>(&input.event)) return std::move(failed->error);
   if (std::holds_alternative<PeerClosed>(input.event)) return closed_by_server();
-  if (const auto* started = std::get_if<Started>(&input.event); started && std::holds_alternative<Fresh>(state_)) {
+  if (const auto* started = std::get_if<Started>(&input.event);
+      started && std::holds_alternative<Fresh>(state_)) {
     return on_started(*started);
   }
   if (auto* received = std::get_if<Received>(&input.event)) {
-    return std::holds_alternative<ExpectSslAnswer>(state_) ? on_ssl_answer(received->input) : on_received(received->input);
+    return std::holds_alternative<ExpectSslAnswer>(state_) ? on_ssl_answer(received->input)
+                                                           : on_received(received->input);
   }
-  if (auto* tls = std::get_if<TlsEstablished>(&input.event); tls && std::holds_alternative<ExpectTls>(state_)) {
+  if (auto* tls = std::get_if<TlsEstablished>(&input.event);
+      tls && std::holds_alternative<ExpectTls>(state_)) {
     return on_tls(std::move(tls->facts));
   }
   if (auto* computed = std::get_if<Computed>(&input.event)) return on_computed(computed->value);
@@ -82,7 +85,8 @@ Result<Action> ClientLogin::send_startup() {
   Send send;
   encode(send.bytes, startup);
   if (send.bytes.size() > limits::startup_packet_bytes_max) {
-    return login_error(ErrorCode::limit_exceeded, "StartupMessage", "the start-up parameters take more than 10000 bytes",
+    return login_error(ErrorCode::limit_exceeded, "StartupMessage",
+                       "the start-up parameters take more than 10000 bytes",
                        "Set fewer or shorter parameters in the connection's options");
   }
   greeting_.protocol = request_.protocol;
@@ -92,8 +96,9 @@ Result<Action> ClientLogin::send_startup() {
 
 Error ClientLogin::closed_by_server() const {
   const auto* where = std::holds_alternative<ExpectSslAnswer>(state_) ? "SSLRequest" : "login";
-  return login_error(ErrorCode::retry_later, where, "the server closed the connection in the middle of the login",
-                     "Look into the server's log; a TLS server that wants another protocol version does this too");
+  return login_error(
+      ErrorCode::retry_later, where, "the server closed the connection in the middle of the login",
+      "Look into the server's log; a TLS server that wants another protocol version does this too");
 }
 
 Result<Action> ClientLogin::on_received(InputBuffer& input) {
@@ -104,7 +109,8 @@ Result<Action> ClientLogin::on_received(InputBuffer& input) {
     const auto frame_bytes = (*decoded)->frame_bytes();
     received_bytes_ += frame_bytes;
     if (received_bytes_ > login_total_bytes_max) {
-      return login_error(ErrorCode::limit_exceeded, "login", "the server sent more than 1 MiB before it was ready");
+      return login_error(ErrorCode::limit_exceeded, "login",
+                         "the server sent more than 1 MiB before it was ready");
     }
     auto step = on_message(**decoded);
     input.consume(frame_bytes);
@@ -152,13 +158,15 @@ Result<void> ClientLogin::on_parameter(Bytes body) {
   const auto status = decode_parameter_status(body);
   if (!status) return status.error();
   auto& known = greeting_.parameters;
-  const auto found = std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == status->name; });
+  const auto found =
+      std::find_if(known.begin(), known.end(), [&](const auto& one) { return one.first == status->name; });
   if (found != known.end()) {
     found->second = status->value;
     return {};
   }
   if (known.size() == login_parameters_max) {
-    return login_error(ErrorCode::limit_exceeded, "ParameterStatus", "the server reported more than 256 parameters");
+    return login_error(ErrorCode::limit_exceeded, "ParameterStatus",
+                       "the server reported more than 256 parameters");
   }
   known.emplace_back(status->name, status->value);
   return {};
@@ -178,7 +186,8 @@ Result<void> ClientLogin::on_negotiation(Bytes body) {
   if (!offer) return offer.error();
   if (negotiated_) return login_error(ErrorCode::peer_misbehaved, where, "sent twice");
   if ((offer->newest != protocol_3_0 && offer->newest != protocol_3_2) || offer->newest > request_.protocol) {
-    return login_error(ErrorCode::peer_misbehaved, where, "the server chose a protocol version that was not asked for");
+    return login_error(ErrorCode::peer_misbehaved, where,
+                       "the server chose a protocol version that was not asked for");
   }
   negotiated_ = true;
   greeting_.protocol = offer->newest;
@@ -189,7 +198,8 @@ ClientLogin::Step ClientLogin::on_ready(Bytes body) {
   const auto ready = decode_ready_for_query(body);
   if (!ready) return ready.error();
   if (ready->status != TransactionStatus::idle) {
-    return login_error(ErrorCode::peer_misbehaved, "ReadyForQuery", "a transaction is open right after the login");
+    return login_error(ErrorCode::peer_misbehaved, "ReadyForQuery",
+                       "a transaction is open right after the login");
   }
   state_ = Finished{};
   return std::optional<Action>{Done{}};

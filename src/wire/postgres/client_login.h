@@ -43,25 +43,25 @@ struct LoginMethods {
 };
 
 struct ClientLoginRequest {
-  std::string user;                              ///< empty: the credential's
+  std::string user;  ///< empty: the credential's
   std::string database;
-  Parameters parameters;                         ///< further start-up parameters, in order
+  Parameters parameters;  ///< further start-up parameters, in order
   std::shared_ptr<const Credential> credential;
   LoginTls tls = LoginTls::require;
   LoginMethods methods;
-  std::uint32_t protocol = protocol_3_0;         ///< or protocol_3_2
-  bool certificate_presented = false;            ///< the connection's TLS policy has a client certificate
-  bool unix_peer_checked = false;                ///< over a Unix socket whose server's uid was checked
+  std::uint32_t protocol = protocol_3_0;  ///< or protocol_3_2
+  bool certificate_presented = false;     ///< the connection's TLS policy has a client certificate
+  bool unix_peer_checked = false;         ///< over a Unix socket whose server's uid was checked
 };
 
 /// What a server says once we are in.
 struct UpstreamGreeting {
-  Parameters parameters;                         ///< ParameterStatus in the server's order and spelling, last wins
+  Parameters parameters;  ///< ParameterStatus in the server's order and spelling, last wins
   std::int32_t pid = 0;
-  std::vector<std::uint8_t> cancel_key;          ///< empty: it sent none (some poolers)
-  TlsFacts tls;                                  ///< all empty without TLS
-  std::string login_method;                      ///< "scram-sha-256", "scram-sha-256-plus", "cleartext", "md5", "certificate"
-  std::uint32_t protocol = protocol_3_0;         ///< what the server agreed to
+  std::vector<std::uint8_t> cancel_key;  ///< empty: it sent none (some poolers)
+  TlsFacts tls;                          ///< all empty without TLS
+  std::string login_method;  ///< "scram-sha-256", "scram-sha-256-plus", "cleartext", "md5", "certificate"
+  std::uint32_t protocol = protocol_3_0;  ///< what the server agreed to
 };
 
 /// Actions used: Send, NeedMore, StartTls, ComputePbkdf2, Done.
@@ -85,9 +85,15 @@ class ClientLogin final : public Conversation {
   struct ExpectSslAnswer {};
   struct ExpectTls {};
   struct ExpectAuthentication {};
-  struct ExpectChallenge { crypto::ScramClient scram; };
-  struct ExpectSaltedPassword { crypto::ScramClient scram; };
-  struct ExpectServerFinal { crypto::ScramClient scram; };
+  struct ExpectChallenge {
+    crypto::ScramClient scram;
+  };
+  struct ExpectSaltedPassword {
+    crypto::ScramClient scram;
+  };
+  struct ExpectServerFinal {
+    crypto::ScramClient scram;
+  };
   struct ExpectOk {};
   struct ExpectReady {};
   struct Finished {};

@@ -15,7 +15,8 @@ namespace {
 constexpr std::string_view where = "authentication";
 
 constexpr std::string_view scram_hint =
-    "Set password_encryption to scram-sha-256 on the server, set the password again, and let pg_hba.conf say scram-sha-256";
+    "Set password_encryption to scram-sha-256 on the server, set the password again, and let pg_hba.conf say "
+    "scram-sha-256";
 
 Error not_allowed(std::string_view what, std::string_view hint) {
   return login_error(ErrorCode::peer_unsupported, where, what, hint);
@@ -24,8 +25,9 @@ Error not_allowed(std::string_view what, std::string_view hint) {
 /// A credential that has nothing to answer a question for a password with.
 Result<void> check_has_password(const Credential& credential, std::string_view method) {
   if (credential.kind == CredentialKind::client_certificate) {
-    return not_allowed("the server asks for " + std::string{method} + ", but the credential is a client certificate",
-                       "Let pg_hba.conf say cert for this user, or give the role a credential with a password");
+    return not_allowed(
+        "the server asks for " + std::string{method} + ", but the credential is a client certificate",
+        "Let pg_hba.conf say cert for this user, or give the role a credential with a password");
   }
   const auto secret = credential.secret.reveal();
   if (secret.empty() || secret.find('\0') != std::string_view::npos) {
@@ -53,7 +55,8 @@ ClientLogin::Step ClientLogin::on_authentication(Bytes body) {
   if (!decoded) return decoded.error();
   if (std::holds_alternative<AuthenticationOk>(*decoded)) return on_ok();
   if (const auto* next = std::get_if<AuthenticationSaslContinue>(&*decoded)) return on_challenge(next->data);
-  if (const auto* final = std::get_if<AuthenticationSaslFinal>(&*decoded)) return on_server_final(final->data);
+  if (const auto* final = std::get_if<AuthenticationSaslFinal>(&*decoded))
+    return on_server_final(final->data);
   // The rest ask a first question: one is all that a login has.
   if (!std::holds_alternative<ExpectAuthentication>(state_)) {
     return login_error(ErrorCode::peer_misbehaved, where, "the server asks for a second proof in one login");
@@ -77,12 +80,14 @@ ClientLogin::Step ClientLogin::on_ok() {
   }
   // With a certificate of ours, cert in pg_hba.conf says Ok without asking more; the password stays here.
   if (request_.credential->kind != CredentialKind::client_certificate && !request_.certificate_presented) {
-    return login_error(ErrorCode::peer_misbehaved, where, "the server lets this user in without asking for the credential",
-                       "Replace trust (or another method without proof) in pg_hba.conf by scram-sha-256; if that is not "
-                       "what it says, whoever answered is not the database");
+    return login_error(
+        ErrorCode::peer_misbehaved, where, "the server lets this user in without asking for the credential",
+        "Replace trust (or another method without proof) in pg_hba.conf by scram-sha-256; if that is not "
+        "what it says, whoever answered is not the database");
   }
   if (!tls_established_) {
-    return login_error(ErrorCode::peer_misbehaved, where, "the server says Ok without TLS, so it cannot have seen the certificate",
+    return login_error(ErrorCode::peer_misbehaved, where,
+                       "the server says Ok without TLS, so it cannot have seen the certificate",
                        "A client certificate needs TLS: do not set tls.mode to disable");
   }
   greeting_.login_method = "certificate";
@@ -92,7 +97,8 @@ ClientLogin::Step ClientLogin::on_ok() {
 
 ClientLogin::Step ClientLogin::on_cleartext_asked() {
   const auto& credential = *request_.credential;
-  if (const auto usable = check_has_password(credential, "a cleartext password"); !usable) return usable.error();
+  if (const auto usable = check_has_password(credential, "a cleartext password"); !usable)
+    return usable.error();
   if (credential.kind == CredentialKind::password && !request_.methods.cleartext_password) {
     return not_allowed("the server asks for the password in clear, which a reusable password is not sent as",
                        std::string{scram_hint} + "; or allow it with login_methods: [password] and a reason");
@@ -138,7 +144,8 @@ ClientLogin::Step ClientLogin::on_sasl_asked(const std::vector<std::string_view>
     options.binding = crypto::ScramBinding::not_offered;
   }
   crypto::ScramClient scram{std::move(options), crypto::base64_encode(random_)};
-  greeting_.login_method = scram.mechanism() == crypto::scram_sha_256_plus ? "scram-sha-256-plus" : "scram-sha-256";
+  greeting_.login_method =
+      scram.mechanism() == crypto::scram_sha_256_plus ? "scram-sha-256-plus" : "scram-sha-256";
   const auto first = scram.first_message();
   Send send;
   encode(send.bytes, SaslInitialResponse{scram.mechanism(), first});
@@ -148,7 +155,8 @@ ClientLogin::Step ClientLogin::on_sasl_asked(const std::vector<std::string_view>
 
 ClientLogin::Step ClientLogin::on_challenge(std::string_view data) {
   auto* state = std::get_if<ExpectChallenge>(&state_);
-  if (state == nullptr) return login_error(ErrorCode::peer_misbehaved, where, "a SCRAM challenge out of turn");
+  if (state == nullptr)
+    return login_error(ErrorCode::peer_misbehaved, where, "a SCRAM challenge out of turn");
   auto challenge = state->scram.on_server_first(data);
   if (!challenge) return challenge.error();
   auto scram = std::move(state->scram);

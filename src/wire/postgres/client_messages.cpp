@@ -19,7 +19,8 @@ Result<Parse> decode_parse(Bytes body) {
   message.sql = reader.c_string();
   const auto count = reader.u16();
   // Checked before anything is allocated: the count is the peer's word, the bytes are there or not.
-  if (reader.left() != std::size_t{count} * 4) return invalid("Parse", "the parameter types do not fill its end");
+  if (reader.left() != std::size_t{count} * 4)
+    return invalid("Parse", "the parameter types do not fill its end");
   message.parameter_types.reserve(count);
   for (unsigned i = 0; i < count; ++i) message.parameter_types.push_back(reader.u32());
   if (const auto end = reader.finish("Parse"); !end) return end.error();

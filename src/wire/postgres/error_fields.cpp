@@ -8,7 +8,8 @@
 namespace sallyport::postgres {
 
 std::string_view ErrorFields::get(char letter) const {
-  const auto found = std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field.first == letter; });
+  const auto found =
+      std::find_if(fields.begin(), fields.end(), [&](const auto& field) { return field.first == letter; });
   return found == fields.end() ? std::string_view{} : std::string_view{found->second};
 }
 

@@ -16,8 +16,8 @@ namespace sallyport::postgres {
 inline constexpr std::size_t error_fields_max = 64;
 
 namespace error_field {
-inline constexpr char severity = 'S';            ///< may be translated
-inline constexpr char severity_fixed = 'V';      ///< never translated (9.6 and later)
+inline constexpr char severity = 'S';        ///< may be translated
+inline constexpr char severity_fixed = 'V';  ///< never translated (9.6 and later)
 inline constexpr char sqlstate = 'C';
 inline constexpr char message = 'M';
 inline constexpr char detail = 'D';

@@ -11,7 +11,7 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::uint8_t tls_handshake_record = 0x16;
-constexpr std::size_t packet_header_bytes = 8;   // length and code
+constexpr std::size_t packet_header_bytes = 8;  // length and code
 
 template <class T>
 std::optional<FirstPacket> packet(T message, std::size_t bytes) {
@@ -24,7 +24,8 @@ Result<std::optional<FirstPacket>> decode_cancel(Bytes body, std::size_t bytes) 
   request.pid = reader.i32();
   const auto key = reader.take_rest();
   if (!reader.ok() || key.size() < 4) return invalid("CancelRequest", "the key has fewer than 4 bytes");
-  if (key.size() > limits::cancel_key_bytes_max) return over_limit("CancelRequest", "the key has more than 256 bytes");
+  if (key.size() > limits::cancel_key_bytes_max)
+    return over_limit("CancelRequest", "the key has more than 256 bytes");
   request.key.assign(key.begin(), key.end());
   return packet(std::move(request), bytes);
 }
@@ -35,7 +36,8 @@ Result<std::optional<FirstPacket>> decode_startup(std::uint32_t protocol, Bytes 
   ByteReader reader{body};
   while (true) {
     const auto name = reader.c_string();
-    if (!reader.ok()) return invalid("StartupMessage", "the list of parameters does not end with a zero byte");
+    if (!reader.ok())
+      return invalid("StartupMessage", "the list of parameters does not end with a zero byte");
     if (name.empty()) break;
     const auto value = reader.c_string();
     if (startup.parameters.size() == startup_parameters_max) {
@@ -49,15 +51,20 @@ Result<std::optional<FirstPacket>> decode_startup(std::uint32_t protocol, Bytes 
 
 /// What the first 8 bytes alone can be wrong about.
 Result<void> check_header(std::uint32_t length, std::uint32_t code) {
-  const bool known_code = code == ssl_request_code || code == gssenc_request_code || code == cancel_request_code;
+  const bool known_code =
+      code == ssl_request_code || code == gssenc_request_code || code == cancel_request_code;
   if (length < packet_header_bytes) return invalid("first packet", "its length is below 8");
   if (!known_code && code >> 16 != 3) {
     if (code >> 16 == 2 || code >> 16 == 1) {
-      return Error{ErrorCode::peer_unsupported, Hop::none, "StartupMessage",
+      return Error{ErrorCode::peer_unsupported,
+                   Hop::none,
+                   "StartupMessage",
                    "the client speaks protocol " + std::to_string(code >> 16) + ", only 3 is supported",
-                   "Use a client library of PostgreSQL 7.4 or later", {}};
+                   "Use a client library of PostgreSQL 7.4 or later",
+                   {}};
     }
-    return invalid("first packet", "not a PostgreSQL client's: neither a start-up, SSL, GSS nor cancel request");
+    return invalid("first packet",
+                   "not a PostgreSQL client's: neither a start-up, SSL, GSS nor cancel request");
   }
   if ((code == ssl_request_code || code == gssenc_request_code) && length != packet_header_bytes) {
     return invalid("first packet", "an SSL or GSS request has 8 bytes");

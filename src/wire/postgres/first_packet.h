@@ -31,7 +31,7 @@ inline constexpr std::size_t startup_parameters_max = 512;
 
 using Parameters = std::vector<std::pair<std::string, std::string>>;
 
-struct DirectTls {};      ///< the first byte is a TLS handshake record's; nothing is consumed
+struct DirectTls {};  ///< the first byte is a TLS handshake record's; nothing is consumed
 struct SslRequest {};
 struct GssencRequest {};
 

@@ -23,8 +23,9 @@ Result<std::optional<Message>> decode_message(Bytes input, std::size_t body_byte
   const auto length = reader.u32();
   if (length < 4) return invalid(type_for_people(type), "its length is below 4");
   if (length - 4 > body_bytes_max) {
-    return over_limit(type_for_people(type), "its body has " + std::to_string(length - 4) + " bytes, at most " +
-                                                 std::to_string(body_bytes_max) + " are allowed here");
+    return over_limit(type_for_people(type), "its body has " + std::to_string(length - 4) +
+                                                 " bytes, at most " + std::to_string(body_bytes_max) +
+                                                 " are allowed here");
   }
   if (reader.left() < length - 4) return std::optional<Message>{};
   return std::optional<Message>{Message{type, reader.take(length - 4)}};
@@ -52,7 +53,8 @@ void FrameWriter::c_string(std::string_view value) {
 
 void FrameWriter::finish() {
   const auto length = static_cast<std::uint32_t>(out_.size() - length_at_);
-  for (std::size_t i = 0; i < 4; ++i) out_[length_at_ + i] = static_cast<std::uint8_t>(length >> (24 - 8 * i));
+  for (std::size_t i = 0; i < 4; ++i)
+    out_[length_at_ + i] = static_cast<std::uint8_t>(length >> (24 - 8 * i));
 }
 
 Error FrameScanner::bad_length(char type, std::uint32_t length) const {

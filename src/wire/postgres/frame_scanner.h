@@ -54,7 +54,8 @@ struct Scanned {
 class FrameScanner {
  public:
   /// `body_bytes_max`: longer frames are errors. `collect_bytes_max`: the longest body kept whole.
-  explicit FrameScanner(std::size_t collect_bytes_max = 16'384, std::uint32_t body_bytes_max = frame_body_bytes_max)
+  explicit FrameScanner(std::size_t collect_bytes_max = 16'384,
+                        std::uint32_t body_bytes_max = frame_body_bytes_max)
       : collect_bytes_max_(collect_bytes_max), body_bytes_max_(body_bytes_max) {}
 
   /// True between frames: nothing of a frame has been consumed that is not over, and no piece of a

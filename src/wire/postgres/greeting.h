@@ -15,9 +15,9 @@ namespace sallyport::postgres {
 
 /// The version both sides speak, and what the client must be told about it.
 struct Negotiation {
-  std::uint32_t protocol = protocol_3_0;     ///< protocol_3_0 or protocol_3_2
-  std::vector<std::string> unsupported;      ///< _pq_.* options that we do not know
-  bool must_tell = false;                    ///< NegotiateProtocolVersion has to be sent
+  std::uint32_t protocol = protocol_3_0;  ///< protocol_3_0 or protocol_3_2
+  std::vector<std::string> unsupported;   ///< _pq_.* options that we do not know
+  bool must_tell = false;                 ///< NegotiateProtocolVersion has to be sent
 };
 
 /// 3.0 and 3.2 are supported; another minor version gets the newest of these below it, and is told.
@@ -29,8 +29,8 @@ void encode(WipedBytes& out, const Negotiation& negotiation);
 /// After the client proved itself: AuthenticationOk, ParameterStatus…, BackendKeyData, ReadyForQuery.
 struct Greeting {
   const Parameters& parameters;
-  std::int32_t pid = 0;                      ///< the server's own
-  Bytes cancel_key;                          ///< ours; 4 bytes for protocol 3.0
+  std::int32_t pid = 0;  ///< the server's own
+  Bytes cancel_key;      ///< ours; 4 bytes for protocol 3.0
   TransactionStatus status = TransactionStatus::idle;
 };
 void encode(WipedBytes& out, const Greeting& greeting);

@@ -32,8 +32,12 @@ std::vector<std::string> split(std::string_view text) {
 Result<void> add_setting(Parameters& settings, std::string_view word) {
   const auto equals = word.find('=');
   if (equals == std::string_view::npos || equals == 0) {
-    return Error{ErrorCode::invalid_message, Hop::none, "options",
-                 "\"" + outside_text(word, 100) + "\" is not of the form name=value", "Write -c name=value", {}};
+    return Error{ErrorCode::invalid_message,
+                 Hop::none,
+                 "options",
+                 "\"" + outside_text(word, 100) + "\" is not of the form name=value",
+                 "Write -c name=value",
+                 {}};
   }
   if (settings.size() == options_settings_max) return over_limit("options", "more than 512 settings");
   std::string name{word.substr(0, equals)};
@@ -58,8 +62,12 @@ Result<Parameters> parse_options(std::string_view options) {
     } else if (word.starts_with("-c")) {
       setting = word.substr(2);
     } else {
-      return Error{ErrorCode::peer_unsupported, Hop::none, "options",
-                   "\"" + outside_text(word, 100) + "\" is no setting", "Write settings as -c name=value", {}};
+      return Error{ErrorCode::peer_unsupported,
+                   Hop::none,
+                   "options",
+                   "\"" + outside_text(word, 100) + "\" is no setting",
+                   "Write settings as -c name=value",
+                   {}};
     }
     if (const auto added = add_setting(settings, setting); !added) return added.error();
   }

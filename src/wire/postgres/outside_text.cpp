@@ -9,7 +9,9 @@ namespace {
 /// Bytes of the UTF-8 character at the front of `text`; 0 when there is none. C1 controls and the
 /// direction marks that can turn a terminal's line around count as none.
 std::size_t character_bytes(std::string_view text) {
-  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0}; };
+  const auto at = [&](std::size_t i) {
+    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
+  };
   const auto continues = [&](std::size_t i) { return (at(i) & 0xc0) == 0x80; };
   const auto first = at(0);
   if (first < 0x80) return first >= 0x20 && first != 0x7f ? 1 : 0;

@@ -41,7 +41,8 @@ std::string escape_literal(std::string_view text) {
 
 std::string quote_literal(std::string_view text) {
   text = up_to_zero(text);
-  const bool plain = std::all_of(text.begin(), text.end(), [](char c) { return c != '\\' && static_cast<std::uint8_t>(c) < 0x80; });
+  const bool plain = std::all_of(text.begin(), text.end(),
+                                 [](char c) { return c != '\\' && static_cast<std::uint8_t>(c) < 0x80; });
   return plain ? double_quotes(text, '\'') : escape_literal(text);
 }
 

@@ -17,7 +17,8 @@ bool is_sqlstate(std::string_view text) {
 
 /// Hops between us and the database, or the credential for it.
 bool is_upstream(Hop hop) {
-  return hop == Hop::dns || hop == Hop::tcp || hop == Hop::tls || hop == Hop::login || hop == Hop::secret_source;
+  return hop == Hop::dns || hop == Hop::tcp || hop == Hop::tls || hop == Hop::login ||
+         hop == Hop::secret_source;
 }
 
 /// The hop as the end of "It failed …".

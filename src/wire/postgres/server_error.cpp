@@ -11,8 +11,11 @@ namespace sallyport::postgres {
 namespace {
 
 std::string_view default_hint(std::string_view sqlstate) {
-  if (sqlstate == "28P01") return "The credential may have been rotated or the user dropped: fetch it again, and check the user on the server";
-  if (sqlstate == "28000") return "Look for this user, database and address in pg_hba.conf, and whether the role may log in";
+  if (sqlstate == "28P01")
+    return "The credential may have been rotated or the user dropped: fetch it again, and check the user on "
+           "the server";
+  if (sqlstate == "28000")
+    return "Look for this user, database and address in pg_hba.conf, and whether the role may log in";
   if (sqlstate == "3D000") return "Check the target's database name";
   if (sqlstate == "53300") return "Lower the pool's max, or raise max_connections on the server";
   if (sqlstate == "57P03") return "The server is starting up or shutting down: it is tried again";
@@ -49,8 +52,9 @@ Error error_of_server(Bytes body, const Secret& secret) {
     }
     return outside_text(text);
   };
-  auto error = login_error(valid ? login_code_of(sqlstate) : ErrorCode::denied, "server",
-                           decoded->message().empty() ? "the server refused without a message" : safe(decoded->message()));
+  auto error = login_error(
+      valid ? login_code_of(sqlstate) : ErrorCode::denied, "server",
+      decoded->message().empty() ? "the server refused without a message" : safe(decoded->message()));
   if (valid) error.sqlstate = sqlstate;
   const auto hint = decoded->get(error_field::hint);
   error.hint = hint.empty() ? std::string{default_hint(sqlstate)} : safe(hint);

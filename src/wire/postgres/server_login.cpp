@@ -47,8 +47,9 @@ Result<Action> ServerLogin::on_started(const Started& event) {
     return Action{Done{}};
   }
   const bool plus = !scram->end_point.empty();
-  scram_.emplace(crypto::ScramServerOptions{std::move(scram->verifier), scram->mock, std::move(scram->end_point)},
-                 crypto::base64_encode(Bytes{event.random}.first(crypto::scram_nonce_bytes)));
+  scram_.emplace(
+      crypto::ScramServerOptions{std::move(scram->verifier), scram->mock, std::move(scram->end_point)},
+      crypto::base64_encode(Bytes{event.random}.first(crypto::scram_nonce_bytes)));
   Send send;
   encode(send.bytes, request_.negotiation);
   AuthenticationSasl offer;
@@ -75,7 +76,8 @@ Result<Action> ServerLogin::on_received(InputBuffer& input) {
   const bool initial = step_ == Step::expect_initial;
   // The first answer depends on our nonce; whoever sends on does not wait for it and is no SCRAM client.
   if (initial && input.size() > frame.frame_bytes()) {
-    return refuse(ErrorCode::peer_misbehaved, "SASLInitialResponse", "bytes behind it, although it is our turn");
+    return refuse(ErrorCode::peer_misbehaved, "SASLInitialResponse",
+                  "bytes behind it, although it is our turn");
   }
   auto action = initial ? on_initial(frame.body) : on_final(frame.body);
   input.consume(frame.frame_bytes());
@@ -87,9 +89,11 @@ Result<Action> ServerLogin::on_initial(Bytes body) {
   if (!response) return refuse(response.error());
   const bool plus = response->mechanism == crypto::scram_sha_256_plus;
   if (!plus && response->mechanism != crypto::scram_sha_256) {
-    return refuse(ErrorCode::peer_unsupported, "SASLInitialResponse", "the client chose a mechanism that was not offered");
+    return refuse(ErrorCode::peer_unsupported, "SASLInitialResponse",
+                  "the client chose a mechanism that was not offered");
   }
-  if (!response->data) return refuse(ErrorCode::peer_unsupported, "SASLInitialResponse", "without client-first-message");
+  if (!response->data)
+    return refuse(ErrorCode::peer_unsupported, "SASLInitialResponse", "without client-first-message");
   const auto first = scram_->on_client_first(*response->data, plus);
   if (!first) return refuse(first.error());
   Send send;

@@ -26,7 +26,7 @@ struct ServerScram {
 
 struct ServerLoginRequest {
   std::variant<ServerTrust, ServerScram> method;
-  Negotiation negotiation;              ///< sent before anything else when it must be
+  Negotiation negotiation;  ///< sent before anything else when it must be
 };
 
 /// Actions used: Send, NeedMore, Done.

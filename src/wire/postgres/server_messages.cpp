@@ -20,8 +20,10 @@ Result<BackendKeyData> decode_backend_key_data(Bytes body) {
   BackendKeyData message;
   message.pid = reader.i32();
   message.key = reader.take_rest();
-  if (!reader.ok() || message.key.size() < 4) return invalid("BackendKeyData", "the key has fewer than 4 bytes");
-  if (message.key.size() > limits::cancel_key_bytes_max) return over_limit("BackendKeyData", "the key has more than 256 bytes");
+  if (!reader.ok() || message.key.size() < 4)
+    return invalid("BackendKeyData", "the key has fewer than 4 bytes");
+  if (message.key.size() > limits::cancel_key_bytes_max)
+    return over_limit("BackendKeyData", "the key has more than 256 bytes");
   return message;
 }
 

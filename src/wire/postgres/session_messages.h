@@ -19,16 +19,30 @@ inline constexpr std::size_t negotiate_options_max = 512;
 
 // ---- From the server --------------------------------------------------------------------------
 
-struct ParameterStatus { std::string_view name; std::string_view value; };          // 'S'
-struct BackendKeyData { std::int32_t pid = 0; Bytes key; };                          // 'K'
+struct ParameterStatus {
+  std::string_view name;
+  std::string_view value;
+};  // 'S'
+struct BackendKeyData {
+  std::int32_t pid = 0;
+  Bytes key;
+};  // 'K'
 enum class TransactionStatus : char { idle = 'I', in_transaction = 'T', failed = 'E' };
-struct ReadyForQuery { TransactionStatus status = TransactionStatus::idle; };        // 'Z'
-struct NegotiateProtocolVersion {                                                    // 'v'
-  std::uint32_t newest = 0;                        ///< the whole version, 0x0003'0002
-  std::vector<std::string_view> unsupported;       ///< _pq_ options that the server does not know
+struct ReadyForQuery {
+  TransactionStatus status = TransactionStatus::idle;
+};                                            // 'Z'
+struct NegotiateProtocolVersion {             // 'v'
+  std::uint32_t newest = 0;                   ///< the whole version, 0x0003'0002
+  std::vector<std::string_view> unsupported;  ///< _pq_ options that the server does not know
 };
-struct CommandComplete { std::string_view tag; };                                    // 'C'
-struct NotificationResponse { std::int32_t pid = 0; std::string_view channel; std::string_view payload; };  // 'A'
+struct CommandComplete {
+  std::string_view tag;
+};  // 'C'
+struct NotificationResponse {
+  std::int32_t pid = 0;
+  std::string_view channel;
+  std::string_view payload;
+};  // 'A'
 
 Result<ParameterStatus> decode_parameter_status(Bytes body);
 /// Limit  the key has 4 … limits::cancel_key_bytes_max bytes.
@@ -47,21 +61,35 @@ void encode(WipedBytes& out, const NotificationResponse& message);
 
 // ---- From the client --------------------------------------------------------------------------
 
-struct Query { std::string_view sql; };                                              // 'Q'
-struct Parse {                                                                       // 'P'
-  std::string_view statement;                      ///< empty: the unnamed one
+struct Query {
+  std::string_view sql;
+};                             // 'Q'
+struct Parse {                 // 'P'
+  std::string_view statement;  ///< empty: the unnamed one
   std::string_view sql;
   std::vector<std::uint32_t> parameter_types;
 };
 /// 'B', its names only: parameters and formats are passed on unread.
-struct BindNames { std::string_view portal; std::string_view statement; };
+struct BindNames {
+  std::string_view portal;
+  std::string_view statement;
+};
 enum class Named : char { statement = 'S', portal = 'P' };
-struct Describe { Named what = Named::statement; std::string_view name; };           // 'D'
-struct Close { Named what = Named::statement; std::string_view name; };              // 'C'
-struct Execute { std::string_view portal; std::int32_t rows_max = 0; };              // 'E'
-struct Sync {};                                                                      // 'S'
-struct Flush {};                                                                     // 'H'
-struct Terminate {};                                                                 // 'X'
+struct Describe {
+  Named what = Named::statement;
+  std::string_view name;
+};  // 'D'
+struct Close {
+  Named what = Named::statement;
+  std::string_view name;
+};  // 'C'
+struct Execute {
+  std::string_view portal;
+  std::int32_t rows_max = 0;
+};                    // 'E'
+struct Sync {};       // 'S'
+struct Flush {};      // 'H'
+struct Terminate {};  // 'X'
 
 Result<Query> decode_query(Bytes body);
 Result<Parse> decode_parse(Bytes body);

@@ -19,7 +19,8 @@ inline Error over_limit(std::string_view where, std::string_view what) {
 }
 
 /// An error of a login to a server, with its hint.
-inline Error login_error(ErrorCode code, std::string_view where, std::string_view what, std::string_view hint = {}) {
+inline Error login_error(ErrorCode code, std::string_view where, std::string_view what,
+                         std::string_view hint = {}) {
   return {code, Hop::login, std::string{where}, std::string{what}, std::string{hint}, {}};
 }
 
