@@ -33,7 +33,11 @@ trail::Event typical() {
   event.tls_cipher = "TLS_AES_256_GCM_SHA384";
   event.server_certificate_sha256 = std::string(64, 'c');
   event.result = "ok";
-  event.verified = {{"uid", "1000"}, {"gid", "1000"}, {"pid", "424242"}, {"executable", "/usr/bin/python3.11"}, {"identity", "app"}};
+  event.verified = {{"uid", "1000"},
+                    {"gid", "1000"},
+                    {"pid", "424242"},
+                    {"executable", "/usr/bin/python3.11"},
+                    {"identity", "app"}};
   event.claimed = {{"user", "app"}, {"application_name", "gunicorn: worker"}, {"database", "production"}};
   return event;
 }
@@ -51,7 +55,8 @@ double micros_each(int count, const auto& work) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::string pattern = (argc > 1 ? std::string{argv[1]} : std::filesystem::temp_directory_path().string()) + "/trail-bench-XXXXXX";
+  std::string pattern = (argc > 1 ? std::string{argv[1]} : std::filesystem::temp_directory_path().string()) +
+                        "/trail-bench-XXXXXX";
   if (mkdtemp(pattern.data()) == nullptr) {
     std::perror(pattern.c_str());
     return 2;
@@ -84,7 +89,8 @@ int main(int argc, char** argv) {
                 commit();
               }));
   std::printf("add + commit, sixteen a commit: %6.2f us a record\n", micros_each(1'000, [&] {
-                                                                       for (int i = 0; i < 16; ++i) sink.add(event);
+                                                                       for (int i = 0; i < 16; ++i)
+                                                                         sink.add(event);
                                                                        commit();
                                                                      }) / 16);
   writer = Error{};

@@ -25,13 +25,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const JournalLease& entry : contents.leases) {
     require(ids.insert(entry.lease.id).second);
     require(entry.lease.id.starts_with(entry.lease.mount_and_role + "/"));
-    require(entry.lease.id.find("..") == std::string::npos || entry.lease.id.find("/../") == std::string::npos);
+    require(entry.lease.id.find("..") == std::string::npos ||
+            entry.lease.id.find("/../") == std::string::npos);
     require(entry.run_id == contents.leases.front().run_id);
     const std::string line = encode_lease_line(entry);
     require(!line.empty());
     const JournalContents again = decode_journal(as_bytes(line));
     require(again.complaints.empty() && again.leases.size() == 1);
-    require(again.leases[0].lease.id == entry.lease.id && again.leases[0].lease.address == entry.lease.address);
+    require(again.leases[0].lease.id == entry.lease.id &&
+            again.leases[0].lease.address == entry.lease.address);
     require(again.leases[0].granted_until == entry.granted_until);
     require(decode_journal(as_bytes(line + encode_forgotten_line(entry.lease.id))).leases.empty());
   }

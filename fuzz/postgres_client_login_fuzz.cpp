@@ -42,7 +42,8 @@ WipedBytes reply(FuzzedDataProvider& input, test::FakePostgres& honest, Bytes se
 test::DriverOptions driver_options(FuzzedDataProvider& input) {
   test::DriverOptions options;
   options.chunk_bytes = input.ConsumeIntegralInRange<std::size_t>(1, 200);
-  options.close_at_step = input.ConsumeBool() ? input.ConsumeIntegralInRange<std::size_t>(0, 20) : options.close_at_step;
+  options.close_at_step =
+      input.ConsumeBool() ? input.ConsumeIntegralInRange<std::size_t>(0, 20) : options.close_at_step;
   options.close_after_last_reply = input.ConsumeBool();
   options.tls.peer_verified = input.ConsumeBool();
   if (input.ConsumeBool()) options.tls.server_end_point.assign(32, 0xee);
@@ -53,7 +54,8 @@ void fuzz_cancel(FuzzedDataProvider& input) {
   const auto tls = input.ConsumeBool() ? LoginTls::require : LoginTls::disable;
   CancelConversation conversation{{1, {1, 2, 3, 4}}, tls};
   auto options = driver_options(input);
-  test::Driver driver{conversation, [&](Bytes) { return test::bytes_of(input.ConsumeRandomLengthString(20)); }, options};
+  test::Driver driver{conversation,
+                      [&](Bytes) { return test::bytes_of(input.ConsumeRandomLengthString(20)); }, options};
   (void)driver.run();
   // Before TLS there is nothing but the SSLRequest.
   if (tls == LoginTls::require && driver.sent_before_tls().size() > 8) std::abort();
@@ -94,7 +96,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto end = driver.run();
 
   const bool sent_clear = driver.sent().find(canary) != std::string::npos;
-  if (sent_clear && !(credential->kind == CredentialKind::token && tls && options.tls.peer_verified)) std::abort();
+  if (sent_clear && !(credential->kind == CredentialKind::token && tls && options.tls.peer_verified))
+    std::abort();
   if (driver.sent_before_tls().size() > 8 && tls) std::abort();
   if (!end && describe(end.error()).find(canary) != std::string::npos) std::abort();
   if (end) {

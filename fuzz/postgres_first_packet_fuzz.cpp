@@ -18,9 +18,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (!earlier || *earlier) std::abort();
   }
   WipedBytes again;
-  std::visit([&](const auto& message) {
-    if constexpr (!std::is_same_v<std::decay_t<decltype(message)>, DirectTls>) encode(again, message);
-  }, (*packet)->message);
+  std::visit(
+      [&](const auto& message) {
+        if constexpr (!std::is_same_v<std::decay_t<decltype(message)>, DirectTls>) encode(again, message);
+      },
+      (*packet)->message);
   if (!std::equal(again.begin(), again.end(), data, data + bytes)) std::abort();
   return 0;
 }

@@ -16,7 +16,7 @@ constexpr std::uint32_t body_max = 100'000;
 constexpr std::size_t collect_max = 64;
 
 struct Seen {
-  std::string frames;   ///< type and length of each frame, then its body where it was collected
+  std::string frames;  ///< type and length of each frame, then its body where it was collected
   void frame(char type, std::uint32_t bytes) { frames += type + std::to_string(bytes) + ";"; }
   void body(Bytes bytes) { frames += std::string{as_text(bytes)} + "|"; }
 };

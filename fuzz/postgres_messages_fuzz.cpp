@@ -23,11 +23,15 @@ void check(const Result<T>& decoded, Bytes body) {
 void check_authentication(Bytes body) {
   const auto decoded = decode_authentication(body);
   if (!decoded) return;
-  std::visit([&](const auto& message) {
-    using T = std::decay_t<decltype(message)>;
-    if constexpr (std::is_same_v<T, AuthenticationOther>) (void)name_of_authentication(message.code);
-    else check(Result<T>{message}, body);
-  }, *decoded);
+  std::visit(
+      [&](const auto& message) {
+        using T = std::decay_t<decltype(message)>;
+        if constexpr (std::is_same_v<T, AuthenticationOther>)
+          (void)name_of_authentication(message.code);
+        else
+          check(Result<T>{message}, body);
+      },
+      *decoded);
 }
 
 void check_error(Bytes body) {
@@ -38,7 +42,8 @@ void check_error(Bytes body) {
     if (!std::equal(body.begin(), body.end(), again.begin() + frame_header_bytes, again.end())) std::abort();
   }
   const auto error = error_of_server(body, Secret::copy_of("canary"));
-  if (error.what.find("canary") != std::string::npos || error.hint.find("canary") != std::string::npos) std::abort();
+  if (error.what.find("canary") != std::string::npos || error.hint.find("canary") != std::string::npos)
+    std::abort();
   if (error.what.empty()) std::abort();
 }
 

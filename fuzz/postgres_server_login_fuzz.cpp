@@ -22,16 +22,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   test::DriverOptions options;
   options.chunk_bytes = input.ConsumeIntegralInRange<std::size_t>(1, 100);
   std::size_t step = 0;
-  test::Driver driver{conversation, [&](Bytes) {
-    const auto text = input.ConsumeRandomLengthString(6'000);
-    WipedBytes out;
-    switch (input.ConsumeIntegralInRange<int>(0, 2)) {
-      case 0: out = test::bytes_of(text); break;
-      case 1: encode(out, SaslInitialResponse{input.ConsumeBool() ? "SCRAM-SHA-256" : "SCRAM-SHA-256-PLUS", text}); break;
-      default: encode(out, SaslResponse{text}); break;
-    }
-    return ++step > 4 ? WipedBytes{} : out;
-  }, options};
+  test::Driver driver{
+      conversation,
+      [&](Bytes) {
+        const auto text = input.ConsumeRandomLengthString(6'000);
+        WipedBytes out;
+        switch (input.ConsumeIntegralInRange<int>(0, 2)) {
+          case 0: out = test::bytes_of(text); break;
+          case 1:
+            encode(out,
+                   SaslInitialResponse{input.ConsumeBool() ? "SCRAM-SHA-256" : "SCRAM-SHA-256-PLUS", text});
+            break;
+          default: encode(out, SaslResponse{text}); break;
+        }
+        return ++step > 4 ? WipedBytes{} : out;
+      },
+      options};
   if (driver.run()) std::abort();
   return 0;
 }

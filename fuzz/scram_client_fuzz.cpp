@@ -18,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)client.first_message();
   const auto challenge = client.on_server_first(input.ConsumeRandomLengthString(5'000));
   if (!challenge) return 0;
-  if (challenge->iterations == 0 || challenge->iterations > limits::scram_iterations_max || challenge->salt.empty()) std::abort();
+  if (challenge->iterations == 0 || challenge->iterations > limits::scram_iterations_max ||
+      challenge->salt.empty())
+    std::abort();
   const auto final = client.final_message(Secret::copy_of("0123456789abcdef0123456789abcdef"));
   if (!final) std::abort();
   // The signature depends on a key that the input cannot know.

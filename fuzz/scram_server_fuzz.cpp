@@ -13,7 +13,8 @@ using namespace sallyport::crypto;
 namespace {
 
 void fuzz_exchange(FuzzedDataProvider& input) {
-  static const auto verifier = make_scram_verifier_from_password(Secret::copy_of("token"), as_bytes("salt"), 1);
+  static const auto verifier =
+      make_scram_verifier_from_password(Secret::copy_of("token"), as_bytes("salt"), 1);
   ScramServerOptions options{verifier, input.ConsumeBool(), {}};
   if (input.ConsumeBool()) options.end_point.assign(32, 1);
   ScramServer server{options, "nonce"};
@@ -34,7 +35,7 @@ void fuzz_verifier(std::string_view text) {
 
 void fuzz_base64(std::string_view text) {
   const auto decoded = base64_decode(text);
-  if (decoded && base64_encode(*decoded) != text) std::abort();   // one spelling for each value
+  if (decoded && base64_encode(*decoded) != text) std::abort();  // one spelling for each value
 }
 
 void fuzz_saslprep(std::string_view text) {

@@ -49,7 +49,7 @@ struct Options {
   trail::Query query;
   std::size_t tail_count = 20;
   bool follow = false;
-  bool stored = true;              ///< false for `tail -n 0`: only what comes
+  bool stored = true;  ///< false for `tail -n 0`: only what comes
 };
 
 /// Standard output or -o FILE; remembers that it could not be written.
@@ -61,7 +61,8 @@ class Output {
     const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     file_ = fd < 0 ? nullptr : fdopen(fd, "w");
     if (file_ != nullptr) return {};
-    return Error{ErrorCode::bad_config, Hop::none, path, "cannot be written: " + trail::errno_text(errno), "Give -o another file.", ""};
+    return Error{ErrorCode::bad_config,   Hop::none, path, "cannot be written: " + trail::errno_text(errno),
+                 "Give -o another file.", ""};
   }
   ~Output() {
     if (file_ != nullptr && file_ != stdout) std::fclose(file_);
@@ -87,8 +88,11 @@ class Output {
 class Audit {
  public:
   Audit(Context& context, Options options)
-      : context_(context), options_(std::move(options)), json_(context.format == "json"),
-        table_(context.color && context.output_file.empty(), !context.quiet, [this](std::string_view line) { output_.write(line); }) {}
+      : context_(context),
+        options_(std::move(options)),
+        json_(context.format == "json"),
+        table_(context.color && context.output_file.empty(), !context.quiet,
+               [this](std::string_view line) { output_.write(line); }) {}
 
   int run();
 
@@ -96,7 +100,8 @@ class Audit {
   Result<void> find_directory();
   Result<void> print_stored(trail::Index& index);
   int follow(const std::vector<std::pair<std::string, trail::Position>>& from);
-  Result<std::vector<trail::LogRecord>> take_new(std::vector<trail::WriterLog>& logs, std::vector<trail::Finding>& findings);
+  Result<std::vector<trail::LogRecord>> take_new(std::vector<trail::WriterLog>& logs,
+                                                 std::vector<trail::Finding>& findings);
   void print(const trail::LogRecord& record);
   void tell(const std::vector<trail::Finding>& findings);
   int fail(const Error& error) {
@@ -109,7 +114,7 @@ class Audit {
   bool json_;
   Output output_;
   AuditTable table_;
-  std::map<std::string, std::uint64_t> printed_;   // the highest sequence number printed, by writer
+  std::map<std::string, std::uint64_t> printed_;  // the highest sequence number printed, by writer
   std::set<std::string> told_;
   std::size_t count_ = 0;
 };
@@ -136,7 +141,8 @@ void Audit::print(const trail::LogRecord& record) {
 void Audit::tell(const std::vector<trail::Finding>& findings) {
   for (const auto& finding : findings) {
     const auto line = trail::printable(trail::describe(finding));
-    if (told_.insert(line).second) std::fprintf(stderr, "sallyport: the audit trail is damaged: %s\n", line.c_str());
+    if (told_.insert(line).second)
+      std::fprintf(stderr, "sallyport: the audit trail is damaged: %s\n", line.c_str());
   }
 }
 
@@ -153,11 +159,13 @@ Result<void> Audit::print_stored(trail::Index& index) {
 }
 
 /// What all writers have written since, by time.
-Result<std::vector<trail::LogRecord>> Audit::take_new(std::vector<trail::WriterLog>& logs, std::vector<trail::Finding>& findings) {
+Result<std::vector<trail::LogRecord>> Audit::take_new(std::vector<trail::WriterLog>& logs,
+                                                      std::vector<trail::Finding>& findings) {
   const auto writers = trail::writers_in(options_.directory);
   if (!writers) return writers.error();
   for (const auto& writer : *writers) {
-    const bool known = std::any_of(logs.begin(), logs.end(), [&](const trail::WriterLog& log) { return log.writer() == writer; });
+    const bool known = std::any_of(logs.begin(), logs.end(),
+                                   [&](const trail::WriterLog& log) { return log.writer() == writer; });
     if (!known) logs.emplace_back(options_.directory, writer);
   }
   std::vector<trail::LogRecord> found;
@@ -193,7 +201,8 @@ int Audit::follow(const std::vector<std::pair<std::string, trail::Position>>& fr
 
 int Audit::run() {
   const auto now = context_.clock.now().wall;
-  for (const auto& [text, into] : {std::pair{&options_.since, &options_.query.since}, {&options_.until, &options_.query.until}}) {
+  for (const auto& [text, into] :
+       {std::pair{&options_.since, &options_.query.since}, {&options_.until, &options_.query.until}}) {
     if (text->empty()) continue;
     const auto time = parse_time(*text, now);
     if (!time) return fail(time.error());
@@ -204,16 +213,19 @@ int Audit::run() {
   if (!index) {
     if (index.error().code != ErrorCode::not_found) return fail(index.error());
     return fail({ErrorCode::not_found, Hop::trail, options_.directory, "there is no audit trail here yet",
-                 "It is made by the first `exec`, `connect` or `serve`; --dir or -c names another place.", ""});
+                 "It is made by the first `exec`, `connect` or `serve`; --dir or -c names another place.",
+                 ""});
   }
   if (auto opened = output_.open(context_.output_file); !opened) return fail(opened.error());
   // Before the query: what comes in between is printed once, by the query (see take_new).
   const auto positions = index->positions();
   if (!positions) return fail(positions.error());
   if (auto printed = print_stored(*index); !printed) return fail(printed.error());
-  if (!output_.flush()) return fail({ErrorCode::retry_later, Hop::none, "output", "cannot be written", "", ""});
+  if (!output_.flush())
+    return fail({ErrorCode::retry_later, Hop::none, "output", "cannot be written", "", ""});
   if (options_.follow) return follow(*positions);
-  if (count_ == 0 && options_.stored && !context_.quiet) std::fprintf(stderr, "sallyport: no record in %s matches\n", options_.directory.c_str());
+  if (count_ == 0 && options_.stored && !context_.quiet)
+    std::fprintf(stderr, "sallyport: no record in %s matches\n", options_.directory.c_str());
   return told_.empty() ? exit_ok : exit_findings;
 }
 
@@ -228,8 +240,11 @@ void add_filters(CLI::App& app, Options& options) {
   app.add_option("--target", options.query.target, "Of this target");
   app.add_option("--role", options.query.role, "Of this role");
   app.add_option("--identity", options.query.identity, "Of this identity, or \"uid 1000\"");
-  app.add_option("--kind", options.query.kind, "session_start, session_denied, session_end, credential, security, …")
-      ->check([](const std::string& kind) { return trail::kind_named(kind) ? std::string{} : "no such kind: " + trail::printable(kind); });
+  app.add_option("--kind", options.query.kind,
+                 "session_start, session_denied, session_end, credential, security, …")
+      ->check([](const std::string& kind) {
+        return trail::kind_named(kind) ? std::string{} : "no such kind: " + trail::printable(kind);
+      });
   app.add_option("--result", options.query.result, "ok, denied or failed");
   app.add_option("--session", options.query.session, "Of the session with this id");
 }
@@ -237,10 +252,12 @@ void add_filters(CLI::App& app, Options& options) {
 void declare(CLI::App& app, Options& options) {
   app.require_subcommand(1);
   app.fallthrough();
-  app.add_option("--dir", options.directory, "The trail's directory (default: audit.dir of the configuration, else "
-                                             "$XDG_STATE_HOME/sallyport/audit)");
+  app.add_option("--dir", options.directory,
+                 "The trail's directory (default: audit.dir of the configuration, else "
+                 "$XDG_STATE_HOME/sallyport/audit)");
   auto* tail = app.add_subcommand("tail", "The newest records");
-  tail->add_option("-n,--lines", options.tail_count, "How many (default 20)")->check(CLI::Range(0, 100'000'000));
+  tail->add_option("-n,--lines", options.tail_count, "How many (default 20)")
+      ->check(CLI::Range(0, 100'000'000));
   tail->add_flag("-f,--follow", options.follow, "Go on with what comes");
   add_filters(*tail, options);
   tail->footer(tail_examples);
@@ -248,15 +265,20 @@ void declare(CLI::App& app, Options& options) {
   add_filters(*query, options);
   query->add_option("--limit", options.query.newest, "Only the newest N of them");
   query->footer(query_examples);
-  app.footer("\nsallyport audit tail --help and sallyport audit query --help have examples. docs/audit.md lists the fields.");
+  app.footer(
+      "\nsallyport audit tail --help and sallyport audit query --help have examples. docs/audit.md lists the "
+      "fields.");
 }
 
 /// Commands that a later version has; says so.
 bool names_later_command(const std::vector<std::string>& arguments) {
   for (const auto* later : {"report", "verify", "ingest", "export"}) {
     if (!arguments.empty() && arguments.front() == later) {
-      std::fprintf(stderr, "sallyport: audit %s is not in this version\n  fix: audit tail and audit query are; docs/audit.md has the "
-                           "format for other tools\n", later);
+      std::fprintf(stderr,
+                   "sallyport: audit %s is not in this version\n  fix: audit tail and audit query are; "
+                   "docs/audit.md has the "
+                   "format for other tools\n",
+                   later);
       return true;
     }
   }

@@ -8,8 +8,9 @@
 namespace sallyport::cli {
 namespace {
 
-constexpr std::array<std::string_view, 10> titles{"TIME",   "KIND",     "WHO",       "TARGET/ROLE", "UPSTREAM USER",
-                                                  "RESULT", "DURATION", "TO SERVER", "TO CLIENT",   "REASON"};
+constexpr std::array<std::string_view, 10> titles{"TIME",          "KIND",   "WHO",      "TARGET/ROLE",
+                                                  "UPSTREAM USER", "RESULT", "DURATION", "TO SERVER",
+                                                  "TO CLIENT",     "REASON"};
 constexpr std::size_t result_column = 5;
 /// Numbers stand at the right of their columns.
 constexpr bool is_number(std::size_t column) { return column >= 6 && column <= 8; }
@@ -47,7 +48,8 @@ std::string reason_text(const trail::Event& event) {
 
 std::string who_text(const trail::Event& event) {
   auto text = or_dash(trail::identity_of(event));
-  if (const auto pid = event.verified.find("pid"); pid != event.verified.end()) text += ", pid " + trail::printable(pid->second);
+  if (const auto pid = event.verified.find("pid"); pid != event.verified.end())
+    text += ", pid " + trail::printable(pid->second);
   return text;
 }
 
@@ -66,7 +68,7 @@ std::string_view color_of(std::string_view result) {
 
 std::string audit_json(const trail::LogRecord& record) {
   auto json = nlohmann::json::parse(record.text, nullptr, false);
-  if (!json.is_object()) return "{}";   // cannot be: decode_record read it
+  if (!json.is_object()) return "{}";  // cannot be: decode_record read it
   json["writer"] = record.writer;
   return json.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace);
 }
@@ -74,7 +76,7 @@ std::string audit_json(const trail::LogRecord& record) {
 AuditTable::Row AuditTable::row_of(const trail::LogRecord& record) {
   const auto& event = record.record.event;
   auto time = format_utc(event.at);
-  time.replace(time.size() - 4, 3, "");   // milliseconds are enough for a person
+  time.replace(time.size() - 4, 3, "");  // milliseconds are enough for a person
   return {time,
           trail::printable(record.record.kind),
           who_text(event),
@@ -94,7 +96,10 @@ std::string AuditTable::line_of(const Row& row, bool is_header) const {
     const std::string padding(widths_[i] > width ? widths_[i] - width : 0, ' ');
     if (i != 0) line += "  ";
     if (is_number(i)) line += padding;
-    const auto color = !color_ ? std::string_view{} : is_header ? "\x1b[1m" : i == result_column ? color_of(row[i]) : "";
+    const auto color = !color_              ? std::string_view{}
+                       : is_header          ? "\x1b[1m"
+                       : i == result_column ? color_of(row[i])
+                                            : "";
     line += color;
     line += row[i];
     if (!color.empty()) line += "\x1b[0m";
@@ -117,7 +122,8 @@ void AuditTable::flush() {
     widths_ = {24, 14, 20, 20, 28, 6, 8, 9, 9, 6};
   }
   for (const auto& row : waiting_) {
-    for (std::size_t i = 0; i + 1 < columns; ++i) widths_[i] = std::max(widths_[i], std::min(trail::columns_of(row[i]), width_max));
+    for (std::size_t i = 0; i + 1 < columns; ++i)
+      widths_[i] = std::max(widths_[i], std::min(trail::columns_of(row[i]), width_max));
   }
   if (!started_ && header_) {
     Row names;

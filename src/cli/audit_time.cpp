@@ -7,12 +7,14 @@ namespace {
 
 using namespace std::chrono;
 
-constexpr std::int64_t ago_max = 1'000'000'000;   // of any unit: far before the first trail, and no overflow in days
+constexpr std::int64_t ago_max =
+    1'000'000'000;  // of any unit: far before the first trail, and no overflow in days
 
 std::optional<WallTime> parse_ago(std::string_view text, WallTime now) {
   std::int64_t count = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
-  if (error != std::errc{} || count < 0 || count > ago_max || end + 1 != text.data() + text.size()) return std::nullopt;
+  if (error != std::errc{} || count < 0 || count > ago_max || end + 1 != text.data() + text.size())
+    return std::nullopt;
   std::chrono::seconds unit{0};
   switch (*end) {
     case 's': unit = std::chrono::seconds{1}; break;
@@ -74,7 +76,8 @@ microseconds scan_fraction(Scanner& scanner) {
   std::int64_t micros = 0;
   std::int64_t unit = 100'000;
   if (scanner.front() < '0' || scanner.front() > '9') scanner.fail();
-  for (; scanner.front() >= '0' && scanner.front() <= '9'; unit /= 10) micros += unit * scanner.digits(1, 0, 9);
+  for (; scanner.front() >= '0' && scanner.front() <= '9'; unit /= 10)
+    micros += unit * scanner.digits(1, 0, 9);
   return microseconds{micros};
 }
 
@@ -109,8 +112,12 @@ std::optional<WallTime> parse_iso(std::string_view text) {
 Result<WallTime> parse_time(std::string_view text, WallTime now) {
   if (const auto ago = parse_ago(text, now)) return *ago;
   if (const auto time = parse_iso(text)) return *time;
-  return Error{ErrorCode::bad_config, Hop::none, "time", "\"" + std::string{text.substr(0, 64)} + "\" is no time",
-               "Write how long ago (90s, 15m, 1h, 2d, 1w) or a time (2026-11-25, 2026-11-25T10:09:23Z).", ""};
+  return Error{ErrorCode::bad_config,
+               Hop::none,
+               "time",
+               "\"" + std::string{text.substr(0, 64)} + "\" is no time",
+               "Write how long ago (90s, 15m, 1h, 2d, 1w) or a time (2026-11-25, 2026-11-25T10:09:23Z).",
+               ""};
 }
 
 }  // namespace sallyport::cli

@@ -33,7 +33,9 @@ bool take_code_point(Bytes& rest, CodePoints& out) {
 }
 
 void append_utf8(std::uint32_t code, WipedBytes& out) {
-  const auto continuation = [&](unsigned shift) { out.push_back(static_cast<std::uint8_t>(0x80 | (code >> shift & 0x3f))); };
+  const auto continuation = [&](unsigned shift) {
+    out.push_back(static_cast<std::uint8_t>(0x80 | (code >> shift & 0x3f)));
+  };
   if (code < 0x80) {
     out.push_back(static_cast<std::uint8_t>(code));
   } else if (code < 0x800) {
@@ -87,13 +89,16 @@ std::optional<WipedBytes> normalised(Bytes password) {
   auto size = codes.size();
   codes.resize(codes.capacity());
   const auto checks = steps_before_normalisation();
-  if (stringprep_4i(codes.data(), &size, codes.size(), STRINGPREP_NO_UNASSIGNED, checks.data()) != STRINGPREP_OK ||
+  if (stringprep_4i(codes.data(), &size, codes.size(), STRINGPREP_NO_UNASSIGNED, checks.data()) !=
+          STRINGPREP_OK ||
       size == 0) {
     return std::nullopt;
   }
   std::transform(codes.begin(), codes.begin() + static_cast<std::ptrdiff_t>(size), codes.begin(), corrected);
-  const std::array<Stringprep_profile, 2> normalise{{{STRINGPREP_NFKC, Stringprep_profile_flags{}, nullptr, 0}, {}}};
-  if (stringprep_4i(codes.data(), &size, codes.size(), Stringprep_profile_flags{}, normalise.data()) != STRINGPREP_OK) {
+  const std::array<Stringprep_profile, 2> normalise{
+      {{STRINGPREP_NFKC, Stringprep_profile_flags{}, nullptr, 0}, {}}};
+  if (stringprep_4i(codes.data(), &size, codes.size(), Stringprep_profile_flags{}, normalise.data()) !=
+      STRINGPREP_OK) {
     return std::nullopt;
   }
   WipedBytes text;

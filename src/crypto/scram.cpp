@@ -13,7 +13,8 @@ namespace sallyport::crypto {
 ScramVerifier make_scram_verifier(const Secret& salted_password, Bytes salt, unsigned iterations) {
   const HmacSha256Key key{as_bytes(salted_password.reveal())};
   auto client_key = key.mac(as_bytes("Client Key"));
-  ScramVerifier verifier{iterations, {salt.begin(), salt.end()}, sha256(client_key), key.mac(as_bytes("Server Key"))};
+  ScramVerifier verifier{
+      iterations, {salt.begin(), salt.end()}, sha256(client_key), key.mac(as_bytes("Server Key"))};
   wipe_memory(client_key.data(), client_key.size());
   return verifier;
 }
@@ -38,8 +39,13 @@ std::string print_scram_verifier(const ScramVerifier& verifier) {
 namespace {
 
 Error bad_verifier(std::string_view part) {
-  return {ErrorCode::invalid_message, Hop::none, "SCRAM verifier", std::string{part},
-          "Use the form SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey that PostgreSQL keeps in rolpassword", {}};
+  return {
+      ErrorCode::invalid_message,
+      Hop::none,
+      "SCRAM verifier",
+      std::string{part},
+      "Use the form SCRAM-SHA-256$iterations:salt$StoredKey:ServerKey that PostgreSQL keeps in rolpassword",
+      {}};
 }
 
 /// Cuts `rest` at `separator` and returns what stood before it.
@@ -65,14 +71,17 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
   const auto iterations = cut(text, ':');
   const auto salt = base64_decode(cut(text, '$'));
   ScramVerifier verifier;
-  const auto [end, wrong] = std::from_chars(iterations.data(), iterations.data() + iterations.size(), verifier.iterations);
+  const auto [end, wrong] =
+      std::from_chars(iterations.data(), iterations.data() + iterations.size(), verifier.iterations);
   if (wrong != std::errc{} || end != iterations.data() + iterations.size() || verifier.iterations == 0 ||
       verifier.iterations > limits::scram_iterations_max) {
     return bad_verifier("the iteration count is no number from 1 to 2000000");
   }
-  if (!salt || salt->empty() || salt->size() > scram_salt_bytes_max) return bad_verifier("the salt is not base64");
+  if (!salt || salt->empty() || salt->size() > scram_salt_bytes_max)
+    return bad_verifier("the salt is not base64");
   verifier.salt = *salt;
-  if (!decode_key(cut(text, ':'), verifier.stored_key)) return bad_verifier("StoredKey is not base64 of 32 bytes");
+  if (!decode_key(cut(text, ':'), verifier.stored_key))
+    return bad_verifier("StoredKey is not base64 of 32 bytes");
   if (!decode_key(text, verifier.server_key)) return bad_verifier("ServerKey is not base64 of 32 bytes");
   return verifier;
 }

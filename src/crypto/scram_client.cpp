@@ -17,9 +17,12 @@ constexpr std::string_view server_final = "SCRAM server-final-message";
 std::string escape_name(std::string_view name) {
   std::string text;
   for (const char c : name) {
-    if (c == ',') text += "=2C";
-    else if (c == '=') text += "=3D";
-    else text += c;
+    if (c == ',')
+      text += "=2C";
+    else if (c == '=')
+      text += "=3D";
+    else
+      text += c;
   }
   return text;
 }
@@ -55,7 +58,8 @@ Result<ScramChallenge> ScramClient::on_server_first(std::string_view message) {
   if (reader.next_is('m')) {
     return scram_error(ErrorCode::peer_unsupported, server_first, "the server demands a SCRAM extension");
   }
-  if (reader.next_is('e')) return scram_error(ErrorCode::denied, server_first, "the server ended SCRAM with an error");
+  if (reader.next_is('e'))
+    return scram_error(ErrorCode::denied, server_first, "the server ended SCRAM with an error");
   const auto nonce = reader.value('r');
   const auto salt_text = reader.value('s');
   const auto iterations_text = reader.value('i');
@@ -66,15 +70,18 @@ Result<ScramChallenge> ScramClient::on_server_first(std::string_view message) {
     return scram_error(ErrorCode::peer_misbehaved, server_first, "the nonce does not continue ours");
   }
   auto salt = base64_decode(salt_text, server_first);
-  if (!salt || salt->empty()) return scram_error(ErrorCode::invalid_message, server_first, "the salt is not base64");
+  if (!salt || salt->empty())
+    return scram_error(ErrorCode::invalid_message, server_first, "the salt is not base64");
   if (salt->size() > scram_salt_bytes_max) {
     return scram_error(ErrorCode::limit_exceeded, server_first, "the salt is longer than 1024 bytes");
   }
   unsigned iterations = 0;
   const auto* text_end = iterations_text.data() + iterations_text.size();
   const auto [end, wrong] = std::from_chars(iterations_text.data(), text_end, iterations);
-  if (wrong == std::errc::result_out_of_range || (wrong == std::errc{} && iterations > limits::scram_iterations_max)) {
-    return scram_error(ErrorCode::limit_exceeded, server_first, "the server asks for more than 2000000 iterations",
+  if (wrong == std::errc::result_out_of_range ||
+      (wrong == std::errc{} && iterations > limits::scram_iterations_max)) {
+    return scram_error(ErrorCode::limit_exceeded, server_first,
+                       "the server asks for more than 2000000 iterations",
                        "Lower scram_iterations on the server and set the password again");
   }
   if (wrong != std::errc{} || end != text_end || iterations == 0) {
@@ -109,18 +116,22 @@ Result<std::string> ScramClient::final_message(const Secret& salted_password) {
 }
 
 Result<void> ScramClient::on_server_final(std::string_view message) {
-  if (step_ != Step::proved) return scram_error(ErrorCode::peer_misbehaved, server_final, "sent before our proof");
+  if (step_ != Step::proved)
+    return scram_error(ErrorCode::peer_misbehaved, server_final, "sent before our proof");
   if (message.size() > scram_message_bytes_max) {
     return scram_error(ErrorCode::limit_exceeded, server_final, "longer than 4096 bytes");
   }
   ScramReader reader{message};
-  if (reader.next_is('e')) return scram_error(ErrorCode::denied, server_final, "the server ended SCRAM with an error");
+  if (reader.next_is('e'))
+    return scram_error(ErrorCode::denied, server_final, "the server ended SCRAM with an error");
   const auto signature = base64_decode(reader.value('v'), server_final);
-  if (!reader.ok() || !signature) return scram_error(ErrorCode::invalid_message, server_final, "not of the form v=…");
+  if (!reader.ok() || !signature)
+    return scram_error(ErrorCode::invalid_message, server_final, "not of the form v=…");
   if (!equal_in_constant_time(*signature, server_signature_)) {
-    return scram_error(ErrorCode::peer_misbehaved, server_final,
-                       "the server's signature is wrong: it does not know this password's verifier",
-                       "Whoever answered is not the database that this password belongs to: check host, port and DNS");
+    return scram_error(
+        ErrorCode::peer_misbehaved, server_final,
+        "the server's signature is wrong: it does not know this password's verifier",
+        "Whoever answered is not the database that this password belongs to: check host, port and DNS");
   }
   step_ = Step::finished;
   return {};

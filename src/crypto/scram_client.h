@@ -18,9 +18,9 @@ namespace sallyport::crypto {
 
 /// What the client says about channel binding (GS2 header).
 enum class ScramBinding {
-  unsupported,               ///< "n": no TLS, or nothing to bind to
-  not_offered,               ///< "y": we could, the server did not offer -PLUS; it fails if that was forged
-  tls_server_end_point,      ///< "p=tls-server-end-point": SCRAM-SHA-256-PLUS
+  unsupported,           ///< "n": no TLS, or nothing to bind to
+  not_offered,           ///< "y": we could, the server did not offer -PLUS; it fails if that was forged
+  tls_server_end_point,  ///< "p=tls-server-end-point": SCRAM-SHA-256-PLUS
 };
 
 struct ScramClientOptions {

@@ -14,14 +14,14 @@ enum class TlsMode { disable, require, verify_ca, verify_full };
 
 struct TlsPolicy {
   TlsMode mode = TlsMode::verify_full;
-  std::vector<std::string> roots;        ///< PEM files; "system" is the system's store; empty = system
-  std::string crl_file;                  ///< PEM; empty: revocation is not checked
-  std::string server_name;               ///< expected in the certificate; empty: the host connected to
-  std::string min_version = "1.2";       ///< "1.2" or "1.3"
-  std::string client_certificate_file;   ///< PEM chain; empty: none
-  std::string client_key_file;           ///< PEM, private file
-  std::string weaker_reason;             ///< tls.reason
-  std::string weaker_until;              ///< tls.until, "2026-12-31"; inclusive
+  std::vector<std::string> roots;       ///< PEM files; "system" is the system's store; empty = system
+  std::string crl_file;                 ///< PEM; empty: revocation is not checked
+  std::string server_name;              ///< expected in the certificate; empty: the host connected to
+  std::string min_version = "1.2";      ///< "1.2" or "1.3"
+  std::string client_certificate_file;  ///< PEM chain; empty: none
+  std::string client_key_file;          ///< PEM, private file
+  std::string weaker_reason;            ///< tls.reason
+  std::string weaker_until;             ///< tls.until, "2026-12-31"; inclusive
   bool operator==(const TlsPolicy&) const = default;
 };
 

@@ -102,7 +102,9 @@ TEST_F(AuditCommand, PrintsColumnsThatLineUp) {
       EXPECT_EQ(all[i][column - 1], ' ') << title << " in " << all[i];
     }
   }
-  EXPECT_NE(all[1].find("2025-11-25T10:09:23.000Z  session_start  uid 1000, pid 42  production/app_rw"), std::string::npos) << all[1];
+  EXPECT_NE(all[1].find("2025-11-25T10:09:23.000Z  session_start  uid 1000, pid 42  production/app_rw"),
+            std::string::npos)
+      << all[1];
 }
 
 TEST_F(AuditCommand, PrintsJsonLinesWithTheRecordsNames) {
@@ -139,7 +141,8 @@ TEST_F(AuditCommand, FiltersByTimeAndIdentity) {
 
 TEST_F(AuditCommand, HostileStringsReachNoTerminal) {
   auto event = start(0);
-  const std::string hostile = "\x1b]0;owned\x07\n2025-01-01 forged line\r\"'\\ \u202E \xff \x9b" + std::string(1, '\0') + std::string(1 << 20, 'A');
+  const std::string hostile = "\x1b]0;owned\x07\n2025-01-01 forged line\r\"'\\ \u202E \xff \x9b" +
+                              std::string(1, '\0') + std::string(1 << 20, 'A');
   event.target = event.role = event.upstream_user = event.reason = event.result = hostile;
   event.verified["identity"] = event.verified["pid"] = event.claimed["user"] = hostile;
   write({event});
@@ -147,7 +150,8 @@ TEST_F(AuditCommand, HostileStringsReachNoTerminal) {
     const auto result = run({"query", "-q"}, format);
     EXPECT_EQ(lines(result.out).size(), 1U) << format;
     EXPECT_LT(result.out.size(), 20'000U);
-    for (const char c : result.out) EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20) << format << static_cast<int>(c);
+    for (const char c : result.out)
+      EXPECT_TRUE(c == '\n' || static_cast<unsigned char>(c) >= 0x20) << format << static_cast<int>(c);
     EXPECT_EQ(result.out.find('\x7f'), std::string::npos);
     EXPECT_EQ(result.out.find("\u202E"), std::string::npos);
     EXPECT_EQ(result.out.find("\u009b"), std::string::npos);
@@ -157,7 +161,9 @@ TEST_F(AuditCommand, HostileStringsReachNoTerminal) {
 TEST_F(AuditCommand, SegmentThatHoldsRawEscapesIsPrintedEscaped) {
   write({start(0)});
   // A same-uid writer can make a valid record with raw bytes that our encoder would never write.
-  const std::string json = R"({"at":"2025-11-25T10:09:24.000000Z","kind":"k)" "\u009b\u202E" R"(","reason":"\u001b[31m","seq":2})";
+  const std::string json = R"({"at":"2025-11-25T10:09:24.000000Z","kind":"k)"
+                           "\u009b\u202E"
+                           R"(","reason":"\u001b[31m","seq":2})";
   char prefix[32];
   std::snprintf(prefix, sizeof prefix, "%08zx %08x ", json.size(), trail::crc32c(as_bytes(json)));
   std::ofstream{segment_, std::ios::app} << prefix << json << '\n';
@@ -216,8 +222,9 @@ TEST(AuditTime, ReadsWhatPeopleWrite) {
   EXPECT_EQ(seconds_of("2025-11-25 10:09:23.999"), 1'764'065'363);
   EXPECT_EQ(seconds_of("2025-11-25T11:09:23+01:00"), 1'764'065'363);
   EXPECT_EQ(seconds_of("2025-11-25T05:39:23-0430"), 1'764'065'363);
-  for (const auto* wrong : {"", "h", "-1h", "1y", "1h ", "2025-02-30", "2025-11-25T", "2025-11-25T24:00", "2025-11-25T10:09:23.",
-                            "99999999999999999999s", "2025-11-25T10:09:23Zx", "20251125"}) {
+  for (const auto* wrong :
+       {"", "h", "-1h", "1y", "1h ", "2025-02-30", "2025-11-25T", "2025-11-25T24:00", "2025-11-25T10:09:23.",
+        "99999999999999999999s", "2025-11-25T10:09:23Zx", "20251125"}) {
     EXPECT_EQ(seconds_of(wrong), -1) << wrong;
   }
 }

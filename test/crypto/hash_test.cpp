@@ -57,9 +57,13 @@ TEST(Md5, MatchesRfc1321) {
 }
 
 TEST(Base64, MatchesRfc4648) {
-  const std::pair<std::string_view, std::string_view> rows[] = {
-      {"", ""}, {"f", "Zg=="}, {"fo", "Zm8="}, {"foo", "Zm9v"}, {"foob", "Zm9vYg=="}, {"fooba", "Zm9vYmE="},
-      {"foobar", "Zm9vYmFy"}};
+  const std::pair<std::string_view, std::string_view> rows[] = {{"", ""},
+                                                                {"f", "Zg=="},
+                                                                {"fo", "Zm8="},
+                                                                {"foo", "Zm9v"},
+                                                                {"foob", "Zm9vYg=="},
+                                                                {"fooba", "Zm9vYmE="},
+                                                                {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, encoded] : rows) {
     EXPECT_EQ(base64_encode(as_bytes(plain)), encoded);
     const auto decoded = base64_decode(encoded);
@@ -80,7 +84,8 @@ TEST(Base64, RoundTripsEveryByteAtEveryPlace) {
 }
 
 TEST(Base64, RefusesWhatIsNotCanonical) {
-  for (const auto* text : {"Zg", "Zg=", "Zg===", "=", "====", "Z===", "Zh==", "Zm9=", "Zm 9", "Zm9v\n", "Zg==Zg==", "Zm9-", "Zm\xc3\xa9"}) {
+  for (const auto* text : {"Zg", "Zg=", "Zg===", "=", "====", "Z===", "Zh==", "Zm9=", "Zm 9", "Zm9v\n",
+                           "Zg==Zg==", "Zm9-", "Zm\xc3\xa9"}) {
     EXPECT_FALSE(base64_decode(text)) << text;
   }
 }

@@ -18,7 +18,8 @@ std::string derive(std::string_view password, std::string_view salt, unsigned it
 
 TEST(Pbkdf2, MatchesRfc7914) {
   EXPECT_EQ(derive("passwd", "salt", 1), "55ac046e56e3089fec1691c22544b605f94185216dde0465e68b9d57c20dacbc");
-  EXPECT_EQ(derive("Password", "NaCl", 80'000), "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56");
+  EXPECT_EQ(derive("Password", "NaCl", 80'000),
+            "4ddcd8f60b98be21830cee5ef22701f9641a4418d04c0414aeff08876b34ab56");
 }
 
 TEST(Pbkdf2, AgreesWithLibcrypto) {

@@ -24,7 +24,8 @@ Secret salted(std::string_view password, const ScramChallenge& challenge) {
 }
 
 ScramVerifier rfc_verifier() {
-  return make_scram_verifier_from_password(Secret::copy_of("pencil"), *base64_decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4'096);
+  return make_scram_verifier_from_password(Secret::copy_of("pencil"),
+                                           *base64_decode("W22ZaJ0SNY7soEsUEjb6gQ=="), 4'096);
 }
 
 ScramClient rfc_client() { return {{ScramBinding::unsupported, {}, "user"}, std::string{rfc_client_nonce}}; }
@@ -69,9 +70,12 @@ TEST(Scram, BothSidesAgreeWithAndWithoutBinding) {
   const std::vector<std::uint8_t> end_point(32, 0xab);
   const std::vector<std::uint8_t> none;
   for (const bool plus : {false, true}) {
-    for (const auto* password : {"pencil", "", "I\xc2\xadX", "\xff\xfe", "a very long password, with commas, and = signs"}) {
-      const auto verifier = make_scram_verifier_from_password(Secret::copy_of(password), as_bytes("0123456789abcdef"), 2);
-      ScramClient client{{plus ? ScramBinding::tls_server_end_point : ScramBinding::not_offered, end_point, ""}, "client"};
+    for (const auto* password :
+         {"pencil", "", "I\xc2\xadX", "\xff\xfe", "a very long password, with commas, and = signs"}) {
+      const auto verifier =
+          make_scram_verifier_from_password(Secret::copy_of(password), as_bytes("0123456789abcdef"), 2);
+      ScramClient client{
+          {plus ? ScramBinding::tls_server_end_point : ScramBinding::not_offered, end_point, ""}, "client"};
       ScramServer server{{verifier, false, plus ? end_point : none}, "server"};
       EXPECT_TRUE(exchange(client, server, password)) << password;
     }
@@ -150,7 +154,8 @@ TEST(ScramClient, RefusesHostileChallenges) {
       {"r=" + nonce + "x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=99999999999999999999", ErrorCode::limit_exceeded},
       {"r=" + nonce + "x,s=,i=4096", ErrorCode::invalid_message},
       {"r=" + nonce + "x,s=***,i=4096", ErrorCode::invalid_message},
-      {"r=" + nonce + "x,s=" + base64_encode(std::vector<std::uint8_t>(1'025)) + ",i=4096", ErrorCode::limit_exceeded},
+      {"r=" + nonce + "x,s=" + base64_encode(std::vector<std::uint8_t>(1'025)) + ",i=4096",
+       ErrorCode::limit_exceeded},
       {"r=" + nonce + "\x01x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", ErrorCode::invalid_message},
       {"s=W22ZaJ0SNY7soEsUEjb6gQ==,r=" + nonce + "x,i=4096", ErrorCode::invalid_message},
       {"m=ext,r=" + nonce + "x,s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096", ErrorCode::peer_unsupported},
@@ -199,7 +204,12 @@ TEST(ScramClient, StepsOutOfTurnAreErrors) {
 TEST(ScramServer, RefusesWhatItDidNotOffer) {
   const std::vector<std::uint8_t> end_point(32, 1);
   const std::vector<std::uint8_t> none;
-  struct Row { std::string message; bool plus; bool tls; ErrorCode code; };
+  struct Row {
+    std::string message;
+    bool plus;
+    bool tls;
+    ErrorCode code;
+  };
   const Row rows[] = {
       {"p=tls-server-end-point,,n=,r=abc", true, false, ErrorCode::peer_misbehaved},
       {"p=tls-unique,,n=,r=abc", true, true, ErrorCode::peer_unsupported},
