@@ -3,8 +3,10 @@
 #include "base/limits.h"
 #include "dsn/postgres.h"
 #include "secrets/attributes.h"
+#include "secrets/shape_fields.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport::secrets {
 
@@ -12,148 +14,9 @@ namespace {
 
 constexpr std::string_view bare_hint = "If the text is a bare password, say so with ?shape=password";
 
-Error wrong(ErrorCode code, std::string_view where, std::string what, std::string_view hint) {
-  return {code, Hop::secret_source, std::string{where}, std::move(what), std::string{hint}, {}};
-}
-
-bool printable(std::string_view text) {
-  return std::none_of(text.begin(), text.end(), [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte < 0x20 || byte == 0x7F;
-  });
-}
-
-/// Notes a field that a secret may not supply. Only names from our own tables: an unknown name might be a
-/// piece of a mistyped password.
-void ignore(Fetched& fetched, std::string_view name) {
-  auto& names = fetched.ignored_fields;
-  if (names.size() < ignored_fields_max && std::find(names.begin(), names.end(), name) == names.end()) {
-    names.emplace_back(name);
-  }
-}
-
-std::string_view shown_name(std::string_view name, dsn::Meaning meaning) {
-  if (meaning == dsn::Meaning::unknown) return "an unknown parameter";
-  if (meaning == dsn::Meaning::secret && !dsn::is_libpq_keyword(name)) return "another secret";
-  return name;
-}
-
-Result<void> set_user(Fetched& fetched, std::string_view user, std::string_view where) {
-  if (user.size() > user_bytes_max || !printable(user)) {
-    return wrong(ErrorCode::invalid_message, where,
-                 "a user name that is too long or holds control characters", {});
-  }
-  fetched.credential.user = user;
-  return {};
-}
-
-Result<void> set_password(Fetched& fetched, std::string_view password, std::string_view where) {
-  if (password.empty()) return wrong(ErrorCode::invalid_message, where, "an empty password", {});
-  if (password.find('\0') != std::string_view::npos) {
-    return wrong(ErrorCode::invalid_message, where, "a password with a NUL in it", {});
-  }
-  fetched.credential.secret = Secret::copy_of(password);
-  return {};
-}
-
-/// A path (directory of Unix sockets) is a path, and paths never come from a secret.
-Result<void> set_host(Fetched& fetched, std::string_view host, std::string_view where) {
-  if (host.empty()) return {};
-  if (host.front() == '/' || host.front() == '@') {
-    ignore(fetched, "host (a path)");
-    return {};
-  }
-  const bool plain = host.size() <= host_bytes_max && std::all_of(host.begin(), host.end(), [](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                              c == '.' || c == '-' || c == '_' || c == ':';
-                     });
-  if (!plain) return wrong(ErrorCode::invalid_message, where, "a host that is no name and no address", {});
-  fetched.endpoint.host = host;
-  return {};
-}
-
-Result<void> set_database(Fetched& fetched, std::string_view database, std::string_view where) {
-  if (database.size() > database_bytes_max || !printable(database)) {
-    return wrong(ErrorCode::invalid_message, where,
-                 "a database name that is too long or holds control characters", {});
-  }
-  fetched.endpoint.database = database;
-  return {};
-}
-
-Result<void> set_engine(Fetched& fetched, std::string_view engine, std::string_view where) {
-  std::string lower;
-  for (const char c : engine) lower.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
-  for (const std::string_view name : {"postgres", "postgresql", "pg", "pgsql", "aurora-postgresql"}) {
-    if (lower == name) lower = "postgresql";
-  }
-  const bool plain = lower.size() <= 32 && std::all_of(lower.begin(), lower.end(), [](char c) {
-                       return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-                     });
-  if (!plain) return wrong(ErrorCode::invalid_message, where, "an engine that is no name", {});
-  fetched.endpoint.engine = lower;
-  return {};
-}
-
 bool is_password_name(std::string_view name) {
   static constexpr std::string_view names[] = {"password", "pass", "pwd", "passwd", "secret", "token"};
   return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
-/// What a member of a managers' JSON object is about. The cloud managers' names, and CloudNativePG's.
-dsn::Meaning member_meaning(std::string_view name) {
-  using dsn::Meaning;
-  if (name == "username" || name == "user") return Meaning::user;
-  if (name == "password") return Meaning::password;
-  if (name == "host" || name == "hostname") return Meaning::host;
-  if (name == "dbname" || name == "database" || name == "db") return Meaning::database;
-  return dsn::meaning_of(name);
-}
-
-Result<void> take_member(Fetched& fetched, std::string_view name, JsonView value, std::string_view where) {
-  if (name == "engine") return set_engine(fetched, value.text(), where);
-  switch (member_meaning(name)) {
-    case dsn::Meaning::user: return set_user(fetched, value.text(), where);
-    case dsn::Meaning::password: {
-      if (value.kind() == JsonView::Kind::string) return set_password(fetched, value.text(), where);
-      // A number would lose leading zeros, or digits: only text is a password.
-      return wrong(ErrorCode::invalid_message, where, "a password that is no JSON string",
-                   "Write it in quotes");
-    }
-    case dsn::Meaning::host: return set_host(fetched, value.text(), where);
-    case dsn::Meaning::database: return set_database(fetched, value.text(), where);
-    case dsn::Meaning::port: {
-      const auto port = value.integer();
-      if (!port || *port < 1 || *port > 65'535) {
-        return wrong(ErrorCode::invalid_message, where, "a port that is no number from 1 to 65535", {});
-      }
-      fetched.endpoint.port = static_cast<std::uint16_t>(*port);
-      return {};
-    }
-    case dsn::Meaning::unknown: return {};  // dbInstanceIdentifier, masterarn, comments: nothing to warn of
-    case dsn::Meaning::host_address:
-    case dsn::Meaning::protection:
-    case dsn::Meaning::secret:
-    case dsn::Meaning::indirection:
-    case dsn::Meaning::server_setting:
-    case dsn::Meaning::other: break;
-  }
-  ignore(fetched, shown_name(name, member_meaning(name)));
-  return {};
-}
-
-/// A client certificate, as Vault's database engine hands out: certificate and private key as PEM.
-Result<bool> take_certificate(Fetched& fetched, JsonView object, std::string_view where) {
-  const auto certificate = object["client_certificate"].text();
-  const auto key = object["private_key"].text();
-  if (certificate.empty() || key.empty()) return false;
-  if (certificate.size() > limits::secret_bytes_max || certificate.find("-----BEGIN CERTIFICATE-----") != 0) {
-    return wrong(ErrorCode::invalid_message, where, "a client certificate that is no PEM", {});
-  }
-  fetched.credential.kind = CredentialKind::client_certificate;
-  fetched.credential.certificate_pem = certificate;
-  fetched.credential.secret = Secret::copy_of(key);
-  return true;
 }
 
 Result<Fetched> shape_members(JsonView object, std::string_view where) {
@@ -170,8 +33,8 @@ Result<Fetched> shape_members(JsonView object, std::string_view where) {
     if (auto taken = take_member(fetched, name, value, where); !taken) return std::move(taken).error();
   }
   if (fetched.credential.secret.empty()) {
-    return wrong(ErrorCode::invalid_message, where, "a JSON object without a member \"password\"",
-                 "Name the member that holds it: #FIELD");
+    return wrong_secret(ErrorCode::invalid_message, where, "a JSON object without a member \"password\"",
+                        "Name the member that holds it: #FIELD");
   }
   return fetched;
 }
@@ -181,12 +44,13 @@ Result<Fetched> shape_connection_string(std::string_view text, std::string_view 
   if (!target) {
     auto error = std::move(target).error();
     const auto code = error.code == ErrorCode::limit_exceeded ? error.code : ErrorCode::invalid_message;
-    return wrong(code, where, "a malformed connection string: " + error.what, bare_hint);
+    return wrong_secret(code, where, "a malformed connection string: " + error.what, bare_hint);
   }
   Fetched fetched;
   if (auto done = set_user(fetched, target->user, where); !done) return std::move(done).error();
   if (!target->has_password) {
-    return wrong(ErrorCode::invalid_message, where, "a connection string without a password", bare_hint);
+    return wrong_secret(ErrorCode::invalid_message, where, "a connection string without a password",
+                        bare_hint);
   }
   if (auto done = set_password(fetched, target->password.reveal(), where); !done)
     return std::move(done).error();
@@ -196,10 +60,10 @@ Result<Fetched> shape_connection_string(std::string_view text, std::string_view 
       return std::move(done).error();
     fetched.endpoint.port = target->hosts.front().port;
   }
-  if (target->hosts.size() > 1) ignore(fetched, "second host");
+  if (target->hosts.size() > 1) ignore_field(fetched, "second host");
   if (auto done = set_database(fetched, target->database, where); !done) return std::move(done).error();
   for (const auto& parameter : target->parameters) {
-    ignore(fetched, shown_name(parameter.name, parameter.meaning));
+    ignore_field(fetched, shown_name(parameter.name, parameter.meaning));
   }
   return fetched;
 }
@@ -230,7 +94,7 @@ std::string_view without_newline(std::string_view text) {
 
 Result<Fetched> shape_text(std::string_view text, const ShapeOptions& options, std::string_view where) {
   if (text.size() > limits::secret_bytes_max) {
-    return wrong(ErrorCode::limit_exceeded, where, "a secret longer than 65536 bytes", {});
+    return wrong_secret(ErrorCode::limit_exceeded, where, "a secret longer than 65536 bytes", {});
   }
   if (options.bare_password && options.field.empty()) return bare(text, where);
   const auto start = text.find_first_not_of(" \t\r\n");
@@ -243,13 +107,13 @@ Result<Fetched> shape_text(std::string_view text, const ShapeOptions& options, s
     return error;
   }
   if (!options.field.empty()) {
-    return wrong(ErrorCode::invalid_message, where, "a text that is no JSON object, so that it has no field",
-                 "Remove the #field");
+    return wrong_secret(ErrorCode::invalid_message, where,
+                        "a text that is no JSON object, so that it has no field", "Remove the #field");
   }
   if (dsn::dialect_of(text)) return shape_connection_string(text, where);
   if (looks_like_other_url(text)) {
-    return wrong(ErrorCode::peer_unsupported, where,
-                 "a connection string of a database that this version does not know", bare_hint);
+    return wrong_secret(ErrorCode::peer_unsupported, where,
+                        "a connection string of a database that this version does not know", bare_hint);
   }
   return bare(text, where);
 }
@@ -269,7 +133,7 @@ JsonView find_field(JsonView object, std::string_view path) {
 
 Result<Fetched> shape_object(JsonView object, const ShapeOptions& options, std::string_view where) {
   if (!object.is_object())
-    return wrong(ErrorCode::invalid_message, where, "JSON that is no object", bare_hint);
+    return wrong_secret(ErrorCode::invalid_message, where, "JSON that is no object", bare_hint);
   if (options.field.empty()) return shape_members(object, where);
   const auto value = find_field(object, options.field);
   const auto last = options.field.substr(options.field.rfind('.') + 1);
@@ -282,13 +146,13 @@ Result<Fetched> shape_object(JsonView object, const ShapeOptions& options, std::
     case JsonView::Kind::object: return shape_members(value, where);
     case JsonView::Kind::absent:
     case JsonView::Kind::null:
-      return wrong(ErrorCode::not_found, where, "no member of the name that #field gives",
-                   "Look which members the secret has");
+      return wrong_secret(ErrorCode::not_found, where, "no member of the name that #field gives",
+                          "Look which members the secret has");
     case JsonView::Kind::boolean:
     case JsonView::Kind::number:
     case JsonView::Kind::array: break;
   }
-  return wrong(ErrorCode::invalid_message, where, "a member that is no text", "Write it in quotes");
+  return wrong_secret(ErrorCode::invalid_message, where, "a member that is no text", "Write it in quotes");
 }
 
 Result<Fetched> shape_secret(const Secret& text, const ShapeOptions& options, std::string_view where) {

@@ -3,6 +3,7 @@
 #include "dsn/percent.h"
 #include "secrets/json_writer.h"
 #include "secrets/revocable.h"
+#include "secrets/vault/mount.h"
 #include "secrets/vault/token.h"
 
 #include <algorithm>
@@ -24,10 +25,6 @@ constexpr Duration refetch_unknown = 5min;
 
 std::string encoded(std::string_view path) { return dsn::percent_encode(path, "/"); }
 
-Error wrong(ErrorCode code, const State& state, std::string what, std::string hint) {
-  return {code, Hop::secret_source, state.where(), std::move(what), std::move(hint), {}};
-}
-
 bool allowed(JsonView capabilities) {
   for (const auto& capability : capabilities.elements()) {
     if (capability.text() == "update" || capability.text() == "root") return true;
@@ -45,46 +42,6 @@ std::string plain_version(std::string_view text) {
 }
 
 }  // namespace
-
-std::optional<Mount> mount_by_name(std::string_view path) {
-  const auto last = path.rfind('/');
-  if (last == std::string_view::npos) return std::nullopt;
-  const auto parent = path.substr(0, last);
-  if (parent.ends_with("/creds")) return Mount{Mount::Kind::dynamic, {}};
-  if (parent.ends_with("/static-creds")) return Mount{Mount::Kind::static_role, {}};
-  return std::nullopt;
-}
-
-Result<Mount> mount_from(const State& state, JsonView data) {
-  const std::string_view path = state.options.path;
-  const auto mount = data["path"].text();
-  const auto type = data["type"].text();
-  if (!mount.ends_with('/') || !path.starts_with(mount) || path.size() == mount.size()) {
-    if (std::string{path} + "/" == mount) {
-      return wrong(ErrorCode::bad_config, state, "this is a mount, and no secret in it",
-                   "Write its name behind a slash");
-    }
-    return wrong(ErrorCode::peer_misbehaved, state, "Vault names a mount that this path is not below", {});
-  }
-  const auto inside = path.substr(mount.size());
-  if (type == "kv" || type == "generic" || type == "cubbyhole") {
-    const bool second = type == "kv" && data["options"]["version"].text() == "2";
-    if (state.options.version && !second) {
-      return wrong(ErrorCode::bad_config, state,
-                   "version= is for KV version 2, and this mount keeps no versions", "Remove version=");
-    }
-    return Mount{second ? Mount::Kind::kv2 : Mount::Kind::kv1, std::string{mount}};
-  }
-  if (state.options.version) {
-    return wrong(ErrorCode::bad_config, state, "version= is for KV version 2", "Remove version=");
-  }
-  const bool one_name = std::count(inside.begin(), inside.end(), '/') == 1;
-  if (one_name && inside.starts_with("creds/")) return Mount{Mount::Kind::dynamic, std::string{mount}};
-  if (one_name && inside.starts_with("static-creds/"))
-    return Mount{Mount::Kind::static_role, std::string{mount}};
-  return wrong(ErrorCode::bad_config, state, "nothing that the vault: source reads is at this path",
-               "It reads KV secrets, MOUNT/creds/ROLE and MOUNT/static-creds/ROLE");
-}
 
 Result<Action> Fetch::begin(Moment now) {
   fetched_ = {};
@@ -158,22 +115,23 @@ Result<Action> Fetch::ask_secret(Moment now) {
 Result<Action> Fetch::on_missing(const Reply& reply) const {
   const auto metadata = reply.root()["data"]["metadata"];
   if (metadata["destroyed"].boolean().value_or(false)) {
-    return wrong(ErrorCode::not_found, state_, "this version of the secret was destroyed",
-                 "Write a new version");
+    return wrong_at(ErrorCode::not_found, state_, "this version of the secret was destroyed",
+                    "Write a new version");
   }
   if (metadata.is_object()) {
     const auto when = plain_version(metadata["deletion_time"].text());
-    return wrong(ErrorCode::not_found, state_,
-                 "this version of the secret was deleted" + (when.empty() ? std::string{} : " at " + when),
-                 "Undelete it: vault kv undelete; or ask for another: ?version=N");
+    return wrong_at(ErrorCode::not_found, state_,
+                    "this version of the secret was deleted" + (when.empty() ? std::string{} : " at " + when),
+                    "Undelete it: vault kv undelete; or ask for another: ?version=N");
   }
   if (state_.options.version) {
-    return wrong(ErrorCode::not_found, state_, "there is no secret, or not this version of it",
-                 "Check version=");
+    return wrong_at(ErrorCode::not_found, state_, "there is no secret, or not this version of it",
+                    "Check version=");
   }
   const bool api_path = state_.options.path.starts_with(state_.mount->path + "data/");
-  return wrong(ErrorCode::not_found, state_, "there is no secret at this path",
-               api_path ? "For KV version 2 write the path without data/" : "Check the path: vault kv list");
+  return wrong_at(
+      ErrorCode::not_found, state_, "there is no secret at this path",
+      api_path ? "For KV version 2 write the path without data/" : "Check the path: vault kv list");
 }
 
 Result<Action> Fetch::on_secret(const Reply& reply, Moment now) {
@@ -211,7 +169,8 @@ Result<void> Fetch::take_kv(const Reply& reply) {
     if (const auto number = data["metadata"]["version"].integer()) version = std::to_string(*number);
     data = data["data"];
   }
-  if (!data.is_object()) return wrong(ErrorCode::peer_misbehaved, state_, "Vault's answer has no data", {});
+  if (!data.is_object())
+    return wrong_at(ErrorCode::peer_misbehaved, state_, "Vault's answer has no data", {});
   if (auto taken = take_shape(data); !taken) return taken;
   fetched_.credential.version = std::move(version);
   return {};
@@ -220,13 +179,14 @@ Result<void> Fetch::take_kv(const Reply& reply) {
 Result<void> Fetch::take_dynamic(const Reply& reply) {
   const auto root = reply.root();
   if (root["wrap_info"].is_object()) {
-    return wrong(ErrorCode::peer_unsupported, state_, "Vault wraps this answer, which is not in this version",
-                 "Remove min_wrapping_ttl from the policy");
+    return wrong_at(ErrorCode::peer_unsupported, state_,
+                    "Vault wraps this answer, which is not in this version",
+                    "Remove min_wrapping_ttl from the policy");
   }
   if (auto taken = take_shape(root["data"]); !taken) return taken;
   auto& credential = fetched_.credential;
   if (credential.user.empty())
-    return wrong(ErrorCode::peer_misbehaved, state_, "Vault's answer has no user name", {});
+    return wrong_at(ErrorCode::peer_misbehaved, state_, "Vault's answer has no user name", {});
   Lease lease;
   lease.id = root["lease_id"].text();
   lease.address = to_string(state_.address);
@@ -236,8 +196,8 @@ Result<void> Fetch::take_dynamic(const Reply& reply) {
   lease.duration = granted_duration(root["lease_duration"]);
   lease.renewable = root["renewable"].boolean().value_or(false);
   if (!revocable(lease) || lease.duration == Duration::zero()) {
-    return wrong(ErrorCode::peer_misbehaved, state_, "Vault's answer has no lease of this role that ends",
-                 {});
+    return wrong_at(ErrorCode::peer_misbehaved, state_, "Vault's answer has no lease of this role that ends",
+                    {});
   }
   auto expires = plus(reply.sent, lease.duration);
   // A lease dies with its token. Ours is renewed while it can be; another's we cannot count on.

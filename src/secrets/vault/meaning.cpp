@@ -152,4 +152,13 @@ Error meaning_of(const State& state, const Reply& reply, std::string_view path, 
   return error;
 }
 
+Error wrong_at(ErrorCode code, const State& state, std::string what, std::string hint) {
+  return {code, Hop::secret_source, state.where(), std::move(what), std::move(hint), {}};
+}
+
+Error no_token(const State& state) {
+  return wrong_at(ErrorCode::bad_config, state, "no token and no AppRole for Vault",
+                  "Set VAULT_TOKEN, or run `vault login`, or set VAULT_ROLE_ID and VAULT_SECRET_ID");
+}
+
 }  // namespace sallyport::secrets::vault

@@ -1,6 +1,5 @@
 #include "secrets/vault/setup.h"
 
-#include "secrets/json_writer.h"
 #include "secrets/vault/meaning.h"
 #include "secrets/vault/token.h"
 
@@ -12,22 +11,12 @@ namespace {
 
 constexpr std::string_view addresses_variable = "SALLYPORT_VAULT_ADDRS";
 constexpr std::string_view reason_variable = "SALLYPORT_VAULT_INSECURE_REASON";
-constexpr std::string_view root_variable_name = "SALLYPORT_ALLOW_ROOT_TOKEN";
 
 /// A user's token that ends is looked at again after this long: somebody may have renewed it.
 constexpr auto look_up_again_after = std::chrono::minutes{1};
 
-Error wrong(ErrorCode code, const State& state, std::string what, std::string hint) {
-  return {code, Hop::secret_source, state.where(), std::move(what), std::move(hint), {}};
-}
-
 std::string_view text_of(const std::optional<Secret>& value) {
   return value ? value->reveal() : std::string_view{};
-}
-
-Error no_token(const State& state) {
-  return wrong(ErrorCode::bad_config, state, "no token and no AppRole for Vault",
-               "Set VAULT_TOKEN, or run `vault login`, or set VAULT_ROLE_ID and VAULT_SECRET_ID");
 }
 
 }  // namespace
@@ -77,10 +66,8 @@ Setup::Progress Setup::resume(State& state, Input input) {
   if (auto* failure = std::get_if<ActionFailed>(&input.event)) {
     return on_file_failed(state, std::move(failure->error), input.now);
   }
-  return wrong(ErrorCode::internal, state, "the driver answered what was not asked", {});
+  return wrong_at(ErrorCode::internal, state, "the driver answered what was not asked", {});
 }
-
-// ---- Where Vault is -------------------------------------------------------------------------------
 
 Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value, Moment now) {
   switch (stage_) {
@@ -90,8 +77,8 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
       std::string_view name = text_of(value);
       while (name.ends_with('/')) name.remove_suffix(1);
       if (!name.empty() && !is_plain_path(name)) {
-        return wrong(ErrorCode::bad_config, state, "VAULT_NAMESPACE is no name of a namespace",
-                     "Write for example team1");
+        return wrong_at(ErrorCode::bad_config, state, "VAULT_NAMESPACE is no name of a namespace",
+                        "Write for example team1");
       }
       state.name_space = name;
       return ask_variable(Stage::ca_file, "VAULT_CACERT");
@@ -99,8 +86,8 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
     case Stage::ca_file: {
       const auto path = text_of(value);
       if (!path.empty() && !path.starts_with('/')) {
-        return wrong(ErrorCode::bad_config, state, "VAULT_CACERT is no absolute path",
-                     "Write an absolute path");
+        return wrong_at(ErrorCode::bad_config, state, "VAULT_CACERT is no absolute path",
+                        "Write an absolute path");
       }
       state.ca_file = path;
       return after_address(state, now);
@@ -117,14 +104,14 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
     case Stage::role_id:
       if (!value) {
         if (state.options.auth != Options::Auth::approle) return no_token(state);
-        return wrong(ErrorCode::bad_config, state, "no role_id for AppRole",
-                     "Set VAULT_ROLE_ID, or role_id_file=/path");
+        return wrong_at(ErrorCode::bad_config, state, "no role_id for AppRole",
+                        "Set VAULT_ROLE_ID, or role_id_file=/path");
       }
       return on_approle_value(state, std::move(*value), now);
     case Stage::secret_id:
       if (!value) {
-        return wrong(ErrorCode::bad_config, state, "no secret_id for AppRole",
-                     "Set VAULT_SECRET_ID, or secret_id_file=/path");
+        return wrong_at(ErrorCode::bad_config, state, "no secret_id for AppRole",
+                        "Set VAULT_SECRET_ID, or secret_id_file=/path");
       }
       return on_approle_value(state, std::move(*value), now);
     case Stage::root_variable: return root_token(state, text_of(value) == "1" || text_of(value) == "true");
@@ -134,7 +121,7 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
     case Stage::login:
     case Stage::look_up: break;
   }
-  return wrong(ErrorCode::internal, state, "the driver answered what was not asked", {});
+  return wrong_at(ErrorCode::internal, state, "the driver answered what was not asked", {});
 }
 
 Setup::Progress Setup::on_address(State& state, const std::optional<Secret>& value) {
@@ -149,8 +136,8 @@ Setup::Progress Setup::on_address(State& state, const std::optional<Secret>& val
     return ask_variable(Stage::more_addresses, std::string{addresses_variable});
   }
   if (!variable_address_) {
-    return wrong(ErrorCode::bad_config, state, "VAULT_ADDR is not set",
-                 "Set it, for example https://vault.example.com:8200");
+    return wrong_at(ErrorCode::bad_config, state, "VAULT_ADDR is not set",
+                    "Set it, for example https://vault.example.com:8200");
   }
   state.address = *variable_address_;
   if (!state.options.name_space) return ask_variable(Stage::name_space, "VAULT_NAMESPACE");
@@ -174,7 +161,7 @@ Setup::Progress Setup::check_given_address(State& state, const std::optional<Sec
     }
     rest.remove_prefix(std::min(comma + 1, rest.size()));
   }
-  return wrong(
+  return wrong_at(
       ErrorCode::bad_config, state,
       "addr=" + to_string(given) + " is neither VAULT_ADDR nor in " + std::string{addresses_variable},
       "A reference may not choose where a token goes: set VAULT_ADDR, or list the address there");
@@ -193,191 +180,19 @@ Setup::Progress Setup::after_address(State& state, Moment now) {
 /// The second of the two exceptions to invariant 2.
 Setup::Progress Setup::check_plain_http(State& state, std::string_view reason, Moment now) {
   if (!is_loopback_literal(state.address)) {
-    return wrong(
+    return wrong_at(
         ErrorCode::bad_config, state,
         "plain http to " + to_string(state.address) + ": a token would cross the network unprotected",
         "Use https://; plain http is for a literal loopback address (127.0.0.1) with a reason only");
   }
   if (reason.empty()) {
-    return wrong(
+    return wrong_at(
         ErrorCode::bad_config, state, "plain http to " + to_string(state.address) + " without a reason",
         "Use https://, or say why not: " + std::string{reason_variable} + "=…, or insecure_reason=…");
   }
   state.warn("Vault is asked over plain http at " + to_string(state.address) + ", for a stated reason");
   state.environment_known = true;
   return start(state, now);
-}
-
-// ---- Who we are there -----------------------------------------------------------------------------
-
-Setup::Progress Setup::find_token(State& state, Moment now) {
-  if (state.options.auth == Options::Auth::approle) return start_approle(state, now);
-  if (!state.options.token_file.empty()) return ask_file(Stage::token_file, state.options.token_file);
-  return ask_variable(Stage::token_variable, "VAULT_TOKEN");
-}
-
-Setup::Progress Setup::on_token_variable(State& state, std::optional<Secret> value, Moment now) {
-  if (value) return take_token(state, std::move(*value), Token::Origin::variable, now);
-  return ask_variable(Stage::token_file_variable, "VAULT_TOKEN_FILE");
-}
-
-Setup::Progress Setup::on_file(State& state, Secret content, Moment now) {
-  if (stage_ == Stage::token_file) return take_token(state, std::move(content), Token::Origin::file, now);
-  if (stage_ == Stage::role_id_file || stage_ == Stage::secret_id_file) {
-    return on_approle_value(state, std::move(content), now);
-  }
-  return wrong(ErrorCode::internal, state, "the driver answered what was not asked", {});
-}
-
-Setup::Progress Setup::on_file_failed(State& state, Error error, Moment) {
-  if (stage_ == Stage::token_file && optional_file_ && error.code == ErrorCode::not_found) {
-    optional_file_ = false;
-    if (state.options.auth == Options::Auth::token) return no_token(state);
-    return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
-  }
-  error.hop = Hop::secret_source;
-  error.where = path_.empty() ? state.where() : state.where() + " (" + path_ + ")";
-  return error;
-}
-
-Setup::Progress Setup::take_token(State& state, Secret text, Token::Origin origin, Moment now) {
-  auto value = trimmed_token(text);
-  if (!value) {
-    return wrong(ErrorCode::bad_config, state,
-                 origin == Token::Origin::file ? "no token in " + path_ : "no token in VAULT_TOKEN",
-                 "A token is one word of printable characters");
-  }
-  Token token;
-  token.value = std::move(*value);
-  token.origin = origin;
-  if (origin == Token::Origin::file) token.file = path_;
-  state.token = std::move(token);
-  return look_up(state, now);
-}
-
-Setup::Progress Setup::start_approle(State& state, Moment now) {
-  if (!state.options.role_id.empty()) {
-    stage_ = Stage::role_id;
-    return on_approle_value(state, Secret::copy_of(state.options.role_id), now);
-  }
-  if (!state.options.role_id_file.empty()) return ask_file(Stage::role_id_file, state.options.role_id_file);
-  return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
-}
-
-Setup::Progress Setup::on_approle_value(State& state, Secret value, Moment now) {
-  auto word = trimmed_token(value);
-  const bool role = stage_ == Stage::role_id || stage_ == Stage::role_id_file;
-  if (!word) {
-    return wrong(ErrorCode::bad_config, state,
-                 role ? "a role_id that is no word" : "a secret_id that is no word",
-                 "It is one word of printable characters");
-  }
-  if (!role) {
-    secret_id_ = std::move(*word);
-    return log_in(state, now);
-  }
-  role_id_ = std::move(*word);
-  if (!state.options.secret_id_file.empty())
-    return ask_file(Stage::secret_id_file, state.options.secret_id_file);
-  return ask_variable(Stage::secret_id, "VAULT_SECRET_ID");
-}
-
-Setup::Progress Setup::log_in(State& state, Moment now) {
-  stage_ = Stage::login;
-  JsonWriter body;
-  body.text("role_id", role_id_.reveal());
-  body.text("secret_id", secret_id_.reveal());
-  role_id_.wipe();
-  secret_id_.wipe();
-  Request request;
-  request.method = "POST";
-  request.path = "auth/" + state.options.auth_mount + "/login";
-  request.body = body.finish();
-  auto action = call_.start(state, std::move(request), now);
-  if (!action) return std::move(action).error();
-  return std::optional<Action>{std::move(*action)};
-}
-
-Setup::Progress Setup::on_login(State& state, const Reply& reply) {
-  if (!reply.success()) {
-    auto error = meaning_of(state, reply, "auth/" + state.options.auth_mount + "/login", "create");
-    if (error.code == ErrorCode::denied && reply.status == 403) {
-      error.what = "Vault refused the AppRole login (403)";
-      error.hint = "Check that AppRole is enabled at mount=" + state.options.auth_mount +
-                   " and the address may use it";
-    }
-    return error;
-  }
-  const auto auth = reply.root()["auth"];
-  if (auth["mfa_requirement"].is_object()) {
-    return wrong(ErrorCode::peer_unsupported, state, "Vault asks for a second factor at login",
-                 "Use a role without MFA");
-  }
-  const auto value = trimmed_token(Secret::copy_of(auth["client_token"].text()));
-  if (!value) return wrong(ErrorCode::peer_misbehaved, state, "Vault's answer to the login has no token", {});
-  Token token;
-  token.value = value->clone();
-  token.origin = Token::Origin::approle;
-  token.accessor = plain_accessor(auth["accessor"].text());
-  token.looked_up = reply.sent;
-  note_grant(token, auth, reply.sent);
-  state.token = std::move(token);
-  return check_policies(state, auth);
-}
-
-Setup::Progress Setup::look_up(State& state, Moment now) {
-  stage_ = Stage::look_up;
-  Request request;
-  request.path = "auth/token/lookup-self";
-  request.token = &state.token->value;
-  auto action = call_.start(state, std::move(request), now);
-  if (!action) return std::move(action).error();
-  return std::optional<Action>{std::move(*action)};
-}
-
-/// A 403 here is also what a token without the default policy gets: what it can do shows at the fetch.
-Setup::Progress Setup::on_look_up(State& state, const Reply& reply) {
-  auto& token = *state.token;
-  token.looked_up = reply.sent;
-  token.refused_look = reply.status == 403;
-  if (token.refused_look) {
-    token.expires.reset();
-    return std::optional<Action>{};
-  }
-  if (!reply.success()) {
-    auto error = meaning_of(state, reply, "auth/token/lookup-self", "read");
-    state.token.reset();
-    return error;
-  }
-  const auto data = reply.root()["data"];
-  token.accessor = plain_accessor(data["accessor"].text());
-  token.renewable = data["renewable"].boolean().value_or(false);
-  const auto ttl = granted_duration(data["ttl"]);
-  token.expires.reset();
-  if (ttl > Duration::zero()) token.expires = plus(reply.sent, ttl);
-  return check_policies(state, data);
-}
-
-Setup::Progress Setup::check_policies(State& state, JsonView holder) {
-  bool root = false;
-  for (const auto& policy : holder["policies"].elements()) root = root || policy.text() == "root";
-  for (const auto& policy : holder["token_policies"].elements()) root = root || policy.text() == "root";
-  if (!root) return std::optional<Action>{};
-  if (state.options.allow_root_token) return root_token(state, true);
-  return ask_variable(Stage::root_variable, std::string{root_variable_name});
-}
-
-Setup::Progress Setup::root_token(State& state, bool allowed) {
-  if (allowed) {
-    state.warn(
-        "a root token of Vault is in use: it may do everything; use a policy that allows what is needed");
-    return std::optional<Action>{};
-  }
-  state.token.reset();
-  return wrong(
-      ErrorCode::bad_config, state, "the token is a root token of Vault, which may do everything",
-      "Use a token whose policy allows only what is needed, or allow it: allow_root_token=true, or " +
-          std::string{root_variable_name} + "=1");
 }
 
 }  // namespace sallyport::secrets::vault
