@@ -1,4 +1,4 @@
-// The slot's clockwork: what has expired, what is due, which conversation is next, when to wake up.
+// The slot's clockwork: when to look, when to wake up, and the outbox through which it speaks.
 #include "credentials/slot_state.h"
 
 #include <algorithm>
@@ -18,10 +18,6 @@ constexpr Duration sleep_min = 1ms;
 
 /// The clocks have drifted apart by more than this between two looks: the machine slept.
 constexpr Duration clock_jump_min = 2s;
-
-/// A lease that may live this much longer than we count on, because its grant was slow or the machine slept
-/// meanwhile, is left to die by itself; a longer doubt is ended by revocation.
-constexpr Duration grant_doubt_max = 5s;
 
 /// Different texts that are remembered as said.
 constexpr std::size_t warnings_max = 64;
@@ -75,162 +71,6 @@ void SlotState::note_time(Moment now) {
 void SlotState::mark_overdue(Moment now) {
   const Live* live = find(current_);
   if (live && live->renew_at && left_until(*live->renew_at, now) <= Duration::zero()) renew_first_ = true;
-}
-
-void SlotState::expire(Moment now) {
-  std::vector<std::uint64_t> expired;
-  for (auto& [number, live] : live_) {
-    if (!live.lease || !live.expires) continue;
-    if (left_until(*live.expires, now) <= Duration::zero()) {
-      expired.push_back(number);
-      continue;
-    }
-    const auto tell = tell_at(number, live);
-    if (tell && left_until(*tell, now) <= Duration::zero()) {
-      const Moment deadline = plus(*live.expires, -use_margin(live.lifetime));
-      tell_ending(live, left_until(deadline, now) > Duration::zero() ? deadline : now);
-    }
-  }
-  for (const std::uint64_t number : expired) expire_generation(number, now);
-  expire_endings(now);
-  if (trial_until_ && *trial_until_ <= now.mono) trial_until_.reset();
-}
-
-void SlotState::expire_endings(Moment now) {
-  for (auto it = endings_.begin(); it != endings_.end();) {
-    Ending& ending = it->second;
-    if (!ending.dies || left_until(*ending.dies, now) > Duration::zero()) {
-      ++it;
-      continue;
-    }
-    if (ending.journalled) journal_.forget(ending.lease);
-    if (ending.generation) tell_gone(ending.generation);
-    it = endings_.erase(it);
-  }
-}
-
-void SlotState::expire_generation(std::uint64_t number, Moment now) {
-  const auto found = live_.find(number);
-  if (found == live_.end()) return;
-  Live& live = found->second;
-  if (!live.ending_told) tell_ending(live, now);
-  live.holders = 0;
-  if (current_ == number) {
-    current_ = 0;
-    renew_first_ = false;
-    prefetch_ = true;  // whoever used it is about to ask for the next one
-  }
-  if (left_until(*live.latest_end, now) > grant_doubt_max) return end_if_unused(number);
-  journal_.forget(*live.lease);
-  tell_gone(live.generation);
-  live_.erase(found);
-}
-
-std::optional<Moment> SlotState::tell_at(std::uint64_t number, const Live& live) const {
-  if (live.ending_told) return std::nullopt;
-  return number == current_ ? live.ending_latest : live.ending_at;
-}
-
-void SlotState::tell_ending(Live& live, Moment deadline) {
-  live.ending_told = true;
-  live.renew_at.reset();  // a promise to end is kept: sessions are already moving
-  post([this, generation = live.generation, deadline] {
-    observer_.on_generation_ending(generation, deadline);
-  });
-}
-
-void SlotState::tell_gone(const GenerationPtr& generation) {
-  post([this, generation] { observer_.on_generation_gone(generation); });
-}
-
-void SlotState::expire_waiters(Moment now) {
-  for (auto& [id, waiter] : waiters_) {
-    if (waiter.answer || waiter.deadline > now.mono) continue;
-    ++counters_.waits_timed_out;
-    Error error{ErrorCode::timed_out,
-                Hop::secret_source,
-                options_.name,
-                "no usable credential came before the caller's deadline",
-                "",
-                ""};
-    if (last_error_) error.what += ", the last attempt failed: " + describe(*last_error_);
-    answer(id, waiter, std::move(error));
-  }
-}
-
-std::vector<SlotState::Job> SlotState::jobs(Moment now) const {
-  std::vector<Job> out;
-  if (shutdown_over_) return out;
-  if (shutting_down_) {
-    add_shutdown_jobs(now, out);
-    return out;
-  }
-  if (const auto at = session_->keep_alive_at()) {
-    out.push_back(
-        {JobKind::keep_alive, 0, std::max<Duration>(*at - now.wall, keep_alive_not_before_ - now.mono)});
-  }
-  add_fetch_job(now, out);
-  for (const auto& [number, live] : live_) {
-    if (live.renew_at) out.push_back({JobKind::renew, number, left_until(*live.renew_at, now)});
-  }
-  for (const auto& [key, ending] : endings_) {
-    if (!ending.given_up) out.push_back({JobKind::revoke, key, ending.not_before - now.mono});
-  }
-  return out;
-}
-
-void SlotState::add_fetch_job(Moment now, std::vector<Job>& out) const {
-  const Duration held_for = std::max(fetch_not_before_, blocked_until_) - now.mono;
-  if (!usable(now)) {
-    if (waiting_ > 0)
-      out.push_back({JobKind::urgent_fetch, 0, held_for});
-    else if (prefetch_)
-      out.push_back({JobKind::fetch, 0, held_for});
-    return;
-  }
-  const auto found = live_.find(current_);
-  if (found == live_.end() || !found->second.successor_at) return;
-  out.push_back({JobKind::fetch, 0, std::max(held_for, left_until(*found->second.successor_at, now))});
-}
-
-SlotState::Job SlotState::urgent_job(Moment now) const {
-  Job best;
-  for (const Job& job : jobs(now)) {
-    if (job.ready_in <= Duration::zero() && job.kind < best.kind) best = job;
-  }
-  return best;
-}
-
-void SlotState::start(const Job& job, Moment now) {
-  switch (job.kind) {
-    case JobKind::keep_alive: return start_keep_alive(now);
-    case JobKind::urgent_fetch: return start_fetch(now);
-    case JobKind::renew: return start_renewal(job.id, now);
-    case JobKind::fetch: return start_fetch(now);
-    case JobKind::revoke: return start_revocation(job.id, now);
-    case JobKind::close: return start_close(now);
-    case JobKind::none: return;
-  }
-}
-
-void SlotState::run(std::unique_ptr<Conversation> conversation,
-                    void (SlotState::*ended)(std::uint64_t, Moment, Result<void>, Conversation*),
-                    std::uint64_t id, Moment started) {
-  busy_ = true;
-  // The session is captured because the conversation borrows it and may outlive the slot.
-  runner_.run(std::move(conversation), [weak = weak_from_this(), session = session_, ended, id, started](
-                                           Result<void> result, std::unique_ptr<Conversation> back) {
-    const auto self = weak.lock();
-    if (!self || self->detached_) return;
-    self->busy_ = false;
-    if (result && !back) {
-      result = Error{
-          ErrorCode::internal, Hop::secret_source, "conversation", "its runner did not hand it back", "", ""};
-    }
-    (self.get()->*ended)(id, started, std::move(result), back.get());
-    back.reset();
-    self->pump();
-  });
 }
 
 Duration SlotState::until_next_change(Moment now) const {

@@ -16,6 +16,11 @@
 
 namespace sallyport::credentials {
 
+/// A retry may cure it: callers whose deadline allows may wait for one. Every other failure is told at once.
+constexpr bool is_transient(ErrorCode code) {
+  return code == ErrorCode::retry_later || code == ErrorCode::timed_out;
+}
+
 class SlotState : public std::enable_shared_from_this<SlotState> {
  public:
   SlotState(std::unique_ptr<secrets::SourceSession> session, SlotOptions options, Timers& timers,
@@ -90,36 +95,40 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     Duration ready_in = Duration::max();
   };
 
-  // slot_pump.cpp: time, jobs, outbox.
+  // slot_pump.cpp: the clockwork and the outbox.
   void pump();
   void note_time(Moment now);
-  void expire(Moment now);
-  void expire_endings(Moment now);
-  void expire_generation(std::uint64_t number, Moment now);
-  void expire_waiters(Moment now);
-  [[nodiscard]] std::vector<Job> jobs(Moment now) const;
-  void add_fetch_job(Moment now, std::vector<Job>& out) const;
-  void add_shutdown_jobs(Moment now, std::vector<Job>& out) const;
-  [[nodiscard]] Job urgent_job(Moment now) const;
   [[nodiscard]] Duration until_next_change(Moment now) const;
-  void start(const Job& job, Moment now);
   void arm(Moment now);
   void drain();
   void post(std::function<void()> call) { outbox_.push_back(std::move(call)); }
-  void run(std::unique_ptr<Conversation> conversation,
-           void (SlotState::*ended)(std::uint64_t id, Moment started, Result<void> result,
-                                    Conversation* conversation),
-           std::uint64_t id, Moment started);
   [[nodiscard]] std::uint64_t random();
   void warn(std::string text);
   void warn_once(const std::string& text);
   void mark_overdue(Moment now);
+  [[nodiscard]] std::string about(std::string text) const;
+
+  // slot_expire.cpp: what is over, and who is told.
+  void expire(Moment now);
+  void expire_endings(Moment now);
+  void expire_generation(std::uint64_t number, Moment now);
+  void expire_waiters(Moment now);
   [[nodiscard]] std::optional<Moment> tell_at(std::uint64_t number, const Live& live) const;
   void tell_ending(Live& live, Moment deadline);
   void tell_gone(const GenerationPtr& generation);
-  [[nodiscard]] std::string about(std::string text) const;
 
-  // slot_fetch.cpp: callers, fetches, refusals.
+  // slot_jobs.cpp: which conversation is next.
+  [[nodiscard]] std::vector<Job> jobs(Moment now) const;
+  void add_fetch_job(Moment now, std::vector<Job>& out) const;
+  void add_shutdown_jobs(Moment now, std::vector<Job>& out) const;
+  [[nodiscard]] Job urgent_job(Moment now) const;
+  void start(const Job& job, Moment now);
+  void run(std::unique_ptr<Conversation> conversation,
+           void (SlotState::*ended)(std::uint64_t id, Moment started, Result<void> result,
+                                    Conversation* conversation),
+           std::uint64_t id, Moment started);
+
+  // slot_callers.cpp: who asks.
   [[nodiscard]] const Live* usable(Moment now) const;
   Live* find(std::uint64_t number);
   [[nodiscard]] std::optional<Error> held_back(Moment now, MonotonicTime deadline) const;
@@ -127,6 +136,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void settle_waiters(Moment now);
   void answer(Slot::WaiterId id, Waiter& waiter, Result<GenerationPtr> result);
   void answer_all(const Error& error);
+
+  // slot_fetch.cpp: the fetch they share.
   void start_fetch(Moment now);
   void fetch_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);
   void fetch_failed(Error error, Moment now);
@@ -137,6 +148,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
                    Moment now);
   void install(secrets::Fetched fetched, const std::optional<Moment>& expires, Moment started, Moment now);
   void discard(const Credential& credential, Moment now);
+
+  // slot_refusal.cpp: what the database says to it.
   void login_refused_again(Moment now);
 
   // slot_lease.cpp: schedules, renewals, keep-alive.

@@ -1,0 +1,67 @@
+// What happens when the database accepts or refuses what the source gave: one fresh fetch, then back-off.
+#include "credentials/slot_state.h"
+
+#include <string>
+#include <utility>
+
+namespace sallyport::credentials {
+
+namespace {
+
+/// A credential that has been in use this long counts as accepted, even if nobody said so.
+constexpr Duration probation_max = 10min;
+
+bool is_refusal(std::string_view sqlstate) {
+  return sqlstate == "28P01"      // invalid_password
+         || sqlstate == "28000";  // invalid_authorization_specification
+}
+
+}  // namespace
+
+void SlotState::report_login_succeeded(std::uint64_t number) {
+  if (number != current_ || refusals_ == 0) return;
+  const Live* live = find(number);
+  if (!live || live->refused) return;  // somebody else's later try was refused
+  refusals_ = 0;
+  probation_ = false;
+  trial_until_.reset();
+  pump();
+}
+
+void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlstate) {
+  if (number != current_) return;  // another caller was first, and the next one is here or on its way
+  Live* live = find(number);
+  if (!live || live->refused) return;
+  if (!is_refusal(sqlstate)) {
+    trial_until_.reset();
+    return pump();
+  }
+  const Moment now = timers_.now();
+  ++counters_.logins_refused;
+  if (probation_ && now.mono - probation_since_ > probation_max) refusals_ = 0;
+  live->refused = true;
+  refused_at_ = now.mono;
+  probation_ = false;
+  trial_until_.reset();
+  refusal_sqlstate_ = std::string(sqlstate);
+  if (refusals_ == 0) {
+    refusals_ = 1;
+    prefetch_ = true;
+  } else {
+    login_refused_again(now);
+  }
+  pump();
+}
+
+/// The source's newest word is refused as well: nothing that we can fetch will cure it for now.
+void SlotState::login_refused_again(Moment now) {
+  ++refusals_;
+  prefetch_ = false;
+  blocked_until_ = now.mono + backoff_delay(refusals_ - 1, login_backoff_base, login_backoff_max, random());
+  const Error error = refused_error(now);
+  post([this, event = SecurityEvent{SecurityEvent::Kind::credential_changed_outside, current_,
+                                    describe(error)}] { observer_.on_security_event(event); });
+  answer_all(error);
+}
+
+}  // namespace sallyport::credentials
