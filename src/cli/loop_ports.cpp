@@ -1,12 +1,11 @@
 #include "cli/loop_ports.h"
 
 #include "base/limits.h"
+#include "net/dns.h"
 #include "net/peer.h"
 #include "net/socket_stream.h"
 #include "wire/postgres/cancel.h"
 #include "wire/postgres/client_login.h"
-
-#include <sys/socket.h>
 
 #include <memory>
 
@@ -17,13 +16,6 @@ namespace {
 /// All of one fetch, renewal or revocation, its own retries included.
 constexpr auto source_deadline = std::chrono::seconds{60};
 constexpr auto cancel_deadline = std::chrono::seconds{10};
-
-std::optional<net::Address> address_of_peer(int fd) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
-  return net::Address::from_sockaddr(storage, size);
-}
 
 postgres::LoginTls tls_of(const broker::Reach& reach) {
   return reach.tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
@@ -75,7 +67,7 @@ void DriverConnector::connect(broker::ConnectRequest request,
                             broker::Connected connected;
                             connected.greeting =
                                 static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
-                            connected.address = address_of_peer(kept->stream->fd());
+                            connected.address = net::peer_address(kept->stream->fd());
                             kept->stream->attach(relay_loop_);
                             connected.stream = std::move(kept->stream);
                             done(std::move(connected));

@@ -20,6 +20,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   void resolve();
   void on_resolved();
   void connect_next();
+  void on_connect_ended();
   void on_connected();
   void begin_conversation();
   void resume(Event event);

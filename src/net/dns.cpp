@@ -214,4 +214,11 @@ Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port
   return found;
 }
 
+std::optional<Address> peer_address(int fd) {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  if (getpeername(fd, reinterpret_cast<sockaddr*>(&storage), &size) != 0) return std::nullopt;
+  return Address::from_sockaddr(storage, size);
+}
+
 }  // namespace sallyport::net

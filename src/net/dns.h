@@ -47,6 +47,9 @@ bool is_ip_literal(const std::string& host);
 ///         did not answer.  bad_config: no host name at all, or a socket path that is too long.
 Result<std::vector<Address>> resolve(const std::string& host, std::uint16_t port);
 
+/// Whom a connected socket is connected to; none: nobody any more.
+std::optional<Address> peer_address(int fd);
+
 inline constexpr std::size_t addresses_max = 16;
 
 }  // namespace sallyport::net
