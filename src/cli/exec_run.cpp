@@ -1,8 +1,8 @@
 #include "cli/exec_run.h"
 
 #include "cli/child.h"
+#include "cli/child_environment.h"
 #include "cli/runtime.h"
-#include "dsn/render.h"
 #include "net/socket_directory.h"
 #include "policy/decide.h"
 
@@ -18,13 +18,6 @@ namespace {
 
 constexpr std::uint16_t unix_port = 5432;  // names the socket file; nothing listens on a port
 constexpr auto shutdown_limit = std::chrono::seconds{10};
-
-/// A listener of this run and what the child is told about it.
-struct Door {
-  dsn::LocalEndpoint endpoint;
-  Secret token;  // TCP only
-  std::shared_ptr<broker::RouteRuntime> route;
-};
 
 bool is_final(ErrorCode code) {
   return code != ErrorCode::retry_later && code != ErrorCode::timed_out && code != ErrorCode::cancelled &&
@@ -58,8 +51,9 @@ class ExecRun {
     for (auto& target : request_.targets) {
       if (auto opened = open(target); !opened) return opened.error();
     }
-    if (auto said = say_authority(); !said) return said.error();
-    prepare_environment();
+    ChildEnvironment prepared{*environment_, request_, runtime_->sources()};
+    if (auto said = prepared.say_authority(context_.logger); !said) return said.error();
+    prepared.prepare(doors_);
     auto child = start_child(request_.command, *environment_, [this](const Child& started) {
       tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks,
                                                 std::vector<pid_t>{helper_->pid()});
@@ -193,85 +187,6 @@ class ExecRun {
           "a dynamic credential without run_as: what it creates belongs to a user that will be dropped",
           {{"variable", target.variable}, {"fix", "add run_as=ROLE"}});
     }
-    return {};
-  }
-
-  void prepare_environment() {
-    for (const auto& name : request_.consumed_variables) drop(name);
-    for (const auto& target : request_.targets) {
-      const auto* source = runtime_->sources().find(target.source_scheme);
-      if (source == nullptr) continue;
-      for (const auto& name : source->authority().variables) drop(name);
-    }
-    for (std::size_t i = 0; i < request_.targets.size(); ++i) set_variable(request_.targets[i], doors_[i]);
-    if (request_.targets.size() == 1) set_libpq_variables(request_.targets.front(), doors_.front());
-  }
-
-  void drop(const std::string& name) {
-    if (!request_.keep_environment.contains(name)) environment_->remove(name);
-  }
-
-  void set_variable(const ExecTarget& target, const Door& door) {
-    dsn::LocalTarget local;
-    local.dialect = target.dialect;
-    local.endpoint = door.endpoint;
-    local.user = target.shown_user;
-    local.database = target.target.databases.empty() ? "" : target.target.databases.front();
-    if (door.token.empty()) {
-      const auto text = dsn::render(local);
-      if (text) environment_->set(target.variable, *text);
-    } else {
-      const auto text = dsn::render_with_token(local, door.token);
-      if (text) environment_->set(target.variable, *text);
-    }
-  }
-
-  void set_libpq_variables(const ExecTarget& target, const Door& door) {
-    for (const char* name :
-         {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
-          "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
-      environment_->remove(name);
-    }
-    environment_->set("PGUSER", target.shown_user);
-    if (!target.target.databases.empty()) environment_->set("PGDATABASE", target.target.databases.front());
-    if (const auto* local = std::get_if<dsn::LocalUnix>(&door.endpoint)) {
-      environment_->set("PGHOST", local->directory);
-      environment_->set("PGPORT", std::to_string(local->port));
-    } else {
-      const auto& tcp = std::get<dsn::LocalTcp>(door.endpoint);
-      environment_->set("PGHOST", tcp.address);
-      environment_->set("PGPORT", std::to_string(tcp.port));
-      environment_->set("PGSSLMODE", "disable");
-      environment_->set("PGPASSWORD", door.token);
-    }
-  }
-
-  // What the child could still ask by itself, in one line (threats.md 11).
-  Result<void> say_authority() {
-    std::string left;
-    for (const auto& target : request_.targets) {
-      const auto* source = runtime_->sources().find(target.source_scheme);
-      if (source == nullptr) continue;
-      const auto authority = source->authority();
-      for (const auto& name : authority.variables) {
-        if (environment_->has(name) && request_.keep_environment.contains(name)) left += " $" + name;
-      }
-      for (auto file : authority.files) {
-        if (file.starts_with("~/")) file = environment_->plain("HOME") + file.substr(1);
-        if (access(file.c_str(), R_OK) == 0) left += " " + file;
-      }
-    }
-    if (left.empty()) return {};
-    if (request_.strict) {
-      return Error{ErrorCode::denied,
-                   Hop::child,
-                   "--strict",
-                   "the child could ask for secrets by itself:" + left,
-                   "Remove them, or run without --strict",
-                   {}};
-    }
-    context_.logger.write(LogLevel::warning, "the child can still ask for secrets by itself",
-                          {{"with", left.substr(1)}});
     return {};
   }
 

@@ -1,0 +1,85 @@
+#include "cli/child_environment.h"
+
+#include <unistd.h>
+
+namespace sallyport::cli {
+
+void ChildEnvironment::prepare(const std::vector<Door>& doors) {
+  for (const auto& name : request_.consumed_variables) drop(name);
+  for (const auto& target : request_.targets) {
+    const auto* source = sources_.find(target.source_scheme);
+    if (source == nullptr) continue;
+    for (const auto& name : source->authority().variables) drop(name);
+  }
+  for (std::size_t i = 0; i < request_.targets.size(); ++i) set_variable(request_.targets[i], doors[i]);
+  if (request_.targets.size() == 1) set_libpq_variables(request_.targets.front(), doors.front());
+}
+
+void ChildEnvironment::drop(const std::string& name) {
+  if (!request_.keep_environment.contains(name)) environment_.remove(name);
+}
+
+void ChildEnvironment::set_variable(const ExecTarget& target, const Door& door) {
+  dsn::LocalTarget local;
+  local.dialect = target.dialect;
+  local.endpoint = door.endpoint;
+  local.user = target.shown_user;
+  local.database = target.target.databases.empty() ? "" : target.target.databases.front();
+  if (door.token.empty()) {
+    const auto text = dsn::render(local);
+    if (text) environment_.set(target.variable, *text);
+  } else {
+    const auto text = dsn::render_with_token(local, door.token);
+    if (text) environment_.set(target.variable, *text);
+  }
+}
+
+void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door& door) {
+  for (const char* name :
+       {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
+        "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
+    environment_.remove(name);
+  }
+  environment_.set("PGUSER", target.shown_user);
+  if (!target.target.databases.empty()) environment_.set("PGDATABASE", target.target.databases.front());
+  if (const auto* local = std::get_if<dsn::LocalUnix>(&door.endpoint)) {
+    environment_.set("PGHOST", local->directory);
+    environment_.set("PGPORT", std::to_string(local->port));
+  } else {
+    const auto& tcp = std::get<dsn::LocalTcp>(door.endpoint);
+    environment_.set("PGHOST", tcp.address);
+    environment_.set("PGPORT", std::to_string(tcp.port));
+    environment_.set("PGSSLMODE", "disable");
+    environment_.set("PGPASSWORD", door.token);
+  }
+}
+
+Result<void> ChildEnvironment::say_authority(Logger& logger) const {
+  std::string left;
+  for (const auto& target : request_.targets) {
+    const auto* source = sources_.find(target.source_scheme);
+    if (source == nullptr) continue;
+    const auto authority = source->authority();
+    for (const auto& name : authority.variables) {
+      if (environment_.has(name) && request_.keep_environment.contains(name)) left += " $" + name;
+    }
+    for (auto file : authority.files) {
+      if (file.starts_with("~/")) file = environment_.plain("HOME") + file.substr(1);
+      if (access(file.c_str(), R_OK) == 0) left += " " + file;
+    }
+  }
+  if (left.empty()) return {};
+  if (request_.strict) {
+    return Error{ErrorCode::denied,
+                 Hop::child,
+                 "--strict",
+                 "the child could ask for secrets by itself:" + left,
+                 "Remove them, or run without --strict",
+                 {}};
+  }
+  logger.write(LogLevel::warning, "the child can still ask for secrets by itself",
+               {{"with", left.substr(1)}});
+  return {};
+}
+
+}  // namespace sallyport::cli
