@@ -26,9 +26,10 @@ std::string_view name_of(EndCause cause) {
 // ---- Outgoing ------------------------------------------------------------------------------------
 
 bool Outgoing::write_some(net::Stream& stream, Bytes& bytes) {
+  blocked_ = false;
   while (!bytes.empty()) {
     const auto result = stream.write(bytes);
-    if (result.status == net::IoStatus::would_block) return true;
+    if (result.status == net::IoStatus::would_block) return blocked_ = true;
     if (result.status != net::IoStatus::ok) return false;
     bytes = bytes.subspan(result.bytes);
   }
@@ -38,11 +39,20 @@ bool Outgoing::write_some(net::Stream& stream, Bytes& bytes) {
 bool Outgoing::send(net::Stream& stream, Bytes bytes) {
   if (pending() != 0) {
     hold(bytes);
-    return flush(stream);
+    return blocked_ || flush(stream);
   }
   if (!write_some(stream, bytes)) return false;
   if (!bytes.empty()) hold(bytes);
   return true;
+}
+
+void Outgoing::hold(Bytes bytes) {
+  // What has left makes room, or a peer that is always a little behind would make us keep all it ever got.
+  if (sent_ > bytes_.size() / 2) {
+    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(sent_));
+    sent_ = 0;
+  }
+  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
 }
 
 bool Outgoing::flush(net::Stream& stream) {
@@ -51,7 +61,7 @@ bool Outgoing::flush(net::Stream& stream) {
   sent_ = bytes_.size() - rest.size();
   if (rest.empty()) {
     // Memory goes back when it was more than a moment's need: thousands of sessions idle.
-    if (bytes_.capacity() > 4096) bytes_ = {};
+    if (bytes_.capacity() > limits::relay_read_bytes) bytes_ = {};
     bytes_.clear();
     sent_ = 0;
   }
@@ -102,19 +112,20 @@ struct Relay::ServerVisitor {
   }
 };
 
-// Replies to our own statement: dropped up to its ReadyForQuery, but for parameters.
+// Replies to our own statement: dropped up to its ReadyForQuery, but for parameters. ReadyForQuery counts once
+// its body has arrived too, or that would be taken for the client's.
 struct Relay::SwallowVisitor {
   ParameterMap& parameters;
   unsigned& left;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return type == 'S' && bytes <= 1024;
+    return (type == 'S' && bytes <= 1024) || (type == 'Z' && bytes == 1);
   }
-  postgres::ScanStep on_frame(const postgres::Frame& frame) const {
-    if (frame.type != 'Z') return postgres::ScanStep::go_on;
-    return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
+  static postgres::ScanStep on_frame(const postgres::Frame& frame) {
+    return frame.type == 'Z' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
   }
-  postgres::ScanStep on_body(const postgres::Frame&, Bytes body) const {
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+    if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
     if (const auto status = postgres::decode_parameter_status(body)) {
       parameters[std::string{status->name}] = status->value;
     }
@@ -154,12 +165,13 @@ void Relay::start(Bytes early) {
 }
 
 void Relay::send_to_client(Bytes bytes) {
+  if (ended_) return;
   bytes_to_client_ += bytes.size();
   if (!to_client_.send(client_, bytes)) end(EndCause::client_lost);
 }
 
 bool Relay::at_boundary() const {
-  return upstream_ != nullptr && tracker_.at_boundary() && client_scanner_.at_boundary() &&
+  return upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() && client_scanner_.at_boundary() &&
          server_scanner_.at_boundary() && client_carry_.empty() && server_carry_.empty() &&
          to_client_.pending() == 0 && (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
 }
@@ -216,8 +228,17 @@ void Relay::on_client_end(EndCause cause) {
   done_cause_ = cause;
   // As a server would: what was asked is still done and answered. A broken connection is noticed here
   // only when we write to it.
-  if (cause == EndCause::client_lost || (tracker_.nothing_outstanding() && to_client_.pending() == 0))
-    end(cause);
+  if (cause == EndCause::client_lost) return end(cause);
+  after_client_end();
+}
+
+void Relay::after_client_end() {
+  if (tracker_.nothing_outstanding() && to_client_.pending() == 0) return end(done_cause_);
+  if (server_told_of_end_ || upstream_ == nullptr || to_server_.pending() != 0 || !tracker_.awaits_client()) return;
+  // A COPY without its end, requests without their Sync: the server does what it would do if the client had been
+  // connected directly.
+  server_told_of_end_ = true;
+  upstream_->stream->shutdown_write();
 }
 
 void Relay::pump_server() {
@@ -230,7 +251,7 @@ void Relay::pump_server() {
       server_carry_.keep(buffer_.first(carried));
       return;
     }
-    if (result.status != net::IoStatus::ok) return end(EndCause::server_closed);
+    if (result.status != net::IoStatus::ok) return end(client_done_ ? done_cause_ : EndCause::server_closed);
     if (!on_server_chunk(carried + result.bytes)) return;
     after_server_bytes();
     if (!result.more) return;
@@ -243,7 +264,7 @@ bool Relay::on_server_chunk(std::size_t size) {
   while (swallow_ready_ > 0 && !chunk.empty()) {
     SwallowVisitor visitor{upstream_->parameters, swallow_ready_};
     const auto swallowed = server_scanner_.scan(chunk, visitor);
-    if (!swallowed) {
+    if (!swallowed || swallowed->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);
       return false;
     }
@@ -270,7 +291,7 @@ bool Relay::on_server_chunk(std::size_t size) {
 }
 
 void Relay::after_server_bytes() {
-  if (client_done_ && tracker_.nothing_outstanding() && to_client_.pending() == 0) return end(done_cause_);
+  if (client_done_) return after_client_end();
   if (boundary_wanted_ && at_boundary()) owner_.on_boundary();
 }
 
@@ -284,6 +305,7 @@ void Relay::on_client_writable() {
 void Relay::on_server_writable() {
   if (ended_ || upstream_ == nullptr) return;
   if (!prefix_held_ && !to_server_.flush(*upstream_->stream)) return end(EndCause::server_closed);
+  if (client_done_) return after_client_end();
   if (to_server_.pending() < limits::relay_pending_bytes_max) pump_client();
 }
 

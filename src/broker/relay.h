@@ -46,13 +46,14 @@ class Outgoing {
   /// Writes what the stream takes and keeps the rest. False: the stream is broken.
   bool send(net::Stream& stream, Bytes bytes);
   /// Keeps bytes without writing, so that they leave with the next ones.
-  void hold(Bytes bytes) { bytes_.insert(bytes_.end(), bytes.begin(), bytes.end()); }
+  void hold(Bytes bytes);
   bool flush(net::Stream& stream);
 
  private:
-  static bool write_some(net::Stream& stream, Bytes& bytes);
+  bool write_some(net::Stream& stream, Bytes& bytes);
   std::vector<std::uint8_t> bytes_;
   std::size_t sent_ = 0;
+  bool blocked_ = false;   // the stream took no more at the last try: an event will say when it does
 };
 
 class Relay {
@@ -66,13 +67,16 @@ class Relay {
   /// Our own statement, to be sent in front of the client's first bytes; its reply is swallowed.
   void prepend_statement(std::string_view sql);
 
+  /// Goes on with what the login could not send yet; before anything else is sent.
+  void continue_outgoing(Outgoing outgoing) { to_client_ = std::move(outgoing); }
+
   /// Takes over both streams' events and reads once. `early`: what the client sent behind its login.
   void start(Bytes early);
   /// Bytes of ours to the client (greeting, refusal, a notice between two frames).
   void send_to_client(Bytes bytes);
 
   /// At the end: what the client has not taken yet.
-  [[nodiscard]] Outgoing take_outgoing_to_client() { return std::move(to_client_); }
+  [[nodiscard]] Outgoing take_outgoing_to_client() { return std::exchange(to_client_, {}); }
 
   // ---- for moving to another server connection ----
   void hold_client() { client_held_ = true; }
@@ -83,6 +87,13 @@ class Relay {
 
   /// Nothing is owed, open or half sent, in either direction: the server connection may change owner.
   [[nodiscard]] bool at_boundary() const;
+  /// Our bytes to that peer end between two frames.
+  [[nodiscard]] bool whole_towards_client() const {
+    return server_scanner_.body_left() == 0 || swallow_ready_ != 0;
+  }
+  [[nodiscard]] bool whole_towards_server() const {
+    return client_scanner_.body_left() == 0 && (to_server_.pending() == 0 || prefix_held_);
+  }
   void want_boundary(bool wanted) { boundary_wanted_ = wanted; }
 
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
@@ -117,6 +128,7 @@ class Relay {
   bool on_client_chunk(std::size_t size);
   bool on_server_chunk(std::size_t size);
   void on_client_end(EndCause cause);
+  void after_client_end();
   void after_server_bytes();
   void requeue_client();
   void requeue_server();
@@ -141,6 +153,7 @@ class Relay {
   unsigned swallow_ready_ = 0;  // ReadyForQuery of our own statements still to come
   bool prefix_held_ = false;    // our own statement waits in to_server_
   bool client_held_ = false;
+  bool server_told_of_end_ = false;  // it gets no more bytes from us
   bool client_done_ = false;  // it sends no more; its last requests may be under way
   EndCause done_cause_ = EndCause::client_closed;
   bool boundary_wanted_ = false;

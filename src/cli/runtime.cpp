@@ -9,6 +9,9 @@ namespace sallyport::cli {
 
 namespace {
 
+/// A local server answers a small query well within this.
+constexpr auto spin_longest = std::chrono::microseconds{200};
+
 // Signals are the main thread's.
 std::thread start_loop(net::EpollLoop& loop, const char* name) {
   return std::thread{[&loop, name] {
@@ -97,6 +100,8 @@ Result<void> Runtime::open_journal() {
 }
 
 void Runtime::start_threads() {
+  // On a single core spinning would keep the very process from running that we wait for.
+  if (std::thread::hardware_concurrency() > 1) relay_loop_.allow_spin(spin_longest);
   relay_thread_ = start_loop(relay_loop_, "relay");
   login_thread_ = start_loop(login_loop_, "login");
 }

@@ -1,5 +1,6 @@
 #include "net/epoll_loop.h"
 
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -111,14 +112,37 @@ void EpollLoop::run() {
 }
 
 int EpollLoop::wait(epoll_event* events, int capacity) {
-  if (spin_ > Duration::zero()) {
-    const auto until = clock_.now().mono + spin_;
-    do {
-      const auto count = epoll_wait(epoll_, events, capacity, 0);
-      if (count != 0) return count;
-    } while (clock_.now().mono < until);
+  int count = 0;
+  if (spin_ > Duration::zero() && quiet_turns_ >= quiet_turns_min) count = spin(events, capacity);
+  if (count == 0) count = epoll_wait(epoll_, events, capacity, wait_ms());
+  if (spin_ > Duration::zero()) note_turn(events, count);
+  return count;
+}
+
+int EpollLoop::spin(epoll_event* events, int capacity) {
+  const auto until = clock_.now().mono + spin_;
+  do {
+    const auto count = epoll_wait(epoll_, events, capacity, 0);
+    if (count != 0) return count;
+    sched_yield();
+  } while (clock_.now().mono < until);
+  return 0;
+}
+
+void EpollLoop::note_turn(const epoll_event* events, int count) {
+  if (count != 1) {
+    quiet_turns_ = 0;
+    return;
   }
-  return epoll_wait(epoll_, events, capacity, wait_ms());
+  const auto who = events[0].data.u64;
+  if (who == quiet_pair_[0] || who == quiet_pair_[1]) {
+    ++quiet_turns_;
+    return;
+  }
+  // A third one: the pair is the latest two.
+  quiet_pair_[1] = quiet_pair_[0];
+  quiet_pair_[0] = who;
+  quiet_turns_ = 0;
 }
 
 int EpollLoop::wait_ms() const {

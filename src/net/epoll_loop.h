@@ -58,9 +58,13 @@ class EpollLoop final : public Loop {
   /// Thread-safe; run() returns after the turn in progress.
   void stop();
 
-  /// Polls without sleeping for up to `duration` before it blocks. Zero (the default): always blocks.
-  /// Worth it only while one request is in flight and a core is idle (docs/performance.md).
-  void set_spin(Duration duration) { spin_ = duration; }
+  /// While only one conversation is going on (see quiet_turns_min), polls without sleeping for up to `longest`
+  /// before it blocks: a wake-up costs more than the answer takes. It yields its core in between. Zero (the
+  /// default): always blocks.
+  void allow_spin(Duration longest) { spin_ = longest; }
+
+  /// So many turns in a row of one event each, from no more than two descriptors: one client and its server.
+  static constexpr unsigned quiet_turns_min = 8;
 
  private:
   struct Slot {
@@ -71,6 +75,8 @@ class EpollLoop final : public Loop {
   Watch add(int fd, FdHandler& handler, std::uint32_t events);
   int wait_ms() const;
   int wait(epoll_event* events, int capacity);
+  int spin(epoll_event* events, int capacity);
+  void note_turn(const epoll_event* events, int count);
   void dispatch(const epoll_event& event);
   void run_due_timers();
   void run_posted();
@@ -81,6 +87,8 @@ class EpollLoop final : public Loop {
   int mailbox_ = -1;
   Moment now_;
   Duration spin_{};
+  unsigned quiet_turns_ = 0;
+  std::uint64_t quiet_pair_[2] = {};        // the descriptors of the quiet turns, as epoll knows them
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::map<TimerId, std::function<void()>> timers_;
