@@ -4,6 +4,8 @@
 #include "wire/postgres/frame.h"
 #include "wire/postgres/quote.h"
 
+#include <utility>
+
 namespace sallyport::broker {
 
 namespace {
@@ -56,11 +58,16 @@ void question(WipedBytes& out, std::string_view sql, char number) {
 Mover::Mover(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, MoverOwner& owner)
     : relay_(relay), pool_(pool), run_as_(std::move(run_as)), loop_(loop), owner_(owner) {}
 
-Mover::~Mover() {
+Mover::~Mover() { give_up(); }
+
+void Mover::give_up() {
   loop_.cancel(deadline_);
-  if (waiter_ != 0) pool_.cancel(waiter_);
-  if (old_ != nullptr) pool_.discard(std::move(old_));
-  if (fresh_ != nullptr) pool_.discard(std::move(fresh_));
+  const bool whole = unsent_.empty();
+  step_ = Step::over;
+  given_up_ = true;
+  if (waiter_ != 0) pool_.cancel(std::exchange(waiter_, 0));
+  if (old_ != nullptr) pool_.discard(std::move(old_), whole);
+  if (fresh_ != nullptr) pool_.discard(std::move(fresh_), whole);
 }
 
 void Mover::start() {
@@ -162,6 +169,8 @@ void Mover::on_readable() {
     if (result.status == net::IoStatus::would_block) return;
     if (result.status != net::IoStatus::ok) return broke();
     input_.append({chunk, result.bytes});
+    answer_bytes_ += result.bytes;
+    if (answer_bytes_ > answers_bytes_max) return broke();
     more = result.more;
     while (true) {
       const auto message = postgres::decode_message(input_.unread(), limits::session_statements_bytes_max);
@@ -273,10 +282,17 @@ void Mover::swap() {
       postgres::encode(changed, postgres::ParameterStatus{name, value});
     }
   }
-  relay_.attach_upstream(std::move(fresh_));
+  // Before any bytes of the new server, which may end inside a message. Each of these calls may end the session.
   if (!changed.empty()) relay_.send_to_client(Bytes{changed});
-  relay_.release_client();
-  owner_.on_moved();
+  hand_back(std::move(fresh_));
+  if (!given_up_) owner_.on_moved();
+}
+
+void Mover::hand_back(UpstreamPtr upstream) {
+  if (upstream == nullptr || given_up_) return;
+  upstream->stream->set_events(nullptr);
+  relay_.attach_upstream(std::move(upstream));
+  if (!given_up_) relay_.release_client();
 }
 
 void Mover::stay(std::string_view reason) {
@@ -291,12 +307,8 @@ void Mover::stay(std::string_view reason) {
   } else {
     pool_.discard(std::move(fresh_));
   }
-  if (detached) {
-    old_->stream->set_events(nullptr);
-    relay_.attach_upstream(std::move(old_));
-    relay_.release_client();
-  }
-  owner_.on_immovable(reason);
+  if (detached) hand_back(std::move(old_));
+  if (!given_up_) owner_.on_immovable(reason);
 }
 
 void Mover::broke() {
@@ -306,9 +318,10 @@ void Mover::broke() {
   fresh_->stream->set_events(nullptr);
   old_->stream->set_events(nullptr);
   if (!old_is_whole) return owner_.on_move_broke();
-  pool_.discard(std::move(fresh_));
-  relay_.attach_upstream(std::move(old_));
-  relay_.release_client();
+  pool_.discard(std::move(fresh_), unsent_.empty());
+  unsent_.clear();
+  hand_back(std::move(old_));
+  if (given_up_) return;
   owner_.on_move_failed(
       Error{ErrorCode::retry_later, Hop::session, "move", "the new connection ended", {}, {}});
 }

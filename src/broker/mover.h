@@ -37,6 +37,8 @@ class Mover final : private net::StreamEvents {
 
   /// Gets a connection of a later generation than the session's; then waits for a boundary.
   void start();
+  /// The session has ended: lets go of everything and says nothing more. Also from within what we call.
+  void give_up();
   /// The session is at rest: begin, if a new connection is there.
   void at_boundary();
 
@@ -51,6 +53,8 @@ class Mover final : private net::StreamEvents {
 
   static constexpr auto connection_deadline = std::chrono::seconds{15};
   static constexpr auto answer_deadline = std::chrono::seconds{5};
+  /// All answers of one server: more is no answer to our questions.
+  static constexpr std::size_t answers_bytes_max = 8U << 20;
 
   void ask();
   void restore();
@@ -63,6 +67,7 @@ class Mover final : private net::StreamEvents {
   [[nodiscard]] std::string_view why_not() const;
   void swap();
   void stay(std::string_view reason);
+  void hand_back(UpstreamPtr upstream);
   void broke();
   void forward_to_client(char type, Bytes body);
   [[nodiscard]] net::Stream& stream();
@@ -77,6 +82,8 @@ class Mover final : private net::StreamEvents {
   UpstreamPtr old_, fresh_;
   InputBuffer input_;
   WipedBytes unsent_;
+  std::size_t answer_bytes_ = 0;
+  bool given_up_ = false;
   unsigned questions_answered_ = 0;
   unsigned ready_owed_ = 0;
   bool error_seen_ = false;

@@ -68,7 +68,7 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
   for (auto at = sub.spares.end(); at != sub.spares.begin();) {
     --at;
     auto& spare = **at;
-    if (spare.condition() != Spare::Condition::ready || !usable(spare.upstream())) continue;
+    if (!spare.at_rest() || !usable(spare.upstream())) continue;
     if (spare.upstream().generation <= newer_than || spare.upstream().cancels_in_flight != 0) continue;
     auto upstream = spare.take();
     bury(std::move(*at));
@@ -165,8 +165,14 @@ bool Pool::serve_waiters(Sub& sub) {
 
 // One place decides who gets what and whether to log in; everything that changes a count calls it.
 void Pool::pump() {
-  if (pumping_ || stopped_) return;
+  pump_again_ = true;  // also for a caller further up the stack, which has passed some keys already
+  if (pumping_) return;
   pumping_ = true;
+  while (std::exchange(pump_again_, false) && !stopped_) pump_once();
+  pumping_ = false;
+}
+
+void Pool::pump_once() {
   for (auto& [key, sub] : subs_) {
     if (!waiters_.empty()) serve_waiters(*sub);
   }
@@ -176,7 +182,7 @@ void Pool::pump() {
                       [this](const auto& spare) { return usable(spare->upstream()); }));
     const auto ahead = sub->keep_warm && !sub->held_back ? settings_.pool.min_ready : 0;
     // Those being reset will be ready long before a login is.
-    const auto wanted = std::max(waiting_for(*sub), ahead);
+    const auto wanted = sub->server_full ? 0 : std::max(waiting_for(*sub), ahead);
     auto coming = usable_spares + sub->connecting;
     while (coming < wanted && logins_under_way_ < logins_at_once_max) {
       if (total() >= settings_.pool.max && (waiting_for(*sub) == 0 || !make_room(*sub))) break;
@@ -184,7 +190,6 @@ void Pool::pump() {
       ++coming;
     }
   }
-  pumping_ = false;
 }
 
 // Closes the connection that has been ready for longest under another key, or is of no more use.
@@ -291,7 +296,11 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
                                                  settings_.pool.lifetime_max * (200 + jitter / 4) / 256);
-  add_spare(*attempt.sub, std::move(upstream), true);
+  if (stopped_) {
+    close_politely(*upstream);
+  } else {
+    add_spare(*attempt.sub, std::move(upstream), true);
+  }
   if (attempt.done) attempt.done({});
 }
 
@@ -306,12 +315,14 @@ void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
     const auto found = subs_.find(key);
     if (found == subs_.end()) return;
     found->second->held_back = false;
+    found->second->server_full = false;
     pump();
   });
   if (attempt.done) attempt.done(error);
   // The server is full, but connections of ours will come free: the queue's own deadline decides.
-  const bool may_come_free = error.sqlstate == "53300" && sub.in_use > 0;
-  if (!may_come_free) fail_waiters(sub, error);
+  sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;
+  if (!sub.server_full) fail_waiters(sub, error);
+  pump();  // those of other keys
 }
 
 void Pool::fail_waiters(Sub& sub, const Error& error) {
@@ -369,9 +380,9 @@ void Pool::give_back(UpstreamPtr upstream) {
   add_spare(sub, std::move(upstream), false);
 }
 
-void Pool::discard(UpstreamPtr upstream) {
+void Pool::discard(UpstreamPtr upstream, bool whole) {
   const auto found = subs_.find(upstream->key);
-  close_politely(*upstream);
+  if (whole) close_politely(*upstream);
   upstream->stream->set_events(nullptr);
   // It may be the stream whose event we are in.
   loop_.at_turn_end([kept = std::shared_ptr<Upstream>(std::move(upstream))] {});

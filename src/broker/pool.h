@@ -57,8 +57,9 @@ class Pool {
 
   /// The session ended at a boundary: reset it and keep it.
   void give_back(UpstreamPtr upstream);
-  /// It is of no more use: close it. Its place is free.
-  void discard(UpstreamPtr upstream);
+  /// It is of no more use: close it. Its place is free. `whole`: what it was sent ends between two messages, so
+  /// that a farewell is not taken for the rest of one.
+  void discard(UpstreamPtr upstream, bool whole = true);
 
   /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
   void on_cancel_done(std::uint64_t generation, std::int32_t pid);
@@ -87,6 +88,7 @@ class Pool {
     std::size_t in_use = 0, connecting = 0;
     MonotonicTime last_taken{};
     bool keep_warm = false;
+    bool server_full = false;  // it had no place for one more; ours come free
     bool held_back = false;  // after a failure: no login ahead of demand for a while
   };
   struct Waiter {
@@ -108,6 +110,7 @@ class Pool {
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
   void pump();
+  void pump_once();
   bool serve_waiters(Sub& sub);
   bool make_room(const Sub& for_sub);
   void connect(Attempt attempt);
@@ -138,7 +141,7 @@ class Pool {
   std::size_t logins_under_way_ = 0;
   std::uint64_t newest_generation_ = 0;
   bool stopped_ = false;
-  bool pumping_ = false;
+  bool pumping_ = false, pump_again_ = false;
   PoolStatus totals_;
   net::TimerId reaper_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks of others outlive us

@@ -10,6 +10,8 @@ namespace sallyport::broker {
 namespace {
 
 constexpr unsigned answers_max = 4;
+/// Reads of one client before the others of this loop, and its own deadline, get their turn.
+constexpr int reads_per_turn_max = 16;
 /// What a refused client gets to read its refusal.
 constexpr auto close_deadline = std::chrono::seconds{5};
 
@@ -47,7 +49,8 @@ Session::~Session() {
   relay_.reset();
   client_->set_events(nullptr);
   if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
-  if (told_pid_ != 0) services_.cancels.remove(told_pid_, *this);
+  // Some poolers have no pid to tell: 0 is as good as any.
+  if (!cancel_key_.empty()) services_.cancels.remove(told_pid_, *this);
 }
 
 void Session::start() {
@@ -77,7 +80,12 @@ void Session::on_writable() {
 
 void Session::read_client() {
   bool more = true;
-  while (more && stage_ != Stage::over && stage_ != Stage::relaying) {
+  for (int i = 0; more && stage_ != Stage::over && stage_ != Stage::relaying; ++i) {
+    if (i == reads_per_turn_max) {
+      return services_.loop.post([this, alive = alive_] {
+        if (*alive) read_client();
+      });
+    }
     std::uint8_t chunk[4096];
     const auto result = client_->read(chunk);
     if (result.status == net::IoStatus::would_block) return;
@@ -235,6 +243,7 @@ void Session::greet() {
   if (rename) {
     relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
   }
+  relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
 }
@@ -330,14 +339,19 @@ void Session::finish() {
 }
 
 void Session::let_go_of_upstream() {
-  mover_.reset();
+  if (mover_ != nullptr) {
+    // It may be on the stack.
+    mover_->give_up();
+    services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+  }
   if (!relay_->has_upstream()) return;
   const bool reusable = relay_->at_boundary();
+  const bool whole = relay_->whole_towards_server();
   auto upstream = relay_->detach_upstream();
   if (reusable) {
     access_.pool->give_back(std::move(upstream));
   } else {
-    access_.pool->discard(std::move(upstream));
+    access_.pool->discard(std::move(upstream), whole);
   }
 }
 
@@ -349,7 +363,8 @@ void Session::on_relay_end(EndCause cause) {
   client_->set_events(this);
   outgoing_ = relay_->take_outgoing_to_client();
   if (cause == EndCause::client_lost) return finish();
-  if (cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved) {
+  const bool misbehaved = cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved;
+  if (misbehaved && relay_->whole_towards_client()) {
     WipedBytes refusal;
     postgres::encode_refusal(
         refusal,

@@ -58,6 +58,7 @@ void Session::on_moved() {
   relay_->want_boundary(draining_);
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
   host_.on_session_moved();
+  if (draining_ && relay_->at_boundary()) on_boundary();
 }
 
 void Session::on_immovable(std::string_view reason) {
@@ -65,7 +66,7 @@ void Session::on_immovable(std::string_view reason) {
   immovable_reason_ = reason;
   relay_->want_boundary(draining_ || force_now_);
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
-  if (force_now_ && relay_->at_boundary()) on_boundary();
+  if ((draining_ || force_now_) && relay_->at_boundary()) on_boundary();
 }
 
 void Session::on_move_failed(const Error& error) {
@@ -75,6 +76,7 @@ void Session::on_move_failed(const Error& error) {
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
   services_.loop.cancel(move_timer_);
   move_timer_ = services_.loop.after(move_retry, [this] { try_move(); });
+  if ((draining_ || force_now_) && relay_->at_boundary()) on_boundary();
 }
 
 void Session::on_move_broke() {
@@ -117,9 +119,11 @@ void Session::force(std::string_view why, const char* message, const char* hint)
   stage_ = Stage::closing;
   let_go_of_upstream();
   outgoing_ = relay_->take_outgoing_to_client();
-  WipedBytes refusal;
-  postgres::encode_refusal(refusal, Error{ErrorCode::retry_later, Hop::session, {}, message, hint, "57P01"});
-  send(Bytes{refusal});
+  if (relay_->whole_towards_client()) {
+    WipedBytes refusal;
+    postgres::encode_refusal(refusal, Error{ErrorCode::retry_later, Hop::session, {}, message, hint, "57P01"});
+    send(Bytes{refusal});
+  }
   close_client();
 }
 

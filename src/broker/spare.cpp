@@ -55,8 +55,11 @@ void Spare::flush() {
 }
 
 void Spare::read_frames() {
+  const bool was_at_rest = at_rest();
   bool more = true;
-  while (more && condition_ != Condition::broken) {
+  for (int reads = 0; more && condition_ != Condition::broken; ++reads) {
+    // Nobody has asked it anything that takes so long to say.
+    if (reads == reads_max) return break_now();
     std::uint8_t chunk[2048];
     const auto result = upstream_->stream->read(chunk);
     if (result.status == net::IoStatus::would_block) break;
@@ -71,7 +74,8 @@ void Spare::read_frames() {
       input_.consume((*message)->frame_bytes());
     }
   }
-  if (condition_ == Condition::resetting && replies_owed_ == 0 && input_.empty()) be_ready();
+  if (condition_ == Condition::resetting && replies_owed_ == 0 && input_.empty()) return be_ready();
+  if (!was_at_rest && at_rest()) events_.on_ready(*this);
 }
 
 Result<void> Spare::on_message(char type, Bytes body) {

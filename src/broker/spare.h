@@ -32,6 +32,8 @@ class Spare final : private net::StreamEvents {
   void be_ready();
 
   [[nodiscard]] Condition condition() const { return condition_; }
+  /// Ready, and between two messages of the server's: a piece of one that was read would be lost.
+  [[nodiscard]] bool at_rest() const { return condition_ == Condition::ready && input_.empty(); }
   [[nodiscard]] const Upstream& upstream() const { return *upstream_; }
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
   [[nodiscard]] MonotonicTime ready_since() const { return ready_since_; }
@@ -47,6 +49,7 @@ class Spare final : private net::StreamEvents {
   Result<void> on_message(char type, Bytes body);
   void break_now();
 
+  static constexpr int reads_max = 512;  // without a pause
   static constexpr auto reset_deadline = std::chrono::seconds{10};
 
   UpstreamPtr upstream_;

@@ -1,7 +1,8 @@
 #include "wire/postgres/session_tracker.h"
 
-#include <cctype>
+#include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace sallyport::postgres {
 
@@ -28,7 +29,10 @@ void SessionTracker::on_client_frame(char type) {
     case 'Q': expect(Kind::query); break;
     case 'F': expect(Kind::function_call); break;
     case 'S':
-      if (copy_in_) break;  // the server reads and ignores it
+      if (copy_in_) {
+        syncs_in_copy_ = true;
+        break;
+      }
       skipping_to_sync_ = false;
       expect(Kind::sync);
       break;
@@ -36,17 +40,25 @@ void SessionTracker::on_client_frame(char type) {
       hidden_state_ = "statement_too_large";
       expect(Kind::parse);
       break;
-    case 'C': expect(Kind::close); break;
+    case 'C': expect(Kind::close, {0}); break;  // too long a name for any statement
     case 'B':
     case 'D':
-    case 'E':
-    case 'H': expect(Kind::extended); break;
+    case 'E': expect_extended(); break;
+    case 'd':
+      // Drivers send data before they have seen that the server copies.
+      if (!copy_in_ && queue_head_ < queue_.size() && queue_.back().kind != Kind::copy_data) {
+        expect(Kind::copy_data);
+      }
+      break;
     case 'c':
     case 'f':
-      if (!copy_in_ && !nothing_outstanding()) uncertain_ = true;  // ended before we saw it begin
-      copy_in_ = false;
+      if (copy_in_) {
+        copy_in_ = false;
+      } else if (queue_head_ < queue_.size()) {
+        expect(Kind::copy_end);
+      }
       break;
-    default: break;  // CopyData, and what the server will refuse
+    default: break;  // Flush, and what the server will refuse
   }
 }
 
@@ -76,9 +88,36 @@ void SessionTracker::on_client_body(char type, Bytes body) {
 
 void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
   if (skipping_to_sync_) return;
-  // A run of Bind, Describe, Execute counts once: only its being there matters.
-  if (kind == Kind::extended && queue_head_ < queue_.size() && queue_.back().kind == Kind::extended) return;
-  queue_.push_back({kind, std::move(body)});
+  if (copy_in_) uncertain_ = true;  // it breaks the COPY, unless that has failed meanwhile
+  if (queued_bytes_ + body.size() > limits::session_statements_bytes_max) {
+    hidden_state_ = "too_many_statements";
+    body.clear();
+  }
+  queued_bytes_ += body.size();
+  queue_.push_back({kind, 0, std::move(body)});
+}
+
+// A run of Bind, Describe, Execute is one entry that counts its answers: so an error is known to be the
+// run's, or that of the Query behind it.
+void SessionTracker::expect_extended() {
+  if (skipping_to_sync_) return;
+  if (queue_head_ == queue_.size() || queue_.back().kind != Kind::extended || copy_in_) expect(Kind::extended);
+  ++queue_.back().open;
+}
+
+bool SessionTracker::awaits_client() const {
+  if (copy_in_ || uncertain_) return true;
+  for (auto i = queue_.size(); i > queue_head_; --i) {
+    switch (queue_[i - 1].kind) {
+      case Kind::copy_data:
+      case Kind::copy_end: continue;
+      case Kind::extended:
+      case Kind::parse:
+      case Kind::close: return true;
+      default: return false;
+    }
+  }
+  return queue_head_ < queue_.size();
 }
 
 bool SessionTracker::wants_server_body(char type, std::uint32_t body_bytes) {
@@ -92,6 +131,12 @@ void SessionTracker::on_server_frame(char type) {
     case 'E': on_error(); break;
     case 'G': on_copy_in(); break;
     case 'W': uncertain_ = true; break;  // CopyBoth belongs to replication
+    case '2':
+    case 'C':
+    case 'I':
+    case 'T':
+    case 'n':
+    case 's': on_extended_answer(); break;
     default: break;
   }
 }
@@ -101,6 +146,7 @@ void SessionTracker::on_server_body(char type, Bytes body) {
     on_ready_for_query(static_cast<char>(body[0]));
   } else if (type == 'C') {
     on_command_complete(text_up_to_zero(body));
+    on_extended_answer();
   }
 }
 
@@ -110,21 +156,48 @@ void SessionTracker::on_ready_for_query(char status) {
                             : TransactionStatus::failed;
   if (status_ == TransactionStatus::idle) ++transactions_;
   copy_in_ = false;
+  syncs_in_copy_ = false;
+  if (queue_head_ == queue_.size()) uncertain_ = true;  // nobody asked: we have lost count
+  bool answered = false;
   while (queue_head_ < queue_.size()) {
     const auto kind = queue_[queue_head_].kind;
+    // Data and CopyDone behind what was no COPY, or a failed one: the server ignores them.
+    if (answered && kind != Kind::copy_data && kind != Kind::copy_end) return;
+    if (kind == Kind::query) forget_statement({});  // a simple query ends the unnamed statement
+    answered = answered || kind == Kind::query || kind == Kind::sync || kind == Kind::function_call;
     drop_front();
-    if (kind == Kind::query || kind == Kind::sync || kind == Kind::function_call) return;
   }
 }
 
+// The entry that the server is at: those that only wait for their Sync are over.
+std::size_t SessionTracker::current() const {
+  auto at = queue_head_;
+  while (at < queue_.size() &&
+         ((queue_[at].kind == Kind::extended && queue_[at].open == 0) || queue_[at].kind == Kind::copy_data ||
+          queue_[at].kind == Kind::copy_end)) {
+    ++at;
+  }
+  return at;
+}
+
 void SessionTracker::on_error() {
+  if (syncs_in_copy_) uncertain_ = true;
   copy_in_ = false;
+  syncs_in_copy_ = false;
   if (queue_head_ == queue_.size()) return;  // a FATAL out of the blue; the connection ends
-  const auto front = queue_[queue_head_].kind;
-  if (front == Kind::query || front == Kind::function_call || front == Kind::sync) return;
+  const auto at = current();
+  const auto failed = at < queue_.size() ? queue_[at].kind : Kind::extended;
+  if (failed == Kind::query || failed == Kind::function_call || failed == Kind::sync) return;
   // In the extended protocol the server now discards all messages up to a Sync.
   while (queue_head_ < queue_.size() && queue_[queue_head_].kind != Kind::sync) drop_front();
   skipping_to_sync_ = queue_head_ == queue_.size();
+}
+
+void SessionTracker::on_extended_answer() {
+  if (queue_head_ == queue_.size()) return;
+  auto& front = queue_[queue_head_];
+  if (front.kind != Kind::extended || front.open == 0) return;  // a simple query's
+  if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
 
 void SessionTracker::on_parse_complete() {
@@ -132,7 +205,8 @@ void SessionTracker::on_parse_complete() {
     auto& front = queue_[queue_head_];
     if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) return;
     if (front.kind == Kind::parse) {
-      if (!front.body.empty()) remember_statement(std::move(front.body));
+      queued_bytes_ -= front.body.size();
+      if (!front.body.empty()) remember_statement(std::exchange(front.body, {}));
       drop_front();
       // What follows the statement still waits for its Sync.
       if (queue_head_ == queue_.size()) expect(Kind::extended);
@@ -147,11 +221,7 @@ void SessionTracker::on_close_complete() {
     auto& front = queue_[queue_head_];
     if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) return;
     if (front.kind == Kind::close) {
-      const auto known = statements_.find(as_text(front.body));
-      if (known != statements_.end()) {
-        statement_bytes_ -= known->second.size();
-        statements_.erase(known);
-      }
+      forget_statement(as_text(front.body));
       drop_front();
       if (queue_head_ == queue_.size()) expect(Kind::extended);
       return;
@@ -162,11 +232,19 @@ void SessionTracker::on_close_complete() {
 
 void SessionTracker::on_copy_in() {
   copy_in_ = true;
-  // Syncs already on their way will be read and ignored; anything else behind breaks the COPY.
+  // Of what is already on its way behind the COPY the server takes the data up to its end and ignores Syncs;
+  // anything else breaks the COPY.
+  const auto copying = current();
+  if (copying < queue_.size() && queue_[copying].open > 1) uncertain_ = true;
   std::vector<Expected> kept;
   for (auto i = queue_head_; i < queue_.size(); ++i) {
-    if (queue_[i].kind == Kind::sync) continue;
-    if (i > queue_head_ && queue_[i].kind != Kind::extended) uncertain_ = true;
+    const auto kind = queue_[i].kind;
+    if (copy_in_ && i > copying) {
+      if (kind == Kind::sync) syncs_in_copy_ = true;
+      if (kind == Kind::copy_end) copy_in_ = false;
+      if (kind == Kind::sync || kind == Kind::copy_data || kind == Kind::copy_end) continue;
+      uncertain_ = true;
+    }
     kept.push_back(std::move(queue_[i]));
   }
   queue_ = std::move(kept);
@@ -177,7 +255,12 @@ void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
     statements_.clear();
     statement_bytes_ = 0;
-    if (tag == "DISCARD ALL" && hidden_state_ == "custom_setting") hidden_state_ = {};
+    // Unless what set it may be a statement behind this one.
+    const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
+                                    [](const Expected& one) {
+                                      return one.kind == Kind::query || one.kind == Kind::parse;
+                                    }) <= 1;
+    if (tag == "DISCARD ALL" && hidden_state_ == "custom_setting" && last) hidden_state_ = {};
   } else if (tag == "LOAD") {
     hidden_state_ = "loaded_library";
   }
@@ -227,7 +310,15 @@ void SessionTracker::inspect(std::string_view text) {
   }
 }
 
+void SessionTracker::forget_statement(std::string_view name) {
+  const auto known = statements_.find(name);
+  if (known == statements_.end()) return;
+  statement_bytes_ -= known->second.size();
+  statements_.erase(known);
+}
+
 void SessionTracker::drop_front() {
+  queued_bytes_ -= queue_[queue_head_].body.size();
   if (++queue_head_ == queue_.size()) {
     queue_.clear();
     queue_head_ = 0;

@@ -42,6 +42,9 @@ class SessionTracker {
   }
   /// No reply is owed (a transaction may be open).
   [[nodiscard]] bool nothing_outstanding() const { return queue_head_ == queue_.size() && !copy_in_; }
+  /// What is outstanding will never be answered unless the client sends more (its CopyDone, its Sync), or that
+  /// cannot be told: when the client has ended, the server must be told.
+  [[nodiscard]] bool awaits_client() const;
   [[nodiscard]] TransactionStatus status() const { return status_; }
   [[nodiscard]] std::uint64_t transactions() const { return transactions_; }
 
@@ -55,13 +58,18 @@ class SessionTracker {
   [[nodiscard]] std::string_view hidden_state() const { return hidden_state_; }
 
  private:
-  enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close };
+  // copy_data and copy_end are not answered: they mark what was sent before the server said that it copies.
+  enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close, copy_data, copy_end };
   struct Expected {
     Kind kind = Kind::query;
-    std::vector<std::uint8_t> body;  // parse: the whole body; close: the statement's name
+    unsigned open = 0;  // extended: answers to Bind, Describe, Execute still to come; 0: its Sync is missing
+    std::vector<std::uint8_t> body = {};  // parse: the whole body; close: the statement's name
   };
 
   void expect(Kind kind, std::vector<std::uint8_t> body = {});
+  void expect_extended();
+  void on_extended_answer();
+  [[nodiscard]] std::size_t current() const;
   void on_ready_for_query(char status);
   void on_error();
   void on_parse_complete();
@@ -70,6 +78,7 @@ class SessionTracker {
   void on_command_complete(std::string_view tag);
   void remember_statement(std::vector<std::uint8_t> body);
   void inspect(std::string_view text);
+  void forget_statement(std::string_view name);
   void drop_front();
 
   std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
@@ -77,7 +86,9 @@ class SessionTracker {
   TransactionStatus status_ = TransactionStatus::idle;
   bool skipping_to_sync_ = false;  // the server discards messages until Sync, and none is queued
   bool copy_in_ = false;
+  bool syncs_in_copy_ = false;  // ignored by the server, unless the COPY failed before it read them
   bool uncertain_ = false;
+  std::size_t queued_bytes_ = 0;  // of bodies in queue_
   std::uint64_t transactions_ = 0;
   std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
   std::size_t statement_bytes_ = 0;

@@ -1,0 +1,107 @@
+// A PostgreSQL server in memory, enough for the broker: simple and extended queries, its reset statements, the
+// mover's questions. Tests change its public members to make it answer otherwise.
+#pragma once
+
+#include "test/broker/doubles.h"
+
+#include <deque>
+#include <set>
+
+namespace sallyport::test {
+
+class FakeBackend {
+ public:
+  FakeBackend(std::shared_ptr<Wire> its_wire, std::int32_t its_pid) : wire(std::move(its_wire)), pid(its_pid) {
+    wire->on_sent = [this] { serve(); };
+  }
+  ~FakeBackend() { wire->on_sent = nullptr; }
+  FakeBackend(const FakeBackend&) = delete;
+
+  std::shared_ptr<Wire> wire;
+  std::int32_t pid;
+  bool silent = false;           ///< reads and does not answer
+  bool manual = false;           ///< does not even read: the test looks at the wire
+  bool refuse_reset = false;
+  char status = 'I';
+  std::vector<std::string> state_row{"0", "0", "0", "0", "0", "none", "user"};
+  std::vector<std::vector<std::string>> settings;
+  std::set<std::string> statements;
+  bool refuse_restore = false;
+  std::vector<std::string> queries;  ///< simple ones, and texts of Parse with "P:" in front
+  bool terminated = false;
+  std::string unparsed;
+
+  void serve() {
+    if (manual) return;
+    unparsed += wire->take();
+    for (const auto& message : take_frames(unparsed)) on_message(message);
+  }
+
+ private:
+  void say(const std::string& bytes) {
+    if (!silent) wire->push(bytes);
+  }
+  void on_message(const Message& message) {
+    if (skipping_ && message.type != 'S' && message.type != 'X') return;
+    switch (message.type) {
+      case 'Q': return on_query(message.body.substr(0, message.body.size() - 1));
+      case 'P': return on_parse(message.body);
+      case 'B':
+        portal_ = message.body.substr(0, message.body.find('\0'));
+        return say(frame('2'));
+      case 'D': return say(frame('n'));
+      case 'E': return on_execute();
+      case 'C':
+        if (message.body[0] == 'S') statements.erase(message.body.substr(1, message.body.find('\0', 1) - 1));
+        return say(frame('3'));
+      case 'S': skipping_ = false; return say(ready(status));
+      case 'X': terminated = true; return wire->close_write();
+      default: return;
+    }
+  }
+  void on_query(const std::string& sql) {
+    queries.push_back(sql);
+    if (sql == "DISCARD ALL") statements.clear();
+    if (refuse_reset && sql == "DISCARD ALL") return say(error("55000") + ready());
+    if (sql.starts_with("SET application_name = ")) {
+      return say(parameter("application_name", sql.substr(24, sql.size() - 25)) + complete("SET") + ready());
+    }
+    if (sql == "BEGIN") status = 'T';
+    if (sql == "COMMIT" || sql == "ROLLBACK") status = 'I';
+    if (sql == "DISCARD ALL" || sql == "RESET ROLE" || sql == "BEGIN" || sql == "COMMIT") {
+      return say(complete(sql.substr(0, sql.find(' ') == 5 ? 5 : std::string::npos)) + ready(status));
+    }
+    if (sql == "fail") return say(error("22012") + ready(status));
+    say(row({sql + "@" + std::to_string(pid)}) + complete("SELECT 1") + ready(status));
+  }
+  void on_parse(const std::string& body) {
+    const auto name = body.substr(0, body.find('\0'));
+    const auto sql = body.substr(name.size() + 1, body.find('\0', name.size() + 1) - name.size() - 1);
+    queries.push_back("P:" + name + ":" + sql);
+    if (refuse_restore && !name.starts_with("sallyport")) {
+      skipping_ = true;
+      return say(error("42P01"));
+    }
+    if (!name.empty()) statements.insert(name);
+    say(frame('1'));
+  }
+  void on_execute() {
+    if (portal_ == "sallyport move 0") {
+      say(row(state_row));
+    } else if (portal_ == "sallyport move 1") {
+      for (const auto& setting : settings) say(row(setting));
+    } else if (portal_ == "sallyport move 2") {
+      for (const auto& name : statements) {
+        if (!name.starts_with("sallyport move")) say(row({name}));
+      }
+    } else {
+      say(row({"extended@" + std::to_string(pid)}));
+    }
+    say(complete("SELECT 1"));
+  }
+
+  bool skipping_ = false;
+  std::string portal_;
+};
+
+}  // namespace sallyport::test
