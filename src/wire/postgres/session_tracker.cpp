@@ -194,9 +194,10 @@ void SessionTracker::on_error() {
 }
 
 void SessionTracker::on_extended_answer() {
-  if (queue_head_ == queue_.size()) return;
+  const auto at = current();
+  if (at == queue_.size() || queue_[at].kind != Kind::extended) return;  // a simple query's
+  while (queue_head_ < at) drop_front();  // ignored by the server, or answered
   auto& front = queue_[queue_head_];
-  if (front.kind != Kind::extended || front.open == 0) return;  // a simple query's
   if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
 

@@ -1,0 +1,328 @@
+// What the tracker makes of the passing frames, by example and against the model.
+#include "test/wire/session_tracker_model.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+
+namespace sallyport {
+namespace {
+
+using postgres::SessionTracker;
+
+/// Client messages by their type, "<x>" for a server's: `play(t, "PBES<1><2><C><ZI>")`.
+void play(SessionTracker& tracker, std::string_view script) {
+  for (std::size_t i = 0; i < script.size(); ++i) {
+    if (script[i] != '<') {
+      tracker.on_client_frame(script[i]);
+      continue;
+    }
+    const auto end = script.find('>', i);
+    const auto text = script.substr(i + 1, end - i - 1);
+    if (text.size() > 1 && (text[0] == 'Z' || text[0] == 'C')) {
+      const auto body = std::string{text.substr(1)} + (text[0] == 'C' ? std::string(1, '\0') : "");
+      tracker.on_server_body(text[0], as_bytes(body));
+    } else {
+      tracker.on_server_frame(text[0]);
+    }
+    i = end;
+  }
+}
+void say(SessionTracker& tracker, char type, std::string_view body) {
+  ASSERT_TRUE(tracker.wants_client_body(type, static_cast<std::uint32_t>(body.size())));
+  tracker.on_client_body(type, as_bytes(body));
+}
+void say_query(SessionTracker& tracker, std::string_view sql) { say(tracker, 'Q', std::string{sql} + '\0'); }
+void say_parse(SessionTracker& tracker, std::string_view name, std::string_view sql) {
+  say(tracker, 'P', std::string{name} + '\0' + std::string{sql} + std::string(3, '\0'));
+}
+bool at_boundary_after(std::string_view script) {
+  SessionTracker tracker;
+  play(tracker, script);
+  return tracker.at_boundary();
+}
+bool awaits_client_after(std::string_view script) {
+  SessionTracker tracker;
+  play(tracker, script);
+  return tracker.awaits_client();
+}
+
+TEST(SessionTracker, BeginsAtABoundary) { EXPECT_TRUE(at_boundary_after("")); }
+
+TEST(SessionTracker, ASimpleQueryIsOverWithItsReadyForQuery) {
+  EXPECT_FALSE(at_boundary_after("Q"));
+  EXPECT_FALSE(at_boundary_after("Q<T><D><CSELECT 1>"));
+  EXPECT_TRUE(at_boundary_after("Q<T><D><CSELECT 1><ZI>"));
+  EXPECT_TRUE(at_boundary_after("Q<E><ZI>"));
+}
+
+TEST(SessionTracker, AnOpenTransactionIsNoBoundary) {
+  EXPECT_FALSE(at_boundary_after("Q<CBEGIN><ZT>"));
+  EXPECT_FALSE(at_boundary_after("Q<E><ZE>"));
+  EXPECT_TRUE(at_boundary_after("Q<CBEGIN><ZT>Q<CCOMMIT><ZI>"));
+}
+
+TEST(SessionTracker, EveryPipelinedQueryHasItsOwnReadyForQuery) {
+  EXPECT_FALSE(at_boundary_after("QQQ<C><ZI><C><ZI>"));
+  EXPECT_TRUE(at_boundary_after("QQQ<C><ZI><C><ZI><C><ZI>"));
+}
+
+TEST(SessionTracker, AnExtendedQueryWaitsForItsSync) {
+  EXPECT_FALSE(at_boundary_after("PBDE<1><2><T><D><CSELECT 1>"));
+  EXPECT_FALSE(at_boundary_after("PBDES<1><2><T><D><CSELECT 1>"));
+  EXPECT_TRUE(at_boundary_after("PBDES<1><2><T><D><CSELECT 1><ZI>"));
+  EXPECT_TRUE(at_boundary_after("PBDE<1><2><T><D><CSELECT 1>S<ZI>"));
+}
+
+TEST(SessionTracker, AFlushAloneOwesNothing) {
+  EXPECT_TRUE(at_boundary_after("H"));
+  EXPECT_FALSE(at_boundary_after("PH<1>"));
+}
+
+TEST(SessionTracker, AnErrorSkipsToTheNextSyncAndNoFurther) {
+  EXPECT_FALSE(at_boundary_after("PBESPBES<E><ZI>"));
+  EXPECT_TRUE(at_boundary_after("PBESPBES<E><ZI><1><2><C><ZI>"));
+  EXPECT_FALSE(at_boundary_after("PBE<E>")) << "the server waits for Sync";
+  EXPECT_FALSE(at_boundary_after("PBE<E>PBE")) << "what comes before it is thrown away";
+  EXPECT_TRUE(at_boundary_after("PBE<E>PBES<ZI>"));
+}
+
+TEST(SessionTracker, AQueryBehindAnErrorIsSkippedToo) { EXPECT_TRUE(at_boundary_after("PBE<E>QS<ZI>")); }
+
+// The run is answered, so the error is the Query's, and a ReadyForQuery comes at once.
+TEST(SessionTracker, AnErrorOfAQueryBehindAnsweredRequestsIsTheQuerys) {
+  EXPECT_TRUE(at_boundary_after("PBEQ<1><2><C><E><ZI>"));
+  EXPECT_FALSE(at_boundary_after("PBEQS<1><2><C><E><ZI>")) << "the Sync's answer is still to come";
+  EXPECT_TRUE(at_boundary_after("PBEQS<1><2><C><E><ZI><ZI>"));
+}
+
+TEST(SessionTracker, AnErrorOfARunInFrontOfAQuerySkipsTheQuery) {
+  EXPECT_FALSE(at_boundary_after("PBEQ<1><2><E>"));
+  EXPECT_TRUE(at_boundary_after("PBEQS<1><2><E><ZI>"));
+}
+
+TEST(SessionTracker, ACommitThatFailsAtSyncOwesOneReadyForQuery) {
+  EXPECT_TRUE(at_boundary_after("PBES<1><2><C><E><ZI>"));
+}
+
+TEST(SessionTracker, FunctionCalls) {
+  EXPECT_FALSE(at_boundary_after("F"));
+  EXPECT_TRUE(at_boundary_after("F<V><ZI>"));
+  EXPECT_TRUE(at_boundary_after("F<E><ZI>"));
+}
+
+TEST(SessionTracker, CopyInByASimpleQuery) {
+  EXPECT_FALSE(at_boundary_after("Q<G>"));
+  EXPECT_FALSE(at_boundary_after("Q<G>ddc"));
+  EXPECT_TRUE(at_boundary_after("Q<G>ddc<CCOPY 2><ZI>"));
+  EXPECT_TRUE(at_boundary_after("Q<G>df<E><ZI>"));
+}
+
+TEST(SessionTracker, CopyInByAnExtendedQuery) {
+  EXPECT_FALSE(at_boundary_after("PBE<1><2><G>dc<CCOPY 1>"));
+  EXPECT_TRUE(at_boundary_after("PBE<1><2><G>dcS<CCOPY 1><ZI>"));
+}
+
+TEST(SessionTracker, TheServerIgnoresSyncsWhileItCopies) {
+  EXPECT_FALSE(at_boundary_after("PBES<1><2><G>")) << "libpq sends Sync at once";
+  EXPECT_FALSE(at_boundary_after("PBES<1><2><G>dcS<CCOPY 1>"));
+  EXPECT_TRUE(at_boundary_after("PBES<1><2><G>dcS<CCOPY 1><ZI>"));
+}
+
+TEST(SessionTracker, ACopyThatFailsInTheMiddle) {
+  EXPECT_TRUE(at_boundary_after("Q<G>ddd<E><ZI>c")) << "a late CopyDone is ignored";
+  EXPECT_TRUE(at_boundary_after("Q<G>dddc<E><ZI>"));
+  EXPECT_TRUE(at_boundary_after("PBE<1><2><G>dddcS<E><ZI>"));
+}
+
+TEST(SessionTracker, DataSentBeforeTheServerSaysThatItCopies) {
+  EXPECT_TRUE(at_boundary_after("Qddc<G><CCOPY 2><ZI>")) << "as pgx does";
+  EXPECT_TRUE(at_boundary_after("Qddc<E><ZI>")) << "no COPY after all: data and CopyDone are ignored";
+  EXPECT_FALSE(at_boundary_after("QddcQ<G><CCOPY 2><ZI>"));
+  EXPECT_TRUE(at_boundary_after("QddcQ<G><CCOPY 2><ZI><C><ZI>"));
+  EXPECT_TRUE(at_boundary_after("PBEddcS<1><2><G><CCOPY 2><ZI>"));
+}
+
+TEST(SessionTracker, ARequestInsideACopyLeavesItUncertain) { EXPECT_FALSE(at_boundary_after("Q<G>dQ<E><ZI>")); }
+
+TEST(SessionTracker, AReadyForQueryNobodyAskedForLeavesItUncertain) {
+  EXPECT_FALSE(at_boundary_after("<ZI>"));
+  EXPECT_FALSE(at_boundary_after("Q<C><ZI><ZI>"));
+}
+
+TEST(SessionTracker, KnowsWhatOnlyTheClientCanEnd) {
+  EXPECT_FALSE(awaits_client_after(""));
+  EXPECT_FALSE(awaits_client_after("Q"));
+  EXPECT_FALSE(awaits_client_after("PBES"));
+  EXPECT_TRUE(awaits_client_after("PBE"));
+  EXPECT_TRUE(awaits_client_after("PBE<1><2><C>"));
+  EXPECT_TRUE(awaits_client_after("QPBE"));
+  EXPECT_TRUE(awaits_client_after("Q<G>"));
+  EXPECT_FALSE(awaits_client_after("Q<G>c"));
+  EXPECT_FALSE(awaits_client_after("Qdc"));
+}
+
+TEST(SessionTracker, CountsTransactions) {
+  SessionTracker tracker;
+  play(tracker, "Q<ZI>Q<ZT>Q<ZT>Q<ZI>");
+  EXPECT_EQ(tracker.transactions(), 2u);
+}
+
+TEST(SessionTracker, KeepsStatementsOnceTheServerAcceptedThem) {
+  SessionTracker tracker;
+  say_parse(tracker, "a", "select 1");
+  EXPECT_TRUE(tracker.statements().empty());
+  play(tracker, "<1>");
+  EXPECT_EQ(tracker.statements().count("a"), 1u);
+  say_parse(tracker, "b", "selekt");
+  play(tracker, "S<E><ZI>");
+  EXPECT_EQ(tracker.statements().count("b"), 0u);
+}
+
+TEST(SessionTracker, ForgetsClosedStatementsAndKeepsThoseOfClosedPortals) {
+  SessionTracker tracker;
+  say_parse(tracker, "a", "select 1");
+  say_parse(tracker, "b", "select 2");
+  play(tracker, "S<1><1><ZI>");
+  say(tracker, 'C', std::string("Pa\0", 3));
+  say(tracker, 'C', std::string("Sb\0", 3));
+  play(tracker, "S<3><3><ZI>");
+  EXPECT_EQ(tracker.statements().count("a"), 1u);
+  EXPECT_EQ(tracker.statements().count("b"), 0u);
+}
+
+TEST(SessionTracker, ASimpleQueryEndsTheUnnamedStatement) {
+  SessionTracker tracker;
+  say_parse(tracker, "", "select 1");
+  play(tracker, "S<1><ZI>");
+  EXPECT_EQ(tracker.statements().count(""), 1u);
+  play(tracker, "Q<C><ZI>");
+  EXPECT_EQ(tracker.statements().count(""), 0u);
+}
+
+TEST(SessionTracker, DiscardAllAndDeallocateAllForgetStatements) {
+  for (const auto* tag : {"<CDISCARD ALL>", "<CDEALLOCATE ALL>"}) {
+    SessionTracker tracker;
+    say_parse(tracker, "a", "select 1");
+    play(tracker, "S<1><ZI>Q");
+    play(tracker, tag);
+    play(tracker, "<ZI>");
+    EXPECT_TRUE(tracker.statements().empty()) << tag;
+    EXPECT_TRUE(tracker.at_boundary()) << tag;
+  }
+}
+
+TEST(SessionTracker, NoticesStateThatNoCatalogueShows) {
+  const std::pair<const char*, const char*> cases[] = {
+      {"select set_config('app.user', '7', false)", "custom_setting"},
+      {"SET app.user = '7'", "custom_setting"},
+      {"set session app.user to 7", "custom_setting"},
+      {"SELECT currval('s')", "sequence_value"},
+      {"select lastval()", "sequence_value"},
+      {"select setseed(0.5)", "random_seed"},
+      {"set search_path = a", ""},
+      {"select 1", ""},
+      {"update a.b set x = 1.5", ""},
+  };
+  for (const auto& [sql, state] : cases) {
+    SessionTracker simple;
+    say_query(simple, sql);
+    EXPECT_EQ(simple.hidden_state(), state) << sql;
+    SessionTracker extended;
+    say_parse(extended, "", sql);
+    EXPECT_EQ(extended.hidden_state(), state) << sql;
+  }
+}
+
+TEST(SessionTracker, DiscardAllEndsCustomSettingsUnlessMoreIsOnItsWay) {
+  SessionTracker tracker;
+  say_query(tracker, "set a.b = 1");
+  play(tracker, "<CSET><ZI>Q<CDISCARD ALL><ZI>");
+  EXPECT_EQ(tracker.hidden_state(), "");
+  SessionTracker pipelined;
+  say_query(pipelined, "discard all");
+  say_query(pipelined, "set a.b = 1");
+  play(pipelined, "<CDISCARD ALL><ZI><CSET><ZI>");
+  EXPECT_EQ(pipelined.hidden_state(), "custom_setting");
+}
+
+TEST(SessionTracker, ALoadedLibraryStays) {
+  SessionTracker tracker;
+  play(tracker, "Q<CLOAD><ZI>");
+  EXPECT_EQ(tracker.hidden_state(), "loaded_library");
+}
+
+TEST(SessionTracker, StatementsAreKeptOnlyUpToTheirLimit) {
+  SessionTracker tracker;
+  EXPECT_FALSE(tracker.wants_client_body('P', limits::session_statements_bytes_max + 1));
+  const std::string big(300'000, 'x');
+  for (int i = 0; i < 4; ++i) {
+    say_parse(tracker, "s" + std::to_string(i), big);
+    play(tracker, "S<1><ZI>");
+  }
+  EXPECT_EQ(tracker.hidden_state(), "too_many_statements");
+  EXPECT_TRUE(tracker.at_boundary());
+}
+
+TEST(SessionTracker, StatementsNotYetAnsweredCountTowardsTheLimit) {
+  SessionTracker tracker;
+  const std::string big(300'000, 'x');
+  for (int i = 0; i < 4; ++i) say_parse(tracker, "s" + std::to_string(i), big);
+  EXPECT_EQ(tracker.hidden_state(), "too_many_statements");
+  play(tracker, "S<1><1><1><1><ZI>");
+  EXPECT_TRUE(tracker.at_boundary());
+}
+
+TEST(SessionTracker, AStatementTooLargeToKeepIsStillFollowed) {
+  SessionTracker tracker;
+  play(tracker, "PBES<1><2><C><ZI>");
+  EXPECT_EQ(tracker.hidden_state(), "statement_too_large");
+  EXPECT_TRUE(tracker.at_boundary());
+}
+
+// ---- against the model ---------------------------------------------------------------------------
+
+class SessionTrackerModel : public testing::TestWithParam<bool> {};
+
+TEST_P(SessionTrackerModel, IsNeverAtABoundaryWhileSomethingIsOwed) {
+  const bool wild = GetParam();
+  for (unsigned seed = 0; seed < 6000; ++seed) {
+    std::mt19937 random{seed};
+    test::TrackerModel model{[&](unsigned below) { return random() % below; }};
+    for (int i = 0; i < 60; ++i) {
+      model.step(wild);
+      if (model.tracker.at_boundary()) {
+        ASSERT_TRUE(model.at_rest()) << "seed " << seed << ": " << model.story;
+      }
+    }
+  }
+}
+
+TEST_P(SessionTrackerModel, WhenAllIsQuietNothingIsOutstandingOrTheClientIsAwaited) {
+  const bool wild = GetParam();
+  for (unsigned seed = 0; seed < 6000; ++seed) {
+    std::mt19937 random{seed};
+    test::TrackerModel model{[&](unsigned below) { return random() % below; }};
+    for (int i = 0; i < 40; ++i) model.step(wild);
+    model.come_to_rest();
+    ASSERT_TRUE(model.tracker.nothing_outstanding() || model.tracker.awaits_client())
+        << "seed " << seed << ": " << model.story;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Clients, SessionTrackerModel, testing::Bool(),
+                         [](const auto& tested) { return tested.param ? "wild" : "drivers"; });
+
+TEST(SessionTrackerModel, IsAtABoundaryOnceADriverHasFinished) {
+  for (unsigned seed = 0; seed < 6000; ++seed) {
+    std::mt19937 random{seed};
+    test::TrackerModel model{[&](unsigned below) { return random() % below; }};
+    for (int i = 0; i < 40; ++i) model.step(false);
+    model.finish_politely();
+    ASSERT_FALSE(model.in_flight());
+    ASSERT_EQ(model.tracker.at_boundary(), model.status() == 'I') << "seed " << seed << ": " << model.story;
+  }
+}
+
+}  // namespace
+}  // namespace sallyport
