@@ -69,7 +69,7 @@ void Secret::shrink(std::size_t size) {
   size_ = size;
 }
 
-bool Secret::equals(const Secret& other) const { return equals(other.reveal()); }
+bool Secret::equals(const Secret& other) const { return equals(std::string_view{other.data_, other.size_}); }
 
 bool Secret::equals(std::string_view other) const {
   return equal_in_constant_time(as_bytes(reveal()), as_bytes(other));

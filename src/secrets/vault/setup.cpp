@@ -95,12 +95,12 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
     case Stage::insecure_reason: return check_plain_http(state, text_of(value), now);
     case Stage::token_variable: return on_token_variable(state, std::move(value), now);
     case Stage::token_file_variable:
-      if (value) return ask_file(Stage::token_file, std::string{value->reveal()});
+      if (value) return ask_file(Stage::token_file, std::string{text_of(value)});
       return ask_variable(Stage::home, "HOME");
     case Stage::home:
       if (!text_of(value).starts_with('/')) return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
       optional_file_ = true;
-      return ask_file(Stage::token_file, std::string{value->reveal()} + "/.vault-token");
+      return ask_file(Stage::token_file, std::string{text_of(value)} + "/.vault-token");
     case Stage::role_id:
       if (!value) {
         if (state.options.auth != Options::Auth::approle) return no_token(state);
@@ -127,7 +127,7 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
 Setup::Progress Setup::on_address(State& state, const std::optional<Secret>& value) {
   variable_address_.reset();
   if (value) {
-    auto address = parse_address(value->reveal(), "VAULT_ADDR");
+    auto address = parse_address(text_of(value), "VAULT_ADDR");
     if (!address) return std::move(address).error();
     variable_address_ = std::move(*address);
   }
