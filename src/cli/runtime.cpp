@@ -64,11 +64,16 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions
   if (const auto opened = runtime->open_journal(); !opened) return opened.error();
   runtime->gate_ = std::make_unique<broker::TrailGate>(runtime->trail_.get(), runtime->options_.audit.mode,
                                                        runtime->relay_loop_, context.logger);
+  runtime->trail_watch_ = std::make_unique<TrailWatch>(runtime->trail_.get(), *runtime->gate_,
+                                                       runtime->relay_loop_, context.logger);
   runtime->broker_ = std::make_unique<broker::Broker>(broker::BrokerServices{
       runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_, *runtime->connector_,
       *runtime->timers_, *runtime->runner_, *runtime->journal_, runtime->sweeper_.get()});
   runtime->start_threads();
-  runtime->on_relay([&](broker::Broker&) { runtime->record_run(trail::EventKind::broker_start); });
+  runtime->on_relay([&](broker::Broker&) {
+    runtime->record_run(trail::EventKind::broker_start);
+    runtime->trail_watch_->start();
+  });
   return runtime;
 }
 
@@ -200,6 +205,7 @@ void Runtime::shut_down(Duration limit) {
                           {{"user", left.user}, {"dies_at", when}, {"why", left.reason}});
   }
   on_relay([&](broker::Broker&) {
+    trail_watch_->look();
     record_run(trail::EventKind::broker_stop);
     gate_->flush();
   });

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
+#include "cli/trail_watch.h"
 #include "config/config.h"
 #include "credentials/orphans.h"
 #include "net/acceptor.h"
@@ -91,6 +92,7 @@ class Runtime {
   std::unique_ptr<DriverRunner> runner_;
   std::unique_ptr<DriverConnector> connector_;
   std::unique_ptr<broker::TrailGate> gate_;
+  std::unique_ptr<TrailWatch> trail_watch_;
   std::unique_ptr<broker::Broker> broker_;
   std::map<std::string, std::vector<std::unique_ptr<net::Acceptor>>> acceptors_;  // by route; relay loop's
   std::thread relay_thread_;

@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from conftest import attempts_in
-from harness.children import psql
+from harness.children import psql, python
 from harness.processes import wait_for
 from harness.service import Service
 
@@ -141,3 +141,27 @@ def test_no_upstream_connection_is_made_for_a_denied_peer(service, pg):
             it.psql("SELECT 1", account="nobody")
         assert attempts_in(read()) == 0
     it.stop()
+
+
+TAMPER = """
+import glob, os, sys
+for path in glob.glob(sys.argv[1] + "/**/*.seg", recursive=True):
+    if sys.argv[2] == "unlink": os.unlink(path)
+    if sys.argv[2] == "shorten": os.truncate(path, os.path.getsize(path) // 2)
+    if sys.argv[2] == "rewrite": open(path, "r+b").write(b"X" * 8)
+    print("touched", path, flush=True)
+"""
+
+
+@pytest.mark.parametrize("how", ["unlink", "shorten", "rewrite"])
+def test_a_child_that_changes_the_trail_is_told_at_the_end(sallyport, file_url, how):
+    """threats.md 9: the child has our uid and can do it, but not unseen."""
+    run = sallyport.exec(python(TAMPER, os.path.join(sallyport.state, "sallyport", "audit"), how), file_url())
+    assert run.code == 0 and "touched" in run.stdout, run.output
+    assert "the audit trail was changed by somebody else" in run.stderr, run.stderr
+    assert "segment_" in run.stderr
+
+
+def test_an_untouched_trail_is_not_mentioned(sallyport, file_url):
+    run = sallyport.exec(psql("SELECT 1"), file_url()).ok()
+    assert "audit trail" not in run.stderr
