@@ -11,8 +11,11 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdio>
+#include <string>
 #include <string_view>
+#include <vector>
 
 namespace {
 
@@ -47,18 +50,24 @@ struct Globals {
   int verbosity = 0;
 };
 
+bool is_color(std::string_view when) { return when == "auto" || when == "always" || when == "never"; }
+bool is_format(std::string_view format) { return format == "text" || format == "json"; }
+
 // Flags in front of the command. Behind it each command accepts them as well.
 bool take_global(const std::vector<std::string>& arguments, std::size_t& at, Globals& globals) {
   const auto& word = arguments[at];
+  // "--format=json" is one word, "--format json" two.
+  const auto equals = word.starts_with("--") ? word.find('=') : std::string::npos;
+  const auto name = word.substr(0, equals);
   const auto value = [&](std::string& into) {
-    if (at + 1 >= arguments.size()) return false;
-    into = arguments[++at];
+    if (equals == std::string::npos && at + 1 >= arguments.size()) return false;
+    into = equals == std::string::npos ? arguments[++at] : word.substr(equals + 1);
     return true;
   };
-  if (word == "-c" || word == "--config") return value(globals.config_file);
-  if (word == "--format") return value(globals.format);
-  if (word == "-o" || word == "--output") return value(globals.output_file);
-  if (word == "--color") return value(globals.color);
+  if (name == "-c" || name == "--config") return value(globals.config_file);
+  if (name == "--format") return value(globals.format) && is_format(globals.format);
+  if (name == "-o" || name == "--output") return value(globals.output_file);
+  if (name == "--color") return value(globals.color) && is_color(globals.color);
   if (word == "-q" || word == "--quiet") return globals.quiet = true;
   if (word == "-v" || word == "--verbose") return ++globals.verbosity > 0;
   return false;
@@ -67,8 +76,14 @@ bool take_global(const std::vector<std::string>& arguments, std::size_t& at, Glo
 // --color and -v/-q stand in front of or behind the command; the log is made before the command parses.
 void look_ahead(const std::vector<std::string>& arguments, std::size_t from, Globals& globals) {
   for (auto at = from; at < arguments.size() && arguments[at] != "--"; ++at) {
-    if (arguments[at] == "-q" || arguments[at] == "--quiet") globals.quiet = true;
-    if (arguments[at] == "-v" || arguments[at] == "--verbose") ++globals.verbosity;
+    const auto& word = arguments[at];
+    if (word == "-q" || word == "--quiet") globals.quiet = true;
+    if (word == "-v" || word == "--verbose") ++globals.verbosity;
+    auto color = std::string_view{};
+    if (word == "--color" && at + 1 < arguments.size()) color = arguments[at + 1];
+    if (word.starts_with("--color="))
+      color = std::string_view{word}.substr(std::string_view{"--color="}.size());
+    if (is_color(color)) globals.color = color;
   }
 }
 
@@ -83,7 +98,8 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
   while (at < arguments.size() && arguments[at].starts_with("-") && arguments[at] != "--help" &&
          arguments[at] != "-h" && arguments[at] != "--version") {
     if (!take_global(arguments, at, globals)) {
-      std::fprintf(stderr, "sallyport: unknown option %s\n  fix: sallyport --help explains\n",
+      std::fprintf(stderr,
+                   "sallyport: %s is no option, or not with this value\n  fix: sallyport --help explains\n",
                    arguments[at].c_str());
       return cli::exit_error;
     }
@@ -129,7 +145,9 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
 }  // namespace
 
 int main(int argc, char** argv) {
-  cli::remember_core_limit();
+  cli::remember_start();
+  // A file size limit is an error to report (the trail's disk is full), not a reason to die.
+  std::signal(SIGXFSZ, SIG_IGN);
   if (const auto hardened = harden_process_memory(); !hardened) {
     cli::print_error(hardened.error());
     return cli::exit_our_error;

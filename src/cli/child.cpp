@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <ctime>
@@ -21,6 +22,7 @@ namespace {
 struct Inherited {
   rlimit core{RLIM_INFINITY, RLIM_INFINITY};
   sigset_t mask{};
+  std::array<bool, NSIG> ignored{};  // nohup's SIGHUP, say: the child must not die of it either
 };
 Inherited inherited;
 
@@ -55,9 +57,11 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
 [[noreturn]] void become_program(const char* program, char* const* argv, char* const* environment,
                                  int error_pipe) {
   setrlimit(RLIMIT_CORE, &inherited.core);
-  struct sigaction plain {};
-  plain.sa_handler = SIG_DFL;
-  for (int number = 1; number < NSIG; ++number) sigaction(number, &plain, nullptr);
+  struct sigaction action {};
+  for (int number = 1; number < NSIG; ++number) {
+    action.sa_handler = inherited.ignored[static_cast<std::size_t>(number)] ? SIG_IGN : SIG_DFL;
+    sigaction(number, &action, nullptr);
+  }
   sigprocmask(SIG_SETMASK, &inherited.mask, nullptr);
   execve(program, argv, environment);
   const int error = errno;
@@ -70,7 +74,14 @@ bool from_terminal(const siginfo_t& info) { return info.si_code == SI_KERNEL; }
 
 }  // namespace
 
-void remember_core_limit() { getrlimit(RLIMIT_CORE, &inherited.core); }
+void remember_start() {
+  getrlimit(RLIMIT_CORE, &inherited.core);
+  for (int number = 1; number < NSIG; ++number) {
+    struct sigaction action {};
+    inherited.ignored[static_cast<std::size_t>(number)] =
+        sigaction(number, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+  }
+}
 
 void block_child_signals() {
   const auto set = our_signals();

@@ -22,7 +22,7 @@ struct Child {
   std::uint64_t start_ticks = 0;
 };
 
-/// Forks and executes; returns once exec has succeeded or failed. `core_limit` is given back to the child.
+/// Forks and executes; returns once exec has succeeded or failed. The child gets what remember_start() kept.
 ///
 /// The child stays in our process group; signal dispositions and mask are those we were started with.
 /// Errors  hop child.  not_found: no such program (exit 127).  denied: it cannot be executed (exit 126).
@@ -45,7 +45,8 @@ ChildEnd wait_for_child(const Child& child, const ChildCallbacks& callbacks);
 /// Waits until no process of the tree is left (--wait-all), forwarding signals to all of them.
 void wait_for_tree(const net::ServedTree& tree);
 
-/// RLIMIT_CORE as it was before harden_process_memory(); call before it.
-void remember_core_limit();
+/// Keeps what the child must get back: RLIMIT_CORE and the signals that are ignored. First call in main, before
+/// anything changes them.
+void remember_start();
 
 }  // namespace sallyport::cli

@@ -3,6 +3,7 @@
 import os
 import select
 import signal
+import subprocess
 import sys
 import time
 
@@ -111,3 +112,23 @@ def test_a_child_that_ignores_sigterm_is_not_killed_by_us(sallyport, file_url):
     run.until("ready")
     run.process.send_signal(signal.SIGTERM)
     assert run.wait().code == 5
+
+
+@pytest.mark.parametrize("ignored", [(), (signal.SIGHUP, signal.SIGUSR2)])
+def test_the_child_ignores_what_we_were_told_to_ignore_and_nothing_else(sallyport, file_url, ignored):
+    """As under nohup; what we ignore for ourselves (SIGPIPE, SIGXFSZ) is given back."""
+    words = ["cat", "/proc/self/status"]
+    direct = run_with_ignored(words, ignored, sallyport.env())
+    through = run_with_ignored([binary(), "exec", "--", *words], ignored, sallyport.env(DATABASE_URL=file_url()))
+    assert ignored_in(through) == ignored_in(direct)
+
+
+def run_with_ignored(words, ignored, env):
+    def ignore():
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+    return subprocess.run(words, env=env, preexec_fn=ignore, capture_output=True, text=True, timeout=60, check=True)
+
+
+def ignored_in(run):
+    return next(line for line in run.stdout.splitlines() if line.startswith("SigIgn"))
