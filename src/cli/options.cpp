@@ -40,6 +40,13 @@ void add_global_options(CLI::App& app, Context& context) {
   app.add_option("-c,--config", context.config_file, "Configuration file");
   app.add_flag("-q,--quiet", context.quiet, "Only errors");
   app.add_flag("-v,--verbose", context.verbosity, "More detail; repeatable");
+  app.add_option_function<std::string>(
+         "--color",
+         [&context](const std::string& when) {
+           if (when != "auto") context.color = when == "always";
+         },
+         "auto, always or never")
+      ->check(CLI::IsMember({"auto", "always", "never"}));
   app.add_option("--format", context.format, "text or json")->check(CLI::IsMember({"text", "json"}));
   app.add_option("-o,--output", context.output_file, "Write output to this file");
 }

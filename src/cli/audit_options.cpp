@@ -1,0 +1,110 @@
+#include "cli/audit_options.h"
+
+#include "cli/exec_run.h"
+#include "cli/options.h"
+#include "trail/text.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr const char* query_examples = R"(
+Times: 90s 15m 1h 2d 1w ago, or 2026-11-25, 2026-11-25T10:09:23Z (UTC without a zone).
+
+Examples:
+  sallyport audit query --since 1h
+  sallyport audit query --since 2026-11-24 --until 2026-11-25 --target production --format json
+  sallyport audit query --result denied --identity "uid 1001"
+  sallyport audit query --session 4f1c09b2aa7d3e10         start and end of one session
+
+Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 error.)";
+
+constexpr const char* tail_examples = R"(
+Examples:
+  sallyport audit tail                  the last 20 records
+  sallyport audit tail -n 100 -f        and what comes, until Ctrl-C
+  sallyport audit tail -f --format json | jq .reason
+
+Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 error.)";
+
+std::string identity_as_recorded(std::string text) {
+  if (text.starts_with("uid:") || text.starts_with("uid=")) text[3] = ' ';
+  return text;
+}
+
+void add_filters(CLI::App& app, AuditOptions& options) {
+  app.add_option("--since", options.since, "Records at or after this time");
+  app.add_option("--until", options.until, "Records before this time");
+  app.add_option("--target", options.query.target, "Of this target");
+  app.add_option("--role", options.query.role, "Of this role");
+  app.add_option("--identity", options.query.identity, "Of this identity, or \"uid 1000\"");
+  app.add_option("--kind", options.query.kind,
+                 "session_start, session_denied, session_end, credential, security, …")
+      ->check([](const std::string& kind) {
+        return trail::kind_named(kind) ? std::string{} : "no such kind: " + trail::printable(kind);
+      });
+  app.add_option("--result", options.query.result, "ok, denied or failed");
+  app.add_option("--session", options.query.session, "Of the session with this id");
+}
+
+void declare(CLI::App& app, AuditOptions& options) {
+  app.require_subcommand(1);
+  app.fallthrough();
+  app.add_option("--dir", options.directory,
+                 "The trail's directory (default: audit.dir of the configuration, else "
+                 "$XDG_STATE_HOME/sallyport/audit)");
+  auto* tail = app.add_subcommand("tail", "The newest records");
+  tail->add_option("-n,--lines", options.tail_count, "How many (default 20)")
+      ->check(CLI::Range(0, 100'000'000));
+  tail->add_flag("-f,--follow", options.follow, "Go on with what comes");
+  add_filters(*tail, options);
+  tail->footer(tail_examples);
+  auto* query = app.add_subcommand("query", "Records that match");
+  add_filters(*query, options);
+  query->add_option("--limit", options.query.newest, "Only the newest N of them");
+  query->footer(query_examples);
+  app.footer(
+      "\nsallyport audit tail --help and sallyport audit query --help have examples. docs/audit.md lists the "
+      "fields.");
+}
+
+/// Commands that a later version has; says so.
+bool names_later_command(const std::vector<std::string>& arguments) {
+  for (const auto* later : {"report", "verify", "ingest", "export"}) {
+    if (!arguments.empty() && arguments.front() == later) {
+      std::fprintf(stderr,
+                   "sallyport: audit %s is not in this version\n  fix: audit tail and audit query are; "
+                   "docs/audit.md has the "
+                   "format for other tools\n",
+                   later);
+      return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+std::optional<int> read_audit_options(Context& context, const std::vector<std::string>& arguments,
+                                      AuditOptions& options) {
+  if (names_later_command(arguments)) return exit_error;
+  CLI::App app{"Reads the audit trail", "sallyport audit"};
+  add_global_options(app, context);
+  declare(app, options);
+  if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  if (context.format != "text" && context.format != "json") {
+    print_error({ErrorCode::bad_config, Hop::none, "--format", "is text or json", "", ""});
+    return exit_error;
+  }
+  options.query.identity = identity_as_recorded(options.query.identity);
+  const bool tail = app.got_subcommand("tail");
+  if (tail) options.query.newest = options.tail_count;
+  options.stored = !tail || options.tail_count != 0;
+  return std::nullopt;
+}
+
+}  // namespace sallyport::cli
