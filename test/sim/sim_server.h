@@ -1,0 +1,141 @@
+// The simulated PostgreSQL server (its backends, logins, cancels) and the broker's way to it.
+#pragma once
+
+#include "broker/ports.h"
+#include "test/sim/sim_session.h"
+#include "test/sim/sim_vault.h"
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace sallyport::sim {
+
+struct ServerSettings {
+  LinkSettings link;
+  std::size_t connections_max = 100;
+  Duration login_max = 30ms;
+  unsigned login_failures_permille = 0;
+  unsigned cancel_failures_permille = 0;
+  unsigned reset_failures_percent = 0;
+};
+
+class SimServer final : public broker::Connector, private BackendHost {
+ public:
+  using StatementCheck = std::function<void(Backend&, const Marker&, bool boundary)>;
+
+  SimServer(SimLoop& loop, Dice dice, Oracle& oracle, SimVault& vault, ServerSettings its_settings)
+      : settings(its_settings), loop_(loop), dice_(dice), oracle_(oracle), vault_(vault) {}
+
+  // ---- what the broker asks ----
+  void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override {
+    ++connecting_;
+    auto kept = std::make_shared<broker::ConnectRequest>(std::move(request));
+    loop_.after(dice_.us(1, settings.login_max / 1us), [this, kept, done = std::move(done)] {
+      --connecting_;
+      done(login(*kept));
+    });
+  }
+
+  void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
+    loop_.after(dice_.us(1, 20'000), [this, order = std::move(order), done = std::move(done)] {
+      if (down || dice_.permille(settings.cancel_failures_permille)) {
+        return done(Error{ErrorCode::retry_later, Hop::tcp, {}, "connection refused", {}, {}});
+      }
+      const auto found = backends_.find(order.pid);
+      if (found == backends_.end() || order.key != key_of(order.pid)) {
+        oracle_.count("cancel for a backend that is gone");
+      } else {
+        found->second->interrupt();
+      }
+      done({});
+    });
+  }
+
+  // ---- what happens to it ----
+  /// Ends a backend as an administrator (with 57P01) or a crash (without) does. `busy`: one at work, if any.
+  bool kill_one(bool with_message) {
+    std::vector<Backend*> all;
+    for (auto& [pid, backend] : backends_) {
+      if (backend->connected()) all.push_back(backend.get());
+    }
+    if (all.empty()) return false;
+    all[dice_.below(all.size())]->die(Backend::Death::killed, with_message);
+    return true;
+  }
+  void kill_all() {
+    for (auto& [pid, backend] : backends_) backend->die(Backend::Death::killed, dice_.chance(50));
+  }
+
+  [[nodiscard]] const Backend* find(std::int64_t pid) const {
+    const auto found = backends_.find(static_cast<std::int32_t>(pid));
+    return found == backends_.end() ? nullptr : found->second.get();
+  }
+  [[nodiscard]] const std::map<std::int32_t, std::unique_ptr<Backend>>& backends() const { return backends_; }
+  /// Connections that the broker's side still has.
+  [[nodiscard]] std::size_t broker_ends() const { return *broker_ends_; }
+  [[nodiscard]] std::size_t logins() const { return backends_.size(); }
+
+  ServerSettings settings;
+  bool down = false;
+  StatementCheck on_statement_check;
+
+ private:
+  Result<broker::Connected> login(const broker::ConnectRequest& request) {
+    if (down || dice_.permille(settings.login_failures_permille)) {
+      return Error{ErrorCode::retry_later, Hop::tcp, "db.example", "connection refused", {}, {}};
+    }
+    if (!vault_.accepts(request.user, request.generation->credential->secret)) {
+      oracle_.count("login refused");
+      return Error{ErrorCode::denied, Hop::login, "db.example", "password authentication failed", {}, "28P01"};
+    }
+    std::size_t connected = 0;
+    for (const auto& [pid, backend] : backends_) connected += backend->connected() ? 1 : 0;
+    if (connected >= settings.connections_max) {
+      return Error{ErrorCode::retry_later, Hop::login, "db.example", "too many clients", {}, "53300"};
+    }
+    Settings startup{request.parameters.begin(), request.parameters.end()};
+    const auto pid = next_pid_++;
+    auto backend = std::make_unique<Backend>(loop_, oracle_, static_cast<BackendHost&>(*this), pid,
+                                             request.user, std::move(startup));
+    auto [ours, theirs] = MemoryStream::connect(loop_, dice_.split(), settings.link, "broker", "server");
+    ++*broker_ends_;
+    ours->keep(std::shared_ptr<void>{nullptr, [count = broker_ends_](void*) { --*count; }});
+    backend->fail_next_reset = dice_.chance(settings.reset_failures_percent);
+    backend->attach(std::move(theirs));
+    broker::Connected connected_to;
+    connected_to.greeting.parameters = backend->reported();
+    connected_to.greeting.pid = pid;
+    connected_to.greeting.cancel_key = key_of(pid);
+    connected_to.stream = std::move(ours);
+    backends_.emplace(pid, std::move(backend));
+    return connected_to;
+  }
+
+  static std::vector<std::uint8_t> key_of(std::int32_t pid) {
+    return {1, 2, static_cast<std::uint8_t>(pid >> 8), static_cast<std::uint8_t>(pid)};
+  }
+
+  bool user_alive(const std::string& user) override { return vault_.user_alive(user); }
+  void notify(const std::string& channel, const std::string& payload) override {
+    for (auto& [pid, backend] : backends_) backend->deliver_notification(channel, payload);
+  }
+  void on_statement(Backend& backend, const Marker& marker, bool boundary) override {
+    if (on_statement_check) on_statement_check(backend, marker, boundary);
+  }
+
+  SimLoop& loop_;
+  Dice dice_;
+  Oracle& oracle_;
+  SimVault& vault_;
+  std::map<std::int32_t, std::unique_ptr<Backend>> backends_;  // dead ones too: what they did is asked later
+  std::int32_t next_pid_ = 100;
+  std::size_t connecting_ = 0;
+  std::shared_ptr<std::size_t> broker_ends_ = std::make_shared<std::size_t>(0);
+};
+
+}  // namespace sallyport::sim

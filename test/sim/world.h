@@ -1,0 +1,195 @@
+// One simulated world: the real broker between simulated clients, server, vault and trail; what may go wrong in
+// it; and the invariants of DESIGN §6, looked at after every turn and at the end.
+#pragma once
+
+#include "broker/broker.h"
+#include "test/sim/sim_client.h"
+#include "test/sim/sim_server.h"
+#include "test/sim/sim_trail.h"
+#include "test/sim/sim_vault.h"
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::sim {
+
+struct WorldSettings {
+  VaultSettings vault;
+  ServerSettings server;
+  PoolSettings pool;
+  config::AuditMode audit = config::AuditMode::required;
+  unsigned trail_failures_permille = 0;
+  unsigned journal_failures_permille = 0;
+};
+
+class World {
+ public:
+  World(std::uint64_t seed, const WorldSettings& settings, std::map<std::string, std::uint64_t>& coverage)
+      : dice(seed),
+        loop(dice.split()),
+        trail(dice.split()),
+        oracle(trail, seed, coverage),
+        vault(loop, dice.split(), settings.vault),
+        server(loop, dice.split(), oracle, vault, settings.server),
+        journal(dice.split()),
+        runner(loop, vault),
+        timers(loop),
+        randomness(dice.next()),
+        gate(std::make_unique<broker::TrailGate>(&trail, settings.audit, loop, logger)),
+        pool_max_(settings.pool.max) {
+    trail.failures_permille = settings.trail_failures_permille;
+    journal.failures_permille = settings.journal_failures_permille;
+    server.on_statement_check = [this](Backend& backend, const Marker& marker, bool boundary) {
+      check_statement(backend, marker, boundary);
+    };
+    broker = std::make_unique<broker::Broker>(broker::BrokerServices{
+        loop, randomness, logger, *gate, server, timers, runner, journal, nullptr});
+    target_.name = "production";
+    target_.endpoints = {{"db.example", 5432}};
+    target_.pool = settings.pool;
+    target_.roles["app_rw"] = {"app_rw", "vault:database/creds/app_rw", "", "owner", {}, ""};
+    target_.roles["app_ro"] = {"app_ro", "vault:database/creds/app_ro", "", "", {}, ""};
+    open_target();
+    make_route();
+  }
+
+  ~World() {
+    // What is put off to the turn's end has to happen while everything it refers to is there.
+    broker.reset();
+    gate.reset();
+    loop.turn(loop.now().mono);
+  }
+
+  /// As at start-up, and again at every reload of the configuration that changes the target.
+  void open_target() {
+    broker::TargetOpening opening;
+    opening.target = target_;
+    auto reach = std::make_shared<broker::Reach>();
+    reach->endpoint = target_.endpoints.front();
+    opening.reach = std::move(reach);
+    for (const auto& [name, role] : target_.roles) {
+      opening.roles.push_back({role, std::make_unique<SimSource>(vault, name)});
+    }
+    broker->open_target(std::move(opening));
+    ++openings_;
+  }
+
+  SimClient& add_client(ClientPlan plan) {
+    plan.number = static_cast<unsigned>(clients.size()) + 1;
+    plan.run_as = plan.uid == 1002 ? "none" : "owner";
+    clients.push_back(std::make_unique<SimClient>(
+        loop, dice.split(), oracle, std::move(plan),
+        [this](std::unique_ptr<net::Stream> stream) { broker->accept(std::move(stream), route_); }));
+    clients.back()->start();
+    return *clients.back();
+  }
+
+  /// Turns until `duration` of virtual time has passed, or `done` holds. True: it holds.
+  bool run(Duration duration, const std::function<bool()>& done = {}) {
+    const auto until = loop.now().mono + duration;
+    unsigned still = 0;
+    auto last = loop.now().mono;
+    while (!oracle.failed() && loop.now().mono < until) {
+      if (done && done()) return true;
+      if (!loop.turn(until)) break;
+      check_turn();
+      // Every turn takes a microsecond or more, so many turns within a moment are a busy loop.
+      if (++still == 100'000) {
+        if (loop.now().mono - last < 1s) oracle.violation("the broker is busy without end");
+        still = 0;
+        last = loop.now().mono;
+      }
+    }
+    return done && done();
+  }
+
+  [[nodiscard]] std::size_t clients_live() const {
+    std::size_t live = 0;
+    for (const auto& client : clients) live += client->is_over() ? 0 : 1;
+    return live;
+  }
+
+  void check_turn() {
+    std::size_t connections = 0;
+    for (const auto& [name, pool] : broker->pools()) {
+      const auto total = pool.in_use + pool.ready + pool.resetting + pool.connecting;
+      if (total > pool_max_) {
+        oracle.violation("pool " + name + " has " + std::to_string(total) + " connections, at most " +
+                         std::to_string(pool_max_) + " are allowed");
+      }
+      connections += pool.in_use + pool.ready + pool.resetting;
+    }
+    if (openings_ == 1 && connections != server.broker_ends()) {
+      oracle.violation("the pools count " + std::to_string(connections) + " connections, there are " +
+                       std::to_string(server.broker_ends()));
+    }
+  }
+
+  Dice dice;
+  SimLoop loop;
+  SimTrail trail;
+  SimLogger logger;
+  Oracle oracle;
+  SimVault vault;
+  SimServer server;
+  MemoryJournal journal;
+  SimRunner runner;
+  SimTimers timers;
+  SimRandomness randomness;
+  std::unique_ptr<broker::TrailGate> gate;
+  std::unique_ptr<broker::Broker> broker;
+  std::vector<std::unique_ptr<SimClient>> clients;
+
+  bool leases_may_die = false;  ///< the vault failed, or somebody revoked: credentials may end without notice
+  bool ending = false;          ///< drain or stop was asked for
+  std::map<unsigned, unsigned> executed;  ///< client → its last statement that ran
+
+ private:
+  void make_route() {
+    auto runtime = std::make_shared<broker::RouteRuntime>();
+    runtime->route.name = "unix:/run/sim";
+    runtime->route.target = "production";
+    for (const auto& [uid, role] : std::map<std::uint32_t, std::string>{
+             {1000, "app_rw"}, {1001, "app_rw"}, {1002, "app_ro"}}) {
+      AllowRule rule;
+      rule.uid = uid;
+      rule.role = role;
+      runtime->route.allow.push_back(rule);
+    }
+    runtime->prover = std::make_shared<SimProver>();
+    route_ = std::move(runtime);
+  }
+
+  void check_statement(Backend& backend, const Marker& marker, bool boundary) {
+    if (marker.client == 0 || marker.client > clients.size()) return oracle.violation("a marker of nobody");
+    const auto& client = *clients[marker.client - 1];
+    if (!trail.has_started(client_name(marker.client))) {
+      oracle.violation(client_name(marker.client) + " was relayed before its start record was accepted");
+    }
+    executed[marker.client] = std::max(executed[marker.client], marker.statement);
+    const auto [known, fresh] = uid_of_backend_.emplace(backend.pid, client.plan.uid);
+    if (known->second != client.plan.uid) {
+      oracle.violation("backend " + std::to_string(backend.pid) + " served two identities: uid " +
+                       std::to_string(known->second) + " and " + std::to_string(client.plan.uid));
+    }
+    const bool could_have_been_told = boundary && client.sent_at_rest(marker.statement);
+    if (!vault.user_alive(backend.user)) {
+      oracle.count("statement with a dead credential");
+      if (could_have_been_told && !leases_may_die) {
+        oracle.violation(client_name(marker.client) + " ran a statement as " + backend.user +
+                         ", whose lease has ended, and was at a boundary before");
+      }
+    }
+  }
+
+  Target target_;
+  std::shared_ptr<const broker::RouteRuntime> route_;
+  std::size_t pool_max_;
+  unsigned openings_ = 0;
+  std::map<std::int32_t, std::uint32_t> uid_of_backend_;
+};
+
+}  // namespace sallyport::sim
