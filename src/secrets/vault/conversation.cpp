@@ -26,6 +26,16 @@ Result<Action> Exchange::call(Request request, Moment now) {
   return call_.start(state_, std::move(request), now);
 }
 
+Result<Action> Exchange::post(std::string_view path, Secret body, Moment now, Request::Repeat repeat) {
+  Request request;
+  request.method = "POST";
+  request.path = path;
+  request.body = std::move(body);
+  request.token = &state_.token->value;
+  request.repeat = repeat;
+  return call(std::move(request), now);
+}
+
 Result<Action> Exchange::after_setup(Result<std::optional<Action>> progress, Moment now) {
   if (!progress) return std::move(progress).error();
   if (*progress) return std::move(**progress);

@@ -33,6 +33,10 @@ class Exchange {
 
   Result<Action> call(Request request, Moment now);
 
+  /// A POST with our token.
+  Result<Action> post(std::string_view path, Secret body, Moment now,
+                      Request::Repeat repeat = Request::Repeat::always);
+
   State& state_;
 
  private:

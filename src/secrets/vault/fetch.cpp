@@ -232,13 +232,7 @@ Result<Action> Fetch::ask_capabilities(Moment now) {
   stage_ = Stage::capabilities;
   JsonWriter body;
   body.list("paths", {revoke_path, renew_path, revoke_self_path});
-  Request request;
-  request.method = "POST";
-  request.path = "sys/capabilities-self";
-  request.body = body.finish();
-  request.token = &state_.token->value;
-  request.repeat = Request::Repeat::never;
-  return call(std::move(request), now);
+  return post("sys/capabilities-self", body.finish(), now, Request::Repeat::never);
 }
 
 void Fetch::on_capabilities(const Reply& reply) {

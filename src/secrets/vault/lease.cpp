@@ -45,12 +45,7 @@ Result<Action> Renew::begin(Moment now) {
   if (granted != state_.granted.end()) {
     body.number("increment", std::chrono::duration_cast<std::chrono::seconds>(granted->second).count());
   }
-  Request request;
-  request.method = "POST";
-  request.path = renew_path;
-  request.body = body.finish();
-  request.token = &state_.token->value;
-  return call(std::move(request), now);
+  return post(renew_path, body.finish(), now);
 }
 
 Result<Action> Renew::on_reply(Reply reply, Moment) {
@@ -92,12 +87,7 @@ Result<Action> Revoke::begin(Moment now) {
   JsonWriter body;
   body.text("lease_id", lease_.id);
   body.flag("sync", true);  // queued only, a failure would be silent (threats.md 10)
-  Request request;
-  request.method = "POST";
-  request.path = revoke_path;
-  request.body = body.finish();
-  request.token = &state_.token->value;
-  return call(std::move(request), now);
+  return post(revoke_path, body.finish(), now);
 }
 
 Result<Action> Revoke::on_reply(Reply reply, Moment) {

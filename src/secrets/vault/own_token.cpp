@@ -18,12 +18,7 @@ Result<Action> KeepAlive::begin(Moment now) {
   if (state_.token->granted > Duration::zero()) {
     body.number("increment", std::chrono::duration_cast<std::chrono::seconds>(state_.token->granted).count());
   }
-  Request request;
-  request.method = "POST";
-  request.path = renew_self_path;
-  request.body = body.finish();
-  request.token = &state_.token->value;
-  return call(std::move(request), now);
+  return post(renew_self_path, body.finish(), now);
 }
 
 Result<Action> KeepAlive::on_reply(Reply reply, Moment) {
