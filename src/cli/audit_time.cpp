@@ -1,6 +1,7 @@
 #include "cli/audit_time.h"
 
 #include <charconv>
+#include <optional>
 
 namespace sallyport::cli {
 namespace {

@@ -1,6 +1,8 @@
 // The table of keys, put together, and how the documentation names its types.
 #include "config/keys.h"
 
+#include <vector>
+
 namespace sallyport::config {
 namespace {
 

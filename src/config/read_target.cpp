@@ -144,7 +144,7 @@ class TargetReader {
   /// A mistyped or forbidden key (`password: …`) was reported with what to write instead.
   [[nodiscard]] bool mistyped_auth() const {
     return std::ranges::any_of(node_.entries, [](const Entry& entry) {
-      return is_secret_key(entry.key) || nearest(entry.key, {"auth", "roles"}) != "";
+      return is_secret_key(entry.key) || !nearest(entry.key, {"auth", "roles"}).empty();
     });
   }
 

@@ -38,7 +38,7 @@ class TlsReader {
   }
 
   std::string file_of(std::string_view key) {
-    const std::string path{strip_file_scheme(text_of(node_, key))};
+    std::string path{strip_file_scheme(text_of(node_, key))};
     if (!path.empty()) check_named_file(path, *good(node_, key), around_, problems_);
     return path;
   }

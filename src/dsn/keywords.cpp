@@ -203,7 +203,7 @@ bool is_ado_keyword(std::string_view name) {
 std::string_view first_keyword(std::string_view text) {
   while (!text.empty() && text.front() == ' ') text.remove_prefix(1);
   const auto equals = text.find('=');
-  if (equals == std::string_view::npos || equals > 64) return {};
+  if (equals > 64) return {};  // npos, too
   auto name = text.substr(0, equals);
   while (!name.empty() && name.back() == ' ') name.remove_suffix(1);
   return name;
