@@ -4,6 +4,7 @@ Sallyport of its own. A server that cannot be started here is a visible skip, an
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
 import uuid
@@ -158,6 +159,17 @@ def vault_url(pg, pki):
                       "sslrootcert": pki.ca, "run_as": "app_owner", **changes}
         return reference(f"vault:database/creds/{role}", **{k: v for k, v in attributes.items() if v is not None})
     return make
+
+
+@pytest.fixture(scope="module")
+def tables(pg):
+    """pgbench's tables, owned by the role that run_as names."""
+    subprocess.run(["pgbench", "-i", "-q", "-s", "1", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "app"],
+                   check=True, capture_output=True)
+    pg.sql("".join(f"ALTER TABLE pgbench_{t} OWNER TO app_owner;" for t in ("accounts", "branches", "tellers", "history")),
+           database="app")
+    yield
+    pg.sql("DROP TABLE IF EXISTS pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
 
 
 def connections_in(log):

@@ -10,17 +10,6 @@ def figures(text):
             int(re.search(r"failed transactions: (\d+)", text).group(1)))
 
 
-@pytest.fixture(scope="module")
-def tables(pg):
-    import subprocess
-    subprocess.run(["pgbench", "-i", "-q", "-s", "1", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "app"],
-                   check=True, capture_output=True)
-    pg.sql("".join(f"ALTER TABLE pgbench_{t} OWNER TO app_owner;" for t in ("accounts", "branches", "tellers", "history")),
-           database="app")
-    yield
-    pg.sql("DROP TABLE IF EXISTS pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
-
-
 @pytest.mark.parametrize("flags", [["-M", "simple"], ["-M", "extended"], ["-M", "prepared"], ["-S", "-C"],
                                    ["-S", "-M", "prepared", "-c", "32", "-j", "2"]], ids=" ".join)
 def test_no_transaction_fails(sallyport, file_url, tables, flags):

@@ -1,22 +1,11 @@
 """The credential's life under load: users are really dropped while transactions go on, and none fails."""
 
 import re
-import subprocess
 
 import pytest
 
 from harness.children import python
 from harness.processes import wait_for
-
-
-@pytest.fixture(scope="module")
-def tables(pg):
-    subprocess.run(["pgbench", "-i", "-q", "-s", "1", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "app"],
-                   check=True, capture_output=True)
-    pg.sql("".join(f"ALTER TABLE pgbench_{t} OWNER TO app_owner;" for t in ("accounts", "branches", "tellers", "history")),
-           database="app")
-    yield
-    pg.sql("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
 
 
 def users_in(log):
