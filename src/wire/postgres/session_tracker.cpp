@@ -1,19 +1,8 @@
 #include "wire/postgres/session_tracker.h"
 
-#include <algorithm>
-#include <cstring>
 #include <utility>
 
 namespace sallyport::postgres {
-
-namespace {
-
-std::string_view text_up_to_zero(Bytes bytes) {
-  const auto text = as_text(bytes);
-  return text.substr(0, text.find('\0'));
-}
-
-}  // namespace
 
 bool SessionTracker::wants_client_body(char type, std::uint32_t body_bytes) const {
   switch (type) {
@@ -101,7 +90,8 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
 // run's, or that of the Query behind it.
 void SessionTracker::expect_extended() {
   if (skipping_to_sync_) return;
-  if (queue_head_ == queue_.size() || queue_.back().kind != Kind::extended || copy_in_) expect(Kind::extended);
+  if (queue_head_ == queue_.size() || queue_.back().kind != Kind::extended || copy_in_)
+    expect(Kind::extended);
   ++queue_.back().open;
 }
 
@@ -172,9 +162,8 @@ void SessionTracker::on_ready_for_query(char status) {
 // The entry that the server is at: those that only wait for their Sync are over.
 std::size_t SessionTracker::current() const {
   auto at = queue_head_;
-  while (at < queue_.size() &&
-         ((queue_[at].kind == Kind::extended && queue_[at].open == 0) || queue_[at].kind == Kind::copy_data ||
-          queue_[at].kind == Kind::copy_end)) {
+  while (at < queue_.size() && ((queue_[at].kind == Kind::extended && queue_[at].open == 0) ||
+                                queue_[at].kind == Kind::copy_data || queue_[at].kind == Kind::copy_end)) {
     ++at;
   }
   return at;
@@ -196,7 +185,7 @@ void SessionTracker::on_error() {
 void SessionTracker::on_extended_answer() {
   const auto at = current();
   if (at == queue_.size() || queue_[at].kind != Kind::extended) return;  // a simple query's
-  while (queue_head_ < at) drop_front();  // ignored by the server, or answered
+  while (queue_head_ < at) drop_front();                                 // ignored by the server, or answered
   auto& front = queue_[queue_head_];
   if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
@@ -250,72 +239,6 @@ void SessionTracker::on_copy_in() {
   }
   queue_ = std::move(kept);
   queue_head_ = 0;
-}
-
-void SessionTracker::on_command_complete(std::string_view tag) {
-  if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
-    statements_.clear();
-    statement_bytes_ = 0;
-    // Unless what set it may be a statement behind this one.
-    const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
-                                    [](const Expected& one) {
-                                      return one.kind == Kind::query || one.kind == Kind::parse;
-                                    }) <= 1;
-    if (tag == "DISCARD ALL" && hidden_state_ == "custom_setting" && last) hidden_state_ = {};
-  } else if (tag == "LOAD") {
-    hidden_state_ = "loaded_library";
-  }
-}
-
-void SessionTracker::remember_statement(std::vector<std::uint8_t> body) {
-  std::string name{text_up_to_zero(body)};
-  auto& kept = statements_[std::move(name)];
-  statement_bytes_ += body.size();
-  statement_bytes_ -= kept.size();
-  kept = std::move(body);
-  if (statement_bytes_ > limits::session_statements_bytes_max) {
-    hidden_state_ = "too_many_statements";
-    statements_.clear();
-    statement_bytes_ = 0;
-  }
-}
-
-// Best effort, on words: what set_config() and SET do to names that no catalogue lists, and what
-// sequences remember for the session. Everything that a catalogue shows is asked of the server instead.
-void SessionTracker::inspect(std::string_view text) {
-  if (!hidden_state_.empty() || text.size() > inspected_bytes_max) return;
-  char lower[inspected_bytes_max];
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const auto c = text[i];
-    lower[i] = c >= 'A' && c <= 'Z' ? static_cast<char>(c + ('a' - 'A')) : c;
-  }
-  const auto contains = [&](std::string_view word) {
-    return memmem(lower, text.size(), word.data(), word.size()) != nullptr;
-  };
-  if (contains("set_config")) {
-    hidden_state_ = "custom_setting";
-  } else if (contains("currval") || contains("lastval")) {
-    hidden_state_ = "sequence_value";
-  } else if (contains("setseed")) {
-    hidden_state_ = "random_seed";
-  } else if (const std::string_view all{lower, text.size()}; all.find("set ") != std::string_view::npos) {
-    // SET [SESSION|LOCAL] a.b = …: the name, not the value, has the dot.
-    for (auto at = all.find("set "); at != std::string_view::npos; at = all.find("set ", at + 1)) {
-      auto rest = all.substr(at + 4);
-      if (rest.starts_with("session ")) rest.remove_prefix(8);
-      const auto name_end = rest.find_first_of(" =;");
-      const auto name = rest.substr(0, name_end);
-      const bool is_set_clause = at > 0 && all.substr(0, at).find("update") != std::string_view::npos;
-      if (!is_set_clause && name.find('.') != std::string_view::npos) hidden_state_ = "custom_setting";
-    }
-  }
-}
-
-void SessionTracker::forget_statement(std::string_view name) {
-  const auto known = statements_.find(name);
-  if (known == statements_.end()) return;
-  statement_bytes_ -= known->second.size();
-  statements_.erase(known);
 }
 
 void SessionTracker::drop_front() {

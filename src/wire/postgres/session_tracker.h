@@ -75,11 +75,14 @@ class SessionTracker {
   void on_parse_complete();
   void on_close_complete();
   void on_copy_in();
+  void drop_front();
+
+  // session_statements.cpp: what outlives a request.
+  static std::string_view text_up_to_zero(Bytes bytes);
   void on_command_complete(std::string_view tag);
   void remember_statement(std::vector<std::uint8_t> body);
   void inspect(std::string_view text);
   void forget_statement(std::string_view name);
-  void drop_front();
 
   std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
   std::size_t queue_head_ = 0;
