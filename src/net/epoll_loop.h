@@ -88,7 +88,7 @@ class EpollLoop final : public Loop {
   Moment now_;
   Duration spin_{};
   unsigned quiet_turns_ = 0;
-  std::uint64_t quiet_pair_[2] = {};        // the descriptors of the quiet turns, as epoll knows them
+  std::uint64_t quiet_pair_[2] = {};  // the descriptors of the quiet turns, as epoll knows them
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::map<TimerId, std::function<void()>> timers_;

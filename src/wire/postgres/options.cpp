@@ -54,12 +54,10 @@ Result<Parameters> parse_options(std::string_view options) {
   for (std::size_t i = 0; i < words.size(); ++i) {
     const std::string_view word = words[i];
     std::string_view setting;
-    if (word.starts_with("--") && word.size() > 2) {
-      setting = word.substr(2);
-    } else if (word == "-c") {
+    if (word == "-c") {
       if (++i == words.size()) return invalid("options", "-c is not followed by name=value");
       setting = words[i];
-    } else if (word.starts_with("-c")) {
+    } else if (word.starts_with("-c") || (word.starts_with("--") && word.size() > 2)) {
       setting = word.substr(2);
     } else {
       return Error{ErrorCode::peer_unsupported,
