@@ -284,16 +284,4 @@ TlsFacts facts_of(SSL* ssl, const TlsContext& context) {
   return facts;
 }
 
-Result<void> check_trusted_files(const TlsPolicy& policy) {
-  auto files = policy.roots;
-  std::erase(files, "system");
-  for (const auto* file : {&policy.crl_file, &policy.client_certificate_file, &policy.client_key_file}) {
-    if (!file->empty()) files.push_back(*file);
-  }
-  for (const auto& file : files) {
-    if (auto trusted = check_trusted_path(file); trusted.has_error()) return trusted;
-  }
-  return {};
-}
-
 }  // namespace sallyport::net

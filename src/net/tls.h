@@ -64,10 +64,4 @@ class TlsContext {
 /// own signature (SHA-256 in place of MD5 and SHA-1); empty for signatures that name no hash (Ed25519).
 TlsFacts facts_of(SSL* ssl, const TlsContext& context);
 
-/// Every file that the policy names and its directories must be out of strangers' reach (threats.md 14).
-///
-/// Not part of for_upstream, because `exec` may use what its own user could change anyway.
-/// Errors  bad_config, as check_trusted_path.
-Result<void> check_trusted_files(const TlsPolicy& policy);
-
 }  // namespace sallyport::net

@@ -1,6 +1,7 @@
 """`serve`: one Unix socket for several users, reload, drain, and files that must not be somebody else's."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -153,6 +154,34 @@ def test_a_configuration_that_others_can_write_is_refused(service, sallyport):
     os.chmod(it.config, 0o666)
     run = sallyport.run("serve", "-c", it.config)
     assert run.code == 2 and "chmod" in run.output
+
+
+@pytest.fixture
+def own_ca(sallyport, pki):
+    path = os.path.join(sallyport.folder, "ca.pem")
+    shutil.copyfile(pki.ca, path)
+    os.chmod(path, 0o644)
+    return path
+
+
+def test_a_ca_file_that_others_can_write_is_refused_at_start(service, sallyport, pki, own_ca):
+    it = service()
+    it.rewrite(pki.ca, own_ca)
+    os.chmod(own_ca, 0o666)
+    run = sallyport.run("serve", "-c", it.config)
+    assert run.code == 2 and own_ca in run.output and "chmod" in run.output
+
+
+def test_a_ca_file_that_others_can_write_stops_a_reload(service, pki, own_ca):
+    it = service()
+    it.rewrite(pki.ca, own_ca)
+    it.start()
+    os.chmod(own_ca, 0o666)
+    it.run.process.send_signal(signal.SIGHUP)
+    it.run.until("the configuration was not reloaded")
+    assert own_ca in it.run.output
+    assert it.psql("SELECT 'as before'").stdout == "as before\n"
+    it.stop()
 
 
 def test_a_second_instance_is_refused_and_the_first_goes_on(service, sallyport):
