@@ -16,8 +16,6 @@ namespace sallyport::cli {
 
 namespace {
 
-constexpr const char* usual_config = "/etc/sallyport/sallyport.yaml";
-
 Result<void> make_directories(const std::string& path) {
   for (std::size_t at = 1; at <= path.size(); ++at) {
     at = std::min(path.find('/', at), path.size());
@@ -67,10 +65,10 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
 
 Result<Settings> load_settings(Context& context, const Environment& environment) {
   Settings settings;
-  auto file = context.config_file;
-  if (file.empty()) file = environment.plain("SALLYPORT_CONFIG");
-  if (file.empty() && access(usual_config, F_OK) == 0) file = usual_config;
-  if (!file.empty()) {
+  const auto variable = environment.plain("SALLYPORT_CONFIG");
+  const auto file = config::file_to_use(context.config_file, variable.c_str());
+  const bool named = !context.config_file.empty() || !variable.empty();
+  if (named || access(file.c_str(), F_OK) == 0) {
     auto loaded = config::load(file, context.clock.now().wall);
     if (!loaded) {
       const auto& errors = loaded.error();
