@@ -279,11 +279,13 @@ class World : private broker::SessionHost, private credentials::Observer {
 
   /// The credential is replaced: what the pool opens from now on is of the next generation.
   void rotate() {
-    slot->report_login_failed(slot->current() ? slot->current()->number : 0, "28P01");
-    slot->get(loop.now().mono + 10s, [](const auto&) {});
-    loop.settle();
-    slot->report_login_succeeded(slot->current()->number);
-    loop.settle();
+    loop.advance(2s);  // two fetches in a row are kept apart
+    const auto before = slot->current();
+    slot->report_login_failed(before ? before->number : 0, "28P01");
+    slot->get(loop.now().mono + 10s, [this](Result<credentials::GenerationPtr> generation) {
+      if (generation) slot->report_login_succeeded((*generation)->number);
+    });
+    loop.advance(2s);
   }
   void ending(std::uint64_t generation, Duration left) {
     for (auto& [key, session] : sessions_) {

@@ -1,0 +1,470 @@
+// Pools: who gets which connection, when one is opened, reset, closed, and what waiters are told.
+#include "test/broker/world.h"
+
+#include <gtest/gtest.h>
+
+namespace sallyport {
+namespace {
+
+using broker::Pool;
+using broker::PoolKey;
+using broker::UpstreamPtr;
+using test::World;
+using namespace std::chrono_literals;
+
+/// One taker and what came of it.
+struct Taker {
+  std::optional<Result<UpstreamPtr>> result;
+  Pool::WaiterId id = 0;
+  [[nodiscard]] bool served() const { return result && *result; }
+  [[nodiscard]] Error error() const { return result->error(); }
+  UpstreamPtr upstream() { return std::move(**result); }
+};
+
+std::shared_ptr<Taker> take(World& world, const PoolKey& key, Duration wait = 30s, std::uint64_t newer_than = 0) {
+  auto taker = std::make_shared<Taker>();
+  taker->id = world.pool->take(
+      key, world.loop.now().mono + wait, [taker](Result<UpstreamPtr> upstream) { taker->result = std::move(upstream); },
+      newer_than);
+  return taker;
+}
+std::shared_ptr<Taker> take(World& world, Duration wait = 30s) { return take(world, world.key(), wait); }
+
+PoolKey other_key(const World& world, const std::string& database) {
+  auto key = world.key();
+  key.database = database;
+  return key;
+}
+
+Error refused() { return Error{ErrorCode::denied, Hop::login, "db", "password refused", {}, "28P01"}; }
+
+TEST(Pool, LogsInWithTheCredentialTheProfileAndTheRole) {
+  World world{World::small(), "owner"};
+  auto key = world.key();
+  key.profile = {{"search_path", "a"}};
+  auto taker = take(world, key);
+  world.loop.settle();
+  ASSERT_TRUE(taker->served());
+  const auto& request = world.connector.requests.at(0);
+  EXPECT_EQ(request.user, "user");
+  EXPECT_EQ(request.database, "production");
+  EXPECT_EQ(request.parameters, (postgres::Parameters{{"search_path", "a"}, {"role", "owner"}}));
+  world.pool->discard(taker->upstream());
+}
+
+TEST(Pool, AConnectionGivenBackIsResetAndGoesToTheNext) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries, std::vector<std::string>{"DISCARD ALL"});
+  EXPECT_EQ(world.pool->status().ready, 1u);
+  auto second = take(world);
+  EXPECT_TRUE(second->served()) << "from within the call";
+  EXPECT_EQ(world.connector.requests.size(), 1u);
+  world.pool->discard(second->upstream());
+}
+
+TEST(Pool, WithARoleTheResetEndsWithResetRole) {
+  World world{World::small(), "owner"};
+  auto first = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries, (std::vector<std::string>{"DISCARD ALL", "RESET ROLE"}));
+  EXPECT_EQ(world.pool->status().ready, 1u);
+}
+
+TEST(Pool, NobodyGetsAConnectionBeforeItsResetIsAnswered) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.connector.newest().manual = true;
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().resetting, 1u);
+  auto second = take(world);
+  EXPECT_FALSE(second->result);
+  for (const auto byte : test::parameter("search_path", "x") + test::complete("DISCARD ALL") + test::ready()) {
+    EXPECT_FALSE(second->result);
+    world.connector.backends[0]->wire->push(std::string(1, byte));
+    world.loop.settle();
+  }
+  ASSERT_TRUE(second->served());
+  auto upstream = second->upstream();
+  EXPECT_EQ(upstream->parameters.at("search_path"), "x");
+  EXPECT_EQ(upstream->pid, 100);
+  world.pool->discard(std::move(upstream));
+}
+
+TEST(Pool, AResetThatFailsInAnyWayClosesTheConnection) {
+  const std::string answers[] = {
+      test::error("55000") + test::ready(),
+      test::complete("DISCARD ALL") + test::ready('T'),
+      test::complete("DISCARD ALL") + test::ready() + test::ready(),
+      test::frame('D', "x"),
+      std::string("Z\0\0\0\1", 5),
+      test::complete("DISCARD ALL") + test::frame('Z', "IX"),
+  };
+  for (const auto& answer : answers) {
+    World world;
+    auto first = take(world);
+    world.loop.settle();
+    world.connector.newest().manual = true;
+    world.pool->give_back(first->upstream());
+    world.loop.settle();
+    world.connector.newest().wire->push(answer);
+    world.loop.settle();
+    EXPECT_TRUE(world.connector.newest().wire->broker_gone()) << test::types_of(answer);
+    EXPECT_EQ(world.pool->status().ready, 0u);
+    EXPECT_EQ(world.pool->status().resets_failed, 1u);
+  }
+}
+
+TEST(Pool, AResetThatIsNotAnsweredIsGivenUp) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.connector.newest().silent = true;
+  world.pool->give_back(first->upstream());
+  world.loop.advance(11s);
+  EXPECT_TRUE(world.connector.newest().wire->broker_gone());
+  EXPECT_EQ(world.pool->status().resetting, 0u);
+}
+
+TEST(Pool, AFloodInsteadOfAnAnswerIsGivenUp) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  auto& server = world.connector.newest();
+  server.manual = true;
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  std::string flood;
+  while (flood.size() < std::size_t{4} << 20) flood += test::frame('N', std::string(1000, 'n'));
+  server.wire->push(flood);
+  world.loop.settle();
+  EXPECT_TRUE(server.wire->broker_gone());
+}
+
+TEST(Pool, AReadyConnectionThatEndsOrSaysSomethingStrangeIsDropped) {
+  const std::string sayings[] = {"", test::error("57P01"), test::frame('A', "x"), test::ready()};
+  for (const auto& saying : sayings) {
+    World world;
+    auto first = take(world);
+    world.loop.settle();
+    world.pool->give_back(first->upstream());
+    world.loop.settle();
+    if (!saying.empty()) world.connector.newest().wire->push(saying);
+    world.connector.newest().wire->close_write();
+    world.loop.settle();
+    EXPECT_EQ(world.pool->status().ready, 0u);
+  }
+}
+
+TEST(Pool, AReadyConnectionTakesNoteOfReloadedSettings) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  world.connector.newest().wire->push(test::frame('N', "notice") + test::parameter("TimeZone", "UTC"));
+  world.loop.settle();
+  auto second = take(world);
+  ASSERT_TRUE(second->served());
+  auto upstream = second->upstream();
+  EXPECT_EQ(upstream->parameters.at("TimeZone"), "UTC");
+  world.pool->discard(std::move(upstream));
+}
+
+TEST(Pool, AConnectionWithHalfAMessageReadWaitsForTheRest) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  const auto message = test::parameter("TimeZone", "UTC");
+  world.connector.newest().wire->push(message.substr(0, 7));
+  world.loop.settle();
+  world.connector.hold_logins = true;
+  auto second = take(world);
+  world.loop.settle();
+  EXPECT_FALSE(second->result);
+  world.connector.newest().wire->push(message.substr(7));
+  world.loop.settle();
+  ASSERT_TRUE(second->served());
+  world.pool->discard(second->upstream());
+}
+
+TEST(Pool, WaitersOfOneKeyAreServedInOrder) {
+  auto settings = World::small();
+  settings.max = 1;
+  World world{settings};
+  auto first = take(world);
+  world.loop.settle();
+  std::vector<std::shared_ptr<Taker>> waiters;
+  for (int i = 0; i < 3; ++i) waiters.push_back(take(world));
+  world.loop.settle();
+  auto held = first->upstream();
+  for (std::size_t i = 0; i < waiters.size(); ++i) {
+    world.pool->give_back(std::move(held));
+    world.loop.settle();
+    for (std::size_t k = 0; k < waiters.size(); ++k) EXPECT_EQ(waiters[k]->served(), k <= i);
+    held = waiters[i]->upstream();
+  }
+  EXPECT_EQ(world.connector.requests.size(), 1u);
+  world.pool->discard(std::move(held));
+}
+
+TEST(Pool, MaxHoldsOverAllKeysAndAReadyConnectionOfAnotherMakesRoom) {
+  auto settings = World::small();
+  settings.max = 2;
+  World world{settings};
+  auto first = take(world, other_key(world, "a"));
+  auto second = take(world, other_key(world, "b"));
+  auto third = take(world, other_key(world, "c"));
+  world.loop.settle();
+  EXPECT_TRUE(first->served());
+  EXPECT_TRUE(second->served());
+  EXPECT_FALSE(third->result);
+  EXPECT_EQ(world.connector.open(), 2u);
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  EXPECT_TRUE(third->served());
+  EXPECT_EQ(world.connector.open(), 2u) << "the ready one of another database was closed";
+  EXPECT_TRUE(world.connector.backends[0]->terminated);
+  world.pool->discard(second->upstream());
+  world.pool->discard(third->upstream());
+  EXPECT_EQ(world.pool->status().in_use, 0u);
+}
+
+TEST(Pool, ABurstBecomesNoBurstOfLogins) {
+  World world;
+  world.connector.hold_logins = true;
+  std::vector<std::shared_ptr<Taker>> takers;
+  for (int i = 0; i < 10; ++i) takers.push_back(take(world));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.held(), Pool::logins_at_once_max);
+}
+
+TEST(Pool, ADeadlineSaysWhoHasWhat) {
+  auto settings = World::small();
+  settings.max = 1;
+  World world{settings};
+  auto first = take(world);
+  world.loop.settle();
+  auto second = take(world, 5s);
+  auto third = take(world, 50s);
+  world.loop.advance(6s);
+  ASSERT_TRUE(second->result);
+  EXPECT_EQ(second->error().code, ErrorCode::timed_out);
+  EXPECT_EQ(second->error().sqlstate, "53300");
+  EXPECT_NE(second->error().what.find("within 5 s"), std::string::npos) << second->error().what;
+  EXPECT_NE(second->error().what.find("1 of 1 are in use"), std::string::npos);
+  EXPECT_NE(second->error().what.find("1 other clients wait"), std::string::npos);
+  EXPECT_FALSE(third->result);
+  world.pool->discard(first->upstream());
+  world.loop.settle();
+  ASSERT_TRUE(third->served());
+  world.pool->discard(third->upstream());
+}
+
+TEST(Pool, ACancelledWaiterIsNotCalled) {
+  World world;
+  world.connector.hold_logins = true;
+  auto taker = take(world);
+  world.loop.settle();
+  world.pool->cancel(taker->id);
+  world.connector.release_one();
+  world.loop.advance(1min);
+  EXPECT_FALSE(taker->result);
+  EXPECT_EQ(world.pool->status().waiting, 0u);
+}
+
+TEST(Pool, ALoginFailureFailsAllWhoWaitForThatKeyAndNoOthers) {
+  World world;
+  world.connector.hold_logins = true;
+  auto a = take(world, other_key(world, "a")), a2 = take(world, other_key(world, "a")),
+       b = take(world, other_key(world, "b"));
+  world.loop.settle();
+  world.connector.failures.push_back(Error{ErrorCode::not_found, Hop::login, "db", "no database", {}, "3D000"});
+  world.connector.release_one();
+  world.loop.settle();
+  ASSERT_TRUE(a->result && a2->result);
+  EXPECT_EQ(a->error().sqlstate, "3D000");
+  EXPECT_EQ(a2->error().sqlstate, "3D000");
+  EXPECT_FALSE(b->result);
+  world.connector.hold_logins = false;
+  while (world.connector.held() > 0) world.connector.release_one();
+  world.loop.settle();
+  ASSERT_TRUE(b->served()) << "its place in the queue of logins came free";
+  world.pool->discard(b->upstream());
+}
+
+TEST(Pool, ARefusedPasswordIsFetchedAgainAndTriedOnceMore) {
+  World world;
+  world.connector.failures.push_back(refused());
+  auto taker = take(world);
+  world.loop.advance(2s);
+  ASSERT_TRUE(taker->served());
+  EXPECT_EQ(world.script.fetches, 2u);
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+  EXPECT_NE(world.connector.requests[0].generation->number, world.connector.requests[1].generation->number);
+  world.pool->discard(taker->upstream());
+}
+
+TEST(Pool, APasswordRefusedTwiceIsToldAndNotTriedAThirdTime) {
+  World world;
+  world.connector.failures = {refused(), refused(), refused(), refused()};
+  auto taker = take(world);
+  world.loop.advance(2s);
+  ASSERT_TRUE(taker->result && !*taker->result);
+  EXPECT_EQ(taker->error().sqlstate, "28P01");
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+  EXPECT_EQ(world.pool->status().connecting, 0u);
+}
+
+TEST(Pool, AFullServerLetsTheQueueWaitForOurOwn) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  for (int i = 0; i < 50; ++i) {
+    world.connector.failures.push_back(Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
+  }
+  auto second = take(world);
+  world.loop.advance(5s);
+  EXPECT_FALSE(second->result);
+  EXPECT_LT(world.connector.requests.size(), 6u) << "a full server is not stormed";
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  ASSERT_TRUE(second->served());
+  world.pool->discard(second->upstream());
+}
+
+TEST(Pool, AFullServerWithNothingOfOursIsToldAtOnce) {
+  World world;
+  world.connector.failures.push_back(Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
+  auto taker = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(taker->result);
+  EXPECT_EQ(taker->error().sqlstate, "53300");
+}
+
+TEST(Pool, WarmLogsInAheadAndKeepsMinReady) {
+  auto settings = World::small();
+  settings.min_ready = 2;
+  World world{settings};
+  std::optional<Result<void>> warmed;
+  world.pool->warm(world.key(), [&](const Result<void>& result) { warmed = result; });
+  world.loop.settle();
+  ASSERT_TRUE(warmed && *warmed);
+  EXPECT_EQ(world.pool->status().ready, 2u);
+  auto taker = take(world);
+  EXPECT_TRUE(taker->served());
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().ready, 2u) << "another one was logged in";
+  world.pool->discard(taker->upstream());
+}
+
+TEST(Pool, ANewGenerationReplacesReadyConnectionsAndThoseGivenBack) {
+  World world;
+  auto first = take(world), second = take(world);
+  world.loop.settle();
+  auto kept = first->upstream();
+  EXPECT_EQ(kept->generation, 1u);
+  world.pool->give_back(second->upstream());
+  world.loop.settle();
+  world.rotate();
+  EXPECT_EQ(world.pool->status().ready, 0u);
+  world.pool->give_back(std::move(kept));
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().ready, 0u);
+  EXPECT_EQ(world.pool->status().resetting, 0u);
+  auto third = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(third->served());
+  auto fresh = third->upstream();
+  EXPECT_EQ(fresh->generation, 2u);
+  world.pool->discard(std::move(fresh));
+}
+
+TEST(Pool, NewerThanTakesOnlyALaterGeneration) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.loop.settle();
+  auto mover = take(world, world.key(), 15s, 1);
+  EXPECT_FALSE(mover->result) << "a ready one of generation 1 is of no use";
+  world.rotate();
+  world.loop.settle();
+  ASSERT_TRUE(mover->served());
+  auto upstream = mover->upstream();
+  EXPECT_EQ(upstream->generation, 2u);
+  world.pool->discard(std::move(upstream));
+}
+
+TEST(Pool, AConnectionWithACancelUnderWayGoesToNobody) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  auto upstream = first->upstream();
+  upstream->cancels_in_flight = 1;
+  const auto pid = upstream->pid;
+  world.pool->give_back(std::move(upstream));
+  world.loop.settle();
+  world.connector.hold_logins = true;
+  auto second = take(world);
+  world.loop.settle();
+  EXPECT_FALSE(second->result);
+  world.pool->on_cancel_done(1, pid);
+  world.loop.settle();
+  ASSERT_TRUE(second->served());
+  world.pool->discard(second->upstream());
+}
+
+TEST(Pool, IdleAndOldConnectionsAreClosed) {
+  auto settings = World::small();
+  settings.idle_max = 1min;
+  World world{settings};
+  auto first = take(world), second = take(world);
+  world.loop.settle();
+  world.pool->give_back(first->upstream());
+  world.pool->give_back(second->upstream());
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().ready, 2u);
+  world.loop.advance(70s);
+  EXPECT_EQ(world.pool->status().ready, 0u);
+  EXPECT_TRUE(world.connector.backends[0]->terminated) << "with a farewell";
+}
+
+TEST(Pool, ALearntProfileBeyondTheLimitIsForgotten) {
+  World world;
+  for (unsigned i = 0; i < limits::pool_profiles_max + 3; ++i) {
+    auto taker = take(world, other_key(world, "db" + std::to_string(i)));
+    world.loop.advance(1s);
+    ASSERT_TRUE(taker->served());
+    world.pool->give_back(taker->upstream());
+    world.loop.advance(1s);
+  }
+  EXPECT_LE(world.pool->status().ready, limits::pool_profiles_max + 1);
+}
+
+TEST(Pool, StopFailsWaitersAndClosesWhatComesLate) {
+  World world;
+  world.connector.hold_logins = true;
+  auto taker = take(world);
+  world.loop.settle();
+  world.pool->stop();
+  ASSERT_TRUE(taker->result);
+  EXPECT_EQ(taker->error().sqlstate, "57P03");
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_EQ(world.connector.open(), 0u) << "a login that succeeds after the stop is closed";
+  auto late = take(world);
+  EXPECT_EQ(late->error().sqlstate, "57P03");
+}
+
+}  // namespace
+}  // namespace sallyport
