@@ -115,8 +115,8 @@ class Wire : public std::enable_shared_from_this<Wire> {
   }
   void set_read_max(std::size_t bytes) { read_max_ = bytes; }
   [[nodiscard]] std::size_t unread() const { return to_broker_.size(); }
-  [[nodiscard]] bool broker_shut() const { return shut_; }   ///< the broker sends no more
-  [[nodiscard]] bool broker_gone() const { return gone_; }   ///< the broker closed its end
+  [[nodiscard]] bool broker_shut() const { return shut_; }  ///< the broker sends no more
+  [[nodiscard]] bool broker_gone() const { return gone_; }  ///< the broker closed its end
 
   std::string peer_name = "unix:", local_name = "unix:";
   std::function<void()> on_sent;  ///< called in a later turn after the broker has written or closed
@@ -163,7 +163,8 @@ class MemoryStream final : public net::Stream {
     if (wire_->broken_) return {net::IoStatus::failed, 0, false};
     auto& bytes = wire_->to_broker_;
     const auto count = std::min({into.size(), bytes.size(), wire_->read_max_});
-    if (count == 0) return {wire_->peer_closed_ ? net::IoStatus::closed : net::IoStatus::would_block, 0, false};
+    if (count == 0)
+      return {wire_->peer_closed_ ? net::IoStatus::closed : net::IoStatus::would_block, 0, false};
     std::copy_n(bytes.begin(), count, into.begin());
     bytes.erase(0, count);
     return {net::IoStatus::ok, count, !bytes.empty() || wire_->peer_closed_};

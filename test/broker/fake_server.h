@@ -11,7 +11,8 @@ namespace sallyport::test {
 
 class FakeBackend {
  public:
-  FakeBackend(std::shared_ptr<Wire> its_wire, std::int32_t its_pid) : wire(std::move(its_wire)), pid(its_pid) {
+  FakeBackend(std::shared_ptr<Wire> its_wire, std::int32_t its_pid)
+      : wire(std::move(its_wire)), pid(its_pid) {
     wire->on_sent = [this] { serve(); };
   }
   ~FakeBackend() { wire->on_sent = nullptr; }
@@ -19,8 +20,8 @@ class FakeBackend {
 
   std::shared_ptr<Wire> wire;
   std::int32_t pid;
-  bool silent = false;           ///< reads and does not answer
-  bool manual = false;           ///< does not even read: the test looks at the wire
+  bool silent = false;  ///< reads and does not answer
+  bool manual = false;  ///< does not even read: the test looks at the wire
   bool refuse_reset = false;
   char status = 'I';
   std::vector<std::string> state_row{"0", "0", "0", "0", "0", "none", "user"};
@@ -46,9 +47,7 @@ class FakeBackend {
     switch (message.type) {
       case 'Q': return on_query(message.body.substr(0, message.body.size() - 1));
       case 'P': return on_parse(message.body);
-      case 'B':
-        portal_ = message.body.substr(0, message.body.find('\0'));
-        return say(frame('2'));
+      case 'B': portal_ = message.body.substr(0, message.body.find('\0')); return say(frame('2'));
       case 'D': return say(frame('n'));
       case 'E': return on_execute();
       case 'C':

@@ -21,11 +21,12 @@ struct Taker {
   UpstreamPtr upstream() { return std::move(**result); }
 };
 
-std::shared_ptr<Taker> take(World& world, const PoolKey& key, Duration wait = 30s, std::uint64_t newer_than = 0) {
+std::shared_ptr<Taker> take(World& world, const PoolKey& key, Duration wait = 30s,
+                            std::uint64_t newer_than = 0) {
   auto taker = std::make_shared<Taker>();
   taker->id = world.pool->take(
-      key, world.loop.now().mono + wait, [taker](Result<UpstreamPtr> upstream) { taker->result = std::move(upstream); },
-      newer_than);
+      key, world.loop.now().mono + wait,
+      [taker](Result<UpstreamPtr> upstream) { taker->result = std::move(upstream); }, newer_than);
   return taker;
 }
 std::shared_ptr<Taker> take(World& world, Duration wait = 30s) { return take(world, world.key(), wait); }
@@ -86,7 +87,8 @@ TEST(Pool, NobodyGetsAConnectionBeforeItsResetIsAnswered) {
   EXPECT_EQ(world.pool->status().resetting, 1u);
   auto second = take(world);
   EXPECT_FALSE(second->result);
-  for (const auto byte : test::parameter("search_path", "x") + test::complete("DISCARD ALL") + test::ready()) {
+  for (const auto byte :
+       test::parameter("search_path", "x") + test::complete("DISCARD ALL") + test::ready()) {
     EXPECT_FALSE(second->result);
     world.connector.backends[0]->wire->push(std::string(1, byte));
     world.loop.settle();
@@ -288,7 +290,8 @@ TEST(Pool, ALoginFailureFailsAllWhoWaitForThatKeyAndNoOthers) {
   auto a = take(world, other_key(world, "a")), a2 = take(world, other_key(world, "a")),
        b = take(world, other_key(world, "b"));
   world.loop.settle();
-  world.connector.failures.push_back(Error{ErrorCode::not_found, Hop::login, "db", "no database", {}, "3D000"});
+  world.connector.failures.push_back(
+      Error{ErrorCode::not_found, Hop::login, "db", "no database", {}, "3D000"});
   world.connector.release_one();
   world.loop.settle();
   ASSERT_TRUE(a->result && a2->result);
@@ -330,7 +333,8 @@ TEST(Pool, AFullServerLetsTheQueueWaitForOurOwn) {
   auto first = take(world);
   world.loop.settle();
   for (int i = 0; i < 50; ++i) {
-    world.connector.failures.push_back(Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
+    world.connector.failures.push_back(
+        Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
   }
   auto second = take(world);
   world.loop.advance(5s);
@@ -344,7 +348,8 @@ TEST(Pool, AFullServerLetsTheQueueWaitForOurOwn) {
 
 TEST(Pool, AFullServerWithNothingOfOursIsToldAtOnce) {
   World world;
-  world.connector.failures.push_back(Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
+  world.connector.failures.push_back(
+      Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
   auto taker = take(world);
   world.loop.settle();
   ASSERT_TRUE(taker->result);

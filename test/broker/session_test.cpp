@@ -67,7 +67,8 @@ TEST(Session, LiveSessionsGoOnWhileTheTrailCannotBeWritten) {
   EXPECT_TRUE(world.sink.of(trail::EventKind::session_end).empty());
   world.sink.failing = false;
   world.loop.advance(2s);
-  ASSERT_EQ(world.sink.of(trail::EventKind::session_end).size(), 1u) << "kept until the trail could be written";
+  ASSERT_EQ(world.sink.of(trail::EventKind::session_end).size(), 1u)
+      << "kept until the trail could be written";
 }
 
 TEST(Session, BestEffortLetsInWithoutTheTrail) {
@@ -99,7 +100,8 @@ TEST(Session, RecordsTheEndWithBytesAndTransactions) {
 
 TEST(Session, RefusesAnUnknownProcessWithoutAnUpstreamConnectionAndWithoutSayingWhy) {
   World world;
-  world.prover->refusal = Error{ErrorCode::denied, Hop::identity, "pid", "is not of this run", "secret hint", {}};
+  world.prover->refusal =
+      Error{ErrorCode::denied, Hop::identity, "pid", "is not of this run", "secret hint", {}};
   auto client = world.open();
   client.wire->push(World::hello());
   world.loop.settle();
@@ -211,7 +213,11 @@ TEST(Session, WorksWhenEveryChunkIsOneByteBothWays) {
   client.wire->push(World::hello("psql") + query("select 1") + test::parse("s", "select 2") + test::bind() +
                     test::execute() + test::sync() + query("fail"));
   ASSERT_TRUE(world.loop.settle());
-  EXPECT_EQ(client.types(), "RSSKZ" "DCZ" "12DCZ" "EZ");
+  EXPECT_EQ(client.types(),
+            "RSSKZ"
+            "DCZ"
+            "12DCZ"
+            "EZ");
 }
 
 TEST(Session, WorksWhateverTheRoomInTheClientsBuffer) {
@@ -219,8 +225,8 @@ TEST(Session, WorksWhateverTheRoomInTheClientsBuffer) {
     World world;
     auto client = world.open();
     client.wire->set_room(room);
-    client.wire->push(test::big_endian(8) + test::big_endian(80877103) + World::hello("psql") + query("select 1") +
-                      query("select 2"));
+    client.wire->push(test::big_endian(8) + test::big_endian(80877103) + World::hello("psql") +
+                      query("select 1") + query("select 2"));
     std::string read;
     for (int i = 0; i < 2000; ++i) {
       ASSERT_TRUE(world.loop.settle());
@@ -229,7 +235,11 @@ TEST(Session, WorksWhateverTheRoomInTheClientsBuffer) {
       read += more;
     }
     ASSERT_EQ(read.substr(0, 1), "N") << room;
-    EXPECT_EQ(test::types_of(read.substr(1)), "RSSKZ" "DCZ" "DCZ") << room;
+    EXPECT_EQ(test::types_of(read.substr(1)),
+              "RSSKZ"
+              "DCZ"
+              "DCZ")
+        << room;
   }
 }
 
@@ -240,7 +250,11 @@ TEST(Session, WorksWhateverTheRoomInTheServersBuffer) {
     auto client = world.open();
     client.wire->push(World::hello("psql") + query("select 1") + query("select 2"));
     ASSERT_TRUE(world.loop.settle());
-    EXPECT_EQ(client.types(), "RSSKZ" "DCZ" "DCZ") << room;
+    EXPECT_EQ(client.types(),
+              "RSSKZ"
+              "DCZ"
+              "DCZ")
+        << room;
   }
 }
 
@@ -293,7 +307,8 @@ TEST(Session, EndsInsideAnyFrameCloseTheUpstreamConnection) {
     EXPECT_TRUE(world.connector.newest().wire->broker_gone()) << cut;
     EXPECT_EQ(world.pool->status().in_use, 0u) << cut;
     const bool in_header = client.wire->unread() == 0 && cut_in_header(bytes, cut);
-    EXPECT_EQ(world.connector.newest().terminated, in_header) << cut << ": nothing may be written into half a frame";
+    EXPECT_EQ(world.connector.newest().terminated, in_header)
+        << cut << ": nothing may be written into half a frame";
   }
 }
 

@@ -14,7 +14,8 @@ struct Gate {
   void admit(std::string session) {
     trail::Event event;
     event.session = std::move(session);
-    gate.admit(std::move(event), [this](const Result<void>& outcome) { outcomes.push_back(outcome.has_value()); });
+    gate.admit(std::move(event),
+               [this](const Result<void>& outcome) { outcomes.push_back(outcome.has_value()); });
   }
   void note(std::string session) {
     trail::Event event;

@@ -252,8 +252,8 @@ class World : private broker::SessionHost, private credentials::Observer {
     FakeClient client;
     client.wire = std::make_shared<Wire>(loop);
     auto session =
-        std::make_unique<broker::Session>(std::make_unique<MemoryStream>(client.wire), by ? by : route, services,
-                                          static_cast<broker::SessionHost&>(*this));
+        std::make_unique<broker::Session>(std::make_unique<MemoryStream>(client.wire), by ? by : route,
+                                          services, static_cast<broker::SessionHost&>(*this));
     client.session = session.get();
     sessions_.emplace(client.session, std::move(session));
     client.session->start();

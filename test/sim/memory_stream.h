@@ -45,7 +45,8 @@ class MemoryStream final : public net::Stream {
       return {net::IoStatus::would_block, 0, false};
     }
     auto count = std::min(into.size(), pipe.unread.size());
-    if (link_->settings.short_io && count > 1 && link_->dice.chance(40)) count = link_->dice.between(1, count);
+    if (link_->settings.short_io && count > 1 && link_->dice.chance(40))
+      count = link_->dice.between(1, count);
     std::copy_n(pipe.unread.begin(), count, into.begin());
     pipe.unread.erase(pipe.unread.begin(), pipe.unread.begin() + static_cast<std::ptrdiff_t>(count));
     pipe.held -= count;
@@ -63,7 +64,8 @@ class MemoryStream final : public net::Stream {
       return {net::IoStatus::would_block, 0, false};
     }
     auto count = std::min(room, bytes.size());
-    if (link_->settings.short_io && count > 1 && link_->dice.chance(20)) count = link_->dice.between(1, count);
+    if (link_->settings.short_io && count > 1 && link_->dice.chance(20))
+      count = link_->dice.between(1, count);
     pipe.held += count;
     link_->send(1 - side_, {{bytes.begin(), bytes.begin() + static_cast<std::ptrdiff_t>(count)}, Mark::none});
     // A write that could not be finished: an event says when it is worth trying again.

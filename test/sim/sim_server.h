@@ -91,7 +91,8 @@ class SimServer final : public broker::Connector, private BackendHost {
     }
     if (!vault_.accepts(request.user, request.generation->credential->secret)) {
       oracle_.count("login refused");
-      return Error{ErrorCode::denied, Hop::login, "db.example", "password authentication failed", {}, "28P01"};
+      return Error{
+          ErrorCode::denied, Hop::login, "db.example", "password authentication failed", {}, "28P01"};
     }
     std::size_t connected = 0;
     for (const auto& [pid, backend] : backends_) connected += backend->connected() ? 1 : 0;

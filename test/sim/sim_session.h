@@ -40,7 +40,11 @@ class Backend final : private net::StreamEvents {
 
   Backend(SimLoop& loop, Oracle& oracle, BackendHost& host, std::int32_t its_pid, std::string its_user,
           Settings startup)
-      : pid(its_pid), user(std::move(its_user)), loop_(loop), oracle_(oracle), host_(host),
+      : pid(its_pid),
+        user(std::move(its_user)),
+        loop_(loop),
+        oracle_(oracle),
+        host_(host),
         startup_(std::move(startup)) {
     startup_.erase("role");
     for (const auto& [name, value] : defaults()) startup_.emplace(name, value);
@@ -49,12 +53,14 @@ class Backend final : private net::StreamEvents {
   ~Backend() { *alive_ = false; }
 
   static const Settings& defaults() {
-    static const Settings known{{"application_name", ""}, {"TimeZone", "UTC"}, {"DateStyle", "ISO"},
-                                {"work_mem", "4MB"}, {"search_path", "public"}, {"server_version", "17.2"}};
+    static const Settings known{{"application_name", ""},  {"TimeZone", "UTC"},
+                                {"DateStyle", "ISO"},      {"work_mem", "4MB"},
+                                {"search_path", "public"}, {"server_version", "17.2"}};
     return known;
   }
   static bool is_reported(const std::string& name) {
-    return name == "application_name" || name == "TimeZone" || name == "DateStyle" || name == "server_version";
+    return name == "application_name" || name == "TimeZone" || name == "DateStyle" ||
+           name == "server_version";
   }
 
   void attach(std::unique_ptr<MemoryStream> stream) {
@@ -187,7 +193,9 @@ class Backend final : private net::StreamEvents {
         in_implicit_ = false;
         return ready();
       case 'H': return;
-      case 'd': case 'c': case 'f': return;  // ignored outside COPY
+      case 'd':
+      case 'c':
+      case 'f': return;  // ignored outside COPY
       case 'X': return end();
       default: oracle_.violation(std::string{"the server got a message of type "} + type);
     }
@@ -301,7 +309,8 @@ class Backend final : private net::StreamEvents {
     const auto marker = Marker::parse(marker_text);
     if (marker.client == 0) return oracle_.violation("a statement without marker: " + marker_text);
     if (owner != 0 && owner != marker.client) {
-      oracle_.violation(client_name(marker.client) + " met the session of " + client_name(owner) + ", not reset");
+      oracle_.violation(client_name(marker.client) + " met the session of " + client_name(owner) +
+                        ", not reset");
     }
     owner = marker.client;
     served.insert(marker.client);

@@ -52,7 +52,8 @@ class TrackerModel {
     const auto ignored = [](const Sent& sent) {
       return sent.type == 'H' || sent.type == 'd' || sent.type == 'c' || sent.type == 'f';
     };
-    return std::all_of(to_server_.begin(), to_server_.end(), ignored) && to_client_.empty() && mode_ == Mode::normal && !open_ && status_ == 'I';
+    return std::all_of(to_server_.begin(), to_server_.end(), ignored) && to_client_.empty() &&
+           mode_ == Mode::normal && !open_ && status_ == 'I';
   }
   [[nodiscard]] bool in_flight() const { return !to_server_.empty() || !to_client_.empty(); }
   [[nodiscard]] char status() const { return status_; }
@@ -168,9 +169,7 @@ class TrackerModel {
         if (message.outcome == bad) return fail(true);
         say('V');
         return say_ready();
-      case 'S':
-        mode_ = Mode::normal;
-        return say_ready();
+      case 'S': mode_ = Mode::normal; return say_ready();
       case 'H':
       case 'd':
       case 'c':
@@ -206,9 +205,7 @@ class TrackerModel {
     switch (message.type) {
       case 'P': return say('1');
       case 'B': return say('2');
-      case 'D':
-        say('t');
-        return say(message.outcome == rows ? 'T' : 'n');
+      case 'D': say('t'); return say(message.outcome == rows ? 'T' : 'n');
       case 'C': return say('3');
       default: break;
     }
@@ -246,7 +243,8 @@ class TrackerModel {
     to_client_.pop_front();
     story += std::string{"<"} + type + (type == 'Z' ? std::string(1, static_cast<char>(status)) : "") + ">";
     if (type == 'E') copying_client_ = false;
-    const std::string body = type == 'Z' ? std::string(1, static_cast<char>(status)) : std::string("SELECT 1\0", 9);
+    const std::string body =
+        type == 'Z' ? std::string(1, static_cast<char>(status)) : std::string("SELECT 1\0", 9);
     if (postgres::SessionTracker::wants_server_body(type, static_cast<std::uint32_t>(body.size()))) {
       tracker.on_server_body(type, as_bytes(body));
     } else {

@@ -143,7 +143,9 @@ TEST(SessionTracker, DataSentBeforeTheServerSaysThatItCopies) {
   EXPECT_TRUE(at_boundary_after("PBEddcS<1><2><G><CCOPY 2><ZI>"));
 }
 
-TEST(SessionTracker, ARequestInsideACopyLeavesItUncertain) { EXPECT_FALSE(at_boundary_after("Q<G>dQ<E><ZI>")); }
+TEST(SessionTracker, ARequestInsideACopyLeavesItUncertain) {
+  EXPECT_FALSE(at_boundary_after("Q<G>dQ<E><ZI>"));
+}
 
 TEST(SessionTracker, AReadyForQueryNobodyAskedForLeavesItUncertain) {
   EXPECT_FALSE(at_boundary_after("<ZI>"));
