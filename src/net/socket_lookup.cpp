@@ -13,10 +13,11 @@
 #include <sys/socket.h>
 
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <memory>
+#include <sstream>
+#include <string>
 
 namespace sallyport::net {
 
@@ -84,15 +85,14 @@ bool parse_address(std::string_view text, int family, Address& out) {
 }
 
 std::optional<Line> parse_line(const std::string& text, int family) {
-  char local[64];
-  char remote[64];
+  // "  0: 0100007F:1538 0100007F:D2F0 01 00000000:00000000 00:00000000 00000000  1000        0 12345 …"
+  std::istringstream fields{text};
+  std::string number, local, remote, queues, timer, retransmits, timeout;
   Line line;
-  unsigned long inode = 0;
-  const int fields = std::sscanf(text.c_str(), " %*d: %63s %63s %x %*x:%*x %*x:%*x %*x %u %*d %lu", local,
-                                 remote, &line.state, &line.owner.uid, &inode);
-  if (fields != 5 || !parse_address(local, family, line.local) || !parse_address(remote, family, line.remote))
+  fields >> number >> local >> remote >> std::hex >> line.state >> std::dec >> queues >> timer >>
+      retransmits >> line.owner.uid >> timeout >> line.owner.inode;
+  if (!fields || !parse_address(local, family, line.local) || !parse_address(remote, family, line.remote))
     return {};
-  line.owner.inode = inode;
   return line;
 }
 
