@@ -58,6 +58,11 @@ class Broker::RoleRuntime final : public credentials::Observer {
   }
 
   void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override {
+    const auto left = format_duration(deadline.mono - broker_.services_.loop.now().mono);
+    broker_.services_.logger.write(
+        LogLevel::info, "a credential ends and is not renewed; its sessions are moved",
+        {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)}, {"in", left}});
+    pool_->note_ending(generation->number, deadline.mono);
     broker_.on_generation_ending(*pool_, generation->number, deadline.mono);
   }
 
@@ -247,12 +252,12 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
                                            static_cast<SessionHost&>(*this));
   auto* started = session.get();
-  sessions_.emplace(started, std::move(session));
+  sessions_.emplace(started->id(), std::move(session));
   started->start();
 }
 
 void Broker::on_session_over(Session& session) {
-  services_.loop.at_turn_end([this, which = &session] {
+  services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });
 }

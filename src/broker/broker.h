@@ -114,7 +114,7 @@ class Broker final : private SessionHost {
   std::map<std::string, TargetRuntime> targets_;
   std::vector<std::shared_ptr<RoleRuntime>> retired_;   ///< of replaced targets, until their last session ends
   net::TimerId retired_timer_;
-  std::unordered_map<Session*, std::unique_ptr<Session>> sessions_;
+  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;  // by id: the order is the seed's, not the heap's
   BrokerCounters counters_;
 };
 

@@ -60,7 +60,9 @@ void Pool::forget_old_profiles() {
 }
 
 bool Pool::usable(const Upstream& upstream) const {
-  return upstream.generation >= newest_generation_ && loop_.now().mono < upstream.close_after;
+  const auto now = loop_.now().mono;
+  const auto dies = ending_of(upstream.generation);
+  return upstream.generation >= newest_generation_ && now < upstream.close_after && (!dies || now < *dies);
 }
 
 UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
@@ -417,6 +419,16 @@ void Pool::on_new_generation(std::uint64_t number) {
     }
   }
   pump();
+}
+
+void Pool::note_ending(std::uint64_t generation, MonotonicTime deadline) {
+  endings_[generation] = deadline;
+  while (endings_.size() > endings_max) endings_.erase(endings_.begin());
+}
+
+std::optional<MonotonicTime> Pool::ending_of(std::uint64_t generation) const {
+  const auto found = endings_.find(generation);
+  return found == endings_.end() ? std::nullopt : std::optional{found->second};
 }
 
 void Pool::reap() {

@@ -18,6 +18,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace sallyport::broker {
@@ -31,6 +32,7 @@ class Pool {
  public:
   static constexpr std::size_t logins_at_once_max = 2;
   static constexpr std::size_t waiters_max = 10'000;
+  static constexpr std::size_t endings_max = 64;
 
   using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
   using WaiterId = std::uint64_t;  ///< 0: answered at once
@@ -66,6 +68,10 @@ class Pool {
 
   /// Ready connections of older generations are closed, and as many opened anew.
   void on_new_generation(std::uint64_t number);
+
+  /// The credential of this generation ends at `deadline`: also sessions that begin on it later have to know.
+  void note_ending(std::uint64_t generation, MonotonicTime deadline);
+  [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
 
   /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
@@ -140,6 +146,7 @@ class Pool {
   WaiterId next_waiter_ = 1;
   std::size_t logins_under_way_ = 0;
   std::uint64_t newest_generation_ = 0;
+  std::map<std::uint64_t, MonotonicTime> endings_;  // of the latest generations
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
   PoolStatus totals_;

@@ -207,7 +207,11 @@ void Session::on_upstream(Result<UpstreamPtr> upstream) {
 }
 
 void Session::on_admitted(const Result<void>& outcome) {
-  if (stage_ != Stage::admitting) return;
+  if (stage_ != Stage::admitting) {
+    // It left in the turn that admitted it: its start is in the trail, so its end has to be.
+    started_ = outcome.has_value();
+    return record_end("failed", name_of(EndCause::client_lost));
+  }
   if (!outcome) return refuse(outcome.error(), false);
   started_ = true;
   greet();
@@ -246,6 +250,7 @@ void Session::greet() {
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
+  heed_ending();
 }
 
 // ---- cancel --------------------------------------------------------------------------------------
@@ -380,9 +385,11 @@ void Session::record_end(std::string_view result, std::string_view reason) {
   end.result = result;
   end.reason = reason;
   end.duration_s = std::chrono::duration<double>(services_.loop.now().mono - accepted_at_).count();
-  end.bytes_to_server = relay_->bytes_to_server();
-  end.bytes_to_client = relay_->bytes_to_client();
-  end.transactions = relay_->tracker().transactions();
+  if (relay_ != nullptr) {
+    end.bytes_to_server = relay_->bytes_to_server();
+    end.bytes_to_client = relay_->bytes_to_client();
+    end.transactions = relay_->tracker().transactions();
+  }
   services_.trail.note(std::move(end));
 }
 

@@ -127,6 +127,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void finish();
   void force(std::string_view why, const char* message, const char* hint);
   void let_go_of_upstream();
+  void heed_ending();
   void try_move();
   void record_end(std::string_view result, std::string_view reason);
   [[nodiscard]] trail::Event event(trail::EventKind kind) const;

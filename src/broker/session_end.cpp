@@ -15,7 +15,10 @@ constexpr auto move_retry = std::chrono::milliseconds{500};
 void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
   if (stage_ != Stage::relaying || access_.pool.get() != &pool || !relay_->has_upstream()) return;
   if (relay_->upstream().generation > generation || ending_generation_ >= generation) return;
+  // Another generation's later end does not put off the nearer one.
+  const bool nearer = ending_generation_ == 0 || deadline < ending_at_;
   ending_generation_ = generation;
+  if (!nearer) return;
   ending_at_ = deadline;
   immovable_ = false;
   const auto left = deadline - services_.loop.now().mono;
@@ -28,6 +31,14 @@ void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, M
     if (relay_->at_boundary()) on_boundary();
   });
   try_move();
+}
+
+// Where there was no successor, sessions begin on a credential that is ending already, and are moved to one.
+void Session::heed_ending() {
+  if (stage_ != Stage::relaying || !relay_->has_upstream()) return;
+  const auto generation = relay_->upstream().generation;
+  const auto deadline = access_.pool->ending_of(generation);
+  if (deadline) on_generation_ending(*access_.pool, generation, *deadline);
 }
 
 void Session::try_move() {
@@ -58,7 +69,8 @@ void Session::on_moved() {
   relay_->want_boundary(draining_);
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
   host_.on_session_moved();
-  if (draining_ && relay_->at_boundary()) on_boundary();
+  if (draining_ && relay_->at_boundary()) return on_boundary();
+  heed_ending();
 }
 
 void Session::on_immovable(std::string_view reason) {
