@@ -82,6 +82,7 @@ class Scenario {
     plan.early = dice_.chance(10);
     plan.protocol_3_2 = dice_.chance(30);
     plan.leaving = static_cast<Leaving>(dice_.below(calm ? 3 : 5));
+    if (dice_.chance(15)) plan.leaves_early = dice_.chance(50) ? dice_.us(0, 20'000) : dice_.ms(0, 3'000);
     plan.link = link();
     return plan;
   }
@@ -92,7 +93,6 @@ class Scenario {
     if (dice_.permille(3)) server.kill_all();
     if (server.down ? dice_.permille(150) : dice_.permille(3)) server.down = !server.down;
     if (weather_ != Weather::stormy) return;
-    world_.leases_may_die = true;
     auto& vault = world_.vault;
     if (vault.outage ? dice_.permille(30) : dice_.permille(5)) vault.outage = !vault.outage;
     if (dice_.permille(5) && vault.revoke_any_outside()) world_.oracle.count("lease revoked outside");

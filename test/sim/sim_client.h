@@ -39,6 +39,7 @@ struct ClientPlan {
   bool cancels = false;
   bool asks_for_tls = false, early = false, protocol_3_2 = false;
   Leaving leaving = Leaving::terminate;
+  std::optional<Duration> leaves_early;  ///< closes after so long, wherever it stands
   LinkSettings link;
 };
 
@@ -56,6 +57,14 @@ class SimClient final : private net::StreamEvents {
     stream_->set_events(this);
     progress_at_ = loop_.now().mono;
     watch();
+    if (plan.leaves_early) {
+      loop_.after(*plan.leaves_early, [this, alive = alive_] {
+        if (!*alive || is_over()) return;
+        left_hard_ = true;
+        if (dice_.chance(50)) stream_->shutdown_write();
+        over(End::as_planned);
+      });
+    }
     if (plan.asks_for_tls) {
       postgres::encode(out_, postgres::SslRequest{});
       waits_for_answer_ = true;

@@ -55,6 +55,9 @@ class SimLoop final : public net::Loop {
     return true;
   }
 
+  /// The loop has stopped: what was put off to this turn's end only lets go of what it holds.
+  void drop_turn_end() { const auto dropped = std::exchange(turn_end_, {}); }
+
   /// Somebody sets the clock, or the machine sleeps: only wall time passes.
   void jump_wall(Duration duration) { now_.wall += duration; }
 

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "broker/ports.h"
+#include "net/loop.h"
 #include "test/sim/dice.h"
 #include "trail/trail.h"
 
@@ -76,9 +77,10 @@ class SimTrail final : public trail::Sink {
 /// Silent, unless SALLYPORT_SIM_VERBOSE is set.
 class SimLogger final : public Logger {
  public:
+  explicit SimLogger(net::Loop& loop) : loop_(loop) {}
   void write(LogLevel, std::string_view message, std::initializer_list<LogField> fields) override {
     if (!verbose_) return;
-    std::cerr << "  log: " << message;
+    std::cerr << "  " << loop_.now().mono.time_since_epoch() / 1ms << " ms: " << message;
     for (const auto& field : fields) {
       std::cerr << ' ' << field.name << '=';
       std::visit([](const auto& value) { std::cerr << value; }, field.value);
@@ -87,6 +89,7 @@ class SimLogger final : public Logger {
   }
 
  private:
+  net::Loop& loop_;
   bool verbose_ = std::getenv("SALLYPORT_SIM_VERBOSE") != nullptr;
 };
 

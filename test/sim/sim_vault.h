@@ -45,6 +45,12 @@ class SimVault {
     const auto found = users_.find(user);
     return found != users_.end() && lease_alive(found->second);
   }
+  /// Zero: revoked, or unknown.
+  [[nodiscard]] Duration dead_for(const std::string& user) const {
+    const auto found = users_.find(user);
+    if (found == users_.end() || leases_.at(found->second).revoked) return {};
+    return loop_.now().wall - leases_.at(found->second).expires;
+  }
   [[nodiscard]] bool accepts(const std::string& user, const Secret& password) const {
     return user_alive(user) && password.equals(leases_.at(users_.at(user)).password);
   }

@@ -70,7 +70,8 @@ class Verdict {
       return;
     }
     if (reason == "rotation_forced") return on_forced(client);
-    if (reason.find("server c") != std::string::npos) return on_server_gone(client, *record);
+    const bool both_left = client.plan.leaving == Leaving::fin && reason == "client closed";
+    if (reason.find("server c") != std::string::npos || both_left) return on_server_gone(client, *record);
     violation(client.describe() + " was cut, and the trail says: " + reason);
   }
 

@@ -59,8 +59,8 @@ class World {
   ~World() {
     // What is put off to the turn's end has to happen while everything it refers to is there.
     broker.reset();
+    loop.drop_turn_end();
     gate.reset();
-    loop.turn(loop.now().mono);
   }
 
   /// As at start-up, and again at every reload of the configuration that changes the target.
@@ -131,7 +131,7 @@ class World {
   Dice dice;
   SimLoop loop;
   SimTrail trail;
-  SimLogger logger;
+  SimLogger logger{loop};
   Oracle oracle;
   SimVault vault;
   SimServer server;
@@ -143,7 +143,6 @@ class World {
   std::unique_ptr<broker::Broker> broker;
   std::vector<std::unique_ptr<SimClient>> clients;
 
-  bool leases_may_die = false;  ///< the vault failed, or somebody revoked: credentials may end without notice
   bool ending = false;          ///< drain or stop was asked for
   std::map<unsigned, unsigned> executed;  ///< client → its last statement that ran
 
@@ -178,9 +177,10 @@ class World {
     const bool could_have_been_told = boundary && client.sent_at_rest(marker.statement);
     if (!vault.user_alive(backend.user)) {
       oracle.count("statement with a dead credential");
-      if (could_have_been_told && !leases_may_die) {
+      if (could_have_been_told && !vault.revoked_outside(backend.user)) {
         oracle.violation(client_name(marker.client) + " ran a statement as " + backend.user +
-                         ", whose lease has ended, and was at a boundary before");
+                         ", whose lease has ended " + std::to_string(vault.dead_for(backend.user) / 1ms) +
+                         " ms ago, and was at a boundary before");
       }
     }
   }
