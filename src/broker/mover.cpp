@@ -176,7 +176,10 @@ void Mover::on_readable() {
       const auto message = postgres::decode_message(input_.unread(), limits::session_statements_bytes_max);
       if (!message) return broke();
       if (!*message) break;
-      if (!on_message((*message)->type, (*message)->body)) return broke();
+      const auto taken = on_message((*message)->type, (*message)->body);
+      // What was passed on to the client may have ended the session, and with it this move.
+      if (!is_under_way()) return;
+      if (!taken) return broke();
       input_.consume((*message)->frame_bytes());
     }
     if (ready_owed_ == 0 && input_.empty()) on_ready();

@@ -7,6 +7,26 @@
 
 namespace sallyport::postgres {
 
+namespace {
+
+/// A setting's name, "session " in front of it and what ends it.
+constexpr std::size_t custom_name_bytes_max = 160;
+
+/// SET [SESSION] a.b = …: the name, not the value, has the dot. What follows an UPDATE is its own SET.
+/// Linear, as a client chooses the text.
+bool sets_custom_name(std::string_view lower) {
+  const auto update = lower.find("update");
+  for (auto at = lower.find("set "); at != std::string_view::npos && at <= update;
+       at = lower.find("set ", at + 4)) {
+    auto name = lower.substr(at + 4, custom_name_bytes_max);
+    if (name.starts_with("session ")) name.remove_prefix(8);
+    if (name.substr(0, name.find_first_of(" =;")).find('.') != std::string_view::npos) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
 std::string_view SessionTracker::text_up_to_zero(Bytes bytes) {
   const auto text = as_text(bytes);
   return text.substr(0, text.find('\0'));
@@ -58,16 +78,8 @@ void SessionTracker::inspect(std::string_view text) {
     hidden_state_ = "sequence_value";
   } else if (contains("setseed")) {
     hidden_state_ = "random_seed";
-  } else if (const std::string_view all{lower, text.size()}; all.find("set ") != std::string_view::npos) {
-    // SET [SESSION|LOCAL] a.b = …: the name, not the value, has the dot.
-    for (auto at = all.find("set "); at != std::string_view::npos; at = all.find("set ", at + 1)) {
-      auto rest = all.substr(at + 4);
-      if (rest.starts_with("session ")) rest.remove_prefix(8);
-      const auto name_end = rest.find_first_of(" =;");
-      const auto name = rest.substr(0, name_end);
-      const bool is_set_clause = at > 0 && all.substr(0, at).find("update") != std::string_view::npos;
-      if (!is_set_clause && name.find('.') != std::string_view::npos) hidden_state_ = "custom_setting";
-    }
+  } else if (sets_custom_name({lower, text.size()})) {
+    hidden_state_ = "custom_setting";
   }
 }
 

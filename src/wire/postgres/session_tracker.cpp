@@ -4,6 +4,13 @@
 
 namespace sallyport::postgres {
 
+namespace {
+
+/// Answered requests at the queue's front before it is closed up.
+constexpr std::size_t compact_at = 64;
+
+}  // namespace
+
 bool SessionTracker::wants_client_body(char type, std::uint32_t body_bytes) const {
   switch (type) {
     case 'P': return body_bytes <= limits::session_statements_bytes_max;
@@ -243,8 +250,13 @@ void SessionTracker::on_copy_in() {
 
 void SessionTracker::drop_front() {
   queued_bytes_ -= queue_[queue_head_].body.size();
+  queue_[queue_head_].body = {};
   if (++queue_head_ == queue_.size()) {
     queue_.clear();
+    queue_head_ = 0;
+  } else if (queue_head_ >= compact_at && queue_head_ > queue_.size() / 2) {
+    // A pipeline that never runs dry must not keep all that it ever held.
+    queue_.erase(queue_.begin(), queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_));
     queue_head_ = 0;
   }
 }
