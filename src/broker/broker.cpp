@@ -1,6 +1,7 @@
 #include "broker/broker.h"
 
 #include "base/limits.h"
+#include "broker/role_runtime.h"
 
 namespace sallyport::broker {
 
@@ -10,127 +11,6 @@ constexpr auto retired_look_every = std::chrono::seconds{1};
 constexpr auto retired_shutdown_limit = std::chrono::seconds{10};
 
 }  // namespace
-
-// ---- one role: its credential and its pool -------------------------------------------------------
-
-class Broker::RoleRuntime final : public credentials::Observer {
- public:
-  RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role)
-      : broker_(broker),
-        name_(opening.target.name + "/" + role.role.name),
-        slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
-              broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
-        pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop,
-                                     broker.services_.connector, slot_, broker.services_.randomness)) {}
-
-  [[nodiscard]] const std::string& name() const { return name_; }
-  credentials::Slot& slot() { return slot_; }
-  const std::shared_ptr<Pool>& pool() { return pool_; }
-
- private:
-  static Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role,
-                                      const std::string& name) {
-    Pool::Settings settings;
-    settings.name = name;
-    settings.reach = opening.reach;
-    settings.role = role.role;
-    settings.pool = opening.target.pool;
-    for (const auto& method : role.role.login_methods) {
-      if (method == "password") settings.methods.cleartext_password = true;
-      if (method == "md5") settings.methods.md5 = true;
-    }
-    return settings;
-  }
-
-  void on_new_generation(credentials::GenerationPtr generation) override {
-    const auto& credential = *generation->credential;
-    const auto& user = credential.user.empty() ? pool_->settings().role.user : credential.user;
-    broker_.services_.logger.write(
-        LogLevel::info, "a credential was fetched",
-        {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)}, {"user", user}});
-    auto event = credential_event("fetched", generation->number);
-    event.upstream_user = user;
-    if (credential.lease) event.lease_accessor = credential.lease->accessor;
-    broker_.services_.trail.note(std::move(event));
-    if (!generation->ignored_fields.empty()) warn_of_ignored(generation->ignored_fields);
-    pool_->on_new_generation(generation->number);
-    if (credential.lease && !std::exchange(swept_, true)) sweep(*credential.lease);
-  }
-
-  void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override {
-    const auto left = format_duration(deadline.mono - broker_.services_.loop.now().mono);
-    broker_.services_.logger.write(
-        LogLevel::info, "a credential ends and is not renewed; its sessions are moved",
-        {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)}, {"in", left}});
-    pool_->note_ending(generation->number, deadline.mono);
-    broker_.on_generation_ending(*pool_, generation->number, deadline.mono);
-  }
-
-  void on_generation_gone(credentials::GenerationPtr generation) override {
-    auto event = credential_event("gone", generation->number);
-    event.upstream_user = generation->credential->user;
-    broker_.services_.trail.note(std::move(event));
-  }
-
-  void on_warning(const std::string& text) override {
-    broker_.services_.logger.write(LogLevel::warning, text, {{"role", name_}});
-  }
-
-  void on_security_event(const credentials::SecurityEvent& event) override {
-    broker_.services_.logger.write(LogLevel::error, event.text,
-                                   {{"role", name_}, {"event", name_of(event.kind)}});
-    auto record = credential_event(name_of(event.kind), event.generation);
-    record.kind = trail::EventKind::security;
-    record.reason = event.text;
-    broker_.services_.trail.note(std::move(record));
-  }
-
-  // Only now is it known whose leases are ours, and is there a token to end them with.
-  void sweep(const Lease& lease) {
-    if (broker_.services_.sweeper == nullptr) return;
-    broker_.services_.sweeper->sweep(
-        [this](Lease orphan, std::function<void(Result<void>)> done) {
-          slot_.revoke_orphan(std::move(orphan), std::move(done));
-        },
-        credentials::home_of(lease), broker_.services_.loop.now().wall,
-        [this](credentials::SweepReport report) {
-          if (report.revoked > 0) {
-            broker_.services_.logger.write(
-                LogLevel::warning, "leases that a dead run left were revoked",
-                {{"role", name_}, {"leases", static_cast<std::int64_t>(report.revoked)}});
-          }
-          for (const auto& complaint : report.complaints) on_warning(complaint);
-        });
-  }
-
-  void warn_of_ignored(const std::vector<std::string>& fields) {
-    std::string list;
-    for (const auto& field : fields) list += (list.empty() ? "" : ", ") + field;
-    broker_.services_.logger.write(LogLevel::warning,
-                                   "the secret holds fields that only the configuration may set",
-                                   {{"role", name_}, {"ignored", list}});
-  }
-
-  [[nodiscard]] trail::Event credential_event(std::string_view result, std::uint64_t generation) const {
-    trail::Event event;
-    event.kind = trail::EventKind::credential;
-    event.at = broker_.services_.loop.now().wall;
-    const auto slash = name_.find('/');
-    event.target = name_.substr(0, slash);
-    event.role = name_.substr(slash + 1);
-    event.result = result;
-    event.generation = generation;
-    return event;
-  }
-
-  Broker& broker_;
-  std::string name_;
-  bool swept_ = false;
-  credentials::Slot slot_;
-  std::shared_ptr<Pool> pool_;
-};
-
-// ---- the broker ----------------------------------------------------------------------------------
 
 Broker::Broker(BrokerServices services)
     : services_(services),

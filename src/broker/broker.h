@@ -64,7 +64,8 @@ class Broker final : private SessionHost {
 
   /// Policy has changed: sessions whose route is gone, or that it would now refuse or give another role, end at
   /// their next boundary, at the latest after `grace`. Returns how many.
-  std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes, Duration grace);
+  std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
+                               Duration grace);
   [[nodiscard]] bool has_target(const std::string& name) const { return targets_.contains(name); }
 
   /// A connection has come in on a route.
@@ -112,9 +113,10 @@ class Broker final : private SessionHost {
   std::vector<std::uint8_t> buffer_;
   SessionServices session_services_;
   std::map<std::string, TargetRuntime> targets_;
-  std::vector<std::shared_ptr<RoleRuntime>> retired_;   ///< of replaced targets, until their last session ends
+  std::vector<std::shared_ptr<RoleRuntime>> retired_;  ///< of replaced targets, until their last session ends
   net::TimerId retired_timer_;
-  std::unordered_map<std::string, std::unique_ptr<Session>> sessions_;  // by id: the order is the seed's, not the heap's
+  std::unordered_map<std::string, std::unique_ptr<Session>>
+      sessions_;  // by id: the order is the seed's, not the heap's
   BrokerCounters counters_;
 };
 

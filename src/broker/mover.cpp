@@ -1,6 +1,7 @@
 #include "broker/mover.h"
 
 #include "base/limits.h"
+#include "broker/move_questions.h"
 #include "wire/postgres/frame.h"
 #include "wire/postgres/quote.h"
 
@@ -10,48 +11,7 @@ namespace sallyport::broker {
 
 namespace {
 
-// One row: each column is "0" or "f" when nothing stands in the way; the last two are compared.
-constexpr std::string_view ask_state =
-    "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),"
-    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"
-    "   WHERE locktype OPERATOR(pg_catalog.=) 'advisory' AND pid OPERATOR(pg_catalog.=) "
-    "pg_catalog.pg_backend_pid()),"
-    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),"
-    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"
-    "   WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
-    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
-    " pg_catalog.current_setting('role'), session_user";
-
-constexpr std::string_view reasons[] = {"listen", "advisory_lock", "cursor", "temporary_table",
-                                        "prepared_in_sql"};
-constexpr std::size_t state_columns = 7;
-
-constexpr std::string_view ask_settings =
-    "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'";
-
-constexpr std::string_view ask_statements =
-    "SELECT name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql"
-    " AND NOT (name OPERATOR(pg_catalog.~~) 'sallyport move%')";
-
 constexpr std::size_t rows_max = 2'000;
-
-void question(WipedBytes& out, std::string_view sql, char number) {
-  const auto name = std::string{"sallyport move "} + number;
-  postgres::FrameWriter parse{out, 'P'};
-  parse.c_string(name);
-  parse.c_string(sql);
-  parse.i16(0);
-  parse.finish();
-  postgres::FrameWriter bind{out, 'B'};
-  bind.c_string(name);
-  bind.c_string(name);
-  bind.i16(0);
-  bind.i16(0);
-  bind.i16(0);
-  bind.finish();
-  postgres::encode(out, postgres::Execute{name, 0});
-  postgres::encode(out, postgres::Close{postgres::Named::statement, name});
-}
 
 }  // namespace
 
@@ -104,10 +64,7 @@ void Mover::ask() {
   relay_.hold_client();
   old_ = relay_.detach_upstream();
   old_->stream->set_events(this);
-  question(unsent_, ask_state, '0');
-  question(unsent_, ask_settings, '1');
-  question(unsent_, ask_statements, '2');
-  postgres::encode(unsent_, postgres::Sync{});
+  encode_move_questions(unsent_);
   questions_answered_ = 0;
   ready_owed_ = 1;
   error_seen_ = false;
@@ -236,7 +193,7 @@ Result<void> Mover::on_row(Bytes body) {
   if (const auto end = reader.finish("DataRow"); !end) return end;
   const Error wrong{ErrorCode::peer_misbehaved, Hop::session, "move", "a row of another shape", {}, {}};
   if (settings_.size() + statements_.size() >= rows_max) return wrong;
-  if (questions_answered_ == 0 && row.size() == state_columns) {
+  if (questions_answered_ == 0 && row.size() == move_state_columns) {
     state_ = std::move(row);
   } else if (questions_answered_ == 1 && row.size() == 2) {
     settings_.push_back({std::move(row[0]), std::move(row[1])});
@@ -259,9 +216,9 @@ void Mover::on_ready() {
 }
 
 std::string_view Mover::why_not() const {
-  if (error_seen_ || state_.size() != state_columns) return "cannot_ask";
-  for (std::size_t i = 0; i < std::size(reasons); ++i) {
-    if (state_[i] != "0") return reasons[i];
+  if (error_seen_ || state_.size() != move_state_columns) return "cannot_ask";
+  for (std::size_t i = 0; i < std::size(move_obstacles); ++i) {
+    if (state_[i] != "0") return move_obstacles[i];
   }
   if (state_[5] != (run_as_.empty() ? "none" : run_as_)) return "set_role";
   if (state_[6] != old_->user) return "session_authorization";

@@ -32,6 +32,7 @@ class Pool {
  public:
   static constexpr std::size_t logins_at_once_max = 2;
   static constexpr std::size_t waiters_max = 10'000;
+  static constexpr auto reap_every = std::chrono::seconds{5};
   static constexpr std::size_t endings_max = 64;
 
   using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
@@ -95,7 +96,7 @@ class Pool {
     MonotonicTime last_taken{};
     bool keep_warm = false;
     bool server_full = false;  // it had no place for one more; ours come free
-    bool held_back = false;  // after a failure: no login ahead of demand for a while
+    bool held_back = false;    // after a failure: no login ahead of demand for a while
   };
   struct Waiter {
     WaiterId id = 0;

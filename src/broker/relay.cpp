@@ -1,6 +1,7 @@
 #include "broker/relay.h"
 
 #include "base/limits.h"
+#include "broker/relay_visitors.h"
 
 namespace sallyport::broker {
 
@@ -22,118 +23,6 @@ std::string_view name_of(EndCause cause) {
   }
   return "";
 }
-
-// ---- Outgoing ------------------------------------------------------------------------------------
-
-bool Outgoing::write_some(net::Stream& stream, Bytes& bytes) {
-  blocked_ = false;
-  while (!bytes.empty()) {
-    const auto result = stream.write(bytes);
-    if (result.status == net::IoStatus::would_block) return blocked_ = true;
-    if (result.status != net::IoStatus::ok) return false;
-    bytes = bytes.subspan(result.bytes);
-  }
-  return true;
-}
-
-bool Outgoing::send(net::Stream& stream, Bytes bytes) {
-  if (pending() != 0) {
-    hold(bytes);
-    return blocked_ || flush(stream);
-  }
-  if (!write_some(stream, bytes)) return false;
-  if (!bytes.empty()) hold(bytes);
-  return true;
-}
-
-void Outgoing::hold(Bytes bytes) {
-  // What has left makes room, or a peer that is always a little behind would make us keep all it ever got.
-  if (sent_ > bytes_.size() / 2) {
-    bytes_.erase(bytes_.begin(), bytes_.begin() + static_cast<std::ptrdiff_t>(sent_));
-    sent_ = 0;
-  }
-  bytes_.insert(bytes_.end(), bytes.begin(), bytes.end());
-}
-
-bool Outgoing::flush(net::Stream& stream) {
-  Bytes rest = Bytes{bytes_}.subspan(sent_);
-  if (!write_some(stream, rest)) return false;
-  sent_ = bytes_.size() - rest.size();
-  if (rest.empty()) {
-    // Memory goes back when it was more than a moment's need: thousands of sessions idle.
-    if (bytes_.capacity() > limits::relay_read_bytes) bytes_ = {};
-    bytes_.clear();
-    sent_ = 0;
-  }
-  return true;
-}
-
-// ---- what is looked at in passing ----------------------------------------------------------------
-
-struct Relay::ClientVisitor {
-  postgres::SessionTracker& tracker;
-  bool terminate = false;
-
-  [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
-    return tracker.wants_client_body(type, bytes);
-  }
-  postgres::ScanStep on_frame(const postgres::Frame& frame) {
-    if (frame.type == 'X') {
-      terminate = true;
-      return postgres::ScanStep::stop_before;
-    }
-    tracker.on_client_frame(frame.type);
-    return postgres::ScanStep::go_on;
-  }
-  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
-    tracker.on_client_body(frame.type, body);
-    return postgres::ScanStep::go_on;
-  }
-};
-
-struct Relay::ServerVisitor {
-  postgres::SessionTracker& tracker;
-  ParameterMap& parameters;
-
-  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024);
-  }
-  postgres::ScanStep on_frame(const postgres::Frame& frame) const {
-    tracker.on_server_frame(frame.type);
-    return postgres::ScanStep::go_on;
-  }
-  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
-    if (frame.type != 'S') {
-      tracker.on_server_body(frame.type, body);
-    } else if (const auto status = postgres::decode_parameter_status(body)) {
-      parameters[std::string{status->name}] = status->value;
-    }
-    return postgres::ScanStep::go_on;
-  }
-};
-
-// Replies to our own statement: dropped up to its ReadyForQuery, but for parameters. ReadyForQuery counts once
-// its body has arrived too, or that would be taken for the client's.
-struct Relay::SwallowVisitor {
-  ParameterMap& parameters;
-  unsigned& left;
-
-  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return (type == 'S' && bytes <= 1024) || (type == 'Z' && bytes == 1);
-  }
-  static postgres::ScanStep on_frame(const postgres::Frame& frame) {
-    return frame.type == 'Z' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
-  }
-  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
-    if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
-    if (const auto status = postgres::decode_parameter_status(body)) {
-      parameters[std::string{status->name}] = status->value;
-    }
-    return postgres::ScanStep::go_on;
-  }
-};
-
-// ---- Relay ---------------------------------------------------------------------------------------
 
 Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer,
              RelayOwner& owner)
@@ -171,9 +60,10 @@ void Relay::send_to_client(Bytes bytes) {
 }
 
 bool Relay::at_boundary() const {
-  return upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() && client_scanner_.at_boundary() &&
-         server_scanner_.at_boundary() && client_carry_.empty() && server_carry_.empty() &&
-         to_client_.pending() == 0 && (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
+  return upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() &&
+         client_scanner_.at_boundary() && server_scanner_.at_boundary() && client_carry_.empty() &&
+         server_carry_.empty() && to_client_.pending() == 0 &&
+         (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
 }
 
 void Relay::pump_client() {
@@ -234,7 +124,8 @@ void Relay::on_client_end(EndCause cause) {
 
 void Relay::after_client_end() {
   if (tracker_.nothing_outstanding() && to_client_.pending() == 0) return end(done_cause_);
-  if (server_told_of_end_ || upstream_ == nullptr || to_server_.pending() != 0 || !tracker_.awaits_client()) return;
+  if (server_told_of_end_ || upstream_ == nullptr || to_server_.pending() != 0 || !tracker_.awaits_client())
+    return;
   // A COPY without its end, requests without their Sync: the server does what it would do if the client had been
   // connected directly.
   server_told_of_end_ = true;

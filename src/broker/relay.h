@@ -5,6 +5,7 @@
 // in ourselves (SET application_name before the first query) are swallowed.
 #pragma once
 
+#include "broker/outgoing.h"
 #include "broker/upstream.h"
 #include "net/loop.h"
 #include "net/stream.h"
@@ -37,23 +38,6 @@ class RelayOwner {
 
  protected:
   ~RelayOwner() = default;
-};
-
-/// Bytes on their way to a peer that may not take them all now.
-class Outgoing {
- public:
-  [[nodiscard]] std::size_t pending() const { return bytes_.size() - sent_; }
-  /// Writes what the stream takes and keeps the rest. False: the stream is broken.
-  bool send(net::Stream& stream, Bytes bytes);
-  /// Keeps bytes without writing, so that they leave with the next ones.
-  void hold(Bytes bytes);
-  bool flush(net::Stream& stream);
-
- private:
-  bool write_some(net::Stream& stream, Bytes& bytes);
-  std::vector<std::uint8_t> bytes_;
-  std::size_t sent_ = 0;
-  bool blocked_ = false;   // the stream took no more at the last try: an event will say when it does
 };
 
 class Relay {
@@ -154,7 +138,7 @@ class Relay {
   bool prefix_held_ = false;    // our own statement waits in to_server_
   bool client_held_ = false;
   bool server_told_of_end_ = false;  // it gets no more bytes from us
-  bool client_done_ = false;  // it sends no more; its last requests may be under way
+  bool client_done_ = false;         // it sends no more; its last requests may be under way
   EndCause done_cause_ = EndCause::client_closed;
   bool boundary_wanted_ = false;
   bool ended_ = false;

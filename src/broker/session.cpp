@@ -12,8 +12,6 @@ namespace {
 constexpr unsigned answers_max = 4;
 /// Reads of one client before the others of this loop, and its own deadline, get their turn.
 constexpr int reads_per_turn_max = 16;
-/// What a refused client gets to read its refusal.
-constexpr auto close_deadline = std::chrono::seconds{5};
 
 std::string hex(std::uint64_t number) {
   static constexpr char digits[] = "0123456789abcdef";
@@ -68,8 +66,6 @@ void Session::on_deadline() {
                "08P01"},
          true);
 }
-
-// ---- before the relay ----------------------------------------------------------------------------
 
 void Session::on_readable() { read_client(); }
 
@@ -251,181 +247,6 @@ void Session::greet() {
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
   heed_ending();
-}
-
-// ---- cancel --------------------------------------------------------------------------------------
-
-void Session::on_cancel_request(const postgres::CancelRequest& request) {
-  const auto proven = route_->prover->prove(*client_);
-  // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
-  // route with a run token the key alone has to do: 32 random bits or more, wrong guesses limited.
-  const bool hung_up =
-      !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
-  if (!proven && !hung_up) return finish();
-  if (proven) peer_ = *proven;
-  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono);
-  // Only through the owning route and from the owning user; whoever guesses is told nothing.
-  if (session == nullptr || session->route_->route.name != route_->route.name ||
-      (proven && session->peer_.uid != peer_.uid))
-    return finish();
-  stage_ = Stage::waiting;
-  // The client waits for our close: then the server has acted.
-  session->cancel_query([this, alive = alive_] {
-    if (*alive) finish();
-  });
-}
-
-void Session::cancel_query(std::function<void()> done) {
-  if (stage_ != Stage::relaying || !relay_->has_upstream()) return done();
-  auto& upstream = relay_->upstream();
-  ++upstream.cancels_in_flight;
-  CancelOrder order{upstream.reach, upstream.address, upstream.pid, upstream.cancel_key};
-  services_.connector.cancel(
-      std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
-                         generation = upstream.generation, done](Result<void> outcome) {
-        pool->on_cancel_done(generation, pid);
-        if (*alive && relay_ != nullptr && relay_->has_upstream() && relay_->upstream().pid == pid &&
-            relay_->upstream().cancels_in_flight > 0) {
-          --relay_->upstream().cancels_in_flight;
-          if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
-        }
-        if (!outcome && *alive) {
-          services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
-                                 {{"error", outcome.error().what}});
-        }
-        done();
-      });
-}
-
-// ---- refusals and the end ------------------------------------------------------------------------
-
-void Session::deny(const Error& error) {
-  services_.logger.write(LogLevel::warning, "a connection was refused",
-                         {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
-  refuse(error, true);
-}
-
-void Session::refuse(const Error& error, bool count_as_denied) {
-  if (stage_ == Stage::closing || stage_ == Stage::over) return;
-  auto denied = event(trail::EventKind::session_denied);
-  denied.result = count_as_denied ? "denied" : "failed";
-  denied.reason = describe(error);
-  services_.trail.deny(std::move(denied));
-  const bool proven = stage_ == Stage::waiting || stage_ == Stage::admitting;
-  const bool tell_all = route_->talkative || (proven && !count_as_denied);
-  WipedBytes refusal;
-  if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
-  postgres::encode_refusal(refusal, error,
-                           tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general, id_);
-  send(Bytes{refusal});
-  close_client();
-}
-
-void Session::send(Bytes bytes) {
-  if (!outgoing_.send(*client_, bytes)) finish();
-}
-
-void Session::close_client() {
-  if (stage_ == Stage::over) return;
-  stage_ = Stage::closing;
-  services_.loop.cancel(deadline_);
-  deadline_ = services_.loop.after(close_deadline, [this] { finish(); });
-  client_->set_events(this);
-  if (outgoing_.pending() == 0) client_->shutdown_write();
-  // Reads on until the client closes: bytes left unread would turn our close into a reset.
-  read_client();
-}
-
-void Session::finish() {
-  if (stage_ == Stage::over) return;
-  stage_ = Stage::over;
-  if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
-  host_.on_session_over(*this);
-}
-
-void Session::let_go_of_upstream() {
-  if (mover_ != nullptr) {
-    // It may be on the stack.
-    mover_->give_up();
-    services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
-  }
-  if (!relay_->has_upstream()) return;
-  const bool reusable = relay_->at_boundary();
-  const bool whole = relay_->whole_towards_server();
-  auto upstream = relay_->detach_upstream();
-  if (reusable) {
-    access_.pool->give_back(std::move(upstream));
-  } else {
-    access_.pool->discard(std::move(upstream), whole);
-  }
-}
-
-void Session::on_relay_end(EndCause cause) {
-  if (stage_ != Stage::relaying) return;
-  record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
-             name_of(cause));
-  let_go_of_upstream();
-  client_->set_events(this);
-  outgoing_ = relay_->take_outgoing_to_client();
-  if (cause == EndCause::client_lost) return finish();
-  const bool misbehaved = cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved;
-  if (misbehaved && relay_->whole_towards_client()) {
-    WipedBytes refusal;
-    postgres::encode_refusal(
-        refusal,
-        Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
-    send(Bytes{refusal});
-  }
-  close_client();
-}
-
-void Session::record_end(std::string_view result, std::string_view reason) {
-  if (!std::exchange(started_, false)) return;
-  auto end = event(trail::EventKind::session_end);
-  end.result = result;
-  end.reason = reason;
-  end.duration_s = std::chrono::duration<double>(services_.loop.now().mono - accepted_at_).count();
-  if (relay_ != nullptr) {
-    end.bytes_to_server = relay_->bytes_to_server();
-    end.bytes_to_client = relay_->bytes_to_client();
-    end.transactions = relay_->tracker().transactions();
-  }
-  services_.trail.note(std::move(end));
-}
-
-trail::Event Session::event(trail::EventKind kind) const {
-  trail::Event event;
-  event.kind = kind;
-  event.at = services_.loop.now().wall;
-  event.session = id_;
-  event.route = route_->route.name;
-  event.target = access_.target.empty() ? route_->route.target : access_.target;
-  event.role = access_.decision.role;
-  event.database = access_.decision.database;
-  if (peer_.pid != 0) {
-    event.verified = {{"uid", std::to_string(peer_.uid)},
-                      {"gid", std::to_string(peer_.gid)},
-                      {"pid", std::to_string(peer_.pid)}};
-    if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
-    if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;
-  }
-  if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
-  if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;
-  if (!application_name_.empty()) event.claimed["application_name"] = application_name_;
-  const Upstream* upstream = upstream_.get();
-  if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
-  if (upstream != nullptr) {
-    event.upstream_user = upstream->user;
-    event.lease_accessor = upstream->lease_accessor;
-    event.generation = upstream->generation;
-    event.upstream_pid = upstream->pid;
-    event.upstream_address = upstream->peer_address;
-    event.local_address = upstream->local_address;
-    event.tls_protocol = upstream->tls.protocol;
-    event.tls_cipher = upstream->tls.cipher;
-    event.server_certificate_sha256 = upstream->tls.peer_certificate_sha256;
-  }
-  return event;
 }
 
 }  // namespace sallyport::broker

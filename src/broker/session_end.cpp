@@ -133,7 +133,8 @@ void Session::force(std::string_view why, const char* message, const char* hint)
   outgoing_ = relay_->take_outgoing_to_client();
   if (relay_->whole_towards_client()) {
     WipedBytes refusal;
-    postgres::encode_refusal(refusal, Error{ErrorCode::retry_later, Hop::session, {}, message, hint, "57P01"});
+    postgres::encode_refusal(refusal,
+                             Error{ErrorCode::retry_later, Hop::session, {}, message, hint, "57P01"});
     send(Bytes{refusal});
   }
   close_client();

@@ -1,0 +1,130 @@
+// How a pool gets a server connection: the slot's credential, the login, one retry when the credential was refused.
+#include "base/limits.h"
+#include "broker/pool.h"
+
+#include <utility>
+
+namespace sallyport::broker {
+
+namespace {
+
+/// After a failed login nothing is logged in ahead of demand for so long.
+constexpr auto hold_back = std::chrono::seconds{2};
+
+bool refused_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
+
+}  // namespace
+
+void Pool::connect(Attempt attempt) {
+  ++attempt.sub->connecting;
+  ++logins_under_way_;
+  const auto deadline = loop_.now().mono + limits::upstream_login_deadline;
+  slot_.get(deadline, [this, alive = alive_, attempt](Result<credentials::GenerationPtr> generation) {
+    if (*alive) on_credential(attempt, std::move(generation));
+  });
+}
+
+void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation) {
+  if (!generation) return on_attempt_failed(attempt, generation.error());
+  ConnectRequest request;
+  request.reach = reach_for(**generation);
+  if (request.reach->endpoint.host.empty()) {
+    return on_attempt_failed(attempt, Error{ErrorCode::bad_config,
+                                            Hop::config,
+                                            settings_.name,
+                                            "has no host",
+                                            "Add host=… to the target or the reference",
+                                            {}});
+  }
+  request.user =
+      (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
+  request.database = attempt.sub->key.database;
+  request.parameters = attempt.sub->key.profile;
+  if (!settings_.role.run_as.empty()) request.parameters.emplace_back("role", settings_.role.run_as);
+  request.methods = settings_.methods;
+  request.generation = *generation;
+  const auto reach = request.reach;
+  auto hold = std::make_shared<credentials::Hold>(slot_.hold(*generation));
+  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation, reach,
+                                          hold](Result<Connected> connected) {
+    if (*alive) on_connected(attempt, generation, reach, std::move(*hold), std::move(connected));
+  });
+}
+
+// The secret supplies the endpoint only where the target names none (threats.md 3).
+std::shared_ptr<const Reach> Pool::reach_for(const credentials::Generation& generation) const {
+  if (!settings_.reach->endpoint.host.empty()) return settings_.reach;
+  auto supplied = std::make_shared<Reach>(*settings_.reach);
+  supplied->endpoint.host = generation.endpoint.host;
+  if (generation.endpoint.port != 0) supplied->endpoint.port = generation.endpoint.port;
+  return supplied;
+}
+
+void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
+                        const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
+                        Result<Connected> connected) {
+  if (!connected) {
+    const auto error = connected.error();
+    slot_.report_login_failed(generation->number, error.sqlstate);
+    if (refused_credential(error) && !attempt.retried) {
+      // The credential may just have been rotated: the slot fetches once for everybody.
+      --attempt.sub->connecting;
+      --logins_under_way_;
+      attempt.retried = true;
+      return connect(attempt);
+    }
+    return on_attempt_failed(attempt, error);
+  }
+  slot_.report_login_succeeded(generation->number);
+  --attempt.sub->connecting;
+  --logins_under_way_;
+  ++totals_.logins;
+  auto upstream = std::make_unique<Upstream>();
+  upstream->stream = std::move(connected->stream);
+  upstream->key = attempt.sub->key;
+  upstream->hold = std::move(hold);
+  upstream->generation = generation->number;
+  upstream->reach = reach;
+  upstream->address = connected->address;
+  upstream->peer_address = upstream->stream->peer_address();
+  upstream->local_address = upstream->stream->local_address();
+  for (auto& [name, value] : connected->greeting.parameters) upstream->parameters[name] = value;
+  upstream->pid = connected->greeting.pid;
+  upstream->cancel_key = std::move(connected->greeting.cancel_key);
+  upstream->tls = std::move(connected->greeting.tls);
+  upstream->user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
+  if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
+  std::uint8_t jitter = 0;
+  randomness_.fill({&jitter, 1});
+  upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
+                                                 settings_.pool.lifetime_max * (200 + jitter / 4) / 256);
+  if (stopped_) {
+    close_politely(*upstream);
+  } else {
+    add_spare(*attempt.sub, std::move(upstream), true);
+  }
+  if (attempt.done) attempt.done({});
+}
+
+void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
+  auto& sub = *attempt.sub;
+  --sub.connecting;
+  --logins_under_way_;
+  ++totals_.login_failures;
+  sub.held_back = true;
+  loop_.after(hold_back, [this, alive = alive_, key = sub.key] {
+    if (!*alive) return;
+    const auto found = subs_.find(key);
+    if (found == subs_.end()) return;
+    found->second->held_back = false;
+    found->second->server_full = false;
+    pump();
+  });
+  if (attempt.done) attempt.done(error);
+  // The server is full, but connections of ours will come free: the queue's own deadline decides.
+  sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;
+  if (!sub.server_full) fail_waiters(sub, error);
+  pump();  // those of other keys
+}
+
+}  // namespace sallyport::broker

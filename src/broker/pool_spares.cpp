@@ -1,0 +1,165 @@
+// The connections that a pool keeps: coming back to be reset, making room for others, growing old, closed.
+#include "broker/pool.h"
+#include "wire/postgres/session_messages.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::broker {
+
+// Closes the connection that has been ready for longest under another key, or is of no more use.
+bool Pool::make_room(const Sub& for_sub) {
+  Sub* from = nullptr;
+  std::list<std::unique_ptr<Spare>>::iterator victim;
+  for (auto& [key, sub] : subs_) {
+    for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
+      if ((*at)->condition() != Spare::Condition::ready) continue;
+      if (sub.get() == &for_sub && usable((*at)->upstream())) continue;
+      if (from == nullptr || (*at)->ready_since() < (*victim)->ready_since()) {
+        from = sub.get();
+        victim = at;
+      }
+    }
+  }
+  if (from == nullptr) return false;
+  close_politely((*victim)->upstream());
+  bury(std::move(*victim));
+  from->spares.erase(victim);
+  return true;
+}
+
+void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
+  auto spare = std::make_unique<Spare>(
+      std::move(upstream), loop_,
+      Spare::Events{[this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); }});
+  auto& added = *spare;
+  sub.spares.push_back(std::move(spare));
+  if (fresh) {
+    added.be_ready();
+  } else {
+    added.begin_reset(!settings_.role.run_as.empty());
+  }
+}
+
+void Pool::remove_spare(Spare& spare) {
+  if (spare.condition() == Spare::Condition::broken) ++totals_.resets_failed;
+  const auto found = subs_.find(spare.upstream().key);
+  if (found == subs_.end()) return;
+  auto& spares = found->second->spares;
+  const auto at =
+      std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
+  if (at == spares.end()) return;
+  bury(std::move(*at));
+  spares.erase(at);
+  pump();
+}
+
+void Pool::give_back(UpstreamPtr upstream) {
+  const auto found = subs_.find(upstream->key);
+  if (found == subs_.end()) return;
+  auto& sub = *found->second;
+  if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
+  --sub.in_use;
+  add_spare(sub, std::move(upstream), false);
+}
+
+void Pool::discard(UpstreamPtr upstream, bool whole) {
+  const auto found = subs_.find(upstream->key);
+  if (whole) close_politely(*upstream);
+  upstream->stream->set_events(nullptr);
+  // It may be the stream whose event we are in.
+  loop_.at_turn_end([kept = std::shared_ptr<Upstream>(std::move(upstream))] {});
+  if (found == subs_.end()) return;
+  --found->second->in_use;
+  pump();
+}
+
+void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {
+  for (auto& [key, sub] : subs_) {
+    for (auto& spare : sub->spares) {
+      auto& upstream = spare->upstream();
+      if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0)
+        continue;
+      if (--upstream.cancels_in_flight == 0) pump();
+      return;
+    }
+  }
+}
+
+void Pool::on_new_generation(std::uint64_t number) {
+  newest_generation_ = std::max(newest_generation_, number);
+  for (auto& [key, sub] : subs_) {
+    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
+      if ((*at)->condition() != Spare::Condition::ready || usable((*at)->upstream())) {
+        ++at;
+        continue;
+      }
+      close_politely((*at)->upstream());
+      bury(std::move(*at));
+      at = sub->spares.erase(at);
+    }
+  }
+  pump();
+}
+
+void Pool::note_ending(std::uint64_t generation, MonotonicTime deadline) {
+  endings_[generation] = deadline;
+  while (endings_.size() > endings_max) endings_.erase(endings_.begin());
+}
+
+std::optional<MonotonicTime> Pool::ending_of(std::uint64_t generation) const {
+  const auto found = endings_.find(generation);
+  return found == endings_.end() ? std::nullopt : std::optional{found->second};
+}
+
+void Pool::reap() {
+  const auto now = loop_.now().mono;
+  for (auto& [key, sub] : subs_) {
+    auto ready = sub->spares.size();
+    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
+      auto& spare = **at;
+      const bool idle = spare.condition() == Spare::Condition::ready && ready > settings_.pool.min_ready &&
+                        now - spare.ready_since() > settings_.pool.idle_max;
+      const bool over = spare.condition() == Spare::Condition::ready && !usable(spare.upstream());
+      if (!idle && !over) {
+        ++at;
+        continue;
+      }
+      close_politely(spare.upstream());
+      bury(std::move(*at));
+      at = sub->spares.erase(at);
+      --ready;
+    }
+  }
+  pump();
+  reaper_ = loop_.after(reap_every, [this] { reap(); });
+}
+
+void Pool::bury(std::unique_ptr<Spare> spare) {
+  loop_.at_turn_end([kept = std::shared_ptr<Spare>(std::move(spare))] {});
+}
+
+void Pool::close_politely(Upstream& upstream) {
+  WipedBytes goodbye;
+  postgres::encode(goodbye, postgres::Terminate{});
+  (void)upstream.stream->write(Bytes{goodbye});
+}
+
+void Pool::close_when_idle() {
+  settings_.pool.min_ready = 0;
+  settings_.pool.lifetime_max = Duration::zero();
+  for (auto& [key, sub] : subs_) {
+    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
+      if ((*at)->condition() != Spare::Condition::ready || !waiters_.empty()) {
+        (*at)->upstream().close_after = loop_.now().mono;
+        ++at;
+        continue;
+      }
+      close_politely((*at)->upstream());
+      bury(std::move(*at));
+      at = sub->spares.erase(at);
+    }
+  }
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,39 @@
+// One role of a target: its credential, its pool, and what the log and the trail hear of both. Private to the broker.
+#pragma once
+
+#include "broker/broker.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::broker {
+
+class Broker::RoleRuntime final : public credentials::Observer {
+ public:
+  RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role);
+
+  [[nodiscard]] const std::string& name() const { return name_; }
+  credentials::Slot& slot() { return slot_; }
+  const std::shared_ptr<Pool>& pool() { return pool_; }
+
+ private:
+  void on_new_generation(credentials::GenerationPtr generation) override;
+  void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override;
+  void on_generation_gone(credentials::GenerationPtr generation) override;
+  void on_warning(const std::string& text) override;
+  void on_security_event(const credentials::SecurityEvent& event) override;
+
+  void sweep(const Lease& lease);
+  void warn_of_ignored(const std::vector<std::string>& fields);
+  [[nodiscard]] trail::Event credential_event(std::string_view result, std::uint64_t generation) const;
+
+  Broker& broker_;
+  std::string name_;
+  bool swept_ = false;
+  credentials::Slot slot_;
+  std::shared_ptr<Pool> pool_;
+};
+
+}  // namespace sallyport::broker
