@@ -244,8 +244,11 @@ class SimClient final : private net::StreamEvents {
     if (type != 'Z') return oracle_.violation(std::string{"a greeting with a message of type "} + type);
     let_in_ = true;
     oracle_.count("client let in");
-    settings_ = {{"application_name", client_name(plan.number)}, {"TimeZone", "UTC"}, {"DateStyle", "ISO"},
-                 {"work_mem", "4MB"}, {"search_path", "public"}};
+    settings_ = {{"application_name", client_name(plan.number)},
+                 {"TimeZone", "UTC"},
+                 {"DateStyle", "ISO"},
+                 {"work_mem", "4MB"},
+                 {"search_path", "public"}};
     for (const auto& [name, value] : plan.profile) settings_[name] = value;
     check_reported();
     if (items_.empty()) think();
@@ -254,8 +257,8 @@ class SimClient final : private net::StreamEvents {
   void check_reported() {
     for (const auto* name : {"TimeZone", "DateStyle", "application_name"}) {
       if (reported_[name] != settings_[name]) {
-        oracle_.violation(client_name(plan.number) + " was told " + name + "=" + reported_[name] + ", expected " +
-                          settings_[name]);
+        oracle_.violation(client_name(plan.number) + " was told " + name + "=" + reported_[name] +
+                          ", expected " + settings_[name]);
       }
     }
   }
@@ -264,8 +267,8 @@ class SimClient final : private net::StreamEvents {
     const std::string text{as_text(body)};
     if (items_.empty() || items_.front().type != type) {
       const std::string expected = items_.empty() ? "nothing" : std::string{items_.front().type};
-      oracle_.violation(client_name(plan.number) + " got a message of type " + type + ", expected " + expected +
-                        ": " + text.substr(0, 60));
+      oracle_.violation(client_name(plan.number) + " got a message of type " + type + ", expected " +
+                        expected + ": " + text.substr(0, 60));
       return over(End::cut);
     }
     auto item = std::move(items_.front());
@@ -283,7 +286,8 @@ class SimClient final : private net::StreamEvents {
 
   void on_ready(char status) {
     if (status != status_) {
-      oracle_.violation(client_name(plan.number) + " is told transaction status " + status + ", expected " + status_);
+      oracle_.violation(client_name(plan.number) + " is told transaction status " + status + ", expected " +
+                        status_);
       status_ = status;
     }
     if (items_.empty() && !leaving_) think();
@@ -306,13 +310,15 @@ class SimClient final : private net::StreamEvents {
       fatal_message_ = message;
       return;
     }
-    if (items_.empty()) return oracle_.violation(client_name(plan.number) + " got an error out of the blue: " + message);
+    if (items_.empty())
+      return oracle_.violation(client_name(plan.number) + " got an error out of the blue: " + message);
     const auto& item = items_.front();
     const bool own = item.type == 'E' && message.find(item.text) != std::string::npos;
     const bool cancelled = state == "57014" && item.statement <= cancelled_up_to_;
     const bool aborted = state == "25P02" && status_ == 'E';
     if (!own && !cancelled && !aborted) {
-      oracle_.violation(client_name(plan.number) + " got an error it did not cause: " + state + " " + message);
+      oracle_.violation(client_name(plan.number) + " got an error it did not cause: " + state + " " +
+                        message);
     }
     if (cancelled && !own) oracle_.count("client saw its cancel");
     if (status_ == 'T') status_ = 'E';
@@ -329,7 +335,8 @@ class SimClient final : private net::StreamEvents {
   void send_startup() {
     postgres::StartupMessage startup;
     startup.protocol = plan.protocol_3_2 ? postgres::protocol_3_2 : postgres::protocol_3_0;
-    startup.parameters = {{"user", client_name(plan.number)}, {"database", plan.database},
+    startup.parameters = {{"user", client_name(plan.number)},
+                          {"database", plan.database},
                           {"application_name", client_name(plan.number)}};
     for (const auto& [name, value] : plan.profile) startup.parameters.emplace_back(name, value);
     postgres::encode(out_, startup);
@@ -354,9 +361,7 @@ class SimClient final : private net::StreamEvents {
     leaving_ = true;
     switch (plan.leaving) {
       case Leaving::terminate:
-      case Leaving::terminate_and_close:
-        postgres::encode(out_, postgres::Terminate{});
-        return flush();
+      case Leaving::terminate_and_close: postgres::encode(out_, postgres::Terminate{}); return flush();
       case Leaving::fin:
         if (dice_.chance(50)) say_something();
         needs_more_ = std::any_of(items_.begin(), items_.end(),
@@ -465,8 +470,10 @@ class SimClient final : private net::StreamEvents {
 
   void change_setting() {
     const auto marker = next_marker();
-    static constexpr const char* names[] = {"TimeZone", "work_mem", "search_path", "application_name", "DateStyle"};
-    const std::string name = names[dice_.below(5)], value = "v" + std::to_string(plan.number) + "_" + std::to_string(statement_);
+    static constexpr const char* names[] = {"TimeZone", "work_mem", "search_path", "application_name",
+                                            "DateStyle"};
+    const std::string name = names[dice_.below(5)],
+                      value = "v" + std::to_string(plan.number) + "_" + std::to_string(statement_);
     query("SETTING " + marker + " " + name + " " + value);
     expect('C', "SET " + marker, [this, name, value] { settings_[name] = value; });
     expect('Z', {}, [this] { check_reported(); });
@@ -474,7 +481,8 @@ class SimClient final : private net::StreamEvents {
 
   void show() {
     const auto marker = next_marker();
-    static constexpr const char* names[] = {"TimeZone", "work_mem", "search_path", "application_name", "role"};
+    static constexpr const char* names[] = {"TimeZone", "work_mem", "search_path", "application_name",
+                                            "role"};
     const std::string name = names[dice_.below(5)];
     query("SHOW " + marker + " " + name);
     expect('D', marker);
@@ -487,7 +495,8 @@ class SimClient final : private net::StreamEvents {
     const auto marker = next_marker();
     static constexpr const char* verbs[] = {"LISTEN", "TEMPORARY", "CURSOR", "LOCK", "SQLPREPARE", "NOTIFY"};
     const std::string verb = verbs[dice_.below(6)];
-    const std::string channel = "channel" + std::to_string(verb == "LISTEN" ? plan.number % 3 : dice_.below(3));
+    const std::string channel =
+        "channel" + std::to_string(verb == "LISTEN" ? plan.number % 3 : dice_.below(3));
     query(verb + " " + marker + " " + channel);
     if (verb == "LISTEN") channels_.insert(channel);
     expect('C', verb + " " + marker);
@@ -588,7 +597,8 @@ class SimClient final : private net::StreamEvents {
   void execute_prepared() {
     if (prepared_.empty()) return answer();
     const auto marker = next_marker();
-    const auto chosen = std::next(prepared_.begin(), static_cast<std::ptrdiff_t>(dice_.below(prepared_.size())));
+    const auto chosen =
+        std::next(prepared_.begin(), static_cast<std::ptrdiff_t>(dice_.below(prepared_.size())));
     const auto [name, text] = *chosen;
     if (dice_.chance(20)) {
       prepared_.erase(chosen);
@@ -615,7 +625,8 @@ class SimClient final : private net::StreamEvents {
     loop_.after(dice_.ms(0, 100), [this, alive = alive_] {
       if (!*alive || stream_ == nullptr || key_.empty()) return;
       if (dice_.chance(20)) return cancel(plan.uid, true);  // a wrong key
-      if (dice_.chance(20)) return cancel(plan.uid == 1000 ? 1001 : 1000, false);  // somebody else knows the key
+      if (dice_.chance(20))
+        return cancel(plan.uid == 1000 ? 1001 : 1000, false);  // somebody else knows the key
       // What is asked for from now until the cancel is done may be hit, as with a direct connection.
       ++cancels_open_;
       cancelled_up_to_ = ~0U;

@@ -116,7 +116,9 @@ class SimVault {
     }
     return false;
   }
-  [[nodiscard]] bool revoked_outside(const std::string& user) const { return revoked_outside_.contains(user); }
+  [[nodiscard]] bool revoked_outside(const std::string& user) const {
+    return revoked_outside_.contains(user);
+  }
 
   [[nodiscard]] Duration latency() {
     if (dice_.permille(settings.slow_permille)) return dice_.ms(1000, 20'000);
