@@ -7,6 +7,7 @@
 #include "cli/console_logger.h"
 #include "cli/environment.h"
 #include "cli/exec_run.h"
+#include "cli/init_process.h"
 #include "net/http.h"
 
 #include <unistd.h>
@@ -145,6 +146,7 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (const auto code = cli::stay_behind_as_init()) _exit(*code);
   cli::remember_start();
   // A file size limit is an error to report (the trail's disk is full), not a reason to die.
   std::signal(SIGXFSZ, SIG_IGN);

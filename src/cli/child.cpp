@@ -87,11 +87,25 @@ void block_child_signals() {
   const auto set = our_signals();
   sigprocmask(SIG_BLOCK, &set, &inherited.mask);
   signal(SIGPIPE, SIG_IGN);
+  // Started by somebody who ignores it, we would never hear that the child has ended.
+  signal(SIGCHLD, SIG_DFL);
+}
+
+std::optional<int> take_end_signal() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int number : {SIGINT, SIGQUIT, SIGTERM, SIGHUP}) sigaddset(&set, number);
+  const timespec at_once{0, 0};
+  const auto number = sigtimedwait(&set, nullptr, &at_once);
+  if (number <= 0) return std::nullopt;
+  return number;
 }
 
 Result<Child> start_child(const std::vector<std::string>& command, const Environment& environment,
                           const std::function<void(const Child&)>& before_exec) {
-  auto program = find_program(command.front(), environment.plain("PATH"));
+  // Without PATH as execvp has it, and never the working directory.
+  auto program = find_program(
+      command.front(), environment.has("PATH") ? environment.plain("PATH") : std::string{"/bin:/usr/bin"});
   if (!program) return program.error();
   const auto block = environment.block();
   std::vector<char*> argv;
@@ -107,9 +121,10 @@ Result<Child> start_child(const std::vector<std::string>& command, const Environ
   if (child < 0)
     return Error{ErrorCode::retry_later, Hop::child, command.front(), std::strerror(errno), {}, {}};
   if (child == 0) {
-    // Not before the broker knows whom it serves.
+    // Not before the broker knows whom it serves; never if we have died meanwhile.
+    go_out.reset();
     std::uint8_t byte = 0;
-    (void)!read(go_in.get(), &byte, 1);
+    if (read(go_in.get(), &byte, 1) != 1) _exit(127);
     become_program(program->c_str(), argv.data(), block.pointers.data(), error_out.get());
   }
   error_out.reset();

@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -16,6 +17,10 @@ namespace sallyport::cli {
 
 /// Signals that the main thread takes by sigwaitinfo; blocked before the first thread starts.
 void block_child_signals();
+
+/// SIGINT, SIGQUIT, SIGTERM or SIGHUP, when one has come since the signals were blocked: before the child runs it
+/// ends us. Takes it.
+std::optional<int> take_end_signal();
 
 struct Child {
   pid_t pid = 0;

@@ -12,6 +12,10 @@ void ChildEnvironment::prepare(const std::vector<Door>& doors) {
     for (const auto& name : source->authority().variables) drop(name);
   }
   for (std::size_t i = 0; i < request_.targets.size(); ++i) set_variable(request_.targets[i], doors[i]);
+  // Whatever number of targets: what libpq would take a password or another server from.
+  for (const char* name : {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING"}) {
+    environment_.remove(name);
+  }
   if (request_.targets.size() == 1) set_libpq_variables(request_.targets.front(), doors.front());
 }
 
@@ -36,8 +40,7 @@ void ChildEnvironment::set_variable(const ExecTarget& target, const Door& door) 
 
 void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door& door) {
   for (const char* name :
-       {"PGPASSWORD", "PGPASSFILE", "PGSERVICE", "PGREQUIREAUTH", "PGCHANNELBINDING", "PGHOSTADDR",
-        "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
+       {"PGHOSTADDR", "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
     environment_.remove(name);
   }
   environment_.set("PGUSER", target.shown_user);

@@ -35,11 +35,14 @@ Environment Environment::take_over() {
   for (char** entry = environ; *entry != nullptr; ++entry) {
     const std::string_view text{*entry};
     const auto equals = text.find('=');
-    if (equals == std::string_view::npos || equals == 0) continue;
+    if (equals == std::string_view::npos || equals == 0) {
+      wipe_memory(*entry, text.size());
+      continue;
+    }
     const std::string name{text.substr(0, equals)};
     const auto value = text.substr(equals + 1);
     std::memcpy(bytes.data() + at, value.data(), value.size());
-    taken.values_.insert_or_assign(name, Place{at, value.size()});
+    taken.values_.emplace(name, Place{at, value.size()});  // the first of its name, as getenv has it
     at += value.size();
     if (is_harmless(name)) kept.emplace_back(name, value);
     wipe_memory(*entry, text.size());

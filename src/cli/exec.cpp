@@ -96,7 +96,10 @@ class Planner {
     if (secrets::looks_like_reference(text)) {
       made = from_reference(variable, text);
     } else if (!config_) {
-      return usage("\"" + text + "\" is neither a reference nor is there a configuration with targets",
+      // A connection string may hold a password: it is not repeated.
+      const auto shown =
+          text.find("://") == std::string::npos ? "\"" + text + "\"" : "the text behind " + variable + "=";
+      return usage(shown + " is neither a reference nor is there a configuration with targets",
                    "Write a reference (vault:…, file:/…), or name the file with -c sallyport.yaml");
     } else {
       made = target_from_config(variable, *config_, text, options_.role);

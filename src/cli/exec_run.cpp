@@ -54,9 +54,11 @@ class ExecRun {
     ChildEnvironment prepared{*environment_, request_, runtime_->sources()};
     if (auto said = prepared.say_authority(context_.logger); !said) return said.error();
     prepared.prepare(doors_);
+    if (interrupted()) return 128 + *signal_;
     auto child = start_child(request_.command, *environment_, [this](const Child& started) {
-      tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks,
-                                                std::vector<pid_t>{helper_->pid()});
+      auto excluded = strangers_;
+      excluded.push_back(helper_->pid());
+      tree_ = std::make_shared<net::ServedTree>(started.pid, started.start_ticks, std::move(excluded));
       prover_->serve(tree_);
     });
     if (!child) return child.error();
@@ -76,6 +78,8 @@ class ExecRun {
   Result<void> prepare() {
     block_child_signals();
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
+    // A shell that execs us may leave children behind that are nobody's we serve.
+    strangers_ = net::children_of_self();
     auto helper = net::Helper::fork_now();
     if (!helper) return helper.error();
     helper_ = std::move(*helper);
@@ -166,10 +170,14 @@ class ExecRun {
     AllowRule rule;
     rule.uid = getuid();
     key.identity = policy::identity_text({getuid(), getgid()}, rule);
-    const auto outcome = runtime_->ask_relay<Result<credentials::GenerationPtr>>(
-        [&](broker::Broker& broker, const std::function<void(Result<credentials::GenerationPtr>)>& done) {
-          broker.warm(target.target.name, target.role, key, done);
-        });
+    const auto answer = runtime_->ask_relay_until<Result<credentials::GenerationPtr>>(
+        [name = target.target.name, role = target.role, key](
+            broker::Broker& broker, const std::function<void(Result<credentials::GenerationPtr>)>& done) {
+          broker.warm(name, role, key, done);
+        },
+        [this] { return interrupted(); });
+    if (!answer) return {};  // run() sees the signal before it starts the command
+    const auto& outcome = *answer;
     if (!outcome) {
       if (is_final(outcome.error().code)) return outcome.error();
       const auto text = describe(outcome.error());
@@ -188,6 +196,12 @@ class ExecRun {
           {{"variable", target.variable}, {"fix", "add run_as=ROLE"}});
     }
     return {};
+  }
+
+  // Ctrl-C while a secret source keeps us waiting: the command must not run afterwards.
+  bool interrupted() {
+    if (!signal_) signal_ = take_end_signal();
+    return signal_.has_value();
   }
 
   void after_child() {
@@ -214,6 +228,8 @@ class ExecRun {
   std::shared_ptr<TreePeerProver> prover_;
   std::shared_ptr<net::ServedTree> tree_;
   std::shared_ptr<net::Helper> helper_;
+  std::vector<pid_t> strangers_;
+  std::optional<int> signal_;
   std::unique_ptr<net::SocketDirectory> socket_directory_;
   std::unique_ptr<Runtime> runtime_;
   std::vector<Door> doors_;

@@ -52,6 +52,23 @@ class Runtime {
     return answer.get();
   }
 
+  /// As ask_relay(); nothing when `stop` says so first (asked every 50 ms). `action` may run after that: it
+  /// captures by value.
+  template <class T>
+  std::optional<T> ask_relay_until(
+      const std::function<void(broker::Broker&, std::function<void(T)> done)>& action,
+      const std::function<bool()>& stop) {
+    auto promise = std::make_shared<std::promise<T>>();
+    auto answer = promise->get_future();
+    relay_loop_.post([this, action, promise] {
+      action(*broker_, [promise](T value) { promise->set_value(std::move(value)); });
+    });
+    while (answer.wait_for(std::chrono::milliseconds{50}) != std::future_status::ready) {
+      if (stop()) return std::nullopt;
+    }
+    return answer.get();
+  }
+
   /// Checks references and TLS files, opens the roles' sources, and hands the target to the broker.
   /// One that is open and unchanged stays as it is, but for its TLS files, which are read anew.
   Result<void> open_target(const Target& target);

@@ -61,6 +61,9 @@ Result<void> init_once() {
   if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
     return failed("OpenSSL", "had allocated memory before it was given a wiping free");
   }
+  // OPENSSL_CONF can load code into this process: whoever writes our environment must not.
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1)
+    return failed("OpenSSL", "did not start");
   const auto code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free, wiping_realloc,
                                          copy_text, plain_calloc);
   if (code != CURLE_OK) return failed("libcurl", "did not start");

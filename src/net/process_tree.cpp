@@ -115,6 +115,8 @@ Result<ProcessStat> read_process_stat(pid_t pid) {
   return *stat;
 }
 
+std::vector<pid_t> children_of_self() { return children_of(getpid()); }
+
 std::string executable_of(pid_t pid) {
   char link[32];
   std::snprintf(link, sizeof link, "/proc/%d/exe", pid);

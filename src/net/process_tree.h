@@ -37,6 +37,9 @@ Result<UniqueFd> open_pidfd(pid_t pid);
 /// False once the process has ended, reaped or not.
 bool is_alive(const UniqueFd& pidfd);
 
+/// Our own children now, zombies included; empty when /proc does not list them.
+std::vector<pid_t> children_of_self();
+
 class ServedTree {
  public:
   /// `root` is our child; `start_ticks` tells it from a later owner of its pid. `excluded` are children of
