@@ -233,6 +233,7 @@ void Mover::swap() {
   loop_.cancel(deadline_);
   step_ = Step::over;
   const auto before = std::move(old_->parameters);
+  pool_.on_move_done(*fresh_);
   pool_.discard(std::move(old_));
   fresh_->stream->set_events(nullptr);
   WipedBytes changed;

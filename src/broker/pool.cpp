@@ -65,6 +65,8 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
     bury(std::move(*at));
     sub.spares.erase(at);
     ++sub.in_use;
+    upstream->for_move = newer_than != 0;
+    if (upstream->for_move) ++moving_;
     sub.last_taken = loop_.now().mono;
     return upstream;
   }
@@ -124,7 +126,13 @@ void Pool::on_wait_over(WaiterId id) {
 std::size_t Pool::total() const {
   std::size_t sum = 0;
   for (const auto& [key, sub] : subs_) sum += sub->in_use + sub->connecting + sub->spares.size();
-  return sum;
+  return sum - moving_;
+}
+
+std::size_t Pool::waiting_to_move(const Sub& sub) const {
+  return static_cast<std::size_t>(std::count_if(waiters_.begin(), waiters_.end(), [&](const Waiter& w) {
+    return w.sub == &sub && w.newer_than != 0;
+  }));
 }
 
 std::size_t Pool::waiting_for(const Sub& sub) const {
@@ -133,9 +141,15 @@ std::size_t Pool::waiting_for(const Sub& sub) const {
 }
 
 bool Pool::serve_waiters(Sub& sub) {
+  // Those who move first: each gives a connection back, and their time is short.
+  const bool moved = serve_waiters(sub, true);
+  return serve_waiters(sub, false) || moved;
+}
+
+bool Pool::serve_waiters(Sub& sub, bool movers) {
   bool served = false;
   for (auto at = waiters_.begin(); at != waiters_.end();) {
-    if (at->sub != &sub) {
+    if (at->sub != &sub || (at->newer_than != 0) != movers) {
       ++at;
       continue;
     }
@@ -176,7 +190,10 @@ void Pool::pump_once() {
     const auto wanted = sub->server_full ? 0 : std::max(waiting_for(*sub), ahead);
     auto coming = usable_spares + sub->connecting;
     while (coming < wanted && logins_under_way_ < logins_at_once_max) {
-      if (total() >= settings_.pool.max && (waiting_for(*sub) == 0 || !make_room(*sub))) break;
+      if (total() >= settings_.pool.max && (waiting_for(*sub) == 0 || !make_room(*sub))) {
+        // Whoever moves gives a connection back for it; those who do are served first.
+        if (coming >= waiting_to_move(*sub) || total() >= settings_.pool.max + logins_at_once_max) break;
+      }
       connect({sub.get(), false, {}});
       ++coming;
     }
@@ -227,6 +244,7 @@ PoolStatus Pool::status() const {
     }
   }
   now.waiting = waiters_.size();
+  now.moving = moving_;
   return now;
 }
 

@@ -1,7 +1,8 @@
 // The server connections of one (target, role): logged in ahead, handed to sessions, reset, kept, closed.
 //
-// `max` holds over all keys. Waiters form one FIFO queue; a connection that becomes ready goes to the
-// first waiter of its key. At most logins_at_once_max logins are under way, so that a burst of clients does
+// `max` holds over all keys; a session that moves counts once, although it has two connections until it comes
+// to a boundary, and its login may exceed `max` (else a full pool could not rotate: DESIGN §6, 5). Waiters form
+// one FIFO queue, movers ahead; a connection that becomes ready goes to the first waiter of its key. At most logins_at_once_max logins are under way, so that a burst of clients does
 // not become a burst of TLS handshakes. A login that fails fails all who wait for that key: they would
 // meet the same error, and a direct connection would have told them at once.
 #pragma once
@@ -25,6 +26,7 @@ namespace sallyport::broker {
 
 struct PoolStatus {
   std::size_t in_use = 0, ready = 0, resetting = 0, connecting = 0, waiting = 0;
+  std::size_t moving = 0;  ///< of those in use: held by sessions that still have their old one
   std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
 };
 
@@ -63,6 +65,9 @@ class Pool {
   /// It is of no more use: close it. Its place is free. `whole`: what it was sent ends between two messages, so
   /// that a farewell is not taken for the rest of one.
   void discard(UpstreamPtr upstream, bool whole = true);
+
+  /// The session has let go of the connection that this one replaces.
+  void on_move_done(Upstream& upstream);
 
   /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
   void on_cancel_done(std::uint64_t generation, std::int32_t pid);
@@ -119,6 +124,7 @@ class Pool {
   void pump();
   void pump_once();
   bool serve_waiters(Sub& sub);
+  bool serve_waiters(Sub& sub, bool movers);
   bool make_room(const Sub& for_sub);
   void connect(Attempt attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
@@ -136,6 +142,7 @@ class Pool {
   void close_politely(Upstream& upstream);
   [[nodiscard]] std::size_t total() const;
   [[nodiscard]] std::size_t waiting_for(const Sub& sub) const;
+  [[nodiscard]] std::size_t waiting_to_move(const Sub& sub) const;
 
   Settings settings_;
   net::Loop& loop_;
@@ -146,6 +153,7 @@ class Pool {
   std::list<Waiter> waiters_;
   WaiterId next_waiter_ = 1;
   std::size_t logins_under_way_ = 0;
+  std::size_t moving_ = 0;
   std::uint64_t newest_generation_ = 0;
   std::map<std::uint64_t, MonotonicTime> endings_;  // of the latest generations
   bool stopped_ = false;

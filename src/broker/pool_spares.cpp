@@ -59,11 +59,13 @@ void Pool::give_back(UpstreamPtr upstream) {
   if (found == subs_.end()) return;
   auto& sub = *found->second;
   if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
+  on_move_done(*upstream);
   --sub.in_use;
   add_spare(sub, std::move(upstream), false);
 }
 
 void Pool::discard(UpstreamPtr upstream, bool whole) {
+  on_move_done(*upstream);
   const auto found = subs_.find(upstream->key);
   if (whole) close_politely(*upstream);
   upstream->stream->set_events(nullptr);
@@ -72,6 +74,10 @@ void Pool::discard(UpstreamPtr upstream, bool whole) {
   if (found == subs_.end()) return;
   --found->second->in_use;
   pump();
+}
+
+void Pool::on_move_done(Upstream& upstream) {
+  if (std::exchange(upstream.for_move, false)) --moving_;
 }
 
 void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {

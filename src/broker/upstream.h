@@ -34,6 +34,7 @@ struct Upstream {
   std::string user;  ///< what the server knows us as
   std::string lease_accessor;
   MonotonicTime close_after{};     ///< jittered lifetime
+  bool for_move = false;           ///< its session still has the connection that this one replaces
   unsigned cancels_in_flight = 0;  ///< it gets no other owner before they are done
 };
 
