@@ -46,7 +46,8 @@ class Scenario {
     chosen.server.reset_failures_percent = calm ? 0 : 5;
     chosen.server.connections_max = stormy ? dice_.between(10, 60) : 1000;
     chosen.pool.min_ready = dice_.below(4);
-    chosen.pool.max = calm ? 60 : dice_.between(3, 30);
+    // In calm weather ten clients at most share two pools: nobody has to wait, but there may be no room to spare.
+    chosen.pool.max = calm ? (dice_.chance(50) ? 10 : 60) : dice_.between(3, 30);
     chosen.pool.idle_max = dice_.ms(2'000, 60'000);
     chosen.pool.lifetime_max = dice_.ms(20'000, 600'000);
     chosen.pool.wait_max = dice_.ms(10'000, 30'000);
