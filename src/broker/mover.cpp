@@ -190,7 +190,7 @@ Result<void> Mover::on_row(Bytes body) {
     const auto size = reader.i32();
     row.emplace_back(size < 0 ? std::string_view{} : as_text(reader.take(static_cast<std::size_t>(size))));
   }
-  if (const auto end = reader.finish("DataRow"); !end) return end;
+  if (auto end = reader.finish("DataRow"); !end) return end;
   const Error wrong{ErrorCode::peer_misbehaved, Hop::session, "move", "a row of another shape", {}, {}};
   if (settings_.size() + statements_.size() >= rows_max) return wrong;
   if (questions_answered_ == 0 && row.size() == move_state_columns) {

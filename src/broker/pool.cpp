@@ -130,9 +130,8 @@ std::size_t Pool::total() const {
 }
 
 std::size_t Pool::waiting_to_move(const Sub& sub) const {
-  return static_cast<std::size_t>(std::count_if(waiters_.begin(), waiters_.end(), [&](const Waiter& w) {
-    return w.sub == &sub && w.newer_than != 0;
-  }));
+  return static_cast<std::size_t>(std::count_if(
+      waiters_.begin(), waiters_.end(), [&](const Waiter& w) { return w.sub == &sub && w.newer_than != 0; }));
 }
 
 std::size_t Pool::waiting_for(const Sub& sub) const {

@@ -14,7 +14,8 @@ struct PoolKey {
   std::string database;
   std::string identity;          ///< pools are not shared between identities (threats.md 4)
   postgres::Parameters profile;  ///< start-up parameters, sorted by name
-  auto operator<=>(const PoolKey&) const = default;
+  // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
+  auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
 using ParameterMap = std::map<std::string, std::string, std::less<>>;
