@@ -61,18 +61,14 @@ void Broker::end_retired() {
       ++at;
       continue;
     }
-    ++at;
-    if (!ending_.insert(role.get()).second) continue;
+    at = retired_.erase(at);
     role->slot().shutdown(retired_shutdown_limit, [this, role](credentials::ShutdownReport report) {
       for (const auto& left : report.unrevoked) {
         services_.logger.write(LogLevel::warning, "a lease was left behind",
                                {{"user", left.user}, {"why", left.reason}});
       }
       // Not from inside the slot's own call.
-      services_.loop.post([this, role] {
-        ending_.erase(role.get());
-        std::erase(retired_, role);
-      });
+      services_.loop.post([role] {});
     });
   }
   if (!retired_.empty()) retired_timer_ = services_.loop.after(retired_look_every, [this] { end_retired(); });
@@ -91,11 +87,9 @@ const Target* Broker::find_target(const std::string& name) const {
 
 std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                      Duration grace) {
-  routes_ = routes;
   std::size_t ended = 0;
   for (auto& [key, session] : sessions_) {
-    // Who has not said who it is will be asked by the new routes.
-    if (!session->has_access()) continue;
+    if (!session->is_relaying()) continue;
     const auto route = routes.find(session->route().route.name);
     bool stays = false;
     if (route != routes.end()) {
@@ -109,19 +103,6 @@ std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr
     session->stop_after(grace);
   }
   return ended;
-}
-
-std::shared_ptr<const RouteRuntime> Broker::current_route(const std::shared_ptr<const RouteRuntime>& was) {
-  if (!routes_) return was;
-  const auto found = routes_->find(was->route.name);
-  return found == routes_->end() ? nullptr : found->second;
-}
-
-void Broker::limit_descriptors(std::size_t descriptors_max) {
-  // Two a session, and a reserve that keeps logins, the trail and files going.
-  constexpr std::size_t reserve = 128;
-  const auto usable = descriptors_max > 2 * reserve ? descriptors_max - reserve : descriptors_max / 2;
-  sessions_max_ = std::min(sessions_max, std::max<std::size_t>(usable / 2, 1));
 }
 
 Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
@@ -142,29 +123,20 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }
 
-void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-                    std::uint32_t peer_uid) {
-  if (sessions_.size() >= sessions_max_) {
-    if (counters_.turned_away++ % 1000 == 0) {
-      services_.logger.write(LogLevel::warning, "too many sessions; connections are closed",
-                             {{"sessions", static_cast<std::int64_t>(sessions_.size())}});
-    }
+void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route) {
+  if (sessions_.size() >= sessions_max) {
+    services_.logger.write(LogLevel::warning, "too many sessions; a connection was closed");
     return;
   }
   ++counters_.accepted;
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
-                                           static_cast<SessionHost&>(*this), peer_uid);
+                                           static_cast<SessionHost&>(*this));
   auto* started = session.get();
   sessions_.emplace(started->id(), std::move(session));
-  const auto evicted = doorstep_.add(started->id(), peer_uid);
-  if (const auto found = sessions_.find(evicted); found != sessions_.end()) found->second->stop();
   started->start();
 }
 
-void Broker::on_session_spoke(Session& session) { doorstep_.remove(session.id(), session.peer_uid()); }
-
 void Broker::on_session_over(Session& session) {
-  doorstep_.remove(session.id(), session.peer_uid());
   services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });

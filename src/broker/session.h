@@ -53,11 +53,6 @@ class SessionHost {
  public:
   virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
                                 const policy::ClientClaims& claims) = 0;
-  /// The route of the same name as it is now; null: it is gone.
-  virtual std::shared_ptr<const RouteRuntime> current_route(
-      const std::shared_ptr<const RouteRuntime>& was) = 0;
-  /// It has said who it is (or what it wants to cancel).
-  virtual void on_session_spoke(Session& session) = 0;
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved() = 0;
@@ -70,7 +65,7 @@ class SessionHost {
 class Session final : private RelayOwner, private MoverOwner, private net::StreamEvents {
  public:
   Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-          SessionServices& services, SessionHost& host, std::uint32_t peer_uid);
+          SessionServices& services, SessionHost& host);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -91,10 +86,6 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void cancel_query(std::function<void()> done);
 
   [[nodiscard]] const std::string& id() const { return id_; }
-  [[nodiscard]] std::uint32_t peer_uid() const { return peer_uid_; }
-  [[nodiscard]] bool has_access() const {
-    return stage_ == Stage::waiting || stage_ == Stage::admitting || stage_ == Stage::relaying;
-  }
   [[nodiscard]] bool is_relaying() const { return stage_ == Stage::relaying; }
   [[nodiscard]] bool request_in_flight() const { return relay_ != nullptr && relay_->request_in_flight(); }
   [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
@@ -145,8 +136,6 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   std::shared_ptr<const RouteRuntime> route_;
   SessionServices& services_;
   SessionHost& host_;
-  std::uint32_t peer_uid_;  // at accept; the proof comes later
-  bool is_cancel_ = false;
   Stage stage_ = Stage::first_packet;
   std::string id_;
   InputBuffer input_;
@@ -178,7 +167,6 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   bool force_now_ = false;
   bool draining_ = false;
   net::TimerId force_timer_;
-  net::TimerId stop_timer_;
   net::TimerId move_timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
