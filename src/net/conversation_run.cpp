@@ -95,6 +95,8 @@ void ConversationRun::flush() {
     const auto result = stream_->write(Bytes{unsent_}.subspan(sent_));
     if (result.status == IoStatus::would_block) return;
     if (result.status != IoStatus::ok) {
+      // A server that refuses everybody says why before it closes.
+      read_more();
       peer_closed_ = true;
       break;
     }
