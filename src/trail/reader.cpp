@@ -114,7 +114,7 @@ Result<WriterLog::Step> WriterLog::read_header(std::vector<Finding>& findings) {
     // next_number() passes such a file only when it is not the last one: it was cut.
     const auto path_now = path();
     const auto unfinished = rest().size();
-    const auto step = advance(findings);
+    auto step = advance(findings);
     if (step && *step == Step::again) {
       findings.push_back({FindingKind::damaged_header, path_now, unfinished, "ends within its header"});
     }
@@ -126,7 +126,7 @@ Result<WriterLog::Step> WriterLog::read_header(std::vector<Finding>& findings) {
     if (!std::exchange(loss_reported_, true)) {
       findings.push_back({FindingKind::later_version, path(), 0, "its header " + header.error().what});
     }
-    const auto step = advance(findings);
+    auto step = advance(findings);
     if (step && *step == Step::end) close_segment();
     return step;
   }

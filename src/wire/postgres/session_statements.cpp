@@ -72,13 +72,12 @@ void SessionTracker::inspect(std::string_view text) {
   const auto contains = [&](std::string_view word) {
     return memmem(lower, text.size(), word.data(), word.size()) != nullptr;
   };
-  if (contains("set_config")) {
-    hidden_state_ = "custom_setting";
+  // What DISCARD ALL does not undo comes first, in case a text does several.
+  if (contains("setseed")) {
+    hidden_state_ = "random_seed";
   } else if (contains("currval") || contains("lastval")) {
     hidden_state_ = "sequence_value";
-  } else if (contains("setseed")) {
-    hidden_state_ = "random_seed";
-  } else if (sets_custom_name({lower, text.size()})) {
+  } else if (contains("set_config") || sets_custom_name({lower, text.size()})) {
     hidden_state_ = "custom_setting";
   }
 }
