@@ -66,7 +66,8 @@ TEST(Environment, TheInitialBlockIsOverwritten) {
     answer(fd, after.find("canary") != std::string::npos || after.find("VAULT_TOKEN") != std::string::npos
                    ? "left;"
                    : "gone;");
-    answer(fd, environment.plain("VAULT_TOKEN") + ";" + (getenv("VAULT_TOKEN") == nullptr ? "none" : "there"));
+    answer(fd,
+           environment.plain("VAULT_TOKEN") + ";" + (getenv("VAULT_TOKEN") == nullptr ? "none" : "there"));
     _exit(0);
   }
   EXPECT_EQ(in_new_process("Environment.TheInitialBlockIsOverwritten",
@@ -90,7 +91,8 @@ TEST(Environment, TheFirstOfTwoVariablesOfOneNameCounts) {
     answer(fd, Environment::take_over().plain("A"));
     _exit(0);
   }
-  EXPECT_EQ(in_new_process("Environment.TheFirstOfTwoVariablesOfOneNameCounts", {"A=first", "A=second"}), "first");
+  EXPECT_EQ(in_new_process("Environment.TheFirstOfTwoVariablesOfOneNameCounts", {"A=first", "A=second"}),
+            "first");
 }
 
 TEST(Environment, TheChildsBlockHoldsWhatIsSetAndNotWhatIsRemoved) {

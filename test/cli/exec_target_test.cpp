@@ -11,7 +11,8 @@ using cli::ExecTarget;
 Result<ExecTarget> target_of(const std::string& text) {
   auto reference = secrets::parse_reference(text);
   if (!reference) return reference.error();
-  return cli::target_from_reference("DATABASE_URL", *reference, WallTime{std::chrono::seconds{1'700'000'000}});
+  return cli::target_from_reference("DATABASE_URL", *reference,
+                                    WallTime{std::chrono::seconds{1'700'000'000}});
 }
 ExecTarget good(const std::string& text) {
   auto made = target_of(text);
@@ -21,7 +22,8 @@ ExecTarget good(const std::string& text) {
 
 TEST(ExecTarget, EachAttributeHasItsPlace) {
   const auto made = good(
-      "vault:database/creds/app?engine=postgresql&host=db.example&port=6432&dbname=production&user=u&run_as=owner"
+      "vault:database/creds/"
+      "app?engine=postgresql&host=db.example&port=6432&dbname=production&user=u&run_as=owner"
       "&sslrootcert=/ca.pem&sslcrl=/crl.pem&sslcert=/c.pem&sslkey=/k.pem&server_name=other.example"
       "&login_methods=md5,password&login_reason=old&dialect=jdbc:postgresql");
   const auto& target = made.target;
@@ -84,8 +86,10 @@ TEST(ExecTarget, WhatIsWrongIsNamed) {
 
 TEST(ExecTarget, AWeakerModeNeedsAReasonAndAnEnd) {
   EXPECT_FALSE(target_of("vault:database/creds/app?host=h&sslmode=require"));
-  EXPECT_FALSE(target_of("vault:database/creds/app?host=h&sslmode=require&tls_reason=old&tls_until=2099-01-01"));
-  EXPECT_TRUE(target_of("vault:database/creds/app?host=h&sslmode=require&tls_reason=old&tls_until=2023-12-31"));
+  EXPECT_FALSE(
+      target_of("vault:database/creds/app?host=h&sslmode=require&tls_reason=old&tls_until=2099-01-01"));
+  EXPECT_TRUE(
+      target_of("vault:database/creds/app?host=h&sslmode=require&tls_reason=old&tls_until=2023-12-31"));
 }
 
 TEST(ExecTarget, ASecretThatNamesItsHostNeedsNone) {

@@ -205,7 +205,8 @@ TEST_F(Driver, LastWordsAreReadAlthoughTheWriteFailed) {
     shutdown(fd, SHUT_RD);
   }};
   for (int i = 0; i < 10; ++i) {
-    auto result = run({"127.0.0.1", server.port(), {}, nullptr, nullptr}, std::make_unique<PingConversation>());
+    auto result =
+        run({"127.0.0.1", server.port(), {}, nullptr, nullptr}, std::make_unique<PingConversation>());
     EXPECT_TRUE(result.outcome || result.outcome.error().what == "closed");
   }
 }

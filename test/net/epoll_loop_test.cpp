@@ -22,11 +22,14 @@ using namespace std::chrono_literals;
 struct Pair {
   Pair() {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0) throw std::runtime_error("fd");
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, fds) != 0)
+      throw std::runtime_error("fd");
     ours = UniqueFd{fds[0]};
     theirs = UniqueFd{fds[1]};
   }
-  void say(std::string_view text) { ASSERT_EQ(write(theirs.get(), text.data(), text.size()), ssize_t(text.size())); }
+  void say(std::string_view text) {
+    ASSERT_EQ(write(theirs.get(), text.data(), text.size()), ssize_t(text.size()));
+  }
   UniqueFd ours, theirs;
 };
 

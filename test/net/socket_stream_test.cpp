@@ -93,7 +93,8 @@ TEST_F(Sockets, PlainBytesArriveWholeWhateverTheSizes) {
   std::thread writer{[&] {
     std::mt19937 random{2};
     for (std::size_t at = 0; at < sent.size();) {
-      const auto wrote = write(theirs.get(), sent.data() + at, std::min<std::size_t>(1 + random() % 9000, sent.size() - at));
+      const auto wrote =
+          write(theirs.get(), sent.data() + at, std::min<std::size_t>(1 + random() % 9000, sent.size() - at));
       if (wrote <= 0) break;
       at += static_cast<std::size_t>(wrote);
     }
@@ -123,7 +124,8 @@ TEST_F(Sockets, AWriteThatDoesNotFitIsGoneOnWithWhenToldSo) {
   std::string got;
   std::thread reader{[&] {
     char chunk[10'000];
-    for (ssize_t size = 0; got.size() < sent.size() && (size = read(theirs.get(), chunk, sizeof chunk)) > 0;) {
+    for (ssize_t size = 0;
+         got.size() < sent.size() && (size = read(theirs.get(), chunk, sizeof chunk)) > 0;) {
       got.append(chunk, static_cast<std::size_t>(size));
     }
   }};
@@ -227,7 +229,8 @@ class TlsSockets : public Sockets {
   std::thread server;
 };
 
-void write_all(SSL* ssl, const std::string& bytes, std::mt19937& sizes, std::function<void(int)> between = {}) {
+void write_all(SSL* ssl, const std::string& bytes, std::mt19937& sizes,
+               std::function<void(int)> between = {}) {
   int piece = 0;
   for (std::size_t at = 0; at < bytes.size(); ++piece) {
     const auto size = std::min<std::size_t>(1 + sizes() % 20'000, bytes.size() - at);
