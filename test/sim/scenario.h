@@ -25,6 +25,17 @@ class Scenario {
     for (unsigned step = 0; step < steps && !world_.oracle.failed(); ++step) {
       if (world_.clients_live() < live_max && dice_.chance(30)) world_.add_client(client());
       if (weather_ != Weather::calm) misbehave();
+      if (weather_ == Weather::rough && dice_.permille(4)) {
+        world_.open_target();
+        world_.oracle.count("target reloaded");
+      }
+      if (weather_ == Weather::stormy && dice_.permille(4)) {
+        // The machine slept, or somebody set the clock: sessions may find out late that their lease has ended.
+        world_.loop.jump_wall(dice_.ms(100, 8'000));
+        world_.clock_jumped = true;
+        world_.broker->check_now();
+        world_.oracle.count("clock jumped");
+      }
       world_.run(dice_.us(0, 300'000));
     }
     finish();

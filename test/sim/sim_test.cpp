@@ -26,6 +26,29 @@ TEST(Simulator, InvariantsHoldInAllWeathers) {
     Scenario{seed, coverage}.run(steps);
   }
   for (const auto& [what, count] : coverage) std::cout << "  " << what << ": " << count << '\n';
+  if (last - first < 19 || steps < 300) return;
+  // A simulator in which these never happen proves nothing about them.
+  for (const auto* what : {"moved", "client saw its cancel", "backend killed", "cut: rotation_forced",
+                           "lease revoked outside", "login refused", "stranger refused", "target reloaded"}) {
+    EXPECT_GT(coverage[what], 0U) << what;
+  }
+}
+
+TEST(Simulator, AShutdownEndsAlsoWhileAReplacedTargetsLeasesAreBeingRevoked) {
+  std::map<std::string, std::uint64_t> coverage;
+  WorldSettings settings;
+  settings.vault.own_token = false;
+  World world{7, settings, coverage};
+  ClientPlan plan;
+  plan.statements = 1;
+  world.add_client(plan);
+  ASSERT_TRUE(world.run(20s, [&world] { return world.clients_live() == 0 && world.broker->sessions() == 0; }));
+  world.vault.settings.slow_permille = 1000;  // every call takes seconds
+  world.open_target();
+  world.run(1500ms);
+  std::optional<credentials::ShutdownReport> report;
+  world.broker->shut_down(10s, [&report](credentials::ShutdownReport made) { report = std::move(made); });
+  EXPECT_TRUE(world.run(30s, [&report] { return report.has_value(); })) << "the shutdown never ended";
 }
 
 }  // namespace

@@ -100,9 +100,10 @@ class SimVault {
     return {};
   }
 
-  Result<void> close() {
+  /// Ends a session's own token, and with it the leases that hang on it.
+  Result<void> close(const std::set<std::string>& hanging) {
     if (broken()) return fault();
-    for (auto& [id, issued] : leases_) issued.revoked = true;
+    for (const auto& id : hanging) leases_[id].revoked = true;
     return {};
   }
 
@@ -187,7 +188,11 @@ class SimSource final : public secrets::SourceSession {
 
   std::unique_ptr<secrets::FetchConversation> fetch() override {
     return std::make_unique<ScriptedYield<secrets::FetchConversation, secrets::Fetched>>(
-        [this] { return vault_.issue(role_); });
+        [this] {
+          auto fetched = vault_.issue(role_);
+          if (fetched) issued_.insert(fetched->credential.lease->id);
+          return fetched;
+        });
   }
   std::unique_ptr<secrets::RenewConversation> renew(const Lease& lease) override {
     return std::make_unique<ScriptedYield<secrets::RenewConversation, Lease>>(
@@ -200,12 +205,13 @@ class SimSource final : public secrets::SourceSession {
   [[nodiscard]] std::optional<WallTime> keep_alive_at() const override { return {}; }
   std::unique_ptr<Conversation> close() override {
     if (!vault_.settings.own_token) return nullptr;
-    return std::make_unique<ScriptedCall>([this] { return vault_.close(); });
+    return std::make_unique<ScriptedCall>([this] { return vault_.close(issued_); });
   }
 
  private:
   SimVault& vault_;
   std::string role_;
+  std::set<std::string> issued_;
 };
 
 class SimRunner final : public credentials::Runner {
