@@ -18,7 +18,9 @@ enum class Weather {
 class Scenario {
  public:
   Scenario(std::uint64_t seed, std::map<std::string, std::uint64_t>& coverage)
-      : weather_(static_cast<Weather>(seed % 3)), dice_(seed ^ 0x5ca1ab1e), world_(seed, settings(), coverage) {}
+      : weather_(static_cast<Weather>(seed % 3)),
+        dice_(seed ^ 0x5ca1ab1e),
+        world_(seed, settings(), coverage) {}
 
   void run(unsigned steps) {
     const auto live_max = weather_ == Weather::calm ? 10 : 4 + dice_.below(25);
@@ -147,7 +149,8 @@ class Scenario {
     world.gate->flush();
     world.run(1s);
     if (world.server.broker_ends() != 0 && !world.oracle.failed()) {
-      world.oracle.violation(std::to_string(world.server.broker_ends()) + " server connections outlive the shutdown");
+      world.oracle.violation(std::to_string(world.server.broker_ends()) +
+                             " server connections outlive the shutdown");
     }
     world.oracle.coverage["moved"] += world.broker->counters().moved;
     for (const auto& [why, count] : world.broker->counters().rotation_forced) {

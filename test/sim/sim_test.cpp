@@ -42,7 +42,8 @@ TEST(Simulator, AShutdownEndsAlsoWhileAReplacedTargetsLeasesAreBeingRevoked) {
   ClientPlan plan;
   plan.statements = 1;
   world.add_client(plan);
-  ASSERT_TRUE(world.run(20s, [&world] { return world.clients_live() == 0 && world.broker->sessions() == 0; }));
+  ASSERT_TRUE(
+      world.run(20s, [&world] { return world.clients_live() == 0 && world.broker->sessions() == 0; }));
   world.vault.settings.slow_permille = 1000;  // every call takes seconds
   world.open_target();
   world.run(1500ms);

@@ -187,12 +187,11 @@ class SimSource final : public secrets::SourceSession {
   SimSource(SimVault& vault, std::string role) : vault_(vault), role_(std::move(role)) {}
 
   std::unique_ptr<secrets::FetchConversation> fetch() override {
-    return std::make_unique<ScriptedYield<secrets::FetchConversation, secrets::Fetched>>(
-        [this] {
-          auto fetched = vault_.issue(role_);
-          if (fetched) issued_.insert(fetched->credential.lease->id);
-          return fetched;
-        });
+    return std::make_unique<ScriptedYield<secrets::FetchConversation, secrets::Fetched>>([this] {
+      auto fetched = vault_.issue(role_);
+      if (fetched) issued_.insert(fetched->credential.lease->id);
+      return fetched;
+    });
   }
   std::unique_ptr<secrets::RenewConversation> renew(const Lease& lease) override {
     return std::make_unique<ScriptedYield<secrets::RenewConversation, Lease>>(

@@ -45,8 +45,8 @@ class World {
     server.on_statement_check = [this](Backend& backend, const Marker& marker, bool boundary) {
       check_statement(backend, marker, boundary);
     };
-    broker = std::make_unique<broker::Broker>(broker::BrokerServices{
-        loop, randomness, logger, *gate, server, timers, runner, journal, nullptr});
+    broker = std::make_unique<broker::Broker>(
+        broker::BrokerServices{loop, randomness, logger, *gate, server, timers, runner, journal, nullptr});
     target_.name = "production";
     target_.endpoints = {{"db.example", 5432}};
     target_.pool = settings.pool;
@@ -146,7 +146,7 @@ class World {
   std::vector<std::unique_ptr<SimClient>> clients;
 
   bool clock_jumped = false;
-  bool ending = false;          ///< drain or stop was asked for
+  bool ending = false;                    ///< drain or stop was asked for
   std::map<unsigned, unsigned> executed;  ///< client → its last statement that ran
 
  private:
@@ -154,8 +154,8 @@ class World {
     auto runtime = std::make_shared<broker::RouteRuntime>();
     runtime->route.name = "unix:/run/sim";
     runtime->route.target = "production";
-    for (const auto& [uid, role] : std::map<std::uint32_t, std::string>{
-             {1000, "app_rw"}, {1001, "app_rw"}, {1002, "app_ro"}}) {
+    for (const auto& [uid, role] :
+         std::map<std::uint32_t, std::string>{{1000, "app_rw"}, {1001, "app_rw"}, {1002, "app_ro"}}) {
       AllowRule rule;
       rule.uid = uid;
       rule.role = role;
