@@ -51,24 +51,22 @@ void Broker::retire(std::shared_ptr<RoleRuntime> role) {
 
 void Broker::end_retired() {
   retired_timer_ = {};
-  for (auto at = retired_.begin(); at != retired_.end();) {
-    auto role = *at;
+  const auto all = retired_;  // one whose leases have ended already goes at once
+  for (const auto& role : all) {
     const auto pool = role->pool()->status();
     // Ours and the role's own; a session would be a third.
     const bool unused =
         pool.in_use + pool.waiting + pool.connecting + pool.resetting == 0 && role->pool().use_count() == 1;
-    if (!unused) {
-      ++at;
-      continue;
-    }
-    at = retired_.erase(at);
+    if (!unused || !ending_.insert(role.get()).second) continue;
     role->slot().shutdown(retired_shutdown_limit, [this, role](credentials::ShutdownReport report) {
       for (const auto& left : report.unrevoked) {
         services_.logger.write(LogLevel::warning, "a lease was left behind",
                                {{"user", left.user}, {"why", left.reason}});
       }
-      // Not from inside the slot's own call.
-      services_.loop.post([role] {});
+      ending_.erase(role.get());
+      std::erase(retired_, role);
+      services_.loop.post([role] {});  // destroyed not from inside the slot's own call
+      if (on_retired_ended_) on_retired_ended_(std::move(report));
     });
   }
   if (!retired_.empty()) retired_timer_ = services_.loop.after(retired_look_every, [this] { end_retired(); });
@@ -87,9 +85,11 @@ const Target* Broker::find_target(const std::string& name) const {
 
 std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                      Duration grace) {
+  routes_ = routes;
   std::size_t ended = 0;
   for (auto& [key, session] : sessions_) {
-    if (!session->is_relaying()) continue;
+    // Who has not said who it is will be asked by the new routes.
+    if (!session->has_access()) continue;
     const auto route = routes.find(session->route().route.name);
     bool stays = false;
     if (route != routes.end()) {
@@ -103,6 +103,19 @@ std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr
     session->stop_after(grace);
   }
   return ended;
+}
+
+std::shared_ptr<const RouteRuntime> Broker::current_route(const std::shared_ptr<const RouteRuntime>& was) {
+  if (!routes_) return was;
+  const auto found = routes_->find(was->route.name);
+  return found == routes_->end() ? nullptr : found->second;
+}
+
+void Broker::limit_descriptors(std::size_t descriptors_max) {
+  // Two a session, and a reserve that keeps logins, the trail and files going.
+  constexpr std::size_t reserve = 128;
+  const auto usable = descriptors_max > 2 * reserve ? descriptors_max - reserve : descriptors_max / 2;
+  sessions_max_ = std::min(sessions_max, std::max<std::size_t>(usable / 2, 1));
 }
 
 Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
@@ -123,20 +136,29 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }
 
-void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route) {
-  if (sessions_.size() >= sessions_max) {
-    services_.logger.write(LogLevel::warning, "too many sessions; a connection was closed");
+void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
+                    std::uint32_t peer_uid) {
+  if (sessions_.size() >= sessions_max_) {
+    if (counters_.turned_away++ % 1000 == 0) {
+      services_.logger.write(LogLevel::warning, "too many sessions; connections are closed",
+                             {{"sessions", static_cast<std::int64_t>(sessions_.size())}});
+    }
     return;
   }
   ++counters_.accepted;
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
-                                           static_cast<SessionHost&>(*this));
+                                           static_cast<SessionHost&>(*this), peer_uid);
   auto* started = session.get();
   sessions_.emplace(started->id(), std::move(session));
+  const auto evicted = doorstep_.add(started->id(), peer_uid);
+  if (const auto found = sessions_.find(evicted); found != sessions_.end()) found->second->stop();
   started->start();
 }
 
+void Broker::on_session_spoke(Session& session) { doorstep_.remove(session.id(), session.peer_uid()); }
+
 void Broker::on_session_over(Session& session) {
+  doorstep_.remove(session.id(), session.peer_uid());
   services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });
@@ -195,13 +217,16 @@ void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownR
   auto gathering = std::make_shared<Gathering>();
   gathering->left = roles.size();
   if (roles.empty()) return done({});
+  const auto on_ended = [gathering, done](credentials::ShutdownReport report) {
+    gathering->report.revoked += report.revoked;
+    for (auto& one : report.unrevoked) gathering->report.unrevoked.push_back(std::move(one));
+    if (--gathering->left == 0) done(std::move(gathering->report));
+  };
+  // A slot that is shutting down already hears no second call; its end is waited for all the same.
+  on_retired_ended_ = on_ended;
   for (auto& role : roles) {
     role->pool()->stop();
-    role->slot().shutdown(limit, [gathering, done](credentials::ShutdownReport report) {
-      gathering->report.revoked += report.revoked;
-      for (auto& one : report.unrevoked) gathering->report.unrevoked.push_back(std::move(one));
-      if (--gathering->left == 0) done(std::move(gathering->report));
-    });
+    if (!ending_.contains(role.get())) role->slot().shutdown(limit, on_ended);
   }
 }
 

@@ -4,6 +4,7 @@
 // (cli/ in life, the simulator in tests).
 #pragma once
 
+#include "broker/doorstep.h"
 #include "broker/session.h"
 #include "credentials/orphans.h"
 #include "credentials/slot.h"
@@ -11,6 +12,8 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -43,7 +46,7 @@ struct TargetOpening {
 };
 
 struct BrokerCounters {
-  std::uint64_t accepted = 0, ended = 0, moved = 0;
+  std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
   std::map<std::string, std::uint64_t, std::less<>> rotation_forced;  ///< by reason
 };
 
@@ -63,13 +66,17 @@ class Broker final : private SessionHost {
   [[nodiscard]] const Target* find_target(const std::string& name) const;
 
   /// Policy has changed: sessions whose route is gone, or that it would now refuse or give another role, end at
-  /// their next boundary, at the latest after `grace`. Returns how many.
+  /// their next boundary, at the latest after `grace`; those that are not let in yet are judged by `routes` when
+  /// they come to it. Returns how many end.
   std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                Duration grace);
   [[nodiscard]] bool has_target(const std::string& name) const { return targets_.contains(name); }
 
-  /// A connection has come in on a route.
-  void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route);
+  /// A connection has come in on a route. `peer_uid`: of a Unix socket's other end, as the kernel says.
+  void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
+              std::uint32_t peer_uid = Doorstep::unknown_uid);
+  /// Descriptors that this process may open: sessions leave room for server connections, trail and files.
+  void limit_descriptors(std::size_t descriptors_max);
 
   /// Fetches the credential and logs one connection in ahead. `done` gets the first error, or the generation once
   /// the login has succeeded (or there was no database to log in to).
@@ -101,6 +108,8 @@ class Broker final : private SessionHost {
 
   Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
                         const policy::ClientClaims& claims) override;
+  std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) override;
+  void on_session_spoke(Session& session) override;
   void on_session_over(Session& session) override;
   void on_session_moved() override { ++counters_.moved; }
   void on_session_forced(std::string_view reason) override;
@@ -114,9 +123,14 @@ class Broker final : private SessionHost {
   SessionServices session_services_;
   std::map<std::string, TargetRuntime> targets_;
   std::vector<std::shared_ptr<RoleRuntime>> retired_;  ///< of replaced targets, until their last session ends
+  std::set<const RoleRuntime*> ending_;                ///< of those, whose leases are being ended
+  std::function<void(credentials::ShutdownReport)> on_retired_ended_;  ///< a shut-down waits for them, too
   net::TimerId retired_timer_;
   std::unordered_map<std::string, std::unique_ptr<Session>>
       sessions_;  // by id: the order is the seed's, not the heap's
+  Doorstep doorstep_;
+  std::size_t sessions_max_ = sessions_max;
+  std::optional<std::map<std::string, std::shared_ptr<const RouteRuntime>>> routes_;  ///< after a reload
   BrokerCounters counters_;
 };
 

@@ -1,7 +1,7 @@
 // Which session a cancel request means: process id and secret key, as we told the client.
 //
 // The pid is the server's own, so two servers may give the same one; the key decides. Keys are
-// compared in constant time, and wrong guesses are limited per second over all clients.
+// compared in constant time, and wrong guesses are limited per second for each uid that makes them.
 #pragma once
 
 #include "base/clock.h"
@@ -18,6 +18,7 @@ class Session;
 class CancelMap {
  public:
   static constexpr unsigned misses_per_second_max = 20;
+  static constexpr std::size_t askers_max = 4096;
 
   void add(std::int32_t pid, std::vector<std::uint8_t> key, Session& session) {
     entries_.emplace(pid, Entry{std::move(key), &session});
@@ -33,19 +34,20 @@ class CancelMap {
     }
   }
 
-  /// Null: no session has this key, or there were too many wrong guesses.
-  Session* find(std::int32_t pid, Bytes key, MonotonicTime now) {
+  /// Null: no session has this key, or `asker` (a uid) has guessed wrong too often in this second.
+  Session* find(std::int32_t pid, Bytes key, MonotonicTime now, std::uint32_t asker) {
     if (now - window_ > std::chrono::seconds{1}) {
       window_ = now;
-      misses_ = 0;
+      misses_.clear();
     }
-    if (misses_ >= misses_per_second_max) return nullptr;
+    const auto guessed = misses_.find(asker);
+    if (guessed != misses_.end() && guessed->second >= misses_per_second_max) return nullptr;
     Session* found = nullptr;
     const auto [from, to] = entries_.equal_range(pid);
     for (auto at = from; at != to; ++at) {
       if (equal_in_constant_time(at->second.key, key)) found = at->second.session;
     }
-    if (found == nullptr) ++misses_;
+    if (found == nullptr && misses_.size() < askers_max) ++misses_[asker];
     return found;
   }
 
@@ -56,7 +58,7 @@ class CancelMap {
   };
   std::unordered_multimap<std::int32_t, Entry> entries_;
   MonotonicTime window_{};
-  unsigned misses_ = 0;
+  std::unordered_map<std::uint32_t, unsigned> misses_;  // in this second
 };
 
 }  // namespace sallyport::broker

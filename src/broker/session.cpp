@@ -29,11 +29,12 @@ std::uint64_t random_number(Randomness& randomness) {
 }  // namespace
 
 Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-                 SessionServices& services, SessionHost& host)
+                 SessionServices& services, SessionHost& host, std::uint32_t peer_uid)
     : client_(std::move(client)),
       route_(std::move(route)),
       services_(services),
       host_(host),
+      peer_uid_(peer_uid),
       id_(hex(random_number(services.randomness))),
       accepted_at_(services.loop.now().mono) {}
 
@@ -41,6 +42,7 @@ Session::~Session() {
   *alive_ = false;
   services_.loop.cancel(deadline_);
   services_.loop.cancel(force_timer_);
+  services_.loop.cancel(stop_timer_);
   services_.loop.cancel(move_timer_);
   if (waiter_ != 0) access_.pool->cancel(waiter_);
   mover_.reset();
@@ -154,10 +156,12 @@ void Session::continue_scram(Event event) {
 
 // The process is known, and so is the token where one is asked for.
 void Session::on_proven() {
+  host_.on_session_spoke(*this);
+  // Policy as it is now, not as it was when the connection came in.
+  route_ = host_.current_route(route_);
+  if (route_ == nullptr) return finish();
   stage_ = Stage::waiting;
-  const auto* database = startup_.find("database");
-  auto access =
-      host_.decide(*route_, peer_, {std::string{startup_.user()}, database == nullptr ? "" : *database});
+  auto access = host_.decide(*route_, peer_, claims());
   if (!access) return deny(access.error());
   access_ = std::move(*access);
   // The queue of the pool has a deadline of its own.

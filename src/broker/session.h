@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "broker/cancel_map.h"
+#include "broker/doorstep.h"
 #include "broker/mover.h"
 #include "broker/pool.h"
 #include "broker/ports.h"
@@ -53,6 +54,12 @@ class SessionHost {
  public:
   virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
                                 const policy::ClientClaims& claims) = 0;
+  /// The route of the same name as it is now; null: it is gone.
+  virtual std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) {
+    return was;
+  }
+  /// It has said who it is (or what it wants to cancel).
+  virtual void on_session_spoke(Session& session) { (void)session; }
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved() = 0;
@@ -65,7 +72,7 @@ class SessionHost {
 class Session final : private RelayOwner, private MoverOwner, private net::StreamEvents {
  public:
   Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-          SessionServices& services, SessionHost& host);
+          SessionServices& services, SessionHost& host, std::uint32_t peer_uid = Doorstep::unknown_uid);
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -86,6 +93,11 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void cancel_query(std::function<void()> done);
 
   [[nodiscard]] const std::string& id() const { return id_; }
+  [[nodiscard]] std::uint32_t peer_uid() const { return peer_uid_; }
+  [[nodiscard]] bool has_access() const {
+    return access_.pool != nullptr &&
+           (stage_ == Stage::waiting || stage_ == Stage::admitting || stage_ == Stage::relaying);
+  }
   [[nodiscard]] bool is_relaying() const { return stage_ == Stage::relaying; }
   [[nodiscard]] bool request_in_flight() const { return relay_ != nullptr && relay_->request_in_flight(); }
   [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
@@ -111,6 +123,8 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void answer(std::uint8_t byte);
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);
+  void send_cancel(std::vector<std::function<void()>> done);
+  void on_cancel_sent(std::int32_t pid, const Result<void>& outcome);
   void begin_scram();
   void continue_scram(Event event);
   void on_proven();
@@ -136,6 +150,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   std::shared_ptr<const RouteRuntime> route_;
   SessionServices& services_;
   SessionHost& host_;
+  std::uint32_t peer_uid_;  // at accept; the proof comes later
   Stage stage_ = Stage::first_packet;
   std::string id_;
   InputBuffer input_;
@@ -156,6 +171,8 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   std::unique_ptr<Relay> relay_;
   std::unique_ptr<Mover> mover_;
   std::vector<std::uint8_t> cancel_key_;
+  unsigned cancels_under_way_ = 0;  // 0 or 1: further ones join
+  std::vector<std::function<void()>> joined_cancels_;
   std::int32_t told_pid_ = 0;
   bool started_ = false;  // a session_start record was accepted
 
@@ -167,6 +184,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   bool force_now_ = false;
   bool draining_ = false;
   net::TimerId force_timer_;
+  net::TimerId stop_timer_;
   net::TimerId move_timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

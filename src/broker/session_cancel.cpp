@@ -1,9 +1,17 @@
 // Cancels, from both ends: the connection that carries one, and the session whose query it stops.
+#include "broker/doorstep.h"
 #include "broker/session.h"
 
 #include <utility>
 
 namespace sallyport::broker {
+
+namespace {
+
+/// Clients that wait for one cancel of the same session; further ones are closed at once.
+constexpr std::size_t joined_cancels_max = 64;
+
+}  // namespace
 
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
   const auto proven = route_->prover->prove(*client_);
@@ -13,7 +21,9 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   if (proven) peer_ = *proven;
-  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono);
+  host_.on_session_spoke(*this);
+  const auto asker = proven ? peer_.uid : Doorstep::unknown_uid;
+  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, asker);
   // Only through the owning route and from the owning user; whoever guesses is told nothing.
   if (session == nullptr || session->route_->route.name != route_->route.name ||
       (proven && session->peer_.uid != peer_.uid))
@@ -27,24 +37,44 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
 
 void Session::cancel_query(std::function<void()> done) {
   if (stage_ != Stage::relaying || !relay_->has_upstream()) return done();
+  // One at a time: whoever asks meanwhile gets the next one, together with all others that do.
+  if (cancels_under_way_ != 0) {
+    if (joined_cancels_.size() >= joined_cancels_max) return done();
+    joined_cancels_.push_back(std::move(done));
+    return;
+  }
+  send_cancel({std::move(done)});
+}
+
+void Session::send_cancel(std::vector<std::function<void()>> done) {
   auto& upstream = relay_->upstream();
+  ++cancels_under_way_;
   ++upstream.cancels_in_flight;
   CancelOrder order{upstream.reach, upstream.address, upstream.pid, upstream.cancel_key};
   services_.connector.cancel(
       std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
-                         generation = upstream.generation, done](Result<void> outcome) {
+                         generation = upstream.generation, done = std::move(done)](Result<void> outcome) {
         pool->on_cancel_done(generation, pid);
-        if (*alive && relay_ != nullptr && relay_->has_upstream() && relay_->upstream().pid == pid &&
-            relay_->upstream().cancels_in_flight > 0) {
-          --relay_->upstream().cancels_in_flight;
-          if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
-        }
-        if (!outcome && *alive) {
-          services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
-                                 {{"error", outcome.error().what}});
-        }
-        done();
+        if (*alive) on_cancel_sent(pid, outcome);
+        for (const auto& one : done) one();
       });
+}
+
+void Session::on_cancel_sent(std::int32_t pid, const Result<void>& outcome) {
+  --cancels_under_way_;
+  const bool has_upstream = relay_ != nullptr && relay_->has_upstream();
+  if (has_upstream && relay_->upstream().pid == pid && relay_->upstream().cancels_in_flight > 0) {
+    --relay_->upstream().cancels_in_flight;
+    if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
+  }
+  if (!outcome) {
+    services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
+                           {{"error", outcome.error().what}});
+  }
+  auto joined = std::exchange(joined_cancels_, {});
+  if (joined.empty()) return;
+  if (stage_ == Stage::relaying && relay_->has_upstream()) return send_cancel(std::move(joined));
+  for (const auto& one : joined) one();
 }
 
 }  // namespace sallyport::broker

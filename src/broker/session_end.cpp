@@ -120,8 +120,8 @@ void Session::stop() {
 }
 
 void Session::stop_after(Duration grace) {
-  services_.loop.cancel(force_timer_);
-  force_timer_ = services_.loop.after(grace, [this] { stop(); });
+  services_.loop.cancel(stop_timer_);
+  stop_timer_ = services_.loop.after(grace, [this] { stop(); });
 }
 
 // 57P01 as a server says it when an administrator ends a session.

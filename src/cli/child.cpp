@@ -21,6 +21,7 @@ namespace {
 // What we were started with, for the child: process-wide by nature, set once in main's thread.
 struct Inherited {
   rlimit core{RLIM_INFINITY, RLIM_INFINITY};
+  std::optional<rlimit> files{};  // set once ours was raised
   sigset_t mask{};
   std::array<bool, NSIG> ignored{};  // nohup's SIGHUP, say: the child must not die of it either
 };
@@ -57,6 +58,7 @@ Result<std::string> find_program(const std::string& name, const std::string& pat
 [[noreturn]] void become_program(const char* program, char* const* argv, char* const* environment,
                                  int error_pipe) {
   setrlimit(RLIMIT_CORE, &inherited.core);
+  if (inherited.files) setrlimit(RLIMIT_NOFILE, &*inherited.files);
   struct sigaction action {};
   for (int number = 1; number < NSIG; ++number) {
     action.sa_handler = inherited.ignored[static_cast<std::size_t>(number)] ? SIG_IGN : SIG_DFL;
@@ -89,6 +91,18 @@ void block_child_signals() {
   signal(SIGPIPE, SIG_IGN);
   // Started by somebody who ignores it, we would never hear that the child has ended.
   signal(SIGCHLD, SIG_DFL);
+}
+
+std::size_t raise_descriptor_limit() {
+  rlimit now{};
+  if (getrlimit(RLIMIT_NOFILE, &now) != 0) return 1024;
+  const auto before = now;
+  now.rlim_cur = now.rlim_max;
+  if (before.rlim_cur != now.rlim_max && setrlimit(RLIMIT_NOFILE, &now) == 0) {
+    inherited.files = before;
+    return now.rlim_cur;
+  }
+  return before.rlim_cur;
 }
 
 std::optional<int> take_end_signal() {

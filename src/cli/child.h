@@ -27,6 +27,9 @@ struct Child {
   std::uint64_t start_ticks = 0;
 };
 
+/// Raises our soft limit of open files to the hard one and returns it; the child gets the old one back.
+std::size_t raise_descriptor_limit();
+
 /// Forks and executes; returns once exec has succeeded or failed. The child gets what remember_start() kept.
 ///
 /// The child stays in our process group; signal dispositions and mask are those we were started with.

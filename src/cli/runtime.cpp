@@ -1,5 +1,8 @@
 #include "cli/runtime.h"
 
+#include "cli/child.h"
+#include "net/peer.h"
+
 #include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
@@ -114,6 +117,7 @@ Result<void> Runtime::open_journal() {
 void Runtime::start_threads() {
   // On a single core spinning would keep the very process from running that we wait for.
   if (std::thread::hardware_concurrency() > 1) relay_loop_.allow_spin(spin_longest);
+  broker_->limit_descriptors(raise_descriptor_limit());
   relay_thread_ = start_loop(relay_loop_, "relay");
   login_thread_ = start_loop(login_loop_, "login");
 }
@@ -141,9 +145,22 @@ void Runtime::on_relay(const std::function<void(broker::Broker&)>& action) {
   });
 }
 
+struct Runtime::PreparedTarget {
+  broker::TargetOpening opening;
+  bool unchanged = false;  ///< open already: only its TLS files are read anew
+};
+
 Result<void> Runtime::open_target(const Target& target) {
-  auto opening = std::make_shared<broker::TargetOpening>();
-  opening->target = target;
+  auto prepared = prepare_target(target);
+  if (!prepared) return prepared.error();
+  apply_target(**prepared);
+  return {};
+}
+
+Result<std::shared_ptr<Runtime::PreparedTarget>> Runtime::prepare_target(const Target& target) {
+  auto prepared = std::make_shared<PreparedTarget>();
+  auto& opening = prepared->opening;
+  opening.target = target;
   auto reach = std::make_shared<broker::Reach>();
   reach->endpoint = target.endpoints.empty() ? Endpoint{} : target.endpoints.front();
   const bool local = reach->endpoint.host.starts_with("/");
@@ -152,42 +169,76 @@ Result<void> Runtime::open_target(const Target& target) {
     if (!context) return context.error();
     reach->tls = std::move(*context);
   }
-  opening->reach = reach;
-  bool unchanged = false;
+  opening.reach = std::move(reach);
   on_relay([&](broker::Broker& broker) {
     const auto* open = broker.find_target(target.name);
-    unchanged = open != nullptr && *open == target;
-    if (unchanged) broker.refresh_target(target.name, reach);
+    prepared->unchanged = open != nullptr && *open == target;
   });
-  if (unchanged) return {};
+  if (prepared->unchanged) return prepared;
   for (const auto& [name, role] : target.roles) {
-    auto reference = secrets::parse_reference(role.auth);
-    if (!reference) return reference.error();
-    const auto* source = registry_.find(reference->scheme);
-    if (source == nullptr) {
-      return Error{ErrorCode::bad_config,
-                   Hop::reference,
-                   reference->scheme + ":",
-                   "is not in this version",
-                   "Use vault:, file:, env:, systemd: or exec:",
-                   {}};
-    }
-    auto session = source->open(*reference);
-    if (!session) return session.error();
-    const bool watched = reference->scheme == "file" || reference->scheme == "systemd";
-    opening->roles.push_back(
-        {role, std::move(*session), watched ? options_.file_poll : Duration{std::chrono::minutes{5}}});
+    auto opened = open_role(role);
+    if (!opened) return opened.error();
+    opening.roles.push_back(std::move(*opened));
   }
-  on_relay([&](broker::Broker& broker) { broker.open_target(std::move(*opening)); });
-  return {};
+  return prepared;
+}
+
+Result<broker::RoleOpening> Runtime::open_role(const Role& role) const {
+  auto reference = secrets::parse_reference(role.auth);
+  if (!reference) return reference.error();
+  const auto* source = registry_.find(reference->scheme);
+  if (source == nullptr) {
+    return Error{ErrorCode::bad_config,
+                 Hop::reference,
+                 reference->scheme + ":",
+                 "is not in this version",
+                 "Use vault:, file:, env:, systemd: or exec:",
+                 {}};
+  }
+  auto session = source->open(*reference);
+  if (!session) return session.error();
+  const bool watched = reference->scheme == "file" || reference->scheme == "systemd";
+  return broker::RoleOpening{role, std::move(*session),
+                             watched ? options_.file_poll : Duration{std::chrono::minutes{5}}};
+}
+
+void Runtime::apply_target(PreparedTarget& prepared) {
+  on_relay([&](broker::Broker& broker) {
+    if (prepared.unchanged) {
+      broker.refresh_target(prepared.opening.target.name, prepared.opening.reach);
+    } else {
+      broker.open_target(std::move(prepared.opening));
+    }
+  });
 }
 
 void Runtime::listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker& broker) {
-    acceptors_[route->route.name].push_back(std::make_unique<net::Acceptor>(
-        std::move(listener), relay_loop_, [&broker, route](std::unique_ptr<net::SocketStream> client) {
-          broker.accept(std::move(client), route);
-        }));
+    auto& entrance = acceptors_[route->route.name];
+    entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));
+    entrance.acceptor = std::make_unique<net::Acceptor>(
+        std::move(listener), relay_loop_,
+        [&broker, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
+          const auto uid = net::uid_of_unix_peer(client->fd()).value_or(broker::Doorstep::unknown_uid);
+          broker.accept(std::move(client), *current, uid);
+        });
+  });
+}
+
+void Runtime::replace_route(std::shared_ptr<const broker::RouteRuntime> route) {
+  on_relay([&](broker::Broker&) {
+    const auto found = acceptors_.find(route->route.name);
+    if (found != acceptors_.end()) *found->second.route = std::move(route);
+  });
+}
+
+void Runtime::record_policy_change(const std::string& what) {
+  on_relay([&](broker::Broker&) {
+    trail::Event event;
+    event.kind = trail::EventKind::policy_changed;
+    event.at = context_.clock.now().wall;
+    event.reason = what;
+    gate_->note(std::move(event));
   });
 }
 

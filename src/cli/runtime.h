@@ -73,10 +73,19 @@ class Runtime {
   /// One that is open and unchanged stays as it is, but for its TLS files, which are read anew.
   Result<void> open_target(const Target& target);
 
+  /// The two halves of open_target(): what can fail, and what cannot. A reload prepares all before it applies any.
+  struct PreparedTarget;
+  Result<std::shared_ptr<PreparedTarget>> prepare_target(const Target& target);
+  void apply_target(PreparedTarget& prepared);
+
   /// Serves connections of `listener` by `route`. Thread-safe.
   void listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route);
   void stop_listening();
   void stop_listening(const std::string& route_name);
+  /// New connections of this listener are served by `route` from now on.
+  void replace_route(std::shared_ptr<const broker::RouteRuntime> route);
+  /// For the trail: what a reload changed.
+  void record_policy_change(const std::string& what);
 
   /// Ends sessions, leases and threads. Says on the log what could not be ended and when it dies.
   void shut_down(Duration limit);
@@ -89,6 +98,7 @@ class Runtime {
   Runtime(Context& context, RuntimeOptions options);
   Result<void> open_trail();
   Result<void> open_journal();
+  [[nodiscard]] Result<broker::RoleOpening> open_role(const Role& role) const;
   void start_threads();
   void record_run(trail::EventKind kind);
 
@@ -111,7 +121,11 @@ class Runtime {
   std::unique_ptr<broker::TrailGate> gate_;
   std::unique_ptr<TrailWatch> trail_watch_;
   std::unique_ptr<broker::Broker> broker_;
-  std::map<std::string, std::vector<std::unique_ptr<net::Acceptor>>> acceptors_;  // by route; relay loop's
+  struct Entrance {
+    std::shared_ptr<std::shared_ptr<const broker::RouteRuntime>> route;  // what accept() looks at
+    std::unique_ptr<net::Acceptor> acceptor;
+  };
+  std::map<std::string, Entrance> acceptors_;  // by route; relay loop's
   std::thread relay_thread_;
   std::thread login_thread_;
 };

@@ -13,7 +13,9 @@
 
 #include <signal.h>
 
+#include <algorithm>
 #include <ctime>
+#include <vector>
 
 namespace sallyport::cli {
 
@@ -32,6 +34,40 @@ docs/serve.md has a systemd unit.
 constexpr auto shutdown_limit = std::chrono::seconds{10};
 constexpr auto reload_grace = std::chrono::seconds{30};
 constexpr auto drain_limit = std::chrono::minutes{5};
+
+/// "target production changed, route unix:… added": for the log and the trail; names only.
+std::string what_changes(const config::Config& before, const config::Config& after) {
+  std::string text;
+  const auto say = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
+  for (const auto& [name, target] : before.targets) {
+    const auto now = after.targets.find(name);
+    if (now == after.targets.end()) {
+      say("target " + name + " removed");
+    } else if (!(now->second == target)) {
+      const bool weaker = now->second.tls.mode < target.tls.mode;
+      say("target " + name + (weaker ? " changed, its TLS weaker than before" : " changed"));
+    }
+  }
+  for (const auto& [name, target] : after.targets) {
+    if (!before.targets.contains(name)) say("target " + name + " added");
+  }
+  const auto find = [](const config::Config& config, const std::string& name) {
+    return std::find_if(config.routes.begin(), config.routes.end(),
+                        [&](const Route& one) { return one.name == name; });
+  };
+  for (const auto& route : before.routes) {
+    const auto now = find(after, route.name);
+    if (now == after.routes.end()) {
+      say("route " + route.name + " removed");
+    } else if (!(*now == route)) {
+      say("route " + route.name + " changed");
+    }
+  }
+  for (const auto& route : after.routes) {
+    if (find(before, route.name) == before.routes.end()) say("route " + route.name + " added");
+  }
+  return text.empty() ? "nothing" : text;
+}
 
 class Service {
  public:
@@ -89,11 +125,18 @@ class Service {
   }
 
  private:
-  Result<void> open_route(const Route& route) {
+  /// A route that a configuration names, with its listener when that is not open yet.
+  struct PreparedRoute {
+    std::shared_ptr<const broker::RouteRuntime> runtime;
+    net::UniqueFd listener;  ///< invalid: the open one goes on
+  };
+
+  Result<PreparedRoute> prepare_route(const Route& route) {
     auto runtime = std::make_shared<broker::RouteRuntime>();
     runtime->route = route;
     runtime->prover = prover_;
-    routes_[route.name] = runtime;
+    PreparedRoute prepared{std::move(runtime), {}};
+    if (routes_.contains(route.name)) return prepared;
     const auto* local = std::get_if<UnixListen>(&route.listen);
     if (local == nullptr) {
       return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
@@ -107,7 +150,24 @@ class Service {
     }
     auto listener = directory->second.listen_unix(local->port);
     if (!listener) return listener.error();
-    runtime_->listen(std::move(*listener), std::move(runtime));
+    prepared.listener = std::move(*listener);
+    return prepared;
+  }
+
+  void apply_route(PreparedRoute prepared) {
+    const auto& name = prepared.runtime->route.name;
+    routes_[name] = prepared.runtime;
+    if (prepared.listener.valid()) {
+      runtime_->listen(std::move(prepared.listener), std::move(prepared.runtime));
+    } else {
+      runtime_->replace_route(std::move(prepared.runtime));
+    }
+  }
+
+  Result<void> open_route(const Route& route) {
+    auto prepared = prepare_route(route);
+    if (!prepared) return prepared.error();
+    apply_route(std::move(*prepared));
     return {};
   }
 
@@ -139,38 +199,58 @@ class Service {
       notify_.say("READY=1");
       return;
     }
-    apply(std::move(*loaded));
+    if (const auto applied = apply(std::move(*loaded)); !applied) {
+      const auto text = describe(applied.error());
+      context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
+    }
     notify_.say("READY=1");
   }
 
-  void apply(config::Config fresh) {
-    for (const auto& [name, target] : settings_.config->targets) {
-      if (!fresh.targets.contains(name)) {
-        runtime_->on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
-      }
-    }
+  // Everything that can fail comes first; then nothing does.
+  Result<void> apply(config::Config fresh) {
+    std::vector<std::shared_ptr<Runtime::PreparedTarget>> targets;
     for (const auto& [name, target] : fresh.targets) {
-      if (auto opened = runtime_->open_target(target); !opened) {
-        const auto text = describe(opened.error());
-        context_.logger.write(LogLevel::error, "a target could not be opened",
-                              {{"target", name}, {"why", text}});
-      }
+      auto prepared = runtime_->prepare_target(target);
+      if (!prepared) return prepared.error();
+      targets.push_back(std::move(*prepared));
     }
-    for (const auto& route : settings_.config->routes) runtime_->stop_listening(route.name);
-    directories_.clear();
-    routes_.clear();
+    std::vector<PreparedRoute> routes;
     for (const auto& route : fresh.routes) {
-      if (auto opened = open_route(route); !opened) {
-        const auto text = describe(opened.error());
-        context_.logger.write(LogLevel::error, "a route could not be opened",
-                              {{"route", route.name}, {"why", text}});
-      }
+      auto prepared = prepare_route(route);
+      if (!prepared) return prepared.error();
+      routes.push_back(std::move(*prepared));
     }
-    for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
+    const auto changes = what_changes(*settings_.config, fresh);
+    for (auto& target : targets) runtime_->apply_target(*target);
+    for (auto& route : routes) apply_route(std::move(route));
+    close_what_is_gone(fresh);
     end_refused();
+    runtime_->record_policy_change(changes);
+    for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
     settings_.config = std::move(fresh);
     prefetch();
-    context_.logger.write(LogLevel::info, "the configuration was reloaded");
+    context_.logger.write(LogLevel::info, "the configuration was reloaded", {{"changed", changes}});
+    return {};
+  }
+
+  void close_what_is_gone(const config::Config& fresh) {
+    for (const auto& route : settings_.config->routes) {
+      const bool stays = std::any_of(fresh.routes.begin(), fresh.routes.end(),
+                                     [&](const Route& one) { return one.name == route.name; });
+      if (stays) continue;
+      runtime_->stop_listening(route.name);
+      routes_.erase(route.name);
+    }
+    for (const auto& [name, target] : settings_.config->targets) {
+      if (fresh.targets.contains(name)) continue;
+      runtime_->on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
+    }
+    std::erase_if(directories_, [&](const auto& directory) {
+      return std::none_of(routes_.begin(), routes_.end(), [&](const auto& route) {
+        const auto* local = std::get_if<UnixListen>(&route.second->route.listen);
+        return local != nullptr && local->directory == directory.first;
+      });
+    });
   }
 
   // Whom the new policy would refuse does not stay by having come earlier (threats.md 14).

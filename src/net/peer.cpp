@@ -103,6 +103,15 @@ Result<UnixPeer> peer_of_unix(int fd) {
   return UnixPeer{credentials.pid, credentials.uid, credentials.gid, std::move(*pidfd)};
 }
 
+std::optional<uid_t> uid_of_unix_peer(int fd) {
+  ucred credentials{};
+  socklen_t size = sizeof credentials;
+  const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0;
+  // TCP sockets answer with pid 0 and uid -1.
+  if (!known || credentials.uid == static_cast<uid_t>(-1)) return std::nullopt;
+  return credentials.uid;
+}
+
 Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {
   const auto ours = address_of(fd, false);
   const auto theirs = address_of(fd, true);

@@ -497,17 +497,19 @@ TEST(Cancel, AMoveWaitsForACancelUnderWay) {
   EXPECT_EQ(it.world.moved, 1u);
 }
 
-TEST(CancelMap, GuessesAreLimitedPerSecond) {
+TEST(CancelMap, GuessesAreLimitedPerSecondForTheUidThatMakesThem) {
   World world;
   auto client = world.enter();
   const auto key = key_of(world);
   const auto bytes = as_bytes(key);
   const auto now = world.loop.now().mono;
   for (unsigned i = 0; i < broker::CancelMap::misses_per_second_max; ++i) {
-    EXPECT_EQ(world.cancels.find(100, as_bytes("abcd"), now), nullptr);
+    EXPECT_EQ(world.cancels.find(100, as_bytes("abcd"), now, 1000), nullptr);
   }
-  EXPECT_EQ(world.cancels.find(100, bytes, now), nullptr);
-  EXPECT_EQ(world.cancels.find(100, bytes, now + 1100ms), client.session);
+  EXPECT_EQ(world.cancels.find(100, bytes, now, 1000), nullptr);
+  EXPECT_EQ(world.cancels.find(100, bytes, now, 1001), client.session)
+      << "another's guesses are not held against it";
+  EXPECT_EQ(world.cancels.find(100, bytes, now + 1100ms, 1000), client.session);
 }
 
 }  // namespace
