@@ -117,7 +117,8 @@ class Play {
         if (rotations_++ < 3) world_.rotate();
         return world_.ending(generation(), std::chrono::milliseconds{50 * script_.byte()});
       case 15:
-        if (world_.alive(client_)) script_.byte() % 2 == 0 ? client_.session->drain() : client_.session->stop();
+        if (world_.alive(client_))
+          script_.byte() % 2 == 0 ? client_.session->drain() : client_.session->stop();
         return;
       case 16:
         manual_ = script_.byte() % 2 == 0;
