@@ -54,23 +54,37 @@ bool Pool::usable(const Upstream& upstream) const {
   return upstream.generation >= newest_generation_ && now < upstream.close_after && (!dies || now < *dies);
 }
 
-UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
+Pool::SpareList::iterator Pool::find_ready(Sub& sub, std::uint64_t newer_than) {
   // The most recently used one first: its caches are warm, and the others can grow old and go.
   for (auto at = sub.spares.end(); at != sub.spares.begin();) {
     --at;
-    auto& spare = **at;
-    if (!spare.at_rest() || !usable(spare.upstream())) continue;
-    if (spare.upstream().generation <= newer_than || spare.upstream().cancels_in_flight != 0) continue;
-    auto upstream = spare.take();
-    bury(std::move(*at));
-    sub.spares.erase(at);
-    ++sub.in_use;
-    upstream->for_move = newer_than != 0;
-    if (upstream->for_move) ++moving_;
-    sub.last_taken = loop_.now().mono;
-    return upstream;
+    const auto& upstream = (*at)->upstream();
+    if ((*at)->at_rest() && usable(upstream) && upstream.generation > newer_than &&
+        upstream.cancels_in_flight == 0) {
+      return at;
+    }
   }
-  return nullptr;
+  return sub.spares.end();
+}
+
+UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
+  auto at = find_ready(sub, newer_than);
+  while (at != sub.spares.end()) {
+    const auto* found = at->get();
+    // The server may have ended it and the event still be on its way: then it leaves the list.
+    (*at)->look();
+    at = find_ready(sub, newer_than);
+    if (at != sub.spares.end() && at->get() == found) break;
+  }
+  if (at == sub.spares.end()) return nullptr;
+  auto upstream = (*at)->take();
+  bury(std::move(*at));
+  sub.spares.erase(at);
+  ++sub.in_use;
+  upstream->for_move = newer_than != 0;
+  if (upstream->for_move) ++moving_;
+  sub.last_taken = loop_.now().mono;
+  return upstream;
 }
 
 Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,

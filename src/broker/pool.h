@@ -94,9 +94,10 @@ class Pool {
   [[nodiscard]] credentials::Slot& slot() { return slot_; }
 
  private:
+  using SpareList = std::list<std::unique_ptr<Spare>>;
   struct Sub {
     PoolKey key;
-    std::list<std::unique_ptr<Spare>> spares;  // resetting and ready, oldest first
+    SpareList spares;  // resetting and ready, oldest first
     std::size_t in_use = 0, connecting = 0;
     MonotonicTime last_taken{};
     bool keep_warm = false;
@@ -119,6 +120,7 @@ class Pool {
 
   Sub& sub_of(const PoolKey& key);
   void forget_old_profiles();
+  SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
   void pump();

@@ -38,6 +38,9 @@ class Spare final : private net::StreamEvents {
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
   [[nodiscard]] MonotonicTime ready_since() const { return ready_since_; }
 
+  /// Reads what has come and was not yet told by an event: a server that has ended it meanwhile. May call on_broken.
+  void look() { read_frames(); }
+
   /// Ready only: hands the connection over; bytes may have come meanwhile, so the new owner reads first.
   UpstreamPtr take();
 

@@ -154,6 +154,7 @@ print(who(), flush=True); input(); print(who())
             with open(path, "w", encoding="ascii") as file:
                 file.write("second-of-two")
             pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'changing'")
+            pg.wait_until_gone("changing")
             pipe.stdin.write(b"\n")
             pipe.stdin.close()
             assert run.wait().ok().stdout == "changing\nchanging\n"

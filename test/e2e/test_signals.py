@@ -44,8 +44,11 @@ if pid == 0:
 while True:
     _, status = os.waitpid(pid, os.WUNTRACED)
     if not os.WIFSTOPPED(status): break
-    states = [open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()[0] for p in os.listdir("/proc") if p.isdigit()
-              and os.getpgid(int(p)) == pid]
+    for _ in range(100):   # we stop first; the others of the group have got the same signal
+        states = [open(f"/proc/{p}/stat").read().rsplit(")", 1)[1].split()[0] for p in os.listdir("/proc")
+                  if p.isdigit() and os.getpgid(int(p)) == pid]
+        if set(states) == {"T"}: break
+        time.sleep(0.02)
     print("stopped", sorted(set(states)), flush=True)
     time.sleep(1); os.tcsetpgrp(0, pid); os.killpg(pid, signal.SIGCONT)
 print("exit", os.waitstatus_to_exitcode(status), flush=True)
