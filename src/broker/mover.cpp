@@ -166,7 +166,7 @@ Result<void> Mover::on_message(char type, Bytes body) {
       const auto status = postgres::decode_parameter_status(body);
       if (!status) return status.error();
       auto& parameters = asking ? old_->parameters : fresh_->parameters;
-      parameters[std::string{status->name}] = status->value;
+      note_parameter(parameters, status->name, status->value);
       if (asking) forward_to_client(type, body);
       return {};
     }

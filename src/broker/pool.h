@@ -1,10 +1,12 @@
 // The server connections of one (target, role): logged in ahead, handed to sessions, reset, kept, closed.
 //
 // `max` holds over all keys; a session that moves counts once, although it has two connections until it comes
-// to a boundary, and its login may exceed `max` (else a full pool could not rotate: DESIGN §6, 5). Waiters form
-// one FIFO queue, movers ahead; a connection that becomes ready goes to the first waiter of its key. At most logins_at_once_max logins are under way, so that a burst of clients does
-// not become a burst of TLS handshakes. A login that fails fails all who wait for that key: they would
-// meet the same error, and a direct connection would have told them at once.
+// to a boundary, and its login may exceed `max` (else a full pool could not rotate: DESIGN §6, 5). Who waits for
+// one key is served in order, movers first. In a full pool the identities take turns: a place that comes free
+// goes to the one that holds fewest, and nobody's storm of start-up options keeps another one out. At most
+// logins_at_once_max logins are under way, so that a burst of clients does not become a burst of TLS handshakes.
+// A login that fails fails all who wait for that key: they would meet the same error, and a direct connection
+// would have told them at once.
 #pragma once
 
 #include "broker/ports.h"
@@ -20,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 
 namespace sallyport::broker {
@@ -34,8 +37,11 @@ class Pool {
  public:
   static constexpr std::size_t logins_at_once_max = 2;
   static constexpr std::size_t waiters_max = 10'000;
+  static constexpr std::size_t waiters_of_identity_max = waiters_max / 2;
+  static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto reap_every = std::chrono::seconds{5};
   static constexpr std::size_t endings_max = 64;
+  static constexpr std::size_t proven_databases_max = 64;
 
   using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
   using WaiterId = std::uint64_t;  ///< 0: answered at once
@@ -55,7 +61,7 @@ class Pool {
   Pool& operator=(const Pool&) = delete;
 
   /// A ready connection, from within this call when there is one. `newer_than`: only of a later generation
-  /// (a session that moves). Errors  of the login; timed_out and limit_exceeded of the queue.
+  /// (a session that moves). Errors of the login; timed_out and limit_exceeded of the queue.
   WaiterId take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                 std::uint64_t newer_than = 0);
   void cancel(WaiterId waiter);
@@ -95,22 +101,41 @@ class Pool {
 
  private:
   using SpareList = std::list<std::unique_ptr<Spare>>;
+  struct Waiter {
+    WaiterId id = 0;
+    std::uint64_t newer_than = 0;
+    MonotonicTime since{};
+    TakeCallback callback;
+    net::TimerId timer;
+  };
+  struct Sub;
+  /// One identity's part of the pool.
+  struct Share {
+    std::size_t subs = 0;
+    std::size_t held = 0;  // in use, or being logged in
+    std::size_t waiting = 0;
+    std::list<Sub*> line;  // those that may need a login, in the order in which they began to
+  };
   struct Sub {
+    std::uint64_t number = 0;
     PoolKey key;
-    SpareList spares;  // resetting and ready, oldest first
+    Share* share = nullptr;
+    SpareList spares;                                // resetting and ready, oldest first
+    std::list<Waiter> movers, newcomers;             // in order
+    std::optional<std::list<Sub*>::iterator> place;  // in the line
     std::size_t in_use = 0, connecting = 0;
     MonotonicTime last_taken{};
     bool keep_warm = false;
     bool server_full = false;  // it had no place for one more; ours come free
     bool held_back = false;    // after a failure: no login ahead of demand for a while
+    [[nodiscard]] std::size_t waiting() const { return movers.size() + newcomers.size(); }
+    [[nodiscard]] bool unused() const { return in_use == 0 && connecting == 0 && waiting() == 0; }
   };
-  struct Waiter {
-    WaiterId id = 0;
+  /// Where a waiter stands.
+  struct Standing {
     Sub* sub = nullptr;
-    std::uint64_t newer_than = 0;
-    MonotonicTime since{};
-    TakeCallback callback;
-    net::TimerId timer;
+    std::list<Waiter>* queue = nullptr;
+    std::list<Waiter>::iterator at;
   };
   struct Attempt {
     Sub* sub = nullptr;
@@ -120,13 +145,27 @@ class Pool {
 
   Sub& sub_of(const PoolKey& key);
   void forget_old_profiles();
+  void forget(Sub& sub);
+  void count(Sub& sub, std::size_t Sub::*which, int by);
   SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
+  [[nodiscard]] std::size_t usable_spares(const Sub& sub) const;
+
+  WaiterId enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than);
+  Waiter leave(Standing standing);
   void pump();
   void pump_once();
-  bool serve_waiters(Sub& sub);
-  bool serve_waiters(Sub& sub, bool movers);
+  bool serve_one();
+  [[nodiscard]] bool yields(const Sub& sub);
+  [[nodiscard]] bool needs_login(const Sub& sub) const;
+  void line_up(Sub& sub);
+  void step_out(Sub& sub);
+  Sub* first_in_line(Share& share);
+  Share* hungriest();
+  bool log_in_for_mover();
+  bool log_in_for_newcomer();
+  bool log_in_ahead();
   bool make_room(const Sub& for_sub);
   void connect(Attempt attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
@@ -139,12 +178,13 @@ class Pool {
   void on_wait_over(WaiterId id);
   void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
   void remove_spare(Spare& spare);
+  SpareList::iterator drop_spare(Sub& sub, SpareList::iterator at);
   void reap();
   void bury(std::unique_ptr<Spare> spare);
   void close_politely(Upstream& upstream);
-  [[nodiscard]] std::size_t total() const;
-  [[nodiscard]] std::size_t waiting_for(const Sub& sub) const;
-  [[nodiscard]] std::size_t waiting_to_move(const Sub& sub) const;
+  [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }
+  [[nodiscard]] bool full() const { return total() >= settings_.pool.max; }
+  [[nodiscard]] bool refuses_only_this(const Sub& sub, std::uint64_t generation, const Error& error) const;
 
   Settings settings_;
   net::Loop& loop_;
@@ -152,12 +192,18 @@ class Pool {
   credentials::Slot& slot_;
   Randomness& randomness_;
   std::map<PoolKey, std::unique_ptr<Sub>> subs_;
-  std::list<Waiter> waiters_;
+  std::map<std::uint64_t, Sub*> stocked_;  // those that have spares
+  std::map<std::string, Share> shares_;    // by identity
+  std::map<WaiterId, Standing> waiters_;
+  std::set<WaiterId> movers_;  // of the waiters; each has a connection, so `max` bounds them
+  std::uint64_t next_sub_ = 1;
   WaiterId next_waiter_ = 1;
-  std::size_t logins_under_way_ = 0;
-  std::size_t moving_ = 0;
+  std::size_t forget_at_ = 0;  // profiles at which old ones are looked for
+  std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
   std::uint64_t newest_generation_ = 0;
   std::map<std::uint64_t, MonotonicTime> endings_;  // of the latest generations
+  std::uint64_t proven_generation_ = 0;             // the latest one that has logged in
+  std::set<std::string> proven_databases_;          // to these
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
   PoolStatus totals_;

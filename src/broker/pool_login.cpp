@@ -16,8 +16,7 @@ bool refused_credential(const Error& error) { return error.sqlstate == "28P01" |
 }  // namespace
 
 void Pool::connect(Attempt attempt) {
-  ++attempt.sub->connecting;
-  ++logins_under_way_;
+  count(*attempt.sub, &Sub::connecting, 1);
   const auto deadline = loop_.now().mono + limits::upstream_login_deadline;
   slot_.get(deadline, [this, alive = alive_, attempt](Result<credentials::GenerationPtr> generation) {
     if (*alive) on_credential(attempt, std::move(generation));
@@ -65,19 +64,25 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
                         Result<Connected> connected) {
   if (!connected) {
     const auto error = connected.error();
-    slot_.report_login_failed(generation->number, error.sqlstate);
-    if (refused_credential(error) && !attempt.retried) {
+    const bool others_may = refuses_only_this(*attempt.sub, generation->number, error);
+    slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate);
+    if (refused_credential(error) && !others_may && !attempt.retried) {
       // The credential may just have been rotated: the slot fetches once for everybody.
-      --attempt.sub->connecting;
-      --logins_under_way_;
+      count(*attempt.sub, &Sub::connecting, -1);
       attempt.retried = true;
       return connect(attempt);
     }
     return on_attempt_failed(attempt, error);
   }
   slot_.report_login_succeeded(generation->number);
-  --attempt.sub->connecting;
-  --logins_under_way_;
+  if (generation->number > proven_generation_) {
+    proven_generation_ = generation->number;
+    proven_databases_.clear();
+  }
+  if (generation->number == proven_generation_ && proven_databases_.size() < proven_databases_max) {
+    proven_databases_.insert(attempt.sub->key.database);
+  }
+  count(*attempt.sub, &Sub::connecting, -1);
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
   upstream->stream = std::move(connected->stream);
@@ -88,7 +93,8 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->address = connected->address;
   upstream->peer_address = upstream->stream->peer_address();
   upstream->local_address = upstream->stream->local_address();
-  for (auto& [name, value] : connected->greeting.parameters) upstream->parameters[name] = value;
+  for (auto& [name, value] : connected->greeting.parameters)
+    note_parameter(upstream->parameters, name, value);
   upstream->pid = connected->greeting.pid;
   upstream->cancel_key = std::move(connected->greeting.cancel_key);
   upstream->tls = std::move(connected->greeting.tls);
@@ -106,10 +112,15 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   if (attempt.done) attempt.done({});
 }
 
+// pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential.
+bool Pool::refuses_only_this(const Sub& sub, std::uint64_t generation, const Error& error) const {
+  return error.sqlstate == "28000" && generation == proven_generation_ &&
+         proven_databases_.find(sub.key.database) == proven_databases_.end();
+}
+
 void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
   auto& sub = *attempt.sub;
-  --sub.connecting;
-  --logins_under_way_;
+  count(sub, &Sub::connecting, -1);
   ++totals_.login_failures;
   sub.held_back = true;
   loop_.after(hold_back, [this, alive = alive_, key = sub.key] {
@@ -118,12 +129,14 @@ void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
     if (found == subs_.end()) return;
     found->second->held_back = false;
     found->second->server_full = false;
+    line_up(*found->second);
     pump();
   });
   if (attempt.done) attempt.done(error);
   // The server is full, but connections of ours will come free: the queue's own deadline decides.
   sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;
   if (!sub.server_full) fail_waiters(sub, error);
+  line_up(sub);
   pump();  // those of other keys
 }
 

@@ -10,21 +10,20 @@ namespace sallyport::broker {
 // Closes the connection that has been ready for longest under another key, or is of no more use.
 bool Pool::make_room(const Sub& for_sub) {
   Sub* from = nullptr;
-  std::list<std::unique_ptr<Spare>>::iterator victim;
-  for (auto& [key, sub] : subs_) {
+  SpareList::iterator victim;
+  for (auto& [number, sub] : stocked_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
       if ((*at)->condition() != Spare::Condition::ready) continue;
-      if (sub.get() == &for_sub && usable((*at)->upstream())) continue;
+      if (sub == &for_sub && usable((*at)->upstream())) continue;
       if (from == nullptr || (*at)->ready_since() < (*victim)->ready_since()) {
-        from = sub.get();
+        from = sub;
         victim = at;
       }
     }
   }
   if (from == nullptr) return false;
   close_politely((*victim)->upstream());
-  bury(std::move(*victim));
-  from->spares.erase(victim);
+  drop_spare(*from, victim);
   return true;
 }
 
@@ -34,6 +33,8 @@ void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
       Spare::Events{[this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); }});
   auto& added = *spare;
   sub.spares.push_back(std::move(spare));
+  ++spares_;
+  stocked_[sub.number] = &sub;
   if (fresh) {
     added.be_ready();
   } else {
@@ -49,9 +50,18 @@ void Pool::remove_spare(Spare& spare) {
   const auto at =
       std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
   if (at == spares.end()) return;
-  bury(std::move(*at));
-  spares.erase(at);
+  drop_spare(*found->second, at);
   pump();
+}
+
+// Off the list, destroyed at the turn's end: it may be the one whose event we are in.
+Pool::SpareList::iterator Pool::drop_spare(Sub& sub, SpareList::iterator at) {
+  bury(std::move(*at));
+  const auto next = sub.spares.erase(at);
+  --spares_;
+  if (sub.spares.empty()) stocked_.erase(sub.number);
+  line_up(sub);  // who had counted on it
+  return next;
 }
 
 void Pool::give_back(UpstreamPtr upstream) {
@@ -60,7 +70,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   auto& sub = *found->second;
   if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);
-  --sub.in_use;
+  count(sub, &Sub::in_use, -1);
   add_spare(sub, std::move(upstream), false);
 }
 
@@ -72,7 +82,7 @@ void Pool::discard(UpstreamPtr upstream, bool whole) {
   // It may be the stream whose event we are in.
   loop_.at_turn_end([kept = std::shared_ptr<Upstream>(std::move(upstream))] {});
   if (found == subs_.end()) return;
-  --found->second->in_use;
+  count(*found->second, &Sub::in_use, -1);
   pump();
 }
 
@@ -81,7 +91,7 @@ void Pool::on_move_done(Upstream& upstream) {
 }
 
 void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {
-  for (auto& [key, sub] : subs_) {
+  for (auto& [number, sub] : stocked_) {
     for (auto& spare : sub->spares) {
       auto& upstream = spare->upstream();
       if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0)
@@ -101,9 +111,9 @@ void Pool::on_new_generation(std::uint64_t number) {
         continue;
       }
       close_politely((*at)->upstream());
-      bury(std::move(*at));
-      at = sub->spares.erase(at);
+      at = drop_spare(*sub, at);
     }
+    line_up(*sub);  // one that is being reset is of no use to them any more
   }
   pump();
 }
@@ -132,11 +142,12 @@ void Pool::reap() {
         continue;
       }
       close_politely(spare.upstream());
-      bury(std::move(*at));
-      at = sub->spares.erase(at);
+      at = drop_spare(*sub, at);
       --ready;
     }
+    line_up(*sub);
   }
+  forget_old_profiles();
   pump();
   reaper_ = loop_.after(reap_every, [this] { reap(); });
 }
@@ -162,8 +173,7 @@ void Pool::close_when_idle() {
         continue;
       }
       close_politely((*at)->upstream());
-      bury(std::move(*at));
-      at = sub->spares.erase(at);
+      at = drop_spare(*sub, at);
     }
   }
 }

@@ -44,7 +44,7 @@ struct Relay::ServerVisitor {
     if (frame.type != 'S') {
       tracker.on_server_body(frame.type, body);
     } else if (const auto status = postgres::decode_parameter_status(body)) {
-      parameters[std::string{status->name}] = status->value;
+      note_parameter(parameters, status->name, status->value);
     }
     return postgres::ScanStep::go_on;
   }
@@ -65,7 +65,7 @@ struct Relay::SwallowVisitor {
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
     if (const auto status = postgres::decode_parameter_status(body)) {
-      parameters[std::string{status->name}] = status->value;
+      note_parameter(parameters, status->name, status->value);
     }
     return postgres::ScanStep::go_on;
   }

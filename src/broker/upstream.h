@@ -20,6 +20,19 @@ struct PoolKey {
 
 using ParameterMap = std::map<std::string, std::string, std::less<>>;
 
+/// PostgreSQL reports 15 of them, an extension may add some.
+inline constexpr std::size_t reported_parameters_max = 256;
+
+/// Takes note of a ParameterStatus; a new name beyond the limit is dropped (the client has been told of it).
+inline void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value) {
+  const auto found = parameters.find(name);
+  if (found != parameters.end()) {
+    found->second = value;
+  } else if (parameters.size() < reported_parameters_max) {
+    parameters.emplace(name, value);
+  }
+}
+
 struct Upstream {
   std::unique_ptr<net::Stream> stream;
   PoolKey key;

@@ -456,6 +456,137 @@ TEST(Pool, ALearntProfileBeyondTheLimitIsForgotten) {
   EXPECT_LE(world.pool->status().ready, limits::pool_profiles_max + 1);
 }
 
+PoolKey key_of(const World& world, const std::string& identity, const std::string& option = "") {
+  auto key = world.key();
+  key.identity = identity;
+  if (!option.empty()) key.profile = {{"search_path", option}};
+  return key;
+}
+
+TEST(Pool, AStormOfStartUpOptionsKeepsNoOtherIdentityOut) {
+  auto settings = World::small();
+  settings.max = 4;
+  World world{settings};
+  world.connector.hold_logins = true;
+  std::vector<std::shared_ptr<Taker>> storm;
+  for (int i = 0; i < 10'000; ++i) storm.push_back(take(world, key_of(world, "storm", std::to_string(i))));
+  world.loop.settle();
+  const auto refused_at_once =
+      std::count_if(storm.begin(), storm.end(), [](const auto& t) { return !!t->result; });
+  EXPECT_EQ(refused_at_once, 10'000 - static_cast<int>(Pool::waiters_of_identity_max));
+  auto other = take(world, key_of(world, "other"));
+  for (int logins = 0; !other->result && logins < 4; ++logins) {
+    world.connector.release_one();
+    world.loop.settle();
+  }
+  EXPECT_TRUE(other->served()) << "the next login but those under way is its";
+  world.pool->stop();
+}
+
+TEST(Pool, InAFullPoolAPlaceThatComesFreeGoesToTheIdentityThatHoldsFewest) {
+  auto settings = World::small();
+  settings.max = 3;
+  World world{settings};
+  std::vector<std::shared_ptr<Taker>> many;
+  for (int i = 0; i < 9; ++i) many.push_back(take(world, key_of(world, "many")));
+  world.loop.settle();
+  auto other = take(world, key_of(world, "other"));
+  world.loop.settle();
+  EXPECT_FALSE(other->result);
+  world.pool->give_back(many[0]->upstream());
+  world.loop.settle();
+  EXPECT_TRUE(other->served()) << "not one of the six who have waited longer";
+  EXPECT_FALSE(many[3]->result);
+  world.pool->give_back(many[1]->upstream());
+  world.loop.settle();
+  EXPECT_TRUE(many[3]->served()) << "as many as it held before: its own queue goes on";
+  EXPECT_EQ(world.connector.open(), 3u);
+  world.pool->discard(many[2]->upstream());
+  world.pool->discard(many[3]->upstream());
+  world.pool->discard(other->upstream());
+  world.pool->stop();
+}
+
+TEST(Pool, InAFullPoolNoProfileOfOneIdentityStarvesAnother) {
+  auto settings = World::small();
+  settings.max = 1;
+  World world{settings};
+  auto first = take(world, key_of(world, "one", "a"));
+  world.loop.settle();
+  auto other = take(world, key_of(world, "one", "b"));
+  auto held = first->upstream();
+  int before = 0;
+  for (; !other->result && before < 100; ++before) {
+    auto next = take(world, key_of(world, "one", "a"));
+    world.loop.advance(50ms);
+    world.pool->give_back(std::move(held));
+    world.loop.settle();
+    if (!next->served()) break;
+    held = next->upstream();
+  }
+  world.loop.settle();
+  EXPECT_TRUE(other->served());
+  EXPECT_LE(before, 25) << "a second late, not for ever";
+  world.pool->discard(other->upstream());
+  world.pool->stop();
+}
+
+TEST(Pool, WhoWaitedForAConnectionThatAnotherOneTookGetsALogin) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  world.connector.newest().manual = true;
+  world.pool->give_back(first->upstream());
+  auto second = take(world);
+  world.loop.settle();
+  EXPECT_EQ(world.connector.requests.size(), 1u) << "it counts on the one that is being reset";
+  world.pool->on_new_generation(99);
+  world.loop.settle();
+  EXPECT_EQ(world.connector.requests.size(), 2u) << "which is of an old generation by now";
+  world.pool->stop();
+}
+
+TEST(Pool, ADatabaseThatRefusesUsIsToldToWhoAskedForItAndCostsNobodyTheCredential) {
+  World world;
+  auto good = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(good->served());
+  world.connector.failures.push_back(
+      Error{ErrorCode::denied, Hop::login, "db", "no pg_hba.conf entry", {}, "28000"});
+  auto bad = take(world, other_key(world, "secret"));
+  world.loop.settle();
+  ASSERT_TRUE(bad->result && !*bad->result);
+  EXPECT_EQ(bad->error().sqlstate, "28000");
+  EXPECT_EQ(world.script.fetches, 1u);
+  auto next = take(world);
+  world.loop.settle();
+  EXPECT_TRUE(next->served()) << "with the same credential";
+  world.pool->discard(good->upstream());
+  world.pool->discard(next->upstream());
+}
+
+TEST(Pool, ADatabaseThatHasLetUsInAndRefusesNowMeansTheCredential) {
+  World world;
+  auto good = take(world);
+  world.loop.settle();
+  world.connector.failures.push_back(
+      Error{ErrorCode::denied, Hop::login, "db", "role is not permitted to log in", {}, "28000"});
+  auto next = take(world);
+  world.loop.advance(2s);
+  EXPECT_TRUE(next->served());
+  EXPECT_EQ(world.script.fetches, 2u);
+  world.pool->discard(good->upstream());
+  world.pool->discard(next->upstream());
+}
+
+TEST(Upstream, ReportedParametersAreBounded) {
+  broker::ParameterMap parameters;
+  for (int i = 0; i < 1000; ++i) broker::note_parameter(parameters, "ext." + std::to_string(i), "1");
+  EXPECT_EQ(parameters.size(), broker::reported_parameters_max);
+  broker::note_parameter(parameters, "ext.0", "2");
+  EXPECT_EQ(parameters.at("ext.0"), "2");
+}
+
 TEST(Pool, StopFailsWaitersAndClosesWhatComesLate) {
   World world;
   world.connector.hold_logins = true;

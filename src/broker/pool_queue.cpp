@@ -1,0 +1,211 @@
+// Who waits for a server connection, who is next, and for whom the next login is.
+#include "base/limits.h"
+#include "broker/pool.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace sallyport::broker {
+
+Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
+                          std::uint64_t newer_than) {
+  if (stopped_) {
+    callback(
+        Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
+    return 0;
+  }
+  auto& sub = sub_of(key);
+  sub.keep_warm = true;
+  // Not past those who wait already: a spare may be at rest while its turn is another one's.
+  const bool queue = newer_than == 0 && !sub.newcomers.empty();
+  if (auto upstream = queue ? nullptr : take_ready(sub, newer_than)) {
+    callback(std::move(upstream));
+    pump();
+    return 0;
+  }
+  const auto of_identity = sub.share->waiting;
+  if (waiters_.size() >= waiters_max || (of_identity >= waiters_of_identity_max && newer_than == 0)) {
+    callback(Error{ErrorCode::limit_exceeded, Hop::pool, settings_.name,
+                   std::to_string(waiters_.size()) + " clients wait already, " + std::to_string(of_identity) +
+                       " of them with this identity",
+                   "Raise pool.max, or send fewer clients", "53300"});
+    return 0;
+  }
+  const auto id = enqueue(sub, deadline, std::move(callback), newer_than);
+  pump();
+  return id;
+}
+
+Pool::WaiterId Pool::enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback,
+                             std::uint64_t newer_than) {
+  const auto id = next_waiter_++;
+  const auto now = loop_.now().mono;
+  auto timer = loop_.after(deadline - now, [this, id] { on_wait_over(id); });
+  auto& queue = newer_than != 0 ? sub.movers : sub.newcomers;
+  queue.push_back({id, newer_than, now, std::move(callback), timer});
+  waiters_[id] = {&sub, &queue, std::prev(queue.end())};
+  if (newer_than != 0) movers_.insert(id);
+  ++sub.share->waiting;
+  line_up(sub);
+  return id;
+}
+
+// Out of the queue, its timer stopped; nobody has been told yet.
+Pool::Waiter Pool::leave(Standing standing) {
+  auto waiter = std::move(*standing.at);
+  loop_.cancel(waiter.timer);
+  waiters_.erase(waiter.id);
+  movers_.erase(waiter.id);
+  standing.queue->erase(standing.at);
+  --standing.sub->share->waiting;
+  return waiter;
+}
+
+void Pool::cancel(WaiterId id) {
+  const auto found = waiters_.find(id);
+  if (found != waiters_.end()) leave(found->second);
+}
+
+void Pool::on_wait_over(WaiterId id) {
+  const auto found = waiters_.find(id);
+  if (found == waiters_.end()) return;
+  const auto waiter = leave(found->second);
+  const auto now = status();
+  const auto waited = loop_.now().mono - waiter.since;
+  waiter.callback(Error{ErrorCode::timed_out, Hop::pool, settings_.name,
+                        "no server connection became free within " + format_duration(waited) + ": " +
+                            std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) +
+                            " are in use, " + std::to_string(now.connecting) + " logins are under way, " +
+                            std::to_string(now.waiting) + " other clients wait",
+                        "Raise pool.max, or look for sessions that stay open", "53300"});
+}
+
+void Pool::fail_waiters(Sub& sub, const Error& error) {
+  std::vector<Waiter> failed;
+  for (auto* queue : {&sub.movers, &sub.newcomers}) {
+    while (!queue->empty()) failed.push_back(leave({&sub, queue, queue->begin()}));
+  }
+  for (auto& waiter : failed) waiter.callback(error);
+}
+
+// One place decides who gets what and whether to log in; everything that changes a count calls it.
+void Pool::pump() {
+  pump_again_ = true;  // also for a caller further up the stack, which has passed some keys already
+  if (pumping_) return;
+  pumping_ = true;
+  while (std::exchange(pump_again_, false) && !stopped_) pump_once();
+  pumping_ = false;
+}
+
+void Pool::pump_once() {
+  while (!stopped_ && !waiters_.empty() && serve_one()) {}
+  while (!stopped_ && connecting_ < logins_at_once_max &&
+         (log_in_for_mover() || log_in_for_newcomer() || log_in_ahead())) {}
+}
+
+// Those who move first: each gives a connection back, and their time is short.
+bool Pool::serve_one() {
+  for (const bool movers : {true, false}) {
+    for (auto& [number, sub] : stocked_) {
+      auto& queue = movers ? sub->movers : sub->newcomers;
+      auto next = queue.begin();
+      if (movers) {
+        next = std::find_if(queue.begin(), queue.end(), [&, &sub = *sub](const Waiter& w) {
+          return find_ready(sub, w.newer_than) != sub.spares.end();
+        });
+      }
+      if (next == queue.end() || find_ready(*sub, next->newer_than) == sub->spares.end()) continue;
+      if (!movers && yields(*sub)) continue;
+      const auto id = next->id;
+      auto upstream = take_ready(*sub, next->newer_than);
+      if (upstream == nullptr) return true;  // it had ended: look again
+      leave(waiters_.at(id)).callback(std::move(upstream));
+      return true;  // the callback may have changed everything
+    }
+  }
+  return false;
+}
+
+// In a full pool: whether a connection that is ready for this key makes room for somebody else instead.
+bool Pool::yields(const Sub& sub) {
+  if (!full() || connecting_ >= logins_at_once_max) return false;
+  auto* other = hungriest();
+  if (other == nullptr) return false;
+  if (other != sub.share) return other->held < sub.share->held;
+  const auto* first = first_in_line(*other);
+  return first != &sub && !first->newcomers.empty() &&
+         first->newcomers.front().since + lag_max < sub.newcomers.front().since;
+}
+
+bool Pool::needs_login(const Sub& sub) const {
+  // Those being reset will be ready long before a login is.
+  return !sub.server_full && sub.waiting() > sub.connecting + usable_spares(sub);
+}
+
+void Pool::line_up(Sub& sub) {
+  if (sub.place || !needs_login(sub)) return;
+  sub.share->line.push_back(&sub);
+  sub.place = std::prev(sub.share->line.end());
+}
+
+void Pool::step_out(Sub& sub) {
+  if (sub.place) sub.share->line.erase(*std::exchange(sub.place, std::nullopt));
+}
+
+// Whoever has come by what it needed is still in line: here it leaves.
+Pool::Sub* Pool::first_in_line(Share& share) {
+  while (!share.line.empty()) {
+    auto* first = share.line.front();
+    if (needs_login(*first)) return first;
+    step_out(*first);
+  }
+  return nullptr;
+}
+
+// The identity that holds fewest of those that need a login.
+Pool::Share* Pool::hungriest() {
+  Share* found = nullptr;
+  for (auto& [identity, share] : shares_) {
+    if (found != nullptr && found->held <= share.held) continue;
+    if (first_in_line(share) != nullptr) found = &share;
+  }
+  return found;
+}
+
+bool Pool::log_in_for_mover() {
+  for (const auto id : movers_) {
+    auto& sub = *waiters_.at(id).sub;
+    if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
+    // Whoever moves gives a connection back for it.
+    if (full() && !make_room(sub) && total() >= settings_.pool.max + logins_at_once_max) return false;
+    connect({&sub, false, {}});
+    return true;
+  }
+  return false;
+}
+
+bool Pool::log_in_for_newcomer() {
+  auto* share = hungriest();
+  if (share == nullptr) return false;
+  auto& sub = *first_in_line(*share);
+  if (full() && !make_room(sub)) return false;
+  // Behind the others of its identity; it leaves the line when it is found to need no more.
+  share->line.splice(share->line.end(), share->line, *sub.place);
+  connect({&sub, false, {}});
+  return true;
+}
+
+// Ahead of demand; not under a storm of profiles, which are not kept warm anyway.
+bool Pool::log_in_ahead() {
+  if (subs_.size() > limits::pool_profiles_max || full()) return false;
+  for (auto& [key, sub] : subs_) {
+    if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
+    if (sub->connecting + usable_spares(*sub) >= settings_.pool.min_ready) continue;
+    connect({sub.get(), false, {}});
+    return true;
+  }
+  return false;
+}
+
+}  // namespace sallyport::broker
