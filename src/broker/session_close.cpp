@@ -14,18 +14,19 @@ constexpr auto close_deadline = std::chrono::seconds{5};
 
 }  // namespace
 
-void Session::deny(const Error& error) {
-  services_.logger.write(LogLevel::warning, "a connection was refused",
-                         {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
-  refuse(error, true);
-}
+void Session::deny(const Error& error) { refuse(error, true); }
 
 void Session::refuse(const Error& error, bool count_as_denied) {
   if (stage_ == Stage::closing || stage_ == Stage::over) return;
   auto denied = event(trail::EventKind::session_denied);
   denied.result = count_as_denied ? "denied" : "failed";
   denied.reason = describe(error);
-  services_.trail.deny(std::move(denied));
+  const auto cause = std::string{name_of(error.hop)} + ' ' + std::string{name_of(error.code)};
+  // The log has what the trail has: a flood of denials fills neither.
+  if (services_.trail.deny(std::move(denied), cause) && count_as_denied) {
+    services_.logger.write(LogLevel::warning, "a connection was refused",
+                           {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
+  }
   const bool proven = stage_ == Stage::waiting || stage_ == Stage::admitting;
   const bool tell_all = route_->talkative || (proven && !count_as_denied);
   WipedBytes refusal;

@@ -31,9 +31,12 @@ void TrailGate::note(trail::Event event) {
   want_commit();
 }
 
-void TrailGate::deny(trail::Event event) {
-  if (auto single = quota_.on_denied(std::move(event), loop_.now().mono)) note(std::move(*single));
+bool TrailGate::deny(trail::Event event, std::string_view cause) {
+  auto single = quota_.on_denied(std::move(event), cause, loop_.now().mono);
+  const bool recorded = single.has_value();
+  if (recorded) note(std::move(*single));
   arm_quota();
+  return recorded;
 }
 
 void TrailGate::arm_quota() {

@@ -32,8 +32,9 @@ class TrailGate {
   /// Written at the turn's end, kept while the trail cannot be written.
   void note(trail::Event event);
 
-  /// As note(), counted instead of written when there are too many (threats.md 17).
-  void deny(trail::Event event);
+  /// As note(), counted instead of written when there are too many (threats.md 17). `cause`: see
+  /// trail::DenialQuota. True: it has a record of its own.
+  bool deny(trail::Event event, std::string_view cause);
 
   /// Writes what is left; at the end of a run.
   void flush();

@@ -3,6 +3,7 @@
 namespace sallyport::trail {
 namespace {
 
+constexpr std::string_view shared_cause = "shared";
 constexpr std::string_view shared_reason = "denials of further peers, more than are told apart";
 
 }  // namespace
@@ -10,7 +11,7 @@ constexpr std::string_view shared_reason = "denials of further peers, more than 
 DenialQuota::Entry& DenialQuota::entry_of(Key& key, MonotonicTime now) {
   auto found = entries_.find(key);
   if (found == entries_.end() && entries_.size() >= limits_.keys_max) {
-    key = Key{"", "", std::string{shared_reason}};
+    key = Key{"", "", std::string{shared_cause}};
     found = entries_.find(key);
   }
   if (found == entries_.end()) {
@@ -33,13 +34,14 @@ bool DenialQuota::may_be_single(Entry& entry, MonotonicTime now) {
   return true;
 }
 
-std::optional<Event> DenialQuota::on_denied(Event denial, MonotonicTime now) {
-  Key key{denial.route, identity_of(denial), denial.reason};
+std::optional<Event> DenialQuota::on_denied(Event denial, std::string_view cause, MonotonicTime now) {
+  Key key{denial.route, identity_of(denial), std::string{cause}};
   auto& entry = entry_of(key, now);
-  const bool shared = std::get<2>(key) == shared_reason;
+  const bool shared = std::get<2>(key) == shared_cause;
   if (!shared && may_be_single(entry, now)) return denial;
   if (entry.counted == 0) {
     entry.first = denial.at;
+    entry.reason = shared ? std::string{shared_reason} : std::move(denial.reason);
     if (!shared) entry.verified = std::move(denial.verified);
   }
   entry.last = denial.at;
@@ -53,7 +55,7 @@ Event DenialQuota::counted_event(const Key& key, Entry& entry) {
   event.at = entry.last;
   event.route = std::get<0>(key);
   event.result = "denied";
-  event.reason = std::get<2>(key);
+  event.reason = std::exchange(entry.reason, {});
   event.count = std::exchange(entry.counted, 0);
   event.duration_s = std::max(0.0, std::chrono::duration<double>(entry.last - entry.first).count());
   event.verified = std::exchange(entry.verified, {});

@@ -1,6 +1,6 @@
 // Keeps a peer that is denied again and again from filling the disk with its denials (threats.md 17).
 //
-// The first few denials of a (route, identity, reason) are recorded one by one, with all they claimed;
+// The first few denials of a (route, identity, cause) are recorded one by one, with all they claimed;
 // the rest of the window is one record with a count. While a peer goes on, its window doubles up to an
 // hour. The number of keys and of single records is bounded over all peers, so that a million denials
 // cost some hundred records a window, whoever sends them.
@@ -14,6 +14,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
@@ -31,8 +32,9 @@ class DenialQuota {
  public:
   explicit DenialQuota(DenialLimits limits = {}) : limits_(limits) {}
 
-  /// A denial has happened: the event to write now, or nothing when it was only counted.
-  std::optional<Event> on_denied(Event denial, MonotonicTime now);
+  /// A denial has happened: the event to write now, or nothing when it was only counted. `cause` tells kinds
+  /// of denials apart and holds nothing that the peer chose, or it could have a count of its own each time.
+  std::optional<Event> on_denied(Event denial, std::string_view cause, MonotonicTime now);
 
   /// Counts whose window has ended, as events to write: `count` denials besides those written one by
   /// one, `at` the last of them, `duration_s` from the first to the last.
@@ -45,13 +47,14 @@ class DenialQuota {
   [[nodiscard]] std::optional<MonotonicTime> next_due() const;
 
  private:
-  using Key = std::tuple<std::string, std::string, std::string>;  // route, identity, reason
+  using Key = std::tuple<std::string, std::string, std::string>;  // route, identity, cause
   struct Entry {
     Duration window{};
     MonotonicTime ends;
     unsigned singles = 0;
     std::uint64_t counted = 0;
     WallTime first, last;
+    std::string reason;  // of the first one that was counted
     std::map<std::string, std::string> verified;
   };
 
