@@ -120,7 +120,8 @@ TEST(VaultRedirect, IsFollowedOnceToAConfiguredAddressOnly) {
   for (const auto& row : std::initializer_list<Row>{
            {configured, redirect(307, "https://node2:8200/v1/database/creds/app"), true},
            {configured, redirect(308, "https://node3/v1/database/creds/app"), true},
-           {plain, redirect(307, "https://vault:8210/v1/database/creds/app"), true},
+           {plain, redirect(307, "https://vault:8200/v1/database/creds/app"), true},
+           {plain, redirect(307, "https://vault:8210/v1/database/creds/app"), false},
            {plain, redirect(307, "https://node2:8200/v1/database/creds/app"), false},
            {configured, redirect(307, "https://node2:8201/v1/database/creds/app"), false},
            {configured, redirect(307, "http://node2:8200/v1/database/creds/app"), false},

@@ -142,8 +142,8 @@ Result<Step<Reply>> Call::on_redirect(const State& state, const HttpReply& reply
   if (location.substr(path_at + api.size()) != request_.path)
     return wrong("to another path, at " + to_string(*target));
   const auto& allowed = state.options.redirect_to;
-  const bool same_host = target->host == address_.host;
-  if (!same_host && std::find(allowed.begin(), allowed.end(), *target) == allowed.end()) {
+  // Another port of the same machine may be another one's process.
+  if (*target != address_ && std::find(allowed.begin(), allowed.end(), *target) == allowed.end()) {
     return wrong("to " + to_string(*target) + ", which is not among the addresses that may get the token");
   }
   redirected_ = true;
