@@ -7,6 +7,8 @@
 #include "wire/postgres/cancel.h"
 #include "wire/postgres/client_login.h"
 
+#include <cerrno>
+#include <cstring>
 #include <memory>
 
 namespace sallyport::cli {
@@ -68,7 +70,14 @@ void DriverConnector::connect(broker::ConnectRequest request,
                             connected.greeting =
                                 static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
                             connected.address = net::peer_address(kept->stream->fd());
-                            kept->stream->attach(relay_loop_);
+                            if (!kept->stream->attach(relay_loop_)) {
+                              return done(Error{ErrorCode::retry_later,
+                                                Hop::tcp,
+                                                "epoll",
+                                                std::strerror(errno),
+                                                "Raise fs.epoll.max_user_watches",
+                                                {}});
+                            }
                             connected.stream = std::move(kept->stream);
                             done(std::move(connected));
                           });

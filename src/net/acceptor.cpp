@@ -19,7 +19,7 @@ constexpr auto pause_for = std::chrono::milliseconds{100};
 Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop,
                    std::function<void(std::unique_ptr<SocketStream>)> on_accept)
     : listener_(std::move(listener)), loop_(loop), on_accept_(std::move(on_accept)) {
-  watch_ = loop_.watch_level(listener_.get(), *this);
+  watch();
 }
 
 Acceptor::~Acceptor() {
@@ -38,14 +38,19 @@ void Acceptor::on_ready(std::uint32_t) {
     setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(client.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
     auto stream = std::make_unique<SocketStream>(std::move(client));
-    stream->attach(loop_);
+    if (!stream->attach(loop_)) return pause();  // this one is closed
     on_accept_(std::move(stream));
   }
 }
 
+void Acceptor::watch() {
+  watch_ = loop_.watch_level(listener_.get(), *this);
+  if (watch_.generation == 0) pause();
+}
+
 void Acceptor::pause() {
   loop_.unwatch(listener_.get(), watch_);
-  paused_ = loop_.after(pause_for, [this] { watch_ = loop_.watch_level(listener_.get(), *this); });
+  paused_ = loop_.after(pause_for, [this] { watch(); });
 }
 
 }  // namespace sallyport::net

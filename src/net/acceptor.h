@@ -21,6 +21,7 @@ class Acceptor final : private FdHandler {
 
  private:
   void on_ready(std::uint32_t events) override;
+  void watch();
   void pause();
 
   UniqueFd listener_;

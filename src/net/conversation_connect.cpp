@@ -84,12 +84,17 @@ void ConversationRun::connect_next() {
   const auto number = errno;
   stream_ = std::make_unique<SocketStream>(std::move(fd));
   stream_->set_events(this);
-  if (connected) {
-    stream_->attach(services_->loop);
+  if (!connected && number == EINPROGRESS) stream_->expect_connect();
+  if (!stream_->attach(services_->loop)) {
+    finish(Error{ErrorCode::retry_later,
+                 Hop::tcp,
+                 address.to_string(),
+                 std::strerror(errno),
+                 "Raise fs.epoll.max_user_watches",
+                 {}});
+  } else if (connected) {
     on_connected();
   } else if (number == EINPROGRESS) {
-    stream_->expect_connect();
-    stream_->attach(services_->loop);
     wake_ = services_->loop.after(connect_attempt_deadline, [self = shared_from_this(), address] {
       self->last_connect_error_ = connect_failure(address, ETIMEDOUT);
       self->connect_next();

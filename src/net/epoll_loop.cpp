@@ -77,15 +77,13 @@ Watch EpollLoop::add(int fd, FdHandler& handler, std::uint32_t events) {
     slots_.emplace_back();
   }
   const auto slot = free_slots_.back();
-  free_slots_.pop_back();
-  slots_[slot].handler = &handler;
   const Watch watch{slot, slots_[slot].generation};
   epoll_event event{};
   event.events = events;
   event.data.u64 = pack(watch);
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) {
-    throw std::runtime_error("epoll refused a file descriptor: raise fs.epoll.max_user_watches");
-  }
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) return {};
+  free_slots_.pop_back();
+  slots_[slot].handler = &handler;
   return watch;
 }
 

@@ -41,7 +41,8 @@ class EpollLoop final : public Loop {
   void post(std::function<void()> action) override;
   void at_turn_end(std::function<void()> action) override;
 
-  /// Registers `fd` once for reading, edge-triggered. The handler must outlive the watch.
+  /// Registers `fd` once for reading, edge-triggered. The handler must outlive the watch. When the kernel
+  /// refuses (fs.epoll.max_user_watches, memory): a watch of generation 0, errno says why.
   Watch watch(int fd, FdHandler& handler);
   /// Asks for (or no longer for) an event when `fd` takes bytes again. Only after a write that would
   /// block: a standing wish would wake us each time the peer reads.

@@ -54,11 +54,14 @@ SocketStream::SocketStream(UniqueFd fd) : fd_(std::move(fd)) {}
 
 SocketStream::~SocketStream() { detach(); }
 
-void SocketStream::attach(EpollLoop& loop) {
+bool SocketStream::attach(EpollLoop& loop) {
   detach();
+  const auto watch = loop.watch(fd_.get(), *this);
+  if (watch.generation == 0) return false;
   loop_ = &loop;
-  watch_ = loop.watch(fd_.get(), *this);
+  watch_ = watch;
   if (write_blocked_) loop.want_write(fd_.get(), watch_, true);
+  return true;
 }
 
 void SocketStream::detach() {

@@ -14,7 +14,8 @@ class SocketStream final : public Stream, private FdHandler {
   explicit SocketStream(UniqueFd fd);
   ~SocketStream() override;
 
-  void attach(EpollLoop& loop);
+  /// False: the kernel has no place for one more watch (errno says why); the stream is of no use then.
+  bool attach(EpollLoop& loop);
   void detach();
 
   /// connect(2) is under way: on_writable() will say that it has ended (connect_error()).

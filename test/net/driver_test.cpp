@@ -241,25 +241,28 @@ TEST(Acceptor, OutOfDescriptorsItPausesAndComesBack) {
   std::uint16_t port = 0;
   auto listener = test::listen_on_loopback(port);
   fcntl(listener.get(), F_SETFL, O_NONBLOCK);
-  int accepted = 0;
-  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream>) {
-                           ++accepted;
-                           loop.stop();
-                         }};
-  auto client = test::connect_to_loopback(port);
   rlimit before{};
   getrlimit(RLIMIT_NOFILE, &before);
   const rlimit none{3, before.rlim_max};
-  setrlimit(RLIMIT_NOFILE, &none);
   int turns = 0;
   std::function<void()> count = [&] {
     if (++turns == 10) setrlimit(RLIMIT_NOFILE, &before);
     if (turns < 500) loop.after(10ms, count);
   };
-  loop.after(0ms, count);
+  int accepted = 0;
+  net::UniqueFd second;
+  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream>) {
+                           if (++accepted == 2) return loop.stop();
+                           // The first one came in while all was well: UBSan proves an object's type through
+                           // a pipe, once, which it could not without descriptors.
+                           second = test::connect_to_loopback(port);
+                           setrlimit(RLIMIT_NOFILE, &none);
+                           loop.after(0ms, count);
+                         }};
+  const auto first = test::connect_to_loopback(port);
   loop.run();
   setrlimit(RLIMIT_NOFILE, &before);
-  EXPECT_EQ(accepted, 1);
+  EXPECT_EQ(accepted, 2);
   EXPECT_GE(turns, 10) << "not before there were descriptors";
 }
 

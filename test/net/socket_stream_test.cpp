@@ -285,7 +285,8 @@ TEST_F(TlsSockets, QuestionsAndAnswersOfAllSizesNeverStall) {
     Echo(Reader& r, std::function<void()>& n, std::string& s) : reader(r), next(n), sent(s) {}
     void on_readable() override {
       reader.on_readable();
-      if (reader.got.size() == sent.size()) {
+      // The server's session tickets are an event before anything was asked.
+      if (!sent.empty() && reader.got.size() == sent.size()) {
         EXPECT_TRUE(reader.got == sent);
         next();
       }
