@@ -4,6 +4,7 @@
 #include "config/reader.h"
 #include "config/values.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 using sallyport::config::parse_with;

@@ -3,6 +3,7 @@
 #include "wire/postgres/frame_scanner.h"
 
 #include <fuzzer/FuzzedDataProvider.h>
+#include <algorithm>
 
 #include <cstdlib>
 #include <string>

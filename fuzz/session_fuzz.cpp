@@ -3,6 +3,7 @@
 // nobody holds a connection.
 #include "../test/broker/world.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace {

@@ -6,6 +6,7 @@
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

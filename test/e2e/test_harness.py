@@ -28,12 +28,15 @@ def test_the_canary_is_not_found_where_it_is_not():
 
 def test_the_canary_is_found_in_a_childs_environment_and_arguments():
     secret = canary.make()
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)", secret], env={"HIDDEN": secret})
+    program = "import time; print('ready', flush=True); time.sleep(60)"
+    child = subprocess.Popen([sys.executable, "-c", program, secret], env={"HIDDEN": secret}, stdout=subprocess.PIPE)
     try:
+        assert child.stdout.readline() == b"ready\n"  # before its exec, it would still be this process's copy
         hits = canary.search_processes(secret, child.pid)
         assert any("cmdline" in hit for hit in hits) and any("environ" in hit for hit in hits)
     finally:
         stop(child)
+        child.stdout.close()
 
 
 def test_descendants_include_grandchildren():
