@@ -202,13 +202,19 @@ Result<ProgramEnded> Helper::run(const RunProgram& program) {
     error.hop = Hop::secret_source;
     return error;
   }
-  const std::unique_lock turn{turn_, deadline};
-  if (!turn.owns_lock()) {
+  std::unique_lock turn{turn_};
+  if (!turn_free_.wait_until(turn, deadline, [this] { return !running_; })) {
     return fault(
         ErrorCode::timed_out, program.argv[0],
         "had no turn within " + format_duration(program.deadline) + ", because programs before it were slow");
   }
-  return run_in_turn(program, deadline);
+  running_ = true;
+  turn.unlock();
+  auto ended = run_in_turn(program, deadline);
+  turn.lock();
+  running_ = false;
+  turn_free_.notify_one();
+  return ended;
 }
 
 Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTime deadline) {

@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -57,7 +58,10 @@ class Helper {
   pid_t pid_;
   UniqueFd process_;  ///< a pidfd: somebody else may reap the helper, and its pid be given away
   UniqueFd socket_;
-  std::timed_mutex turn_;
+  // Not a std::timed_mutex: TSan does not know the call that its try_lock_until makes.
+  std::mutex turn_;
+  std::condition_variable turn_free_;
+  bool running_ = false;
   std::uint32_t last_request_ = 0;
 };
 
