@@ -251,10 +251,11 @@ TEST(Acceptor, OutOfDescriptorsItPausesAndComesBack) {
   };
   int accepted = 0;
   net::UniqueFd second;
-  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream>) {
+  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream> client) {
                            if (++accepted == 2) return loop.stop();
-                           // The first one came in while all was well: UBSan proves an object's type through
-                           // a pipe, once, which it could not without descriptors.
+                           // The first one came and went while all was well: UBSan proves an object's type
+                           // through a pipe, once, which it could not without descriptors.
+                           client.reset();
                            second = test::connect_to_loopback(port);
                            setrlimit(RLIMIT_NOFILE, &none);
                            loop.after(0ms, count);
