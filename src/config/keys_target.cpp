@@ -175,7 +175,10 @@ constexpr auto table = std::to_array<Key>({
     {.path = "targets.*.pool.max",
      .kind = Kind::integer,
      .fallback = "`20`",
-     .meaning = "Upstream connections of one role, all together.",
+     .meaning =
+         "Upstream connections of one role, all together. While sessions move to a new credential, each "
+         "that moves has two for a moment. When all are in use, the next that comes free goes to the "
+         "identity that holds fewest.",
      .min = 1,
      .max = 10'000},
     {.path = "targets.*.pool.idle_max",
