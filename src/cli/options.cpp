@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -56,6 +57,13 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
   } catch (const CLI::CallForHelp&) {
     std::fputs(app.help().c_str(), stdout);
     return exit_ok;
+  } catch (const CLI::ExtrasError&) {
+    // CLI11 lists all that is left, the "--" before the command too: the one that is wrong is enough.
+    const auto left = app.remaining();
+    const auto wrong = std::find_if(left.begin(), left.end(), [](const auto& word) { return word != "--"; });
+    std::fprintf(stderr, "sallyport: %s is not expected\n  fix: %s --help explains\n",
+                 wrong == left.end() ? "--" : wrong->c_str(), app.get_name().c_str());
+    return error_code;
   } catch (const CLI::ParseError& error) {
     std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", error.what(), app.get_name().c_str());
     return error_code;

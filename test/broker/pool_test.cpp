@@ -531,7 +531,7 @@ TEST(Pool, InAFullPoolNoProfileOfOneIdentityStarvesAnother) {
   world.pool->stop();
 }
 
-TEST(Pool, WhoWaitedForAConnectionThatAnotherOneTookGetsALogin) {
+TEST(Pool, WhoCountedOnAConnectionOfAnOldGenerationGetsALogin) {
   World world;
   auto first = take(world);
   world.loop.settle();

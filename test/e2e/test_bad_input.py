@@ -69,6 +69,11 @@ def test_arguments_with_mistakes(sallyport, arguments):
     assert run.code in (2, 125) and run.output.strip() and "terminate called" not in run.stderr
 
 
+def test_an_unknown_option_is_named(sallyport):
+    run = sallyport.run("exec", "--nope", "--", "true")
+    one_line(run, r"sallyport: --nope is not expected$|sallyport: --nope is not expected\n")
+
+
 def test_help_lists_the_commands(sallyport):
     run = sallyport.run("--help").ok()
     for command in ("exec", "serve", "connect", "check-config", "audit"):
