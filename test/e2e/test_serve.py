@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
 
 import psycopg
 import pytest
@@ -278,4 +279,42 @@ def test_weaker_login_methods_work_where_a_reason_is_given(service, user, method
     it = service(user=user, extra_target=f"    login_methods: [{method}]\n    login_reason: the test's server is old").start()
     assert it.psql("SELECT current_user").stdout == f"{user}\n"
     assert "login_reason" in it.run.output or "old" in it.run.output
+    it.stop()
+
+
+def test_a_database_that_refuses_us_costs_nobody_else_the_credential(sallyport, own_pg, pki, secret):
+    hba = os.path.join(own_pg.data, "pg_hba.conf")
+    with open(hba, encoding="ascii") as file:
+        rules = file.read()
+    with open(hba, "w", encoding="ascii") as file:
+        file.write("hostssl postgres app all reject\n" + rules)
+    own_pg.reload()
+    it = Service(sallyport, own_pg, pki, f"file:{sallyport.secret_file(secret)}")
+    it.rewrite("    database: app\n", "    database: [app, postgres]\n")
+    it.start()
+    assert it.psql("SELECT 1").stdout == "1\n"
+    with own_pg.log_since() as read:
+        for _ in range(3):
+            refused = it.psql("SELECT 1", database="postgres")
+            assert refused.returncode == 2 and "pg_hba.conf" in refused.stderr, refused.stderr
+            assert it.psql("SELECT 1").stdout == "1\n"
+        assert read().count("pg_hba.conf rejects connection") == 3, "one login each: no fetch and no second try"
+    it.stop()
+
+
+def test_in_a_full_pool_another_identity_is_next(service):
+    it = service(extra_target="    pool: {max: 2, min_ready: 0}",
+                 allow='[{user: root}, {user: postgres}]').start()
+    held = [it.psycopg() for _ in range(2)]
+    with ThreadPoolExecutor(6) as pool:
+        waiting = [pool.submit(it.psycopg, options=f"-c work_mem={64 + i}MB") for i in range(4)]
+        time.sleep(0.5)
+        other = pool.submit(it.psql, "SELECT 'hello'", account="postgres", seconds=10)
+        time.sleep(0.5)
+        assert not other.done() and not any(one.done() for one in waiting)
+        held.pop().close()
+        assert other.result(10).stdout == "hello\n", "ahead of four that have waited longer and would hold on"
+        held.pop().close()
+        for one in as_completed(waiting, 20):
+            one.result().close()
     it.stop()
