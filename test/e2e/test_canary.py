@@ -4,12 +4,16 @@ import os
 import re
 import shutil
 import subprocess
+import time
 
 import pytest
 
 from conftest import require
 from harness import canary
 from harness.children import psql, python
+from harness.fake_postgres import FakePostgres
+from harness.openbao import CREATE
+from harness.processes import descendants, wait_for
 from harness.service import Service
 
 BUSY = """
@@ -97,36 +101,83 @@ def test_a_world_readable_secret_file_is_refused(sallyport, file_url, secret):
     sallyport.assert_no_canary(secret, allowed_files=[f"{sallyport.folder}/home/password"])
 
 
-def gcore(pid, folder):
-    """The bytes of a core image of `pid` made as root; None where that is not allowed."""
+def gcore(pid, folder, everything=False):
+    """The bytes of a core image of `pid` made as root, as the kernel would write it; with `everything` also the
+    mappings that are kept out of core dumps. Skips where root may not attach."""
+    require(shutil.which("gcore"), "gcore (gdb)")
     prefix = os.path.join(folder, "core")
-    done = subprocess.run(["gcore", "-o", prefix, str(pid)], capture_output=True, text=True)
+    done = subprocess.run(["gcore", *(["-a"] if everything else []), "-o", prefix, str(pid)], capture_output=True, text=True)
     path = f"{prefix}.{pid}"
     if done.returncode != 0 or not os.path.exists(path):
-        return None
+        pytest.skip("this machine does not let root attach to a process")
     with open(path, "rb") as file:
         data = file.read()
     os.unlink(path)
     return data
 
 
+def assert_only_in_undumped_memory(secret, pid, folder):
+    """The secret is there (so the search can find it), and no core dump would hold it."""
+    assert canary.search(secret, gcore(pid, folder, everything=True)), "the search itself finds nothing: it proves nothing"
+    assert canary.search(secret, gcore(pid, folder)) == []
+
+
 def test_memory_images(sallyport, file_url, secret, tmp_path):
-    require(shutil.which("gcore"), "gcore (gdb)")
-    # The search must be able to find: the child, which reads the file itself, is the proof.
+    """After login; the child, which reads the file itself, shows that the search can find."""
     reads = "import sys; known = open(sys.argv[1]).read()\n" + BUSY
     run = sallyport.start_exec(python(reads, f"{sallyport.folder}/home/password"), file_url(), env={"SECONDS": "20"})
     run.until("busy")
     image = gcore(run.pid, str(tmp_path))
-    if image is None:
-        run.process.terminate()
-        pytest.skip("this machine does not let root attach to a process")
-    from harness.processes import descendants
     child = gcore(descendants(run.pid)[-1], str(tmp_path))
-    found = canary.search(secret, image)
     run.process.terminate()
     run.wait()
     assert child and canary.search(secret, child), "the search itself finds nothing: it proves nothing"
-    assert found == [], found
+    assert canary.search(secret, image) == []
+
+
+@pytest.mark.parametrize("behaviour, reached", [("silent", "connections"), ("stop_inside_scram", "reached_proof")])
+def test_memory_images_before_and_during_the_login(sallyport, pki, file_url, secret, tmp_path, behaviour, reached):
+    with FakePostgres(pki, behaviour) as server:
+        run = sallyport.start_exec(psql("SELECT 1"), file_url(port=server.port))
+        wait_for(lambda: getattr(server, reached), "the login to get there")
+        assert_only_in_undumped_memory(secret, run.pid, str(tmp_path))
+        run.process.terminate()
+        run.wait()
+
+
+# The server itself remembers each password that OpenBao made, for the test to look for.
+REMEMBERING = CREATE + "INSERT INTO issued VALUES ('{{name}}', '{{password}}');"
+
+
+def test_memory_images_after_the_end_of_a_lease(sallyport, own_bao, pg, pki, tmp_path):
+    """Passwords of dropped users are in no page of the process, dumped or not; the living one is in no core dump."""
+    pg.sql("CREATE TABLE issued (name text, password text)", database="app")
+    try:
+        own_bao.role("remembered", ttl="3s", max_ttl="6s", create=REMEMBERING)
+        token = own_bao.token()
+        service = Service(sallyport, pg, pki, "vault:database/creds/remembered", user=None,
+                          extra_target="    run_as: app_owner")
+        service.start(env=own_bao.environment(token))
+        passwords = lambda alive: pg.sql(f"""SELECT password FROM issued WHERE {'' if alive else 'NOT'}
+            EXISTS (SELECT FROM pg_roles WHERE rolname = name)""", database="app")          # noqa: E731
+
+        def three_dead():
+            assert service.psql("SELECT 1").stdout == "1\n"
+            return len(passwords(alive=False)) >= 3
+        wait_for(three_dead, "three users to be made and dropped", 60)
+        dead = [row[0] for row in passwords(alive=False)]
+        time.sleep(3)       # the last of them is held until its lease's end has been told
+        living = [row[0] for row in passwords(alive=True)]
+        everything, dump = (gcore(service.run.pid, str(tmp_path), everything=all_of_it) for all_of_it in (True, False))
+        assert any(canary.search(each, everything) for each in living), "the search itself finds nothing"
+        for each in living + dead:
+            assert canary.search(each, dump) == []
+        for each in dead:
+            assert canary.search(each, everything) == []
+        assert canary.search(token, dump) == []
+        service.stop()
+    finally:
+        pg.sql("DROP TABLE issued", database="app")
 
 
 def test_no_core_dump_and_not_dumpable(sallyport, file_url):

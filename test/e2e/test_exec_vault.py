@@ -3,12 +3,16 @@
 import json
 import os
 import re
+import shutil
+import subprocess
 
 import pytest
 
+from conftest import require
 from harness.children import environment, psql, python, read_environment
 from harness.openbao import POLICY, REVOKE
 from harness.processes import wait_for
+from harness.sallyport import binary
 
 WHO = "SELECT session_user, current_user"
 
@@ -172,6 +176,27 @@ def test_references_in_other_variables_are_named_and_left_alone(sallyport, bao, 
     assert not touched.exists() and set(bao.leases("app-role")) == before
     for name in ("COMMIT_MESSAGE", "BRANCH", "OTHER"):
         assert name in run.stderr
+
+
+def test_the_kernel_saw_nothing_of_references_in_other_variables(sallyport, bao, file_url, tmp_path):
+    """Each scheme in a variable of its own: no program, no file, no packet (threats.md 1), as strace tells it."""
+    require(shutil.which("strace"), "strace")
+    log = tmp_path / "strace"
+    baits = {"exec": f"exec:{tmp_path}/program", "file": f"file:{tmp_path}/bait-file", "env": "env:BAIT_NAME",
+             "systemd": "systemd:bait-credential", "vault": "vault:database/creds/bait"}
+    env = {f"OF_{scheme.upper()}": text for scheme, text in baits.items()}
+    env |= {"BAIT_NAME": "bait-value", "CREDENTIALS_DIRECTORY": str(tmp_path / "credentials"), **app_env(bao)}
+    command = ["strace", "-f", "-s", "400", "-e", "trace=execve,execveat,open,openat,openat2,connect,sendto", "-o",
+               str(log), binary(), "exec", "--", "psql", "-XAtqc", "SELECT 'served'"]
+    done = subprocess.run(command, env=sallyport.env(DATABASE_URL=file_url(), **env), capture_output=True, text=True,
+                          timeout=60)
+    if "PTRACE" in done.stderr:
+        pytest.skip("this machine does not allow strace")
+    assert done.stdout == "served\n", done.stderr
+    seen = log.read_text()
+    assert "home/password" in seen and ".s.PGSQL." in seen, "strace saw nothing, so this proves nothing"
+    assert str(tmp_path) not in seen and "bait" not in seen
+    assert f"htons({bao.port})" not in seen
 
 
 def test_exec_references_are_refused_in_database_url(sallyport, pg, tmp_path):

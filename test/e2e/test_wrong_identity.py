@@ -81,6 +81,57 @@ print(psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 'right'").fetc
     assert run.stdout == "out\nout\nout\nright\n"
 
 
+SURVIVOR = """
+import os, psycopg, signal, sys, time
+info = psycopg.pq.version()
+print("libpq", info, os.environ["DATABASE_URL"], flush=True)
+os.kill(os.getppid(), signal.SIGKILL)
+sys.stdin.readline()
+try: psycopg.connect("connect_timeout=5").execute("SELECT 'for nobody else'"); print("IN", flush=True)
+except psycopg.OperationalError as e: print("refused:", str(e).replace("\\n", " "), flush=True)
+"""
+
+
+def test_who_takes_the_port_after_we_die_gets_no_query(sallyport, file_url):
+    """Sallyport is killed, a stranger listens on its port and lets everybody in without proof (threats.md 7)."""
+    import re
+    import socket
+    import struct
+    import threading
+    run = sallyport.start_exec(python(SURVIVOR), file_url(), flags=["--listen", "tcp"], stdin=subprocess.PIPE)
+    told = run.until(r"libpq (\d+) \S+@127\.0\.0\.1:(\d+)/")
+    if int(told.group(1)) < 160000:
+        pytest.skip("this libpq knows no require_auth")
+    run.process.wait(20)
+    heard = []
+
+    def squat(listener):
+        connection, _ = listener.accept()
+        with connection:
+            connection.settimeout(5)
+            heard.append(connection.recv(4096))
+            connection.sendall(b"R" + struct.pack("!II", 8, 0) + b"Z" + struct.pack("!I", 5) + b"I")
+            heard.append(connection.recv(4096))
+
+    wait_for(lambda: can_listen(int(told.group(2))), "the port to be free")
+    with socket.create_server(("127.0.0.1", int(told.group(2)))) as listener:
+        threading.Thread(target=squat, args=(listener,), daemon=True).start()
+        run.process.stdin.write(b"\n")
+        run.process.stdin.close()
+        wait_for(lambda: re.search("refused:|IN", run.stdout), "the child's attempt")
+    assert "refused:" in run.stdout, run.output
+    assert b"nobody else" not in b"".join(heard) and heard[0], heard
+
+
+def can_listen(port):
+    import socket
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+        return True
+    except OSError:
+        return False
+
+
 def test_falling_back_to_tcp_is_said_aloud(sallyport, file_url):
     run = sallyport.exec(["true"], file_url(dialect="jdbc:postgresql")).ok()
     assert "127.0.0.1" in run.stderr or "tcp" in run.stderr.lower(), run.output

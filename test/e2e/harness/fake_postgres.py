@@ -31,6 +31,7 @@ class FakePostgres:
         self.received = b""
         self.connections = 0
         self.reached_ready = False
+        self.reached_proof = False
         self._behaviour = getattr(self, behaviour)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         leaf = pki.leaf(certificate)
@@ -152,6 +153,16 @@ class FakePostgres:
 
     def close_at_once(self, plain):
         plain.shutdown(socket.SHUT_RDWR)
+
+    def silent(self, plain):
+        """Takes the connection and never says a word."""
+        self._wait_for_more(plain)
+
+    def stop_inside_scram(self, plain):
+        """Leaves the client waiting for the server's proof."""
+        secured = self._scram_up_to_final(plain)
+        self.reached_proof = True
+        self._wait_for_more(secured)
 
     def error_then_garbage(self, plain):
         secured = self._startup(plain)
