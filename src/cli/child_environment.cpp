@@ -2,14 +2,14 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+#include <set>
+
 namespace sallyport::cli {
 
 void ChildEnvironment::prepare(const std::vector<Door>& doors) {
-  for (const auto& name : request_.consumed_variables) drop(name);
   for (const auto& target : request_.targets) {
-    const auto* source = sources_.find(target.source_scheme);
-    if (source == nullptr) continue;
-    for (const auto& name : source->authority().variables) drop(name);
+    for (const auto& name : authority_of(target).variables) drop(name);
   }
   for (std::size_t i = 0; i < request_.targets.size(); ++i) set_variable(request_.targets[i], doors[i]);
   // Whatever number of targets: what libpq would take a password or another server from.
@@ -17,6 +17,13 @@ void ChildEnvironment::prepare(const std::vector<Door>& doors) {
     environment_.remove(name);
   }
   if (request_.targets.size() == 1) set_libpq_variables(request_.targets.front(), doors.front());
+}
+
+secrets::Authority ChildEnvironment::authority_of(const ExecTarget& target) const {
+  const auto reference = target.reference();
+  if (!reference) return {};
+  const auto* source = sources_.find(reference->scheme);
+  return source == nullptr ? secrets::Authority{} : source->authority_for(*reference);
 }
 
 void ChildEnvironment::drop(const std::string& name) {
@@ -59,21 +66,29 @@ void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door&
   }
 }
 
+std::string ChildEnvironment::path_of(const std::string& file) const {
+  if (file.starts_with("~/")) return environment_.plain("HOME") + file.substr(1);
+  if (!file.starts_with('$')) return file;
+  const auto end = std::min(file.find('/'), file.size());
+  const auto value = environment_.plain(file.substr(1, end - 1));
+  return value.empty() ? std::string{} : value + file.substr(end);
+}
+
 Result<void> ChildEnvironment::say_authority(Logger& logger) const {
-  std::string left;
+  std::set<std::string> found;
   for (const auto& target : request_.targets) {
-    const auto* source = sources_.find(target.source_scheme);
-    if (source == nullptr) continue;
-    const auto authority = source->authority();
+    const auto authority = authority_of(target);
     for (const auto& name : authority.variables) {
-      if (environment_.has(name) && request_.keep_environment.contains(name)) left += " $" + name;
+      if (environment_.has(name) && request_.keep_environment.contains(name)) found.insert("$" + name);
     }
-    for (auto file : authority.files) {
-      if (file.starts_with("~/")) file = environment_.plain("HOME") + file.substr(1);
-      if (access(file.c_str(), R_OK) == 0) left += " " + file;
+    for (const auto& file : authority.files) {
+      const auto path = path_of(file);
+      if (access(path.c_str(), R_OK) == 0) found.insert(path);
     }
   }
-  if (left.empty()) return {};
+  if (found.empty()) return {};
+  std::string left;
+  for (const auto& each : found) left += " " + each;
   if (request_.strict) {
     return Error{ErrorCode::denied,
                  Hop::child,

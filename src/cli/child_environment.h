@@ -35,6 +35,10 @@ class ChildEnvironment {
   void prepare(const std::vector<Door>& doors);
 
  private:
+  /// What the target's source takes from the environment and the file system.
+  [[nodiscard]] secrets::Authority authority_of(const ExecTarget& target) const;
+  /// Of "~/…" and "$VARIABLE…"; empty where the variable is not set.
+  [[nodiscard]] std::string path_of(const std::string& file) const;
   void drop(const std::string& name);
   void set_variable(const ExecTarget& target, const Door& door);
   void set_libpq_variables(const ExecTarget& target, const Door& door);

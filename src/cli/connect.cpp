@@ -28,21 +28,8 @@ struct ConnectOptions {
 Result<ExecRequest> plan(Context& context, const ConnectOptions& options) {
   auto settings = load_settings(context, *context.environment);
   if (!settings) return settings.error();
-  Result<ExecTarget> target = Error{};
-  if (secrets::looks_like_reference(options.target)) {
-    const auto reference = secrets::parse_reference(options.target);
-    if (!reference) return reference.error();
-    target = target_from_reference("DATABASE_URL", *reference, context.clock.now().wall);
-  } else if (settings->config) {
-    target = target_from_config("DATABASE_URL", *settings->config, options.target, options.role);
-  } else {
-    return Error{ErrorCode::bad_config,
-                 Hop::config,
-                 options.target,
-                 "there is no configuration file with targets",
-                 "Name it with -c sallyport.yaml, or write a reference (vault:…, file:/…)",
-                 {}};
-  }
+  auto target = target_from_text("DATABASE_URL", options.target, settings->config, options.role,
+                                 context.clock.now().wall);
   if (!target) return target.error();
   ExecRequest request;
   request.targets.push_back(std::move(*target));

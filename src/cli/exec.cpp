@@ -92,29 +92,11 @@ class Planner {
   }
 
   Result<void> add(const std::string& variable, const std::string& text) {
-    Result<ExecTarget> made = Error{};
-    if (secrets::looks_like_reference(text)) {
-      made = from_reference(variable, text);
-    } else if (!config_) {
-      // A connection string may hold a password: it is not repeated.
-      const auto shown =
-          text.find("://") == std::string::npos ? "\"" + text + "\"" : "the text behind " + variable + "=";
-      return usage(shown + " is neither a reference nor is there a configuration with targets",
-                   "Write a reference (vault:…, file:/…), or name the file with -c sallyport.yaml");
-    } else {
-      made = target_from_config(variable, *config_, text, options_.role);
-    }
+    auto made = target_from_text(variable, text, config_, options_.role, context_.clock.now().wall);
     if (!made) return made.error();
     keep_dialect(*made);
     request_.targets.push_back(std::move(*made));
     return {};
-  }
-
-  Result<ExecTarget> from_reference(const std::string& variable, const std::string& text) {
-    const auto reference = secrets::parse_reference(text);
-    if (!reference) return reference.error();
-    if (reference->scheme == "env") request_.consumed_variables.insert(reference->locator);
-    return target_from_reference(variable, *reference, context_.clock.now().wall);
   }
 
   // Whoever writes the environment must not make us run a program (threats.md 1).

@@ -77,9 +77,7 @@ class ExecRun {
  private:
   Result<void> prepare() {
     block_child_signals();
-    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0);
-    // A shell that execs us may leave children behind that are nobody's we serve.
-    strangers_ = net::children_of_self();
+    adopt_orphans();
     auto helper = net::Helper::fork_now();
     if (!helper) return helper.error();
     helper_ = std::move(*helper);
@@ -94,9 +92,20 @@ class ExecRun {
     return {};
   }
 
+  // Orphans of the child come to us and are served. A shell that execs us may leave children behind that are
+  // nobody's we serve: their orphans would come to us as well, and none could be told apart.
+  void adopt_orphans() {
+    strangers_ = net::living_children_of_self();
+    prctl(PR_SET_CHILD_SUBREAPER, strangers_.empty() ? 1 : 0, 0, 0, 0);
+    if (strangers_.empty()) return;
+    context_.logger.write(LogLevel::warning,
+                          "other children of this process are running: a descendant that loses its parent is "
+                          "not served",
+                          {{"pid", static_cast<std::int64_t>(strangers_.front())},
+                           {"fix", "start sallyport from a shell that has started nothing else"}});
+  }
+
   Result<void> open(ExecTarget& target) {
-    // One application, as many connections as it would open directly.
-    if (target.target.pool.max < 100) target.target.pool.max = 100;
     if (auto opened = runtime_->open_target(target.target); !opened) return opened.error();
     if (const auto& tls = target.target.tls; tls.mode != TlsMode::verify_full) {
       context_.logger.write(LogLevel::warning, "the server is not fully verified",

@@ -21,7 +21,6 @@ struct ExecRequest {
   bool wait_all = false;
   bool strict = false;
   std::set<std::string> keep_environment;
-  std::set<std::string> consumed_variables;  ///< env: references' and the like, besides the sources' own
   config::Audit audit;
   std::string state_directory;
 };

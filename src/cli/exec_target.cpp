@@ -7,6 +7,9 @@ namespace sallyport::cli {
 
 namespace {
 
+// One application, as many connections as it would open directly; a configured target says its own number.
+constexpr int connections_max = 100;
+
 Error wrong(const std::string& variable, std::string what, std::string hint) {
   return {ErrorCode::bad_config, Hop::reference, variable, std::move(what), std::move(hint), {}};
 }
@@ -70,9 +73,9 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   auto reference = given;
   ExecTarget made;
   made.variable = variable;
-  made.source_scheme = reference.scheme;
   auto& target = made.target;
   target.name = variable;
+  target.pool.max = connections_max;
 
   const auto engine = take(reference, "engine");
   if (!engine.empty() && engine != "postgresql" && engine != "postgres") {
@@ -162,14 +165,35 @@ Result<ExecTarget> target_from_config(const std::string& variable, const config:
                  {}};
   }
   made.role = role->first;
-  const auto reference = secrets::parse_reference(role->second.auth);
-  if (reference) made.source_scheme = reference->scheme;
   made.shown_user = !role->second.user.empty() ? role->second.user : role->first;
   // The child has one role; the others are not opened.
   auto only = role->second;
   made.target.roles.clear();
   made.target.roles.emplace(made.role, std::move(only));
   return made;
+}
+
+Result<ExecTarget> target_from_text(const std::string& variable, const std::string& text,
+                                    const std::optional<config::Config>& config, const std::string& role,
+                                    WallTime now) {
+  if (secrets::looks_like_reference(text)) {
+    const auto reference = secrets::parse_reference(text);
+    if (!reference) return reference.error();
+    return target_from_reference(variable, *reference, now);
+  }
+  if (config) return target_from_config(variable, *config, text, role);
+  const auto shown =
+      text.find("://") == std::string::npos ? "\"" + text + "\"" : "the text behind " + variable + "=";
+  return Error{ErrorCode::bad_config,
+               Hop::config,
+               variable,
+               shown + " is neither a reference nor is there a configuration with targets",
+               "Write a reference (vault:…, file:/…), or name the file with -c sallyport.yaml",
+               {}};
+}
+
+Result<secrets::Reference> ExecTarget::reference() const {
+  return secrets::parse_reference(target.roles.at(role).auth);
 }
 
 }  // namespace sallyport::cli

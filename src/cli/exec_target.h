@@ -19,7 +19,9 @@ struct ExecTarget {
   std::string role = "default";
   std::string shown_user;  ///< what PGUSER and the URL say; a claim, not an account
   dsn::Dialect dialect;
-  std::string source_scheme;
+
+  /// Where its one role's secret comes from. Errors as secrets::parse_reference.
+  [[nodiscard]] Result<secrets::Reference> reference() const;
 };
 
 /// Attributes: engine, host, port, dbname, user, sslmode, sslrootcert, sslcrl, sslcert, sslkey, server_name,
@@ -32,5 +34,11 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
 /// A target of the configuration, by name.
 Result<ExecTarget> target_from_config(const std::string& variable, const config::Config& config,
                                       const std::string& name, const std::string& role);
+
+/// What `text` names: a reference, or a target of `config`. A connection string is refused and not repeated: it
+/// may hold a password.
+Result<ExecTarget> target_from_text(const std::string& variable, const std::string& text,
+                                    const std::optional<config::Config>& config, const std::string& role,
+                                    WallTime now);
 
 }  // namespace sallyport::cli

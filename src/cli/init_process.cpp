@@ -1,8 +1,13 @@
 #include "cli/init_process.h"
 
+#include "base/secret.h"
+
 #include <signal.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include <cstring>
 
 namespace sallyport::cli {
 
@@ -10,6 +15,12 @@ namespace {
 
 bool is_for_the_broker(int number) {
   return number != SIGCHLD && number != SIGTTIN && number != SIGTTOU && number != SIGTSTP;
+}
+
+// What the broker was told is in our environment too, and in /proc/1/environ for whoever runs below us.
+void forget_environment() {
+  prctl(PR_SET_DUMPABLE, 0);
+  for (char** entry = environ; *entry != nullptr; ++entry) wipe_memory(*entry, std::strlen(*entry));
 }
 
 }  // namespace
@@ -24,6 +35,7 @@ std::optional<int> stay_behind_as_init() {
     sigprocmask(SIG_SETMASK, &before, nullptr);
     return std::nullopt;
   }
+  forget_environment();
   while (true) {
     siginfo_t info{};
     const auto number = sigwaitinfo(&all, &info);

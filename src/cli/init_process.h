@@ -7,8 +7,8 @@
 
 namespace sallyport::cli {
 
-/// Call first in main: a fork wipes Secrets. In process 1: forks, stays until the broker has ended
-/// and returns its exit code. Anywhere else, and in the forked process: returns nothing at once.
+/// Call first in main: a fork wipes Secrets. In process 1: forks, wipes its own environment, stays until the
+/// broker has ended and returns its exit code. Anywhere else, and in the forked process: returns nothing at once.
 std::optional<int> stay_behind_as_init();
 
 }  // namespace sallyport::cli

@@ -115,7 +115,21 @@ Result<ProcessStat> read_process_stat(pid_t pid) {
   return *stat;
 }
 
-std::vector<pid_t> children_of_self() { return children_of(getpid()); }
+std::vector<pid_t> living_children_of_self() {
+  const auto self = getpid();
+  std::vector<pid_t> living;
+  if (std::ifstream{"/proc/thread-self/children"}.good()) {
+    for (const auto pid : children_of(self)) {
+      const auto stat = read_process_stat(pid);
+      if (stat && !has_ended(*stat)) living.push_back(pid);
+    }
+    return living;
+  }
+  for (const auto& [pid, stat] : all_processes()) {
+    if (stat.parent == self && !has_ended(stat)) living.push_back(pid);
+  }
+  return living;
+}
 
 std::string executable_of(pid_t pid) {
   char link[32];

@@ -37,8 +37,8 @@ Result<UniqueFd> open_pidfd(pid_t pid);
 /// False once the process has ended, reaped or not.
 bool is_alive(const UniqueFd& pidfd);
 
-/// Our own children now, zombies included; empty when /proc does not list them.
-std::vector<pid_t> children_of_self();
+/// Our own children that live now. Call with one thread.
+std::vector<pid_t> living_children_of_self();
 
 class ServedTree {
  public:

@@ -73,7 +73,7 @@ class SourceSession {
 /// What a source consumed of the environment, so that it is not handed on (threats.md 11).
 struct Authority {
   std::vector<std::string> variables;  ///< "VAULT_TOKEN"
-  std::vector<std::string> files;      ///< "~/.vault-token"
+  std::vector<std::string> files;      ///< "/run/pw", "~/.vault-token", "$CREDENTIALS_DIRECTORY/db"
 };
 
 class Source {

@@ -40,7 +40,7 @@ TEST(ExecTarget, EachAttributeHasItsPlace) {
   EXPECT_EQ(role.run_as, "owner");
   EXPECT_EQ(role.login_methods, (std::vector<std::string>{"md5", "password"}));
   EXPECT_EQ(role.auth, "vault:database/creds/app") << "the source gets what is left";
-  EXPECT_EQ(made.source_scheme, "vault");
+  EXPECT_EQ(made.reference()->scheme, "vault");
 }
 
 TEST(ExecTarget, AttributesOfTheSourceStayWithIt) {
@@ -112,7 +112,7 @@ TEST(ExecTarget, OfAConfigurationOneRoleIsChosen) {
   auto made = cli::target_from_config("DATABASE_URL", config, "db", "writer");
   ASSERT_TRUE(made);
   EXPECT_EQ(made->role, "writer");
-  EXPECT_EQ(made->source_scheme, "env");
+  EXPECT_EQ(made->reference()->scheme, "env");
   EXPECT_EQ(made->target.roles.size(), 1u) << "the others are not opened";
 }
 

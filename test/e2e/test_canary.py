@@ -193,3 +193,33 @@ def test_no_descriptor_is_inherited_by_the_child(sallyport, file_url):
     run = sallyport.exec(["sh", "-c", "ls /proc/self/fd | wc -l; exec ls -l /proc/self/fd"], file_url()).ok()
     for line in run.stdout.splitlines()[1:]:
         assert "anon_inode" not in line and "socket:" not in line, run.stdout
+
+
+WORDS = """
+import os, subprocess
+print("child sees", os.environ.get("DB_PASSWORD"))
+print(subprocess.run(["psql", "-XAtqc", "SELECT current_user"], capture_output=True, text=True).stdout, end="")
+"""
+
+
+def test_a_variable_that_a_configuration_names_is_not_handed_on(sallyport, pg, pki, secret):
+    config = Service(sallyport, pg, pki, "env:DB_PASSWORD").config
+    env = {"DB_PASSWORD": secret, "DATABASE_URL": ""}
+    run = sallyport.exec(python(WORDS), flags=["-c", config, "-e", "DATABASE_URL=main", "--strict"], env=env).ok()
+    assert run.stdout == "child sees None\napp\n"
+    sallyport.assert_no_canary(secret)
+
+
+def test_a_variable_that_connects_reference_names_is_not_handed_on(sallyport, pg, pki, secret):
+    url = f"env:DB_PASSWORD?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    run = sallyport.run("connect", url, "--", "-XAtc", r"\! echo child sees $DB_PASSWORD", "-c", "SELECT current_user",
+                        env={"DB_PASSWORD": secret}).ok()
+    assert run.stdout == "child sees\napp\n"
+    sallyport.assert_no_canary(secret)
+
+
+def test_a_secret_file_that_the_child_can_read_is_named_and_strict_refuses(sallyport, file_url):
+    said = sallyport.exec(psql("SELECT 1"), file_url()).ok()
+    assert f"{sallyport.folder}/home/password" in said.stderr
+    refused = sallyport.exec(["echo", "started"], file_url(), flags=["--strict"])
+    assert refused.code == 125 and "home/password" in refused.stderr and "started" not in refused.stdout

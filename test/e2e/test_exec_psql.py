@@ -174,7 +174,7 @@ def test_twenty_runs_at_once_do_not_disturb_one_another(sallyport, file_url):
 
 
 def test_descendants_that_outlive_the_child_are_named(sallyport, file_url):
-    run = sallyport.exec(["sh", "-c", "sleep 4 >/dev/null 2>&1 & exit 3"], file_url())
+    run = sallyport.exec(["sh", "-c", "sleep 4 >/dev/null 2>&1 & sleep 0.5; exit 3"], file_url())
     assert run.code == 3
     assert re.search(r"sleep", run.stderr), run.stderr
 

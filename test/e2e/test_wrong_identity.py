@@ -57,6 +57,65 @@ def test_a_descendant_in_a_session_of_its_own_is_served(sallyport, file_url):
     assert sallyport.exec(["setsid", "-w", "psql", "-XAtqc", "SELECT 8"], file_url()).ok().stdout == "8\n"
 
 
+ORPHAN = """
+import os, subprocess, sys, time
+# The stranger: forks, ends, and what it forked asks for the database once our run is there.
+if os.fork(): time.sleep(float(sys.argv[1])); os._exit(0)
+here = sys.argv[2]
+while not os.path.exists(here + "/url"): time.sleep(0.05)
+time.sleep(1.5)
+done = subprocess.run(["psql", "-XAtqc", "SELECT 'in'", open(here + "/url").read()], capture_output=True, text=True)
+open(here + "/said", "w").write(done.stdout + done.stderr)
+os.rename(here + "/said", here + "/orphan")
+"""
+
+
+def test_orphans_of_what_was_there_before_us_are_not_served(sallyport, file_url, pg, tmp_path):
+    """A shell starts something, then becomes us by exec: that child's orphans would be ours (threats.md 6)."""
+    import shlex
+    import sys
+
+    from harness.sallyport import binary
+    child = ["sh", "-c", f'printf %s "$DATABASE_URL" > {tmp_path}/u; mv {tmp_path}/u {tmp_path}/url; sleep 5; exec psql -XAtqc "SELECT \'own\'"']
+    script = f"{shlex.join([sys.executable, '-c', ORPHAN, '1', str(tmp_path)])} & exec {shlex.join([binary(), 'exec', '--', *child])}"
+    done = subprocess.run(["bash", "-c", script], env=sallyport.env(DATABASE_URL=file_url()), capture_output=True, text=True,
+                          timeout=60)
+    assert done.stdout == "own\n", done.stderr
+    said = wait_for(lambda: (tmp_path / "orphan").exists() and (tmp_path / "orphan").read_text(), "the orphan's attempt")
+    assert "in\n" not in said, said
+    assert "other children" in done.stderr
+
+
+AS_INIT = """
+import os, subprocess, sys
+print("pid", os.getppid(), flush=True)
+environ = subprocess.run(["cat", "/proc/1/environ"], capture_output=True).stdout
+print("found" if os.environ["LOOK_FOR"].encode() in environ else "nothing", flush=True)
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while os.getppid() not in (1, int(sys.argv[1])): pass
+        print(subprocess.run(["psql", "-XAtqc", "SELECT 'orphan'"], capture_output=True, text=True).stdout, end="", flush=True)
+    os._exit(0)
+os.wait()
+import time; time.sleep(2)
+"""
+
+
+def test_as_process_1_nothing_of_ours_can_be_read_and_orphans_are_served(sallyport, pg, pki, secret):
+    """The entry point of a container: what the broker was told stands in no /proc/1/environ (threats.md 6, 11)."""
+    import sys
+
+    from harness.sallyport import binary
+    if os.getuid() != 0 or subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"]).returncode != 0:
+        pytest.skip("needs the right to make a pid namespace")
+    url = f"env:DB_PASSWORD?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
+    done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", binary(), "exec", "--", sys.executable, "-c", AS_INIT, "2"],
+                          env=sallyport.env(DATABASE_URL=url, DB_PASSWORD=secret, LOOK_FOR=secret[:-4]),
+                          capture_output=True, text=True, timeout=60)
+    assert done.stdout == "pid 2\nnothing\norphan\n", done.stdout + done.stderr
+
+
 def test_over_tcp_the_run_token_outside_the_tree_opens_nothing(sallyport, file_url, pg):
     run, child = hold(sallyport, file_url(), flags=["--listen", "tcp"])
     with pg.log_since() as read:

@@ -375,7 +375,7 @@ TEST(VaultOptions, WrongAttributesAreRefused) {
 TEST(VaultSource, SaysWhatItConsumes) {
   const auto source = secrets::vault_source();
   const auto authority = source->authority_for(*secrets::parse_reference("vault:a/b?secret_id_file=/s"));
-  EXPECT_EQ(authority.files, (std::vector<std::string>{"~/.vault-token", "/s"}));
+  EXPECT_EQ(authority.files, (std::vector<std::string>{"~/.vault-token", "$VAULT_TOKEN_FILE", "/s"}));
   EXPECT_NE(std::find(authority.variables.begin(), authority.variables.end(), "VAULT_TOKEN"),
             authority.variables.end());
 }

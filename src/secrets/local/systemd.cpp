@@ -64,6 +64,9 @@ class SystemdSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "systemd"; }
   [[nodiscard]] Authority authority() const override { return {{std::string{directory_variable}}, {}}; }
+  [[nodiscard]] Authority authority_for(const Reference& reference) const override {
+    return {authority().variables, {"$" + std::string{directory_variable} + "/" + reference.locator}};
+  }
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
     if (auto checked = check_attributes(reference, own_attributes); !checked)
