@@ -60,8 +60,8 @@ class Connector {
 struct ProvenPeer {
   std::int64_t pid = 0;
   std::uint32_t uid = 0;
-  std::uint32_t gid = 0;
-  std::string executable;  ///< for the trail; proof of nothing
+  std::optional<std::uint32_t> gid;  ///< none: the kernel does not tell (TCP)
+  std::string executable;            ///< for the trail; proof of nothing
 };
 
 class PeerProver {

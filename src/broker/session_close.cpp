@@ -119,9 +119,8 @@ trail::Event Session::event(trail::EventKind kind) const {
   event.role = access_.decision.role;
   event.database = access_.decision.database;
   if (peer_.pid != 0) {
-    event.verified = {{"uid", std::to_string(peer_.uid)},
-                      {"gid", std::to_string(peer_.gid)},
-                      {"pid", std::to_string(peer_.pid)}};
+    event.verified = {{"uid", std::to_string(peer_.uid)}, {"pid", std::to_string(peer_.pid)}};
+    if (peer_.gid) event.verified["gid"] = std::to_string(*peer_.gid);
     if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
     if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;
   }

@@ -117,7 +117,8 @@ Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
   }
   const auto peer = net::peer_of_tcp(socket.fd(), *tree);
   if (!peer) return peer.error();
-  return broker::ProvenPeer{peer->pid, peer->uid, 0, net::executable_of(peer->pid)};
+  // Of a socket's owner /proc knows the uid only.
+  return broker::ProvenPeer{peer->pid, peer->uid, std::nullopt, net::executable_of(peer->pid)};
 }
 
 }  // namespace sallyport::cli

@@ -43,7 +43,8 @@ std::map<std::string, std::size_t> roles_of(const Route& route, const Target& ta
 }
 
 std::string peer_text(const PeerIdentity& peer) {
-  return "uid " + std::to_string(peer.uid) + " (gid " + std::to_string(peer.gid) + ")";
+  const auto uid = "uid " + std::to_string(peer.uid);
+  return peer.gid ? uid + " (gid " + std::to_string(*peer.gid) + ")" : uid;
 }
 
 std::string listed(const std::map<std::string, std::size_t>& roles) {

@@ -9,6 +9,7 @@
 #include "policy/target.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,7 +18,7 @@ namespace sallyport::policy {
 /// Of the connecting process, from the kernel (SO_PEERCRED, SO_PEERGROUPS).
 struct PeerIdentity {
   std::uint32_t uid = 0;
-  std::uint32_t gid = 0;
+  std::optional<std::uint32_t> gid = {};   ///< none: not known, as for a peer over TCP
   std::vector<std::uint32_t> groups = {};  ///< supplementary; may be left empty
 };
 

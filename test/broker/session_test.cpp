@@ -98,6 +98,18 @@ TEST(Session, RecordsTheEndWithBytesAndTransactions) {
   EXPECT_EQ(world.sessions(), 0u) << "a client that does not close is closed";
 }
 
+TEST(Session, TheTrailSaysNoGroupThatNobodyHasVerified) {
+  World world;
+  auto client = world.enter();
+  world.prover->peer.gid.reset();
+  auto by_tcp = world.enter();
+  const auto starts = world.sink.of(trail::EventKind::session_start);
+  ASSERT_EQ(starts.size(), 2u);
+  EXPECT_EQ(starts[0].verified.at("gid"), "1000");
+  EXPECT_FALSE(starts[1].verified.contains("gid"));
+  EXPECT_EQ(starts[1].verified.at("uid"), "1000");
+}
+
 TEST(Session, RefusesAnUnknownProcessWithoutAnUpstreamConnectionAndWithoutSayingWhy) {
   World world;
   world.prover->refusal =

@@ -70,6 +70,12 @@ TEST(PolicyDecide, UserNameChoosesAmongSeveralRoles) {
             "none of them");
 }
 
+TEST(PolicyDecide, AGroupThatIsNotKnownMatchesNoRuleAndIsNotSaid) {
+  const auto denied = decide(route({group_rule(0, "root", "rw")}), target(), {1000, std::nullopt}, {"", ""});
+  ASSERT_FALSE(denied.has_value());
+  EXPECT_EQ(denied.error().what, "uid 1000 matches none of the route's 1 rules");
+}
+
 TEST(PolicyDecide, UserNameNeverGivesARoleThatTheIdentityLacks) {
   const auto r = route({user_rule(1000, "app", "ro"), user_rule(1001, "admin", "rw")});
   EXPECT_EQ(decide(r, target(), {1000, 1000}, {"rw", ""})->role, "ro");
