@@ -126,7 +126,7 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
                  "Reload the configuration", {}};
   }
   auto& runtime = found->second;
-  auto decision = policy::decide(route.route, runtime.target, {peer.uid, peer.gid}, claims);
+  auto decision = policy::decide(route.route, runtime.target, {peer.uid, peer.gid, peer.groups}, claims);
   if (!decision) return decision.error();
   const auto role = runtime.roles.find(decision->role);
   if (role == runtime.roles.end()) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sallyport::broker {
 
@@ -60,8 +61,9 @@ class Connector {
 struct ProvenPeer {
   std::int64_t pid = 0;
   std::uint32_t uid = 0;
-  std::optional<std::uint32_t> gid;  ///< none: the kernel does not tell (TCP)
-  std::string executable;            ///< for the trail; proof of nothing
+  std::optional<std::uint32_t> gid;        ///< none: the kernel does not tell (TCP)
+  std::string executable;                  ///< for the trail; proof of nothing
+  std::vector<std::uint32_t> groups = {};  ///< supplementary
 };
 
 class PeerProver {

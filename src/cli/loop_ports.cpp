@@ -23,6 +23,10 @@ postgres::LoginTls tls_of(const broker::Reach& reach) {
   return reach.tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
 }
 
+broker::ProvenPeer proven(const net::UnixPeer& peer) {
+  return {peer.pid, peer.uid, peer.gid, net::executable_of(peer.pid), peer.groups};
+}
+
 }  // namespace
 
 credentials::TimerId LoopTimers::after(Duration delay, std::function<void()> task) {
@@ -100,7 +104,7 @@ Result<broker::ProvenPeer> UnixPeerProver::prove(net::Stream& client) {
   auto& socket = static_cast<net::SocketStream&>(client);
   const auto peer = net::peer_of_unix(socket.fd());
   if (!peer) return peer.error();
-  return broker::ProvenPeer{peer->pid, peer->uid, peer->gid, net::executable_of(peer->pid)};
+  return proven(*peer);
 }
 
 Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
@@ -113,7 +117,7 @@ Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
     const auto peer = net::peer_of_unix(socket.fd());
     if (!peer) return peer.error();
     if (const auto inside = tree->contains(peer->pid, peer->pidfd); !inside) return inside.error();
-    return broker::ProvenPeer{peer->pid, peer->uid, peer->gid, net::executable_of(peer->pid)};
+    return proven(*peer);
   }
   const auto peer = net::peer_of_tcp(socket.fd(), *tree);
   if (!peer) return peer.error();

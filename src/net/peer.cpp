@@ -31,6 +31,26 @@ std::uint64_t ticks_since_boot() {
          static_cast<std::uint64_t>(now.tv_nsec) / (1'000'000'000 / per_second);
 }
 
+/// The kernel's NGROUPS_MAX.
+constexpr std::size_t groups_max = 65'536;
+
+/// None where the kernel does not tell them: then no rule for a group is met, and nobody gains by it.
+std::vector<gid_t> groups_from_socket(int fd) {
+  std::vector<gid_t> groups(32);
+  while (true) {
+    auto bytes = static_cast<socklen_t>(groups.size() * sizeof(gid_t));
+    const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups.data(), &bytes) == 0;
+    const auto count = bytes / sizeof(gid_t);
+    if (known) {
+      groups.resize(count);
+      return groups;
+    }
+    // Too small a buffer is answered with the size that is needed, which does not change after connect.
+    if (errno != ERANGE || count <= groups.size() || count > groups_max) return {};
+    groups.resize(count);
+  }
+}
+
 /// The kernel's own pidfd of the peer: no pid can be reused under it. invalid: this kernel has none.
 Result<UniqueFd> pidfd_from_socket(int fd) {
   int pidfd = -1;
@@ -100,7 +120,8 @@ Result<UnixPeer> peer_of_unix(int fd) {
     if (pidfd.has_error()) return pidfd.error();
   }
   if (!is_alive(*pidfd)) return denied("the process that connected has ended");
-  return UnixPeer{credentials.pid, credentials.uid, credentials.gid, std::move(*pidfd)};
+  return UnixPeer{credentials.pid, credentials.uid, credentials.gid, groups_from_socket(fd),
+                  std::move(*pidfd)};
 }
 
 std::optional<uid_t> uid_of_unix_peer(int fd) {

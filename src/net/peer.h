@@ -13,18 +13,20 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sallyport::net {
 
-/// pid, uid and gid as they were when it connected; `pidfd` is that process and no later one.
+/// pid, uid, gid and supplementary groups as they were when it connected; `pidfd` is that process and no later one.
 struct UnixPeer {
   pid_t pid = 0;
   uid_t uid = 0;
   gid_t gid = 0;
+  std::vector<gid_t> groups;
   UniqueFd pidfd;
 };
 
-/// SO_PEERCRED with SO_PEERPIDFD (Linux ≥ 6.5). Older kernels: pidfd_open, and the process must have
+/// SO_PEERCRED and SO_PEERGROUPS (a kernel without it: no groups), with SO_PEERPIDFD (Linux ≥ 6.5). Older kernels: pidfd_open, and the process must have
 /// started before now; a pid given away between its connect and our accept is not noticed there.
 ///
 /// Errors  denied, hop identity: pid 0 (a process of another pid namespace), or it has ended already.

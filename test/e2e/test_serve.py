@@ -45,6 +45,13 @@ def test_an_account_that_policy_names_gets_in(service):
     it.stop()
 
 
+def test_a_member_of_a_group_that_policy_names_gets_in(service):
+    it = service(allow="[{group: 54321}]").start()
+    assert it.psql("SELECT 'hello'", account="postgres", groups=[54322, 54321]).stdout == "hello\n"
+    assert it.psql("SELECT 'hello'", account="postgres", groups=[54322]).returncode == 2
+    it.stop()
+
+
 def test_the_same_backend_serves_later_clients_reset(service):
     it = service(extra_target="    pool: {max: 3}").start()
     pids = []

@@ -8,6 +8,10 @@
 
 #include <gtest/gtest.h>
 
+#include <grp.h>
+
+#include <vector>
+
 namespace sallyport::net {
 namespace {
 
@@ -48,6 +52,23 @@ TEST_F(UnixPeers, CarryTheUidOfTheProcess) {
   ASSERT_TRUE(peer.has_value());
   EXPECT_EQ(peer->uid, 4321U);
   EXPECT_EQ(peer->gid, 4322U);
+}
+
+TEST_F(UnixPeers, CarryAllGroupsOfTheProcess) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  for (const std::size_t count : {0U, 1U, 32U, 33U, 5000U}) {
+    std::vector<gid_t> groups;
+    for (gid_t gid = 10'001; groups.size() < count; ++gid) groups.push_back(gid);
+    const Child client{[&](int channel) {
+      if (setgroups(groups.size(), groups.data()) != 0) _exit(6);
+      connect_unix(path_);
+      wait_for_end_of(channel);
+    }};
+    const auto accepted = accept_from(listener_);
+    const auto peer = peer_of_unix(accepted.get());
+    ASSERT_TRUE(peer.has_value());
+    EXPECT_EQ(peer->groups, groups) << count;
+  }
 }
 
 TEST_F(UnixPeers, ThatHaveEndedAreRefused) {

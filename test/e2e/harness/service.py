@@ -62,12 +62,12 @@ audit: {{dir: "{self.audit_directory}"}}
         stop(self.run.process, number, seconds)
         return self.run
 
-    def psql(self, *statements, user="app", account=None, database="app", seconds=60):
+    def psql(self, *statements, user="app", account=None, groups=(), database="app", seconds=60):
         """psql as another account of this machine; the finished process."""
         who = {}
         if account:
             entry = pwd.getpwnam(account)
-            who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
+            who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": list(groups)}
         words = [w for s in statements for w in ("-c", s)]
         return subprocess.run(["psql", "-X", "-A", "-t", "-q", "-h", self.directory, "-p", str(self.port), "-U", user,
                                "-d", database, *words], capture_output=True, text=True, timeout=seconds, cwd="/",
