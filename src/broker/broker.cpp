@@ -174,12 +174,24 @@ void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, Mo
   for (auto& [key, session] : sessions_) session->on_generation_ending(pool, generation, deadline);
 }
 
-void Broker::warm(const std::string& target, const std::string& role, PoolKey key,
+void Broker::warm(const std::string& target, const std::string& role,
                   std::function<void(Result<credentials::GenerationPtr>)> done) {
   auto& runtime = *targets_.at(target).roles.at(role);
-  const auto deadline = services_.loop.now().mono + limits::upstream_login_deadline;
-  auto pool = runtime.pool();
-  runtime.slot().get(deadline, [pool, key, done](Result<credentials::GenerationPtr> generation) {
+  runtime.slot().get(services_.loop.now().mono + limits::upstream_login_deadline, std::move(done));
+}
+
+void Broker::warm(const std::string& target, const std::string& role, PoolKey key,
+                  std::function<void(Result<credentials::GenerationPtr>)> done) {
+  if (key.identity.empty()) {
+    return done(Error{ErrorCode::internal,
+                      Hop::pool,
+                      target + "/" + role,
+                      "a connection was to be logged in for nobody",
+                      {},
+                      {}});
+  }
+  auto pool = targets_.at(target).roles.at(role)->pool();
+  warm(target, role, [pool, key, done](Result<credentials::GenerationPtr> generation) {
     if (!generation) return done(generation.error());
     auto wanted = key;
     if (wanted.database.empty()) wanted.database = (*generation)->endpoint.database;

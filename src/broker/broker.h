@@ -78,8 +78,13 @@ class Broker final : private SessionHost {
   /// Descriptors that this process may open: sessions leave room for server connections, trail and files.
   void limit_descriptors(std::size_t descriptors_max);
 
-  /// Fetches the credential and logs one connection in ahead. `done` gets the first error, or the generation once
-  /// the login has succeeded (or there was no database to log in to).
+  /// Fetches the credential only: who will connect is not known yet, and a connection serves one identity.
+  void warm(const std::string& target, const std::string& role,
+            std::function<void(Result<credentials::GenerationPtr>)> done);
+
+  /// Also logs one connection in ahead. `done` gets the first error, or the generation once the login has
+  /// succeeded (or there was no database to log in to).
+  /// Errors  internal: the key has no identity.
   void warm(const std::string& target, const std::string& role, PoolKey key,
             std::function<void(Result<credentials::GenerationPtr>)> done);
 

@@ -142,7 +142,7 @@ class Service {
     for (const auto& [name, target] : settings_.config->targets) {
       for (const auto& [role_name, role] : target.roles) {
         runtime_->on_relay([&, target_name = name, role = role_name](broker::Broker& broker) {
-          broker.warm(target_name, role, {},
+          broker.warm(target_name, role,
                       [this, target_name, role](Result<credentials::GenerationPtr> generation) {
                         if (generation) return;
                         const auto text = describe(generation.error());

@@ -58,6 +58,7 @@ class ScriptedSource final : public secrets::SourceSession {
     std::optional<Error> failure;
     unsigned fetches = 0;
     std::string user = "user";
+    std::string database = {};  ///< that the secret supplies
   };
   explicit ScriptedSource(Script& script) : script_(script) {}
   std::unique_ptr<secrets::FetchConversation> fetch() override { return std::make_unique<Fetch>(script_); }
@@ -78,6 +79,7 @@ class ScriptedSource final : public secrets::SourceSession {
     secrets::Fetched take() override {
       secrets::Fetched fetched;
       fetched.credential.user = script_.user;
+      fetched.endpoint.database = script_.database;
       fetched.credential.secret = Secret::copy_of("pw" + std::to_string(++script_.fetches));
       return fetched;
     }
