@@ -23,12 +23,16 @@ void TrailGate::admit(trail::Event event, std::function<void(Result<void>)> admi
 
 void TrailGate::note(trail::Event event) {
   if (sink_ == nullptr) return;
+  if (keep(std::move(event))) want_commit();
+}
+
+bool TrailGate::keep(trail::Event event) {
   if (notes_.size() >= kept_max) {
     ++dropped_;
-    return;
+    return false;
   }
   notes_.push_back(std::move(event));
-  want_commit();
+  return true;
 }
 
 bool TrailGate::deny(trail::Event event, std::string_view cause) {
@@ -69,6 +73,10 @@ void TrailGate::commit() {
       if (!healthy_) logger_.write(LogLevel::info, "the audit trail can be written again");
       healthy_ = true;
     } else {
+      // Who is let in all the same has an end that will be written: so is its start, once that can be.
+      if (mode_ == config::AuditMode::best_effort) {
+        for (auto& admission : admissions) keep(std::move(admission.event));
+      }
       on_failure(outcome.error());
     }
   }

@@ -2,7 +2,8 @@
 //
 // What is added during one turn of the loop goes out with one write at the turn's end, and only then do the
 // admitted sessions hear of it. Records that need not be waited for (ends, denials) ride along; when
-// the trail cannot be written they are kept, up to a limit, and tried again.
+// the trail cannot be written they are kept, up to a limit, and tried again, as are the starts of sessions that
+// best_effort lets in.
 #pragma once
 
 #include "base/log.h"
@@ -48,6 +49,8 @@ class TrailGate {
     std::function<void(Result<void>)> admitted;
   };
 
+  /// False: there are too many already, and it is counted.
+  bool keep(trail::Event event);
   void want_commit();
   void commit();
   void on_failure(const Error& error);

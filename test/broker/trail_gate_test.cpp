@@ -65,9 +65,26 @@ TEST(TrailGate, AFailureRefusesThoseWhoWaitAndKeepsTheNotes) {
 TEST(TrailGate, BestEffortLetsInAndStillTries) {
   Gate it{config::AuditMode::best_effort};
   it.sink.failing = true;
-  it.admit("a");
+  it.note("a");
+  it.admit("b");
   it.loop.settle();
   EXPECT_EQ(it.outcomes, std::vector<bool>{true});
+  it.note("c");
+  it.loop.settle();
+  it.sink.failing = false;
+  it.loop.advance(2s);
+  EXPECT_EQ(it.written(), "abc") << "no end without its start";
+  EXPECT_EQ(it.outcomes.size(), 1u) << "let in once";
+}
+
+TEST(TrailGate, StartsThatBestEffortCannotKeepAreCounted) {
+  Gate it{config::AuditMode::best_effort};
+  it.sink.failing = true;
+  for (std::size_t i = 0; i < broker::TrailGate::kept_max - 1; ++i) it.note("x");
+  for (int i = 0; i < 3; ++i) it.admit("a");
+  it.loop.settle();
+  EXPECT_EQ(it.outcomes, std::vector<bool>(3, true));
+  EXPECT_EQ(it.gate.dropped(), 2u);
 }
 
 TEST(TrailGate, NotesBeyondTheLimitAreDroppedAndCounted) {
