@@ -99,8 +99,8 @@ std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr
     }
     if (stays) continue;
     ++ended;
-    session->drain();
-    session->stop_after(grace);
+    session->drain(Dismissal::policy_changed);
+    session->stop_after(grace, Dismissal::policy_changed);
   }
   return ended;
 }

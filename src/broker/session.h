@@ -50,6 +50,9 @@ struct SessionServices {
   MutableBytes buffer;
 };
 
+/// Why we end a session that has done nothing wrong: what its client hears, and the trail.
+enum class Dismissal { shutting_down, policy_changed };
+
 class SessionHost {
  public:
   virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
@@ -82,12 +85,12 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
 
-  /// End at the next boundary, with 57P01.
-  void drain();
+  /// End at the next boundary, with 57P01. The first reason given stays.
+  void drain(Dismissal why = Dismissal::shutting_down);
   /// End now, with 57P01.
-  void stop();
+  void stop(Dismissal why = Dismissal::shutting_down);
   /// stop() after this time, if it has not ended by itself.
-  void stop_after(Duration grace);
+  void stop_after(Duration grace, Dismissal why);
 
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);
@@ -139,6 +142,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void send(Bytes bytes);
   void close_client();
   void finish();
+  void dismiss(std::string_view how);
   void force(std::string_view why, const char* message, const char* hint);
   void let_go_of_upstream();
   void heed_ending();
@@ -182,7 +186,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   bool immovable_ = false;
   std::string immovable_reason_;
   bool force_now_ = false;
-  bool draining_ = false;
+  std::optional<Dismissal> dismissal_;  // it ends at its next boundary
   net::TimerId force_timer_;
   net::TimerId stop_timer_;
   net::TimerId move_timer_;

@@ -10,6 +10,9 @@ namespace {
 constexpr auto force_ahead = std::chrono::milliseconds{500};
 constexpr auto move_retry = std::chrono::milliseconds{500};
 
+constexpr auto shutting_down = "Sallyport is shutting down";
+constexpr auto not_allowed_any_more = "this connection is no longer allowed by the configuration";
+
 }  // namespace
 
 void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
@@ -50,7 +53,7 @@ void Session::try_move() {
 
 void Session::on_boundary() {
   if (stage_ != Stage::relaying) return;
-  if (draining_) return force("drained", "Sallyport is shutting down", "Connect again");
+  if (dismissal_) return dismiss("drained");
   if (mover_ != nullptr && mover_->wants_boundary()) return mover_->at_boundary();
   if (force_now_ && (mover_ == nullptr || !mover_->is_under_way())) {
     host_.on_session_forced(immovable_reason_.empty() ? "no_connection"
@@ -66,29 +69,29 @@ void Session::on_moved() {
   services_.loop.cancel(force_timer_);
   ending_generation_ = 0;
   force_now_ = false;
-  relay_->want_boundary(draining_);
+  relay_->want_boundary(dismissal_.has_value());
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
   host_.on_session_moved();
-  if (draining_ && relay_->at_boundary()) return on_boundary();
+  if (dismissal_ && relay_->at_boundary()) return on_boundary();
   heed_ending();
 }
 
 void Session::on_immovable(std::string_view reason) {
   immovable_ = true;
   immovable_reason_ = reason;
-  relay_->want_boundary(draining_ || force_now_);
+  relay_->want_boundary(dismissal_.has_value() || force_now_);
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
-  if ((draining_ || force_now_) && relay_->at_boundary()) on_boundary();
+  if ((dismissal_ || force_now_) && relay_->at_boundary()) on_boundary();
 }
 
 void Session::on_move_failed(const Error& error) {
   const auto text = describe(error);
   services_.logger.write(LogLevel::warning, "no connection for a session to move to", {{"error", text}});
-  relay_->want_boundary(draining_ || force_now_);
+  relay_->want_boundary(dismissal_.has_value() || force_now_);
   services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
   services_.loop.cancel(move_timer_);
   move_timer_ = services_.loop.after(move_retry, [this] { try_move(); });
-  if ((draining_ || force_now_) && relay_->at_boundary()) on_boundary();
+  if ((dismissal_ || force_now_) && relay_->at_boundary()) on_boundary();
 }
 
 void Session::on_move_broke() {
@@ -97,37 +100,43 @@ void Session::on_move_broke() {
   force("server closed", "the server connection ended", "Connect again");
 }
 
-void Session::drain() {
-  draining_ = true;
+void Session::drain(Dismissal why) {
+  if (!dismissal_) dismissal_ = why;
   if (stage_ == Stage::relaying) {
     relay_->want_boundary(true);
     if (relay_->at_boundary() && (mover_ == nullptr || !mover_->is_under_way())) on_boundary();
   } else if (stage_ != Stage::closing && stage_ != Stage::over) {
-    refuse(
-        Error{
-            ErrorCode::retry_later, Hop::session, {}, "Sallyport is shutting down", "Connect again", "57P03"},
-        false);
+    if (*dismissal_ == Dismissal::policy_changed) {
+      return deny(Error{ErrorCode::denied, Hop::policy, route_->route.name, not_allowed_any_more, {}, {}});
+    }
+    refuse(Error{ErrorCode::retry_later, Hop::session, {}, shutting_down, "Connect again", "57P03"}, false);
   }
 }
 
-void Session::stop() {
-  draining_ = true;
+void Session::stop(Dismissal why) {
+  if (!dismissal_) dismissal_ = why;
   if (stage_ == Stage::relaying) {
-    force("stopped", "Sallyport is shutting down", "Connect again");
+    dismiss("stopped");
   } else {
     finish();
   }
 }
 
-void Session::stop_after(Duration grace) {
+void Session::stop_after(Duration grace, Dismissal why) {
   services_.loop.cancel(stop_timer_);
-  stop_timer_ = services_.loop.after(grace, [this] { stop(); });
+  stop_timer_ = services_.loop.after(grace, [this, why] { stop(why); });
+}
+
+// `how`: of the end of all; who is not allowed any more is told so, and need not come again.
+void Session::dismiss(std::string_view how) {
+  if (*dismissal_ == Dismissal::policy_changed) return force("policy_changed", not_allowed_any_more, "");
+  force(how, shutting_down, "Connect again");
 }
 
 // 57P01 as a server says it when an administrator ends a session.
 void Session::force(std::string_view why, const char* message, const char* hint) {
   if (stage_ != Stage::relaying) return;
-  record_end(why == "rotation_forced" ? "failed" : "ok", why);
+  record_end(why == "drained" || why == "stopped" ? "ok" : "failed", why);
   stage_ = Stage::closing;
   let_go_of_upstream();
   outgoing_ = relay_->take_outgoing_to_client();

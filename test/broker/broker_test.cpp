@@ -15,7 +15,10 @@ using namespace std::chrono_literals;
 
 /// A broker with target "db" and role "app" in a world whose own sessions and pool are not used.
 struct Running {
-  Running() { open_target(); }
+  explicit Running(std::size_t min_ready = 0) {
+    pool.min_ready = min_ready;
+    open_target();
+  }
 
   void open_target() {
     broker::TargetOpening opening;
@@ -29,18 +32,33 @@ struct Running {
     broker.open_target(std::move(opening));
   }
 
-  PoolSettings pool = [] {
-    auto settings = World::small();
-    settings.min_ready = 1;
-    return settings;
-  }();
+  /// A client of uid 1000 that has said hello.
+  test::FakeClient enter() {
+    test::FakeClient client;
+    client.wire = std::make_shared<test::Wire>(world.loop);
+    broker.accept(std::make_unique<test::MemoryStream>(client.wire), route());
+    client.wire->push(World::hello());
+    world.loop.settle();
+    return client;
+  }
+
+  std::shared_ptr<const broker::RouteRuntime> route() const {
+    auto made = std::make_shared<broker::RouteRuntime>();
+    made->route.name = "route";
+    made->route.target = "db";
+    made->route.allow.emplace_back().uid = 1000;
+    made->prover = world.prover;
+    return made;
+  }
+
+  PoolSettings pool = World::small();
   World world;
   broker::Broker broker{{world.loop, world.randomness, world.logger, world.gate, world.connector,
                          world.timers, world.runner, world.journal, nullptr}};
 };
 
 TEST(Broker, LogsNoConnectionInForNobody) {
-  Running it;
+  Running it{1};
   it.world.script.database = "production";
   std::optional<bool> fetched;
   it.broker.warm("db", "app", [&](const auto& generation) { fetched = generation.has_value(); });
@@ -58,6 +76,39 @@ TEST(Broker, LogsNoConnectionInForNobody) {
   it.broker.warm("db", "app", {"", "uid:1000", {}}, [](const auto&) {});
   it.world.loop.settle();
   EXPECT_EQ(it.world.connector.requests.size(), 1u) << "the secret's database does for a known identity";
+}
+
+TEST(Broker, WhoIsNotAllowedAnyMoreIsToldSoAndSoIsTheTrail) {
+  Running it;
+  auto idle = it.enter();
+  auto busy = it.enter();
+  it.world.connector.hold_logins = true;
+  auto waiting = it.enter();
+  busy.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  EXPECT_EQ(idle.types(), "RSSKZ");
+  EXPECT_EQ(busy.types(), "RSSKZCZ");
+  EXPECT_EQ(it.broker.recheck_sessions({}, 30s), 3u);
+  it.world.loop.settle();
+  EXPECT_EQ(idle.types(), "E");
+  EXPECT_EQ(waiting.types(), "E");
+  EXPECT_EQ(busy.types(), "") << "its transaction may end";
+  it.world.loop.advance(31s);
+  EXPECT_EQ(busy.types(), "E");
+  for (auto* client : {&idle, &busy}) {
+    EXPECT_NE(client->text_of('E').find("C57P01"), std::string::npos);
+    EXPECT_NE(client->text_of('E').find("no longer allowed by the configuration"), std::string::npos);
+  }
+  EXPECT_NE(waiting.text_of('E').find("C28000"), std::string::npos);
+  const auto ends = it.world.sink.of(trail::EventKind::session_end);
+  ASSERT_EQ(ends.size(), 2u);
+  for (const auto& end : ends) {
+    EXPECT_EQ(end.reason, "policy_changed");
+    EXPECT_EQ(end.result, "failed");
+  }
+  ASSERT_EQ(it.world.sink.of(trail::EventKind::session_denied).size(), 1u);
+  it.world.loop.advance(6s);
+  EXPECT_EQ(it.broker.sessions(), 0u);
 }
 
 }  // namespace
