@@ -43,7 +43,7 @@ void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
 }
 
 void Pool::remove_spare(Spare& spare) {
-  if (spare.condition() == Spare::Condition::broken) ++totals_.resets_failed;
+  if (spare.failed_reset()) ++totals_.resets_failed;
   const auto found = subs_.find(spare.upstream().key);
   if (found == subs_.end()) return;
   auto& spares = found->second->spares;

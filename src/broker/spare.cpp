@@ -109,6 +109,7 @@ Result<void> Spare::on_message(char type, Bytes body) {
 void Spare::break_now() {
   if (condition_ == Condition::broken) return;
   loop_.cancel(deadline_);
+  failed_reset_ = condition_ == Condition::resetting;
   condition_ = Condition::broken;
   events_.on_broken(*this);
 }

@@ -32,6 +32,8 @@ class Spare final : private net::StreamEvents {
   void be_ready();
 
   [[nodiscard]] Condition condition() const { return condition_; }
+  /// Broken before its reset was answered; one that breaks later was ready.
+  [[nodiscard]] bool failed_reset() const { return failed_reset_; }
   /// Ready, and between two messages of the server's: a piece of one that was read would be lost.
   [[nodiscard]] bool at_rest() const { return condition_ == Condition::ready && input_.empty(); }
   [[nodiscard]] const Upstream& upstream() const { return *upstream_; }
@@ -59,6 +61,7 @@ class Spare final : private net::StreamEvents {
   net::Loop& loop_;
   Events events_;
   Condition condition_ = Condition::resetting;
+  bool failed_reset_ = false;
   InputBuffer input_;
   WipedBytes unsent_;
   unsigned replies_owed_ = 0;  // ReadyForQuery still to come

@@ -162,6 +162,7 @@ TEST(Pool, AReadyConnectionThatEndsOrSaysSomethingStrangeIsDropped) {
     world.connector.newest().wire->close_write();
     world.loop.settle();
     EXPECT_EQ(world.pool->status().ready, 0u);
+    EXPECT_EQ(world.pool->status().resets_failed, 0u) << "its reset had succeeded";
   }
 }
 
