@@ -45,7 +45,8 @@ void Session::heed_ending() {
 }
 
 void Session::try_move() {
-  if (stage_ != Stage::relaying || immovable_ || mover_ != nullptr) return;
+  // Without an ending there may be no later generation to move to.
+  if (stage_ != Stage::relaying || ending_generation_ == 0 || immovable_ || mover_ != nullptr) return;
   mover_ = std::make_unique<Mover>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
                                    static_cast<MoverOwner&>(*this));
   mover_->start();
@@ -67,6 +68,7 @@ void Session::on_boundary() {
 // The mover is on the stack when it calls us: it goes at the turn's end.
 void Session::on_moved() {
   services_.loop.cancel(force_timer_);
+  services_.loop.cancel(move_timer_);
   ending_generation_ = 0;
   force_now_ = false;
   relay_->want_boundary(dismissal_.has_value());

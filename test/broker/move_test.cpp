@@ -181,6 +181,20 @@ TEST(Move, AFailedAttemptIsTriedAgain) {
   EXPECT_EQ(it.world.moved, 1u);
 }
 
+// The second ending moves the session before the failed attempt is to be tried again.
+TEST(Move, AFailedAttemptIsForgottenOnceAnotherHasSucceeded) {
+  Rotated it;
+  it.world.connector.failures.push_back(Error{ErrorCode::retry_later, Hop::tcp, "db", "refused", {}, {}});
+  it.world.rotate();
+  it.world.rotate();
+  it.world.ending(1, 60s);
+  EXPECT_EQ(it.world.moved, 0u);
+  it.world.ending(2, 30s);
+  ASSERT_EQ(it.world.moved, 1u);
+  it.world.loop.advance(1s);
+  EXPECT_EQ(it.world.pool->status().waiting, 0u) << "nobody makes a later generation";
+}
+
 TEST(Move, TheOldServersDeathWhileAskedEndsTheSessionInItsProtocol) {
   Rotated it;
   it.old().silent = true;
