@@ -27,6 +27,8 @@ struct Relay::ClientVisitor {
     tracker.on_client_body(frame.type, body);
     return postgres::ScanStep::go_on;
   }
+  [[nodiscard]] bool wants_pieces(char type) const { return tracker.wants_client_pieces(type); }
+  void on_piece(Bytes piece) const { tracker.on_client_piece(piece); }
 };
 
 struct Relay::ServerVisitor {

@@ -146,6 +146,23 @@ TEST(Move, HiddenStateAndUnknownStatementsStay) {
   }
 }
 
+TEST(Move, ALongTextIsLookedAtAsAShortOneIs) {
+  const auto insert = "insert into t values ('" + std::string(300'000, 'v') + "')";
+  {
+    Rotated it;
+    it.ask(insert + "; set app.tenant = '7'");
+    it.rotate(10s);
+    it.world.loop.advance(10s);
+    EXPECT_EQ(it.world.forced, std::vector<std::string>{"custom_setting"});
+  }
+  {
+    Rotated it;
+    it.ask(insert);
+    it.rotate(10s);
+    EXPECT_EQ(it.world.moved, 1u);
+  }
+}
+
 TEST(Move, WhatCannotBeRestoredStays) {
   Rotated it;
   it.world.connector.prepare = [](test::FakeBackend& backend) { backend.refuse_restore = true; };

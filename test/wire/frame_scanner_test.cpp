@@ -42,6 +42,14 @@ struct Recorder {
   }
 };
 
+/// Also looks at the bodies of some types in passing.
+struct Watcher : Recorder {
+  char watch = 0;
+  std::string passed;
+  bool wants_pieces(char type) const { return type == watch; }
+  void on_piece(Bytes piece) { passed += as_text(piece); }
+};
+
 WipedBytes stream() {
   WipedBytes out;
   encode(out, CommandComplete{"SELECT 1"});
@@ -54,7 +62,8 @@ WipedBytes stream() {
 }
 
 /// Feeds `bytes` in pieces of `size`, with the carry as a relay does it.
-Result<std::string> feed(FrameScanner& scanner, Recorder& recorder, Bytes bytes, std::size_t size) {
+template <class Visitor>
+Result<std::string> feed(FrameScanner& scanner, Visitor& recorder, Bytes bytes, std::size_t size) {
   HeaderCarry carry;
   std::string passed;
   std::vector<std::uint8_t> buffer(HeaderCarry::bytes_max + size);
@@ -114,6 +123,20 @@ TEST(FrameScanner, BodiesInsideTheChunkAreNotCopied) {
   ASSERT_TRUE(scanner.scan(bytes, recorder));
   EXPECT_EQ(recorder.bodies.size(), 6U);
   EXPECT_EQ(recorder.views_into_chunk, 6U);
+}
+
+TEST(FrameScanner, BodiesThatAreWatchedPassWholeHoweverTheStreamIsCut) {
+  const auto bytes = stream();
+  for (std::size_t size = 1; size <= bytes.size(); ++size) {
+    FrameScanner scanner;
+    Watcher watcher;
+    watcher.watch = 'Q';
+    watcher.collect = {'S'};
+    ASSERT_TRUE(feed(scanner, watcher, bytes, size)) << size;
+    EXPECT_EQ(watcher.seen, "CZSSQZ") << size;
+    EXPECT_EQ(watcher.passed, std::string(300, 'q') + '\0') << size;
+    EXPECT_TRUE(scanner.at_boundary());
+  }
 }
 
 TEST(FrameScanner, TellsWhereFramesLie) {

@@ -78,6 +78,7 @@ class TrackerModel {
       tracker.on_client_body(type, as_bytes(body));
     } else {
       tracker.on_client_frame(type);
+      if (tracker.wants_client_pieces(type)) tracker.on_client_piece(as_bytes(body));
     }
     to_server_.push_back({type, outcome});
   }

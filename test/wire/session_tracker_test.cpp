@@ -32,7 +32,14 @@ void say(SessionTracker& tracker, char type, std::string_view body) {
   ASSERT_TRUE(tracker.wants_client_body(type, static_cast<std::uint32_t>(body.size())));
   tracker.on_client_body(type, as_bytes(body));
 }
-void say_query(SessionTracker& tracker, std::string_view sql) { say(tracker, 'Q', std::string{sql} + '\0'); }
+void say_query(SessionTracker& tracker, std::string_view sql, std::size_t piece_bytes = 7) {
+  tracker.on_client_frame('Q');
+  if (!tracker.wants_client_pieces('Q')) return;
+  const auto body = std::string{sql} + '\0';
+  for (std::size_t at = 0; at < body.size(); at += piece_bytes) {
+    tracker.on_client_piece(as_bytes(body).subspan(at, std::min(piece_bytes, body.size() - at)));
+  }
+}
 void say_parse(SessionTracker& tracker, std::string_view name, std::string_view sql) {
   say(tracker, 'P', std::string{name} + '\0' + std::string{sql} + std::string(3, '\0'));
 }
@@ -225,15 +232,69 @@ TEST(SessionTracker, NoticesStateThatNoCatalogueShows) {
       {"set search_path = a", ""},
       {"select 1", ""},
       {"update a.b set x = 1.5", ""},
+      {"SET\tapp.user\n= '7'", "custom_setting"},
+      {"set SESSION \"app.user\" = 7", "custom_setting"},
+      {"update a set x = 1; set app.user = 7", "custom_setting"},
+      {"insert into t (updated_at) values (now()); set app.user = 7", "custom_setting"},
+      {"do $$begin execute $x$set app.user = 7$x$; end$$", "custom_setting"},
+      {"select pg_catalog.set_config('a.b', 'c', false)", "custom_setting"},
+      {"set a.b = 1; select setseed(0.5)", "random_seed"},
+      {"set local app.user = 7", ""},
+      {"update t set a.b = 1", ""},
+      {"insert into t values (1) on conflict (a) do update set b = excluded.b", ""},
+      {"select * from t offset 5.0", ""},
+      {"insert into t values ('all is set. So it was set up.')", ""},
+      {"set search_path = a, b.c", ""},
   };
   for (const auto& [sql, state] : cases) {
-    SessionTracker simple;
-    say_query(simple, sql);
-    EXPECT_EQ(simple.hidden_state(), state) << sql;
+    for (const std::size_t piece : {1U, 2U, 7U, 1000U}) {
+      SessionTracker simple;
+      say_query(simple, sql, piece);
+      EXPECT_EQ(simple.hidden_state(), state) << sql << " in pieces of " << piece;
+    }
     SessionTracker extended;
     say_parse(extended, "", sql);
     EXPECT_EQ(extended.hidden_state(), state) << sql;
   }
+}
+
+TEST(SessionTracker, NoticesItInTextsOfAnyLength) {
+  const std::string values(500'000, '7');
+  const auto script = "insert into t values ('" + values +
+                      "'); set app.tenant = '7'; insert into t values ('" + values + "')";
+  SessionTracker simple;
+  say_query(simple, script, 65'536);
+  EXPECT_EQ(simple.hidden_state(), "custom_setting");
+  SessionTracker extended;
+  say_parse(extended, "", script.substr(values.size()));
+  EXPECT_EQ(extended.hidden_state(), "custom_setting");
+  SessionTracker plain;
+  say_query(plain, "insert into t values ('" + values + "')", 65'536);
+  EXPECT_EQ(plain.hidden_state(), "") << "many rows keep no session from being moved";
+}
+
+TEST(SessionTracker, WhatFollowsTheTextIsNotLookedAt) {
+  SessionTracker tracker;
+  say(tracker, 'P', std::string{"set a.b\0select 1\0 set a.b = 1", 30});
+  EXPECT_EQ(tracker.hidden_state(), "");
+}
+
+TEST(SessionTracker, WhatDiscardAllDoesNotUndoIsNoticedAfterWhatItDoes) {
+  SessionTracker tracker;
+  say_query(tracker, "set a.b = 1");
+  play(tracker, "<CSET><ZI>");
+  say_query(tracker, "select setseed(0.5)");
+  play(tracker, "<CSELECT 1><ZI>Q<CDISCARD ALL><ZI>");
+  EXPECT_EQ(tracker.hidden_state(), "random_seed");
+}
+
+TEST(SessionTracker, ALibraryLoadedWhileATextPassesStays) {
+  SessionTracker tracker;
+  play(tracker, "Q");
+  tracker.on_client_frame('Q');
+  play(tracker, "<CLOAD><ZI>");
+  tracker.on_client_piece(as_bytes("set a.b = 1 "));
+  EXPECT_EQ(tracker.hidden_state(), "loaded_library");
 }
 
 TEST(SessionTracker, DiscardAllEndsCustomSettingsUnlessMoreIsOnItsWay) {

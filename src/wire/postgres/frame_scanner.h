@@ -43,11 +43,23 @@ struct Scanned {
   ScanStop stop = ScanStop::chunk_end;  ///< chunk_end: all consumed but 0 … 4 bytes of a next header
 };
 
+/// A visitor that looks at bodies in passing, however long.
+template <class Visitor>
+concept WatchesBodies = requires(Visitor visitor, Bytes piece) {
+  visitor.wants_pieces(char{});
+  visitor.on_piece(piece);
+};
+
 /// A visitor has
 ///
 ///   bool wants_body(char type, std::uint32_t body_bytes);     asked at every header, cheap
 ///   ScanStep on_frame(const Frame& frame);                    at the header, when the body is not collected
 ///   ScanStep on_body(const Frame& frame, Bytes body);         when the body has arrived whole
+///
+/// and may have
+///
+///   bool wants_pieces(char type);                             asked after on_frame has let the frame pass
+///   void on_piece(Bytes piece);                               its body, as it passes
 ///
 /// on_body's view lies in the chunk when the body does, else in the scanner, and dies with the call.
 /// A body above the collecting limit is not collected even if wanted: on_frame is called instead.
@@ -92,6 +104,7 @@ class FrameScanner {
   std::uint32_t body_bytes_ = 0;
   char type_ = 0;
   bool collecting_ = false;
+  bool watched_ = false;
   bool stop_after_ = false;
   bool header_cut_ = false;
   std::vector<std::uint8_t> collected_;
@@ -129,11 +142,14 @@ template <class Visitor>
 ScanStep FrameScanner::continue_body(Bytes chunk, std::size_t& at, Visitor& visitor) {
   const auto here = std::min<std::size_t>(body_left_, chunk.size() - at);
   if (collecting_) collected_.insert(collected_.end(), chunk.begin() + at, chunk.begin() + at + here);
+  if constexpr (WatchesBodies<Visitor>) {
+    if (watched_) visitor.on_piece(chunk.subspan(at, here));
+  }
   at += here;
   body_left_ -= static_cast<std::uint32_t>(here);
   if (body_left_ != 0) return ScanStep::go_on;
   auto step = stop_after_ ? ScanStep::stop_after : ScanStep::go_on;
-  stop_after_ = false;
+  stop_after_ = watched_ = false;
   if (collecting_) {
     collecting_ = false;
     step = visitor.on_body(Frame{type_, body_bytes_, 0, at}, Bytes{collected_});
@@ -158,7 +174,8 @@ ScanStep FrameScanner::begin_frame(Bytes chunk, std::size_t& at, std::uint32_t b
   } else {
     step = visitor.on_frame(frame);
     if (step == ScanStep::stop_before || step == ScanStep::fail) return step;
-    if (whole) {
+    if constexpr (WatchesBodies<Visitor>) watched_ = visitor.wants_pieces(type);
+    if (whole && !watched_) {
       at = static_cast<std::size_t>(frame.end);
       return step;
     }

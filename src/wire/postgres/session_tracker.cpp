@@ -8,21 +8,25 @@ namespace {
 
 /// Answered requests at the queue's front before it is closed up.
 constexpr std::size_t compact_at = 64;
+/// A Close with a name that a statement may have; longer ones are not looked into.
+constexpr std::uint32_t close_bytes_max = 8192;
 
 }  // namespace
 
 bool SessionTracker::wants_client_body(char type, std::uint32_t body_bytes) const {
   switch (type) {
     case 'P': return body_bytes <= limits::session_statements_bytes_max;
-    case 'C': return body_bytes <= inspected_bytes_max;
-    case 'Q': return body_bytes <= inspected_bytes_max && hidden_state_.empty();
+    case 'C': return body_bytes <= close_bytes_max;
     default: return false;
   }
 }
 
 void SessionTracker::on_client_frame(char type) {
   switch (type) {
-    case 'Q': expect(Kind::query); break;
+    case 'Q':
+      words_.start();
+      expect(Kind::query);
+      break;
     case 'F': expect(Kind::function_call); break;
     case 'S':
       if (copy_in_) {
@@ -60,13 +64,12 @@ void SessionTracker::on_client_frame(char type) {
 
 void SessionTracker::on_client_body(char type, Bytes body) {
   switch (type) {
-    case 'Q':
-      inspect(text_up_to_zero(body));
-      expect(Kind::query);
-      break;
     case 'P': {
       const auto name = text_up_to_zero(body);
-      if (name.size() < body.size()) inspect(text_up_to_zero(body.subspan(name.size() + 1)));
+      if (name.size() < body.size() && may_hide_more()) {
+        words_.start();
+        on_client_piece(body.subspan(name.size() + 1));
+      }
       expect(Kind::parse, {body.begin(), body.end()});
       break;
     }

@@ -13,6 +13,7 @@
 #include "base/bytes.h"
 #include "base/limits.h"
 #include "wire/postgres/session_messages.h"
+#include "wire/postgres/state_words.h"
 
 #include <cstdint>
 #include <map>
@@ -24,12 +25,13 @@ namespace sallyport::postgres {
 
 class SessionTracker {
  public:
-  /// Statement texts longer than this are not looked into.
-  static constexpr std::uint32_t inspected_bytes_max = 8192;
-
   [[nodiscard]] bool wants_client_body(char type, std::uint32_t body_bytes) const;
   void on_client_frame(char type);
   void on_client_body(char type, Bytes body);  ///< instead of on_client_frame, when the body was wanted
+
+  /// After on_client_frame: its body is wanted as it passes.
+  [[nodiscard]] bool wants_client_pieces(char type) const { return type == 'Q' && may_hide_more(); }
+  void on_client_piece(Bytes piece);
 
   [[nodiscard]] static bool wants_server_body(char type, std::uint32_t body_bytes);
   void on_server_frame(char type);
@@ -77,11 +79,16 @@ class SessionTracker {
   void on_copy_in();
   void drop_front();
 
+  static constexpr std::string_view custom_setting = "custom_setting";
+
   // session_statements.cpp: what outlives a request.
   static std::string_view text_up_to_zero(Bytes bytes);
   void on_command_complete(std::string_view tag);
   void remember_statement(std::vector<std::uint8_t> body);
-  void inspect(std::string_view text);
+  // What DISCARD ALL undoes may be joined by what it does not undo.
+  [[nodiscard]] bool may_hide_more() const {
+    return hidden_state_.empty() || hidden_state_ == custom_setting;
+  }
   void forget_statement(std::string_view name);
 
   std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
@@ -95,6 +102,7 @@ class SessionTracker {
   std::uint64_t transactions_ = 0;
   std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
   std::size_t statement_bytes_ = 0;
+  StateWords words_;
   std::string_view hidden_state_;
 };
 
