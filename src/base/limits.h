@@ -28,6 +28,9 @@ inline constexpr auto client_login_deadline = 10s;
 /// DNS + TCP + TLS + login to a database server.
 inline constexpr auto upstream_login_deadline = 15s;
 
+/// A cancel's way to a database server and back, on a connection of its own.
+inline constexpr auto upstream_cancel_deadline = 10s;
+
 /// How long a client waits in a pool's queue.
 inline constexpr auto pool_wait_deadline = 30s;
 

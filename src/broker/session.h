@@ -110,7 +110,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   [[nodiscard]] const std::string& target() const { return access_.target; }
 
  private:
-  enum class Stage { first_packet, scram, waiting, admitting, relaying, closing, over };
+  enum class Stage { first_packet, scram, cancelling, waiting, admitting, relaying, closing, over };
 
   void on_readable() override;
   void on_writable() override;

@@ -1,4 +1,5 @@
 // Cancels, from both ends: the connection that carries one, and the session whose query it stops.
+#include "base/limits.h"
 #include "broker/doorstep.h"
 #include "broker/session.h"
 
@@ -10,6 +11,8 @@ namespace {
 
 /// Clients that wait for one cancel of the same session; further ones are closed at once.
 constexpr std::size_t joined_cancels_max = 64;
+/// One that joins waits for the cancel under way and then for its own.
+constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chrono::seconds{5};
 
 }  // namespace
 
@@ -28,7 +31,14 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
   if (session == nullptr || session->route_->route.name != route_->route.name ||
       (proven && session->peer_.uid != peer_.uid))
     return finish();
-  stage_ = Stage::waiting;
+  stage_ = Stage::cancelling;
+  services_.loop.cancel(deadline_);
+  deadline_ = services_.loop.after(cancel_wait_max, [this] {
+    const auto limit = format_duration(cancel_wait_max);
+    services_.logger.write(LogLevel::warning, "a cancel was not answered; its client is let go",
+                           {{"route", route_->route.name}, {"within", limit}});
+    finish();
+  });
   // The client waits for our close: then the server has acted.
   session->cancel_query([this, alive = alive_] {
     if (*alive) finish();

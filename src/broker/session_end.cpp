@@ -107,7 +107,7 @@ void Session::drain(Dismissal why) {
   if (stage_ == Stage::relaying) {
     relay_->want_boundary(true);
     if (relay_->at_boundary() && (mover_ == nullptr || !mover_->is_under_way())) on_boundary();
-  } else if (stage_ != Stage::closing && stage_ != Stage::over) {
+  } else if (stage_ != Stage::cancelling && stage_ != Stage::closing && stage_ != Stage::over) {
     if (*dismissal_ == Dismissal::policy_changed) {
       return deny(Error{ErrorCode::denied, Hop::policy, route_->route.name, not_allowed_any_more, {}, {}});
     }

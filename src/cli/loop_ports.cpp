@@ -17,7 +17,6 @@ namespace {
 
 /// All of one fetch, renewal or revocation, its own retries included.
 constexpr auto source_deadline = std::chrono::seconds{60};
-constexpr auto cancel_deadline = std::chrono::seconds{10};
 
 postgres::LoginTls tls_of(const broker::Reach& reach) {
   return reach.tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
@@ -93,7 +92,7 @@ void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Resul
                  nullptr};
   auto conversation = std::make_unique<postgres::CancelConversation>(
       postgres::CancelRequest{order.pid, std::move(order.key)}, tls_of(*order.reach));
-  driver_.run_connected(std::move(dial), std::move(conversation), cancel_deadline,
+  driver_.run_connected(std::move(dial), std::move(conversation), limits::upstream_cancel_deadline,
                         [this, done](net::RunResult result) {
                           auto kept = std::make_shared<net::RunResult>(std::move(result));
                           relay_loop_.post([kept, done] { done(std::move(kept->outcome)); });

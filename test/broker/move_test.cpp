@@ -441,6 +441,47 @@ TEST(Cancel, ItsConnectionStaysOpenUntilTheServerHasActed) {
   EXPECT_TRUE(canceller.wire->broker_gone());
 }
 
+TEST(Cancel, ASlowOneIsNoDeniedLogin) {
+  World world;
+  auto client = world.enter();
+  world.connector.hold_cancels = true;
+  auto first = world.open();
+  first.wire->push(cancel_request(100, key_of(world)));
+  world.loop.advance(9s);
+  auto joined = world.open();
+  joined.wire->push(cancel_request(100, key_of(world)));
+  world.loop.advance(1s);
+  const auto fail_one = [&world] {
+    auto held = std::move(world.connector.held_cancels.front());
+    world.connector.held_cancels.pop_front();
+    held(Error{ErrorCode::timed_out, Hop::tcp, "db", "no answer within 10 s", {}, {}});
+    world.loop.settle();
+  };
+  fail_one();
+  EXPECT_TRUE(first.wire->broker_gone());
+  world.loop.advance(10s);
+  EXPECT_FALSE(joined.wire->broker_gone()) << "it waited for the first, and now for its own";
+  fail_one();
+  EXPECT_TRUE(joined.wire->broker_gone());
+  EXPECT_TRUE(world.sink.of(trail::EventKind::session_denied).empty());
+  EXPECT_EQ(joined.wire->take(), "");
+}
+
+TEST(Cancel, OneThatIsNeverAnsweredIsLetGoWithWordsOfItsOwn) {
+  World world;
+  auto client = world.enter();
+  world.connector.hold_cancels = true;
+  auto canceller = world.open();
+  canceller.wire->push(cancel_request(100, key_of(world)));
+  world.loop.settle();
+  canceller.session->drain();
+  EXPECT_EQ(canceller.wire->take(), "") << "PostgreSQL never answers a cancel";
+  world.loop.advance(26s);
+  EXPECT_TRUE(canceller.wire->broker_gone());
+  EXPECT_EQ(world.logger.lines.back(), "a cancel was not answered; its client is let go");
+  EXPECT_TRUE(world.sink.of(trail::EventKind::session_denied).empty());
+}
+
 TEST(Cancel, AWrongKeyAnotherUserAnotherRouteDoNothingAndAreToldNothing) {
   World world;
   auto client = world.enter();
