@@ -234,11 +234,12 @@ void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownR
     for (auto& one : report.unrevoked) gathering->report.unrevoked.push_back(std::move(one));
     if (--gathering->left == 0) done(std::move(gathering->report));
   };
-  // A slot that is shutting down already hears no second call; its end is waited for all the same.
+  services_.loop.cancel(retired_timer_);
+  // A slot that is shutting down already is only told to hurry: its end comes to whom it was promised first.
   on_retired_ended_ = on_ended;
   for (auto& role : roles) {
     role->pool()->stop();
-    if (!ending_.contains(role.get())) role->slot().shutdown(limit, on_ended);
+    role->slot().shutdown(limit, on_ended);
   }
 }
 

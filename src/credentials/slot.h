@@ -189,7 +189,7 @@ class Slot {
   void check_now();
 
   /// Ends every lease and our own token, then calls `done`, at the latest after `limit`. Waiting callers get
-  /// `cancelled`; get() fails from now on. A second call is ignored.
+  /// `cancelled`; get() fails from now on. A second call may bring the end forward; its `done` is not called.
   void shutdown(Duration limit, std::function<void(ShutdownReport)> done);
 
   /// Revokes a lease that a dead run left (orphans.h) through this slot's session, after more urgent work.

@@ -118,10 +118,14 @@ void SlotState::revoked(std::uint64_t key) {
 }
 
 void SlotState::shutdown(Duration limit, std::function<void(ShutdownReport)> done) {
-  if (shutting_down_) return;
   const Moment now = timers_.now();
+  const auto deadline = now.mono + clamp_lifetime(limit);
+  if (shutting_down_) {
+    shutdown_deadline_ = std::min(shutdown_deadline_, deadline);
+    return pump();
+  }
   shutting_down_ = true;
-  shutdown_deadline_ = now.mono + clamp_lifetime(limit);
+  shutdown_deadline_ = deadline;
   shutdown_done_ = std::move(done);
   const Error cancelled{
       ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""};

@@ -100,6 +100,21 @@ TEST(SlotShutdown, EndsAtItsDeadlineWhateverHangs) {
   EXPECT_EQ(world.runner.running, 0u);
 }
 
+TEST(SlotShutdown, ASecondCallMayBringItsEndForwardButNotPutItOff) {
+  for (const auto second : {Duration{2s}, Duration{1h}}) {
+    World world;
+    ASSERT_TRUE(world.get());
+    world.runner.latency = [] { return 1h; };
+    std::optional<ShutdownReport> report;
+    world.slot().shutdown(10s, [&](ShutdownReport got) { report = std::move(got); });
+    world.slot().shutdown(second, [](ShutdownReport) { FAIL() << "told twice"; });
+    world.timers.advance(3s);
+    EXPECT_EQ(report.has_value(), second < 3s);
+    world.timers.advance(8s);
+    EXPECT_TRUE(report);
+  }
+}
+
 TEST(SlotShutdown, AFetchInFlightIsRevokedAsSoonAsItArrives) {
   World world;
   world.runner.latency = [] { return 1s; };
