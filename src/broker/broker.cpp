@@ -54,7 +54,7 @@ void Broker::end_retired() {
   const auto all = retired_;  // one whose leases have ended already goes at once
   for (const auto& role : all) {
     const auto pool = role->pool()->status();
-    // Ours and the role's own; a session would be a third.
+    // The role's own reference is the only one: each session has another.
     const bool unused =
         pool.in_use + pool.waiting + pool.connecting + pool.resetting == 0 && role->pool().use_count() == 1;
     if (!unused || !ending_.insert(role.get()).second) continue;
@@ -249,12 +249,6 @@ std::map<std::string, PoolStatus> Broker::pools() const {
     for (const auto& [role_name, role] : runtime.roles) all[role->name()] = role->pool()->status();
   }
   return all;
-}
-
-std::size_t Broker::requests_in_flight() const {
-  std::size_t count = 0;
-  for (const auto& [key, session] : sessions_) count += session->request_in_flight() ? 1 : 0;
-  return count;
 }
 
 }  // namespace sallyport::broker

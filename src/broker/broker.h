@@ -70,7 +70,6 @@ class Broker final : private SessionHost {
   /// they come to it. Returns how many end.
   std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                Duration grace);
-  [[nodiscard]] bool has_target(const std::string& name) const { return targets_.contains(name); }
 
   /// A connection has come in on a route. `peer_uid`: of a Unix socket's other end, as the kernel says.
   void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
@@ -102,7 +101,6 @@ class Broker final : private SessionHost {
 
   [[nodiscard]] const BrokerCounters& counters() const { return counters_; }
   [[nodiscard]] std::map<std::string, PoolStatus> pools() const;
-  [[nodiscard]] std::size_t requests_in_flight() const;
 
  private:
   class RoleRuntime;

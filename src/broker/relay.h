@@ -85,8 +85,6 @@ class Relay {
   [[nodiscard]] const postgres::SessionTracker& tracker() const { return tracker_; }
   [[nodiscard]] std::uint64_t bytes_to_server() const { return bytes_to_server_; }
   [[nodiscard]] std::uint64_t bytes_to_client() const { return bytes_to_client_; }
-  [[nodiscard]] std::size_t pending_to_client() const { return to_client_.pending(); }
-  [[nodiscard]] bool request_in_flight() const { return !tracker_.nothing_outstanding(); }
 
  private:
   struct ClientSide final : net::StreamEvents {

@@ -101,8 +101,6 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
     return access_.pool != nullptr &&
            (stage_ == Stage::waiting || stage_ == Stage::admitting || stage_ == Stage::relaying);
   }
-  [[nodiscard]] bool is_relaying() const { return stage_ == Stage::relaying; }
-  [[nodiscard]] bool request_in_flight() const { return relay_ != nullptr && relay_->request_in_flight(); }
   [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
   [[nodiscard]] const RouteRuntime& route() const { return *route_; }
   [[nodiscard]] policy::ClientClaims claims() const;
