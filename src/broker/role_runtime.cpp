@@ -23,7 +23,9 @@ Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& ro
 
 Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role)
     : broker_(broker),
-      name_(opening.target.name + "/" + role.role.name),
+      target_(opening.target.name),
+      role_(role.role.name),
+      name_(target_ + "/" + role_),
       slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
             broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
       pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop,
@@ -102,9 +104,8 @@ trail::Event Broker::RoleRuntime::credential_event(std::string_view result, std:
   trail::Event event;
   event.kind = trail::EventKind::credential;
   event.at = broker_.services_.loop.now().wall;
-  const auto slash = name_.find('/');
-  event.target = name_.substr(0, slash);
-  event.role = name_.substr(slash + 1);
+  event.target = target_;
+  event.role = role_;
   event.result = result;
   event.generation = generation;
   return event;

@@ -30,7 +30,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   [[nodiscard]] trail::Event credential_event(std::string_view result, std::uint64_t generation) const;
 
   Broker& broker_;
-  std::string name_;
+  std::string target_, role_;
+  std::string name_;  // both, for messages
   bool swept_ = false;
   credentials::Slot slot_;
   std::shared_ptr<Pool> pool_;
