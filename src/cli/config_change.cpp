@@ -1,40 +1,122 @@
 #include "cli/config_change.h"
 
 #include <algorithm>
+#include <iterator>
+#include <vector>
 
 namespace sallyport::cli {
 
+namespace {
+
+using Texts = std::vector<std::string>;
+
+std::string joined(const Texts& texts) {
+  std::string all;
+  for (const auto& text : texts) all += (all.empty() ? "" : ", ") + text;
+  return all;
+}
+
+/// Which protections `after` has less of than `before`.
+Texts what_is_weaker(const Target& before, const Target& after) {
+  Texts weaker;
+  const bool tls = after.tls.mode < before.tls.mode || after.tls.min_version < before.tls.min_version;
+  if (tls) weaker.emplace_back("its TLS weaker than before");
+  if (!before.tls.crl_file.empty() && after.tls.crl_file.empty())
+    weaker.emplace_back("revocation no longer checked");
+  for (const auto& [name, role] : after.roles) {
+    const auto was = before.roles.find(name);
+    for (const auto& method : role.login_methods) {
+      const bool had = was != before.roles.end() && std::count(was->second.login_methods.begin(),
+                                                               was->second.login_methods.end(), method) != 0;
+      if (!had) weaker.push_back("login method " + method + " allowed for " + name);
+    }
+  }
+  return weaker;
+}
+
+/// Whom `after` lets in by a rule that `before` has not.
+Texts who_is_new(const Route& before, const Route& after) {
+  Texts admitted;
+  for (const auto& rule : after.allow) {
+    if (std::find(before.allow.begin(), before.allow.end(), rule) != before.allow.end()) continue;
+    std::string who;
+    if (rule.uid) who += " user " + (rule.user_name.empty() ? std::to_string(*rule.uid) : rule.user_name);
+    if (rule.gid) who += " group " + (rule.group_name.empty() ? std::to_string(*rule.gid) : rule.group_name);
+    admitted.push_back("admits" + who + (rule.role.empty() ? "" : " as " + rule.role));
+  }
+  return admitted;
+}
+
+class Comparison {
+ public:
+  void targets(const std::map<std::string, Target>& before, const std::map<std::string, Target>& after) {
+    for (const auto& [name, target] : before) {
+      const auto now = after.find(name);
+      if (now == after.end()) {
+        changed_.push_back("target " + name + " removed");
+      } else if (!(now->second == target)) {
+        say("target " + name + " changed", what_is_weaker(target, now->second));
+      }
+    }
+    for (const auto& [name, target] : after) {
+      if (!before.contains(name)) changed_.push_back("target " + name + " added");
+    }
+  }
+
+  void routes(const std::vector<Route>& before, const std::vector<Route>& after) {
+    const auto find = [](const std::vector<Route>& routes, const std::string& name) {
+      return std::find_if(routes.begin(), routes.end(), [&](const Route& one) { return one.name == name; });
+    };
+    for (const auto& route : before) {
+      const auto now = find(after, route.name);
+      if (now == after.end()) {
+        changed_.push_back("route " + route.name + " removed");
+      } else if (!(*now == route)) {
+        say("route " + route.name + " changed", who_is_new(route, *now));
+      }
+    }
+    for (const auto& route : after) {
+      if (find(before, route.name) == before.end()) changed_.push_back("route " + route.name + " added");
+    }
+  }
+
+  void restart(const std::string& what) {
+    if (!what.empty()) weaker_.push_back(what + " changed: needs a restart");
+  }
+
+  [[nodiscard]] std::string text() const {
+    Texts all = weaker_;
+    std::copy(changed_.begin(), changed_.end(), std::back_inserter(all));
+    return all.empty() ? "nothing" : joined(all);
+  }
+
+ private:
+  void say(std::string what, const Texts& weaker) {
+    if (weaker.empty()) return changed_.push_back(std::move(what));
+    weaker_.push_back(std::move(what) + ", " + joined(weaker));
+  }
+
+  Texts weaker_;
+  Texts changed_;
+};
+
+}  // namespace
+
+std::string what_needs_restart(const config::Config& before, const config::Config& after) {
+  Texts keys;
+  if (after.audit.mode != before.audit.mode) keys.emplace_back("audit.mode");
+  if (after.audit.directory != before.audit.directory) keys.emplace_back("audit.dir");
+  if (after.audit.durability_power != before.audit.durability_power) keys.emplace_back("audit.durability");
+  if (after.state_directory != before.state_directory) keys.emplace_back("state");
+  return joined(keys);
+}
+
 std::string what_changes(const config::Config& before, const config::Config& after) {
-  std::string text;
-  const auto say = [&](const std::string& what) { text += (text.empty() ? "" : ", ") + what; };
-  for (const auto& [name, target] : before.targets) {
-    const auto now = after.targets.find(name);
-    if (now == after.targets.end()) {
-      say("target " + name + " removed");
-    } else if (!(now->second == target)) {
-      const bool weaker = now->second.tls.mode < target.tls.mode;
-      say("target " + name + (weaker ? " changed, its TLS weaker than before" : " changed"));
-    }
-  }
-  for (const auto& [name, target] : after.targets) {
-    if (!before.targets.contains(name)) say("target " + name + " added");
-  }
-  const auto find = [](const config::Config& config, const std::string& name) {
-    return std::find_if(config.routes.begin(), config.routes.end(),
-                        [&](const Route& one) { return one.name == name; });
-  };
-  for (const auto& route : before.routes) {
-    const auto now = find(after, route.name);
-    if (now == after.routes.end()) {
-      say("route " + route.name + " removed");
-    } else if (!(*now == route)) {
-      say("route " + route.name + " changed");
-    }
-  }
-  for (const auto& route : after.routes) {
-    if (find(before, route.name) == before.routes.end()) say("route " + route.name + " added");
-  }
-  return text.empty() ? "nothing" : text;
+  Comparison comparison;
+  comparison.targets(before.targets, after.targets);
+  comparison.routes(before.routes, after.routes);
+  comparison.restart(what_needs_restart(before, after));
+  return comparison.text();
 }
 
 }  // namespace sallyport::cli
