@@ -141,7 +141,7 @@ class ExecRun {
     return door;
   }
 
-  Result<net::UniqueFd> open_unix(Door& door) {
+  Result<net::Listener> open_unix(Door& door) {
     if (!socket_directory_) {
       auto made = net::SocketDirectory::make_private(environment_->plain("XDG_RUNTIME_DIR"));
       if (!made) return made.error();
@@ -153,7 +153,7 @@ class ExecRun {
     return socket_directory_->listen_unix(port);
   }
 
-  Result<net::UniqueFd> open_tcp(const ExecTarget& target, Door& door) {
+  Result<net::Listener> open_tcp(const ExecTarget& target, Door& door) {
     auto listener = net::listen_tcp("127.0.0.1", 0);
     if (!listener) return listener.error();
     const auto port = net::port_of(listener->get());
@@ -168,7 +168,7 @@ class ExecRun {
     const auto level = request_.listen == ListenMode::tcp ? LogLevel::info : LogLevel::warning;
     context_.logger.write(level, "listening on loopback TCP with a run token",
                           {{"variable", target.variable}, {"port", static_cast<std::int64_t>(port)}});
-    return listener;
+    return net::Listener{std::move(*listener)};
   }
 
   // A wrong reference or a refused login is told before the application starts; a server that is away only

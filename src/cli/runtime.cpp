@@ -212,7 +212,7 @@ void Runtime::apply_target(PreparedTarget& prepared) {
   });
 }
 
-void Runtime::listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route) {
+void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker& broker) {
     auto& entrance = acceptors_[route->route.name];
     entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));

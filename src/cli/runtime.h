@@ -78,8 +78,9 @@ class Runtime {
   Result<std::shared_ptr<PreparedTarget>> prepare_target(const Target& target);
   void apply_target(PreparedTarget& prepared);
 
-  /// Serves connections of `listener` by `route`. Thread-safe.
-  void listen(net::UniqueFd listener, std::shared_ptr<const broker::RouteRuntime> route);
+  /// Serves connections of `listener` by `route`, until stop_listening() closes it and removes its socket.
+  /// Thread-safe.
+  void listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route);
   void stop_listening();
   void stop_listening(const std::string& route_name);
   /// New connections of this listener are served by `route` from now on.

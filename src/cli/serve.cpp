@@ -16,6 +16,7 @@
 
 #include <algorithm>
 #include <ctime>
+#include <optional>
 #include <vector>
 
 namespace sallyport::cli {
@@ -88,14 +89,13 @@ class Service {
     if (runtime_ == nullptr) return;
     runtime_->shut_down(shutdown_limit);
     runtime_.reset();
-    directories_.clear();
   }
 
  private:
   /// A route that a configuration names, with its listener when that is not open yet.
   struct PreparedRoute {
     std::shared_ptr<const broker::RouteRuntime> runtime;
-    net::UniqueFd listener;  ///< invalid: the open one goes on
+    std::optional<net::Listener> listener;  ///< none: the open one goes on
   };
 
   Result<PreparedRoute> prepare_route(const Route& route) {
@@ -109,23 +109,19 @@ class Service {
       return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
                    "Listen on unix:DIR",  {}};
     }
-    auto directory = directories_.find(local->directory);
-    if (directory == directories_.end()) {
-      auto opened = net::SocketDirectory::open_shared(local->directory);
-      if (!opened) return opened.error();
-      directory = directories_.emplace(local->directory, std::move(*opened)).first;
-    }
-    auto listener = directory->second.listen_unix(local->port);
+    const auto directory = net::SocketDirectory::open_shared(local->directory);
+    if (!directory) return directory.error();
+    auto listener = directory->listen_unix(local->port);
     if (!listener) return listener.error();
-    prepared.listener = std::move(*listener);
+    prepared.listener.emplace(std::move(*listener));
     return prepared;
   }
 
   void apply_route(PreparedRoute prepared) {
     const auto& name = prepared.runtime->route.name;
     routes_[name] = prepared.runtime;
-    if (prepared.listener.valid()) {
-      runtime_->listen(std::move(prepared.listener), std::move(prepared.runtime));
+    if (prepared.listener) {
+      runtime_->listen(std::move(*prepared.listener), std::move(prepared.runtime));
     } else {
       runtime_->replace_route(std::move(prepared.runtime));
     }
@@ -212,12 +208,6 @@ class Service {
       if (fresh.targets.contains(name)) continue;
       runtime_->on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
     }
-    std::erase_if(directories_, [&](const auto& directory) {
-      return std::none_of(routes_.begin(), routes_.end(), [&](const auto& route) {
-        const auto* local = std::get_if<UnixListen>(&route.second->route.listen);
-        return local != nullptr && local->directory == directory.first;
-      });
-    });
   }
 
   // Whom the new policy would refuse does not stay by having come earlier (threats.md 14).
@@ -260,7 +250,6 @@ class Service {
   Settings settings_;
   Notify notify_{environment_->plain("NOTIFY_SOCKET")};
   std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();
-  std::map<std::string, net::SocketDirectory> directories_;
   std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;
   std::unique_ptr<Runtime> runtime_;
 };

@@ -16,7 +16,7 @@ constexpr auto pause_for = std::chrono::milliseconds{100};
 
 }  // namespace
 
-Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop,
+Acceptor::Acceptor(Listener listener, EpollLoop& loop,
                    std::function<void(std::unique_ptr<SocketStream>)> on_accept)
     : listener_(std::move(listener)), loop_(loop), on_accept_(std::move(on_accept)) {
   watch();
@@ -24,12 +24,12 @@ Acceptor::Acceptor(UniqueFd listener, EpollLoop& loop,
 
 Acceptor::~Acceptor() {
   loop_.cancel(paused_);
-  loop_.unwatch(listener_.get(), watch_);
+  loop_.unwatch(listener_.fd(), watch_);
 }
 
 void Acceptor::on_ready(std::uint32_t) {
   for (int i = 0; i < accepts_per_turn_max; ++i) {
-    UniqueFd client{accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
+    UniqueFd client{accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!client.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
       return;
@@ -44,12 +44,12 @@ void Acceptor::on_ready(std::uint32_t) {
 }
 
 void Acceptor::watch() {
-  watch_ = loop_.watch_level(listener_.get(), *this);
+  watch_ = loop_.watch_level(listener_.fd(), *this);
   if (watch_.generation == 0) pause();
 }
 
 void Acceptor::pause() {
-  loop_.unwatch(listener_.get(), watch_);
+  loop_.unwatch(listener_.fd(), watch_);
   paused_ = loop_.after(pause_for, [this] { watch(); });
 }
 

@@ -33,6 +33,8 @@ Error system_fault(const std::string& where, const std::string& step, int reason
 
 std::string name_of_socket(std::uint16_t port) { return ".s.PGSQL." + std::to_string(port); }
 
+std::string name_of_lock(std::uint16_t port) { return name_of_socket(port) + ".lock"; }
+
 std::string uid_text() { return std::to_string(geteuid()); }
 
 /// One directory on the way, opened without following a link.
@@ -136,21 +138,7 @@ std::string holder_of_lock(int lock) {
 }  // namespace
 
 SocketDirectory::SocketDirectory(std::string path, UniqueFd directory, bool is_private)
-    : path_(std::move(path)), directory_(std::move(directory)), private_(is_private) {}
-
-SocketDirectory::SocketDirectory(SocketDirectory&&) noexcept = default;
-SocketDirectory& SocketDirectory::operator=(SocketDirectory&& other) noexcept {
-  if (this != &other) {
-    remove_all();
-    path_ = std::move(other.path_);
-    directory_ = std::move(other.directory_);
-    private_ = other.private_;
-    made_ = std::move(other.made_);
-  }
-  return *this;
-}
-
-SocketDirectory::~SocketDirectory() { remove_all(); }
+    : held_(std::make_shared<HeldDirectory>(std::move(path), std::move(directory), is_private)) {}
 
 Result<SocketDirectory> SocketDirectory::make_private(const std::string& runtime_directory) {
   std::string path = (usable_runtime_directory(runtime_directory) ? runtime_directory : std::string{"/tmp"}) +
@@ -192,22 +180,15 @@ Result<SocketDirectory> SocketDirectory::open_shared(const std::string& director
 }
 
 std::string SocketDirectory::socket_path(std::uint16_t port) const {
-  return path_ + "/" + name_of_socket(port);
+  return path() + "/" + name_of_socket(port);
 }
 
-bool SocketDirectory::still_there() const {
-  struct stat held {};
-  struct stat named {};
-  return directory_.valid() && fstat(directory_.get(), &held) == 0 && lstat(path_.c_str(), &named) == 0 &&
-         same_file(held, named);
-}
-
-Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) {
-  const auto name = name_of_socket(port) + ".lock";
-  const auto path = path_ + "/" + name;
+Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) const {
+  const auto name = name_of_lock(port);
+  const auto path = held_->path() + "/" + name;
   for (int attempt = 0; attempt < 10; ++attempt) {
     UniqueFd lock{
-        openat(directory_.get(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
+        openat(held_->fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
     if (!lock.valid()) return system_fault(path, "cannot be opened", errno);
     struct stat held {};
     if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode))
@@ -218,7 +199,7 @@ Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) {
     }
     struct stat named {};
     // The last holder removes the file as it goes; then this lock is on a file that nobody else will find.
-    if (fstatat(directory_.get(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named))
+    if (fstatat(held_->fd(), name.c_str(), &named, AT_SYMLINK_NOFOLLOW) != 0 || !same_file(held, named))
       continue;
     const auto pid = std::to_string(getpid()) + "\n";
     if (ftruncate(lock.get(), 0) != 0 || pwrite(lock.get(), pid.data(), pid.size(), 0) < 0) {
@@ -229,10 +210,10 @@ Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) {
   return fault(ErrorCode::retry_later, path, "changes hands all the time", "Stop the other instances.");
 }
 
-Result<void> SocketDirectory::clear_way(const std::string& name) {
-  const auto path = path_ + "/" + name;
+Result<void> SocketDirectory::clear_way(const std::string& name) const {
+  const auto path = held_->path() + "/" + name;
   struct stat there {};
-  if (fstatat(directory_.get(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
+  if (fstatat(held_->fd(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
     if (errno == ENOENT) return {};
     return system_fault(path, "cannot be looked at", errno);
   }
@@ -241,7 +222,7 @@ Result<void> SocketDirectory::clear_way(const std::string& name) {
                  "Remove it, if you know what it is.");
   }
   const auto probe = new_socket();
-  const auto address = address_in(directory_.get(), name);
+  const auto address = address_in(held_->fd(), name);
   if (!probe.valid()) return system_fault(path, "no socket", errno);
   const bool refused =
       connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
@@ -250,51 +231,37 @@ Result<void> SocketDirectory::clear_way(const std::string& name) {
     return fault(ErrorCode::bad_config, path, "is a socket that somebody listens on",
                  "Stop that server, or choose another port or directory.");
   }
-  if (unlinkat(directory_.get(), name.c_str(), 0) != 0 && errno != ENOENT)
+  if (unlinkat(held_->fd(), name.c_str(), 0) != 0 && errno != ENOENT)
     return system_fault(path, "cannot be removed", errno);
   return {};
 }
 
-Result<UniqueFd> SocketDirectory::listen_unix(std::uint16_t port) {
+Result<Listener> SocketDirectory::listen_unix(std::uint16_t port) const {
   const auto name = name_of_socket(port);
   const auto path = socket_path(port);
   auto lock = take_lock(port);
   if (lock.has_error()) return lock.error();
   struct stat lock_info {};
   fstat(lock->get(), &lock_info);
-  made_.push_back({name + ".lock", lock_info.st_ino, std::move(*lock)});
+  MadeFile lock_file{held_, name_of_lock(port), lock_info.st_ino};
   if (auto clear = clear_way(name); clear.has_error()) return clear.error();
-  auto listener = new_socket();
-  if (!listener.valid()) return system_fault(path, "no socket", errno);
-  const auto address = address_in(directory_.get(), name);
-  if (bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+  auto socket = new_socket();
+  if (!socket.valid()) return system_fault(path, "no socket", errno);
+  const auto address = address_in(held_->fd(), name);
+  if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
     return system_fault(path, "cannot be made", errno);
   }
   struct stat info {};
-  if (fstatat(directory_.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(info.st_mode)) {
+  if (fstatat(held_->fd(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISSOCK(info.st_mode)) {
     return fault(ErrorCode::bad_config, path, "vanished as it was made",
                  "Find out who else writes to this directory.");
   }
-  made_.push_back({name, info.st_ino, UniqueFd{}});
+  MadeFile socket_file{held_, name, info.st_ino};
   // Before listen, so that nobody connects under the umask's mode.
-  if (fchmodat(directory_.get(), name.c_str(), private_ ? 0600 : 0666, 0) != 0)
+  if (fchmodat(held_->fd(), name.c_str(), held_->is_private() ? 0600 : 0666, 0) != 0)
     return system_fault(path, "chmod", errno);
-  if (listen(listener.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
-  return listener;
-}
-
-void SocketDirectory::remove_all() {
-  // Backwards: the socket before its lock, so that a successor who gets the lock finds no socket of ours.
-  for (; !made_.empty(); made_.pop_back()) {
-    const auto& made = made_.back();
-    struct stat info {};
-    if (fstatat(directory_.get(), made.name.c_str(), &info, AT_SYMLINK_NOFOLLOW) != 0 ||
-        info.st_ino != made.inode)
-      continue;
-    unlinkat(directory_.get(), made.name.c_str(), 0);
-  }
-  if (private_ && still_there()) rmdir(path_.c_str());
-  directory_.reset();
+  if (listen(socket.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
+  return Listener{std::move(*lock), std::move(lock_file), std::move(socket), std::move(socket_file)};
 }
 
 }  // namespace sallyport::net

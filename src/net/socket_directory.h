@@ -6,18 +6,15 @@
 #pragma once
 
 #include "base/result.h"
-#include "net/fd.h"
-
-#include <sys/types.h>
+#include "net/listener.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
-#include <vector>
 
 namespace sallyport::net {
 
-/// Removes what it made (sockets, lock files, a private directory) when it goes, as long as it is still there
-/// and still ours.
+/// A private one is removed when it and its listeners are gone, as long as it is still there and still ours.
 class SocketDirectory {
  public:
   /// For `exec`: a new directory of mode 0700 under `runtime_directory` ($XDG_RUNTIME_DIR; skipped when
@@ -32,40 +29,27 @@ class SocketDirectory {
   /// Errors  bad_config, hop listener: names the component and the command that mends it.
   static Result<SocketDirectory> open_shared(const std::string& directory);
 
-  SocketDirectory(SocketDirectory&&) noexcept;
-  SocketDirectory& operator=(SocketDirectory&&) noexcept;
-  ~SocketDirectory();
-
   /// Binds and listens on .s.PGSQL.`port` in this directory: non-blocking, close-on-exec; mode 0600 in a
   /// private directory, 0666 in a shared one, where the peer check decides. A socket that is in the way
-  /// is removed only under the lock .s.PGSQL.PORT.lock and after a refused connection to it.
+  /// is removed only under the lock .s.PGSQL.PORT.lock and after a refused connection to it. The listener may
+  /// outlive this; socket and lock go with it, and with an error nothing of them stays.
   ///
   /// Errors  hop listener.  bad_config: another instance holds the lock (with its pid); something answers on
   ///         the socket; what is in the way is no socket.
-  Result<UniqueFd> listen_unix(std::uint16_t port);
+  [[nodiscard]] Result<Listener> listen_unix(std::uint16_t port) const;
 
   /// True while the path still leads to the directory that we hold (nobody cleaned or replaced it).
-  [[nodiscard]] bool still_there() const;
+  [[nodiscard]] bool still_there() const { return held_->still_there(); }
 
-  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] const std::string& path() const { return held_->path(); }
   [[nodiscard]] std::string socket_path(std::uint16_t port) const;
 
  private:
-  struct Made {
-    std::string name;
-    ino_t inode;
-    UniqueFd lock;  ///< of a lock file: held as long as we live
-  };
-
   SocketDirectory(std::string path, UniqueFd directory, bool is_private);
-  Result<UniqueFd> take_lock(std::uint16_t port);
-  Result<void> clear_way(const std::string& name);
-  void remove_all();
+  [[nodiscard]] Result<UniqueFd> take_lock(std::uint16_t port) const;
+  [[nodiscard]] Result<void> clear_way(const std::string& name) const;
 
-  std::string path_;
-  UniqueFd directory_;
-  bool private_ = false;
-  std::vector<Made> made_;
+  std::shared_ptr<const HeldDirectory> held_;
 };
 
 /// Listens on an IP literal of this machine; port 0 takes any. Non-blocking, close-on-exec.

@@ -220,7 +220,8 @@ TEST(Acceptor, HandsConnectionsOnAttached) {
   auto listener = test::listen_on_loopback(port);
   fcntl(listener.get(), F_SETFL, O_NONBLOCK);
   std::vector<std::unique_ptr<net::SocketStream>> streams;
-  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream> stream) {
+  net::Acceptor acceptor{net::Listener{std::move(listener)}, loop,
+                         [&](std::unique_ptr<net::SocketStream> stream) {
                            streams.push_back(std::move(stream));
                            if (streams.size() == 100) loop.stop();
                          }};
@@ -251,7 +252,8 @@ TEST(Acceptor, OutOfDescriptorsItPausesAndComesBack) {
   };
   int accepted = 0;
   net::UniqueFd second;
-  net::Acceptor acceptor{std::move(listener), loop, [&](std::unique_ptr<net::SocketStream> client) {
+  net::Acceptor acceptor{net::Listener{std::move(listener)}, loop,
+                         [&](std::unique_ptr<net::SocketStream> client) {
                            if (++accepted == 2) return loop.stop();
                            // The first one came and went while all was well: UBSan proves an object's type
                            // through a pipe, once, which it could not without descriptors.

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include <filesystem>
+#include <optional>
 
 namespace sallyport::net {
 namespace {
@@ -97,37 +98,54 @@ TEST_F(PrivateDirectory, WorksInAnUndumpableProcessOfAnOrdinaryUser) {
 
 TEST_F(PrivateDirectory, TwentyAtOnceDoNotDisturbOneAnother) {
   std::vector<SocketDirectory> directories;
-  std::vector<UniqueFd> listeners;
+  std::vector<Listener> listeners;
   for (int i = 0; i < 20; ++i) {
     directories.push_back(SocketDirectory::make_private(base_.path()).value());
     listeners.push_back(directories.back().listen_unix(5432).value());
   }
   for (const auto& directory : directories) EXPECT_TRUE(can_connect(directory.socket_path(5432)));
+  listeners.clear();
   directories.clear();
   EXPECT_TRUE(fs::is_empty(base_.path()));
 }
 
+TEST_F(PrivateDirectory, IsThereUntilItsLastListenerGoes) {
+  std::optional<Listener> listener;
+  std::string path;
+  {
+    const auto directory = SocketDirectory::make_private(base_.path()).value();
+    path = directory.path();
+    listener.emplace(directory.listen_unix(5432).value());
+  }
+  EXPECT_TRUE(can_connect(path + "/.s.PGSQL.5432"));
+  listener.reset();
+  EXPECT_FALSE(fs::exists(path));
+}
+
 TEST_F(PrivateDirectory, LeavesAloneWhatIsNoLongerOurs) {
-  auto directory = SocketDirectory::make_private(base_.path()).value();
-  const auto listener = directory.listen_unix(5432).value();
-  const auto path = directory.path();
-  fs::rename(path, in_it("moved"));
-  fs::create_directory(path);
-  std::ofstream{path + "/.s.PGSQL.5432"} << "a stranger's";
-  EXPECT_FALSE(directory.still_there());
-  { const auto gone = std::move(directory); }
+  const auto path = [&] {
+    const auto directory = SocketDirectory::make_private(base_.path()).value();
+    const auto listener = directory.listen_unix(5432).value();
+    fs::rename(directory.path(), in_it("moved"));
+    fs::create_directory(directory.path());
+    std::ofstream{directory.socket_path(5432)} << "a stranger's";
+    EXPECT_FALSE(directory.still_there());
+    return directory.path();
+  }();
   EXPECT_TRUE(fs::exists(path + "/.s.PGSQL.5432"));
   EXPECT_FALSE(fs::exists(in_it("moved/.s.PGSQL.5432"))) << "ours is removed where it is now";
 }
 
 TEST_F(PrivateDirectory, ReplacedSocketIsNotRemovedAtTheEnd) {
-  auto directory = std::make_unique<SocketDirectory>(SocketDirectory::make_private(base_.path()).value());
-  const auto listener = directory->listen_unix(5432).value();
-  const auto path = directory->socket_path(5432);
-  std::ofstream{path + ".new"} << "another";
-  fs::rename(path + ".new", path);
-  directory.reset();
+  const auto directory = SocketDirectory::make_private(base_.path()).value();
+  const auto path = directory.socket_path(5432);
+  {
+    const auto listener = directory.listen_unix(5432).value();
+    std::ofstream{path + ".new"} << "another";
+    fs::rename(path + ".new", path);
+  }
   EXPECT_TRUE(fs::exists(path));
+  fs::remove_all(directory.path());
 }
 
 TEST_F(SharedDirectory, IsMadeWhereItIsMissingAndServesEveryone) {
@@ -208,6 +226,39 @@ TEST_F(SharedDirectory, SecondInstanceIsToldWhoTheFirstIs) {
     EXPECT_TRUE(second.listen_unix(5433).has_value()) << "another port is free";
   }
   EXPECT_TRUE(can_connect(first.socket_path(5432))) << "and the first is not disturbed by the second's end";
+}
+
+TEST_F(SharedDirectory, OnePortIsGivenUpWithoutTheOthers) {
+  const auto directory = SocketDirectory::open_shared(in_it("run")).value();
+  const auto stays = directory.listen_unix(5432).value();
+  { const auto goes = directory.listen_unix(5433).value(); }
+  EXPECT_FALSE(fs::exists(directory.socket_path(5433)));
+  EXPECT_FALSE(fs::exists(directory.socket_path(5433) + ".lock"));
+  const auto again = directory.listen_unix(5433);
+  ASSERT_TRUE(again.has_value()) << failure(again);
+  EXPECT_TRUE(can_connect(directory.socket_path(5433)));
+  EXPECT_TRUE(can_connect(directory.socket_path(5432)));
+}
+
+TEST_F(SharedDirectory, MovedListenerGoesOnAndEndsOnce) {
+  const auto directory = SocketDirectory::open_shared(in_it("run")).value();
+  auto first = directory.listen_unix(5432).value();
+  {
+    const Listener second{std::move(first)};
+    EXPECT_TRUE(can_connect(directory.socket_path(5432)));
+  }
+  const auto third = directory.listen_unix(5432);
+  ASSERT_TRUE(third.has_value()) << failure(third);
+}
+
+TEST_F(SharedDirectory, WhatCannotBeListenedOnIsNotLocked) {
+  const auto directory = SocketDirectory::open_shared(in_it("run")).value();
+  std::ofstream{directory.socket_path(5432)} << "precious";
+  EXPECT_TRUE(contains(failure(directory.listen_unix(5432)), "is no socket"));
+  EXPECT_FALSE(fs::exists(directory.socket_path(5432) + ".lock"));
+  fs::remove(directory.socket_path(5432));
+  const auto now = directory.listen_unix(5432);
+  EXPECT_TRUE(now.has_value()) << failure(now);
 }
 
 TEST_F(SharedDirectory, StaleSocketIsReplaced) {

@@ -1,0 +1,72 @@
+// A socket that listens, with the names that stand for it in the file system.
+//
+// One port is given up without the rest of its directory: a route that a reload removes, or prepares and drops,
+// leaves neither a socket nor a lock behind, and can be opened again at once.
+#pragma once
+
+#include "net/fd.h"
+
+#include <sys/types.h>
+
+#include <memory>
+#include <string>
+
+namespace sallyport::net {
+
+/// A directory that stays open as long as anything in it is ours. A private one is removed with the last.
+class HeldDirectory {
+ public:
+  HeldDirectory(std::string path, UniqueFd fd, bool is_private);
+  HeldDirectory(const HeldDirectory&) = delete;
+  HeldDirectory& operator=(const HeldDirectory&) = delete;
+  ~HeldDirectory();
+
+  /// True while the path still leads to the directory that we hold (nobody cleaned or replaced it).
+  [[nodiscard]] bool still_there() const;
+
+  [[nodiscard]] const std::string& path() const { return path_; }
+  [[nodiscard]] int fd() const { return fd_.get(); }
+  [[nodiscard]] bool is_private() const { return private_; }
+
+ private:
+  std::string path_;
+  UniqueFd fd_;
+  bool private_;
+};
+
+/// A file that we made in a directory. Removed when this goes, as long as the name still leads to it.
+class MadeFile {
+ public:
+  MadeFile() = default;  ///< none
+  MadeFile(std::shared_ptr<const HeldDirectory> directory, std::string name, ino_t inode);
+  MadeFile(MadeFile&&) noexcept = default;
+  MadeFile& operator=(MadeFile&&) = delete;
+  ~MadeFile();
+
+ private:
+  std::shared_ptr<const HeldDirectory> directory_;
+  std::string name_;
+  ino_t inode_ = 0;
+};
+
+/// Handed on from who opens it to who accepts on it; never overwritten, so that it ends in the order below.
+class Listener {
+ public:
+  /// A socket without a name, of TCP.
+  explicit Listener(UniqueFd fd) : fd_(std::move(fd)) {}
+  Listener(UniqueFd lock, MadeFile lock_file, UniqueFd fd, MadeFile socket_file);
+  Listener(Listener&&) noexcept = default;
+  Listener& operator=(Listener&&) = delete;
+
+  [[nodiscard]] int fd() const { return fd_.get(); }
+
+ private:
+  // Destroyed from the last to the first: the socket before its lock, so that a successor who gets the lock finds
+  // no socket of ours.
+  UniqueFd lock_;
+  MadeFile lock_file_;
+  UniqueFd fd_;
+  MadeFile socket_file_;
+};
+
+}  // namespace sallyport::net
