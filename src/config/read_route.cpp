@@ -68,6 +68,8 @@ class RouteReader {
       listen.port = static_cast<std::uint16_t>(*port);
     }
     listen.directory = std::string{directory};
+    // One name however it is written: a reload finds by it what is open.
+    out_.route.name = "unix:" + listen.directory + ":" + std::to_string(listen.port);
     if (!is_plain_absolute_path(directory)) {
       problems_.add(node, "the directory of " + in_backquotes(node.text) + " is no plain absolute path",
                     "Write it from the root, without `.`, `..`, doubled slashes and a slash at the end.");

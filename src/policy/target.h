@@ -75,7 +75,7 @@ struct TcpListen {
 };
 
 struct Route {
-  std::string name;  ///< the `listen` text
+  std::string name;  ///< the `listen` text, its port always written out
   std::variant<UnixListen, TcpListen> listen;
   std::vector<AllowRule> allow;
   std::string target;

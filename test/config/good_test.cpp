@@ -96,6 +96,7 @@ routes: [{listen: "unix:/run/s", target: t, allow: [{user: 1000}]}]
   EXPECT_EQ(target.pool.wait_max, defaults.wait_max);
   EXPECT_EQ(target.tls.mode, TlsMode::verify_full);
   EXPECT_EQ(std::get<UnixListen>(config.routes[0].listen).port, 5432);
+  EXPECT_EQ(config.routes[0].name, "unix:/run/s:5432") << "one name, with the port left out or not";
   EXPECT_EQ(config.routes[0].allow[0].role, "default");
   EXPECT_EQ(config.state_directory, "/var/lib/sallyport");
   EXPECT_EQ(config.audit.directory, "/var/lib/sallyport/audit");
