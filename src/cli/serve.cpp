@@ -3,20 +3,17 @@
 // SIGHUP reloads whole or not at all, SIGTERM drains, a second SIGTERM stops.
 
 #include "cli/child.h"
-#include "cli/config_change.h"
 #include "cli/exec_run.h"
 #include "cli/notify.h"
 #include "cli/options.h"
+#include "cli/reload.h"
 #include "cli/runtime.h"
-#include "net/socket_directory.h"
 
 #include <CLI/CLI.hpp>
 
 #include <signal.h>
 
-#include <algorithm>
 #include <ctime>
-#include <optional>
 #include <vector>
 
 namespace sallyport::cli {
@@ -27,14 +24,13 @@ constexpr const char* examples = R"(
 Examples:
   sallyport serve -c /etc/sallyport/sallyport.yaml
   sallyport check-config /etc/sallyport/sallyport.yaml     # before a reload
-  kill -HUP  PID    # reload: a valid file applies to new sessions, an invalid one changes nothing
+  kill -HUP  PID    # reload: sessions that a valid file refuses end; an invalid one changes nothing
   kill -TERM PID    # drain: no new sessions, live ones may end by themselves (5 min); a second one stops at once
 
 docs/serve.md has a systemd unit.
 )";
 
 constexpr auto shutdown_limit = std::chrono::seconds{10};
-constexpr auto reload_grace = std::chrono::seconds{30};
 constexpr auto drain_limit = std::chrono::minutes{5};
 
 class Service {
@@ -54,17 +50,15 @@ class Service {
     auto runtime = Runtime::start(context_, std::move(options));
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);
-    for (const auto& [name, target] : settings_.config->targets) {
-      if (auto opened = runtime_->open_target(target); !opened) return opened.error();
-    }
-    for (const auto& route : settings_.config->routes) {
-      if (auto opened = open_route(route); !opened) return opened.error();
-    }
+    served_ = std::make_unique<ServedConfig>(*runtime_);
+    auto prepared = served_->prepare(std::move(*settings_.config));
+    if (!prepared) return prepared.error();
+    served_->apply(std::move(*prepared));
     prefetch();
-    for (const auto& warning : settings_.config->warnings) context_.logger.write(LogLevel::warning, warning);
+    say_warnings();
     context_.logger.write(LogLevel::info, "serving",
-                          {{"targets", static_cast<std::int64_t>(settings_.config->targets.size())},
-                           {"routes", static_cast<std::int64_t>(settings_.config->routes.size())}});
+                          {{"targets", static_cast<std::int64_t>(served_->config().targets.size())},
+                           {"routes", static_cast<std::int64_t>(served_->config().routes.size())}});
     notify_.say("READY=1");
     return {};
   }
@@ -88,54 +82,17 @@ class Service {
   void stop() {
     if (runtime_ == nullptr) return;
     runtime_->shut_down(shutdown_limit);
+    served_.reset();
     runtime_.reset();
   }
 
  private:
-  /// A route that a configuration names, with its listener when that is not open yet.
-  struct PreparedRoute {
-    std::shared_ptr<const broker::RouteRuntime> runtime;
-    std::optional<net::Listener> listener;  ///< none: the open one goes on
-  };
-
-  Result<PreparedRoute> prepare_route(const Route& route) {
-    auto runtime = std::make_shared<broker::RouteRuntime>();
-    runtime->route = route;
-    runtime->prover = prover_;
-    PreparedRoute prepared{std::move(runtime), {}};
-    if (routes_.contains(route.name)) return prepared;
-    const auto* local = std::get_if<UnixListen>(&route.listen);
-    if (local == nullptr) {
-      return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
-                   "Listen on unix:DIR",  {}};
-    }
-    const auto directory = net::SocketDirectory::open_shared(local->directory);
-    if (!directory) return directory.error();
-    auto listener = directory->listen_unix(local->port);
-    if (!listener) return listener.error();
-    prepared.listener.emplace(std::move(*listener));
-    return prepared;
-  }
-
-  void apply_route(PreparedRoute prepared) {
-    const auto& name = prepared.runtime->route.name;
-    routes_[name] = prepared.runtime;
-    if (prepared.listener) {
-      runtime_->listen(std::move(*prepared.listener), std::move(prepared.runtime));
-    } else {
-      runtime_->replace_route(std::move(prepared.runtime));
-    }
-  }
-
-  Result<void> open_route(const Route& route) {
-    auto prepared = prepare_route(route);
-    if (!prepared) return prepared.error();
-    apply_route(std::move(*prepared));
-    return {};
+  void say_warnings() {
+    for (const auto& warning : served_->config().warnings) context_.logger.write(LogLevel::warning, warning);
   }
 
   void prefetch() {
-    for (const auto& [name, target] : settings_.config->targets) {
+    for (const auto& [name, target] : served_->config().targets) {
       for (const auto& [role_name, role] : target.roles) {
         runtime_->on_relay([&, target_name = name, role = role_name](broker::Broker& broker) {
           broker.warm(target_name, role,
@@ -153,73 +110,35 @@ class Service {
   // Checked whole before anything is touched: an invalid file changes nothing.
   void reload() {
     notify_.say("RELOADING=1");
-    auto loaded = config::load(settings_.config->file, context_.clock.now().wall);
+    auto loaded = config::load(served_->config().file, context_.clock.now().wall);
     if (!loaded) {
-      for (const auto& error : loaded.error()) {
-        const auto text = describe(error);
-        context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
-      }
-      notify_.say("READY=1");
-      return;
-    }
-    if (const auto applied = apply(std::move(*loaded)); !applied) {
-      const auto text = describe(applied.error());
-      context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
+      for (const auto& error : loaded.error()) say_not_reloaded(error);
+    } else if (auto prepared = served_->prepare(std::move(*loaded)); !prepared) {
+      say_not_reloaded(prepared.error());
+    } else {
+      say_reloaded(served_->apply(std::move(*prepared)));
+      prefetch();
     }
     notify_.say("READY=1");
   }
 
-  // Everything that can fail comes first; then nothing does.
-  Result<void> apply(config::Config fresh) {
-    std::vector<std::shared_ptr<Runtime::PreparedTarget>> targets;
-    for (const auto& [name, target] : fresh.targets) {
-      auto prepared = runtime_->prepare_target(target);
-      if (!prepared) return prepared.error();
-      targets.push_back(std::move(*prepared));
-    }
-    std::vector<PreparedRoute> routes;
-    for (const auto& route : fresh.routes) {
-      auto prepared = prepare_route(route);
-      if (!prepared) return prepared.error();
-      routes.push_back(std::move(*prepared));
-    }
-    const auto changes = what_changes(*settings_.config, fresh);
-    for (auto& target : targets) runtime_->apply_target(*target);
-    for (auto& route : routes) apply_route(std::move(route));
-    close_what_is_gone(fresh);
-    end_refused();
-    runtime_->record_policy_change(changes);
-    for (const auto& warning : fresh.warnings) context_.logger.write(LogLevel::warning, warning);
-    settings_.config = std::move(fresh);
-    prefetch();
-    context_.logger.write(LogLevel::info, "the configuration was reloaded", {{"changed", changes}});
-    return {};
+  void say_not_reloaded(const Error& error) {
+    const auto text = describe(error);
+    context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
   }
 
-  void close_what_is_gone(const config::Config& fresh) {
-    for (const auto& route : settings_.config->routes) {
-      const bool stays = std::any_of(fresh.routes.begin(), fresh.routes.end(),
-                                     [&](const Route& one) { return one.name == route.name; });
-      if (stays) continue;
-      runtime_->stop_listening(route.name);
-      routes_.erase(route.name);
+  void say_reloaded(const AppliedConfig& applied) {
+    say_warnings();
+    if (!applied.needs_restart.empty()) {
+      context_.logger.write(LogLevel::warning, "what changed is read at start only: it needs a restart",
+                            {{"keys", applied.needs_restart}});
     }
-    for (const auto& [name, target] : settings_.config->targets) {
-      if (fresh.targets.contains(name)) continue;
-      runtime_->on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
+    if (applied.sessions_ended != 0) {
+      context_.logger.write(LogLevel::warning,
+                            "the new policy refuses live sessions: they end at their next boundary",
+                            {{"sessions", static_cast<std::int64_t>(applied.sessions_ended)}});
     }
-  }
-
-  // Whom the new policy would refuse does not stay by having come earlier (threats.md 14).
-  void end_refused() {
-    std::size_t ended = 0;
-    runtime_->on_relay([&](broker::Broker& broker) {
-      ended = broker.recheck_sessions({routes_.begin(), routes_.end()}, reload_grace);
-    });
-    if (ended == 0) return;
-    context_.logger.write(LogLevel::warning,
-                          "the new policy refuses live sessions: they end at their next boundary",
-                          {{"sessions", static_cast<std::int64_t>(ended)}});
+    context_.logger.write(LogLevel::info, "the configuration was reloaded", {{"changed", applied.changed}});
   }
 
   void drain(const sigset_t& set) {
@@ -249,9 +168,8 @@ class Service {
   std::shared_ptr<Environment> environment_;
   Settings settings_;
   Notify notify_{environment_->plain("NOTIFY_SOCKET")};
-  std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();
-  std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;
   std::unique_ptr<Runtime> runtime_;
+  std::unique_ptr<ServedConfig> served_;
 };
 
 }  // namespace

@@ -1,0 +1,86 @@
+#include "cli/reload.h"
+
+#include "cli/config_change.h"
+#include "net/socket_directory.h"
+
+namespace sallyport::cli {
+
+Result<PreparedConfig> ServedConfig::prepare(config::Config fresh) const {
+  PreparedConfig prepared;
+  for (const auto& [name, target] : fresh.targets) {
+    auto ready = runtime_.prepare_target(target);
+    if (!ready) return ready.error();
+    prepared.targets.push_back(std::move(*ready));
+  }
+  for (const auto& route : fresh.routes) {
+    auto ready = prepare_route(route);
+    if (!ready) return ready.error();
+    prepared.routes.push_back(std::move(*ready));
+  }
+  prepared.config = std::move(fresh);
+  return prepared;
+}
+
+Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
+  auto runtime = std::make_shared<broker::RouteRuntime>();
+  runtime->route = route;
+  runtime->prover = prover_;
+  if (routes_.contains(route.name)) return PreparedRoute{std::move(runtime), {}};
+  const auto* local = std::get_if<UnixListen>(&route.listen);
+  if (local == nullptr) {
+    return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
+                 "Listen on unix:DIR",  {}};
+  }
+  // Opened anew each time: whose it is now counts, and one that was replaced meanwhile is found by its path.
+  const auto directory = net::SocketDirectory::open_shared(local->directory);
+  if (!directory) return directory.error();
+  auto listener = directory->listen_unix(local->port);
+  if (!listener) return listener.error();
+  return PreparedRoute{std::move(runtime), std::move(*listener)};
+}
+
+AppliedConfig ServedConfig::apply(PreparedConfig prepared) {
+  AppliedConfig applied;
+  for (auto& target : prepared.targets) runtime_.apply_target(*target);
+  for (auto& route : prepared.routes) apply_route(std::move(route));
+  if (config_) {
+    applied.changed = what_changes(*config_, prepared.config);
+    applied.needs_restart = what_needs_restart(*config_, prepared.config);
+    close_what_is_gone(prepared.config);
+    // Before the sessions' ends, whose reason it is.
+    runtime_.record_policy_change(applied.changed);
+    applied.sessions_ended = end_refused();
+    prepared.config.state_directory = config_->state_directory;
+    prepared.config.audit = config_->audit;
+  }
+  config_ = std::move(prepared.config);
+  return applied;
+}
+
+void ServedConfig::apply_route(PreparedRoute prepared) {
+  routes_[prepared.runtime->route.name] = prepared.runtime;
+  if (prepared.listener) {
+    runtime_.listen(std::move(*prepared.listener), std::move(prepared.runtime));
+  } else {
+    runtime_.replace_route(std::move(prepared.runtime));
+  }
+}
+
+void ServedConfig::close_what_is_gone(const config::Config& fresh) {
+  std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> stay;
+  for (const auto& route : fresh.routes) stay.insert(routes_.extract(route.name));
+  for (const auto& [name, route] : routes_) runtime_.stop_listening(name);
+  routes_ = std::move(stay);
+  for (const auto& [name, target] : config_->targets) {
+    if (fresh.targets.contains(name)) continue;
+    runtime_.on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
+  }
+}
+
+std::size_t ServedConfig::end_refused() {
+  std::size_t ended = 0;
+  runtime_.on_relay([&](broker::Broker& broker) { ended = broker.recheck_sessions(routes_, reload_grace); });
+  return ended;
+}
+
+}  // namespace sallyport::cli
