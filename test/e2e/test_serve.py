@@ -132,6 +132,68 @@ def test_sighup_rejects_an_invalid_file_whole(service):
     it.stop()
 
 
+def test_a_route_that_a_reload_removes_takes_its_socket_along_and_can_come_back(service):
+    it = service()
+    route = it.add_route(5433)
+    it.start()
+    assert it.psql("SELECT 'second'", port=5433).stdout == "second\n"
+    it.rewrite(route, "")
+    assert it.reload()
+    assert sorted(os.listdir(it.directory)) == [".s.PGSQL.5432", ".s.PGSQL.5432.lock"]
+    assert it.psql("SELECT 1", port=5433).returncode == 2
+    it.add_route(5433)
+    assert it.reload(), it.run.output
+    assert it.psql("SELECT 'back'", port=5433).stdout == "back\n"
+    assert it.psql("SELECT 'all the time'").stdout == "all the time\n"
+    it.stop()
+    assert os.listdir(it.directory) == []
+
+
+def test_a_reload_that_fails_at_its_second_route_does_not_stand_in_the_way_of_the_next(service, sallyport):
+    it = service().start()
+    open_to_all = os.path.join(sallyport.folder, "open")
+    os.mkdir(open_to_all)
+    os.chmod(open_to_all, 0o777)
+    it.add_route(5433)
+    it.add_route(5432, directory=open_to_all)
+    for _ in range(2):
+        assert not it.reload()
+        assert "is in use" not in it.run.output
+        assert not os.path.exists(it.socket_of(5433))
+        assert it.psql("SELECT 'as before'").stdout == "as before\n"
+    os.chmod(open_to_all, 0o755)
+    assert it.reload(), it.run.output
+    assert it.psql("SELECT 'now'", port=5433).stdout == "now\n"
+    it.stop()
+
+
+def test_a_route_whose_port_is_written_out_later_is_the_same(service):
+    it = service()
+    it.rewrite(f"unix:{it.directory}:5432", f"unix:{it.directory}")
+    it.start()
+    live = it.psycopg(autocommit=True)
+    it.rewrite(f"unix:{it.directory}", f"unix:{it.directory}:5432")
+    assert it.reload(), it.run.output
+    assert live.execute("SELECT 'still'").fetchone() == ("still",)
+    live.close()
+    it.stop()
+
+
+def test_while_it_drains_the_socket_is_free_for_a_successor(service, sallyport):
+    it = service().start()
+    live = it.psycopg(autocommit=True)
+    it.run.process.send_signal(signal.SIGTERM)
+    wait_for(lambda: not os.path.exists(it.socket), "the socket to be given up")
+    first = it.run
+    it.start()
+    assert it.psql("SELECT 'new'").stdout == "new\n"
+    assert live.execute("SELECT 'old'").fetchone() == ("old",)
+    live.close()
+    assert first.wait(20).code == 0
+    assert it.psql("SELECT 'still there'").stdout == "still there\n"
+    it.stop()
+
+
 def test_check_config_accepts_what_serve_accepts(service, sallyport):
     it = service()
     assert sallyport.run("check-config", "-c", it.config).code == 0

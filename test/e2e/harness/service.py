@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import re
 import signal
 import subprocess
 
@@ -44,9 +45,29 @@ audit: {{dir: "{self.audit_directory}"}}
         self.text = self.text.replace(old, new)
         self.sallyport.config(self.text)
 
+    def add_route(self, port, directory=None):
+        """Into the file; its text, for rewrite() to take it out again."""
+        route = f"""  - listen: "unix:{directory or self.directory}:{port}"
+    target: main
+    allow: [{{user: root}}]
+"""
+        self.rewrite("state: ", route + "state: ")
+        return route
+
+    def reload(self):
+        """SIGHUP; whether the file was taken, once the log says so."""
+        end = r"the configuration was (not )?reloaded"
+        before = len(re.findall(end, self.run.output))
+        self.run.process.send_signal(signal.SIGHUP)
+        wait_for(lambda: len(re.findall(end, self.run.output)) > before, "the reload to end")
+        return re.findall(end, self.run.output)[-1] == ""
+
     @property
     def socket(self):
-        return os.path.join(self.directory, f".s.PGSQL.{self.port}")
+        return self.socket_of(self.port)
+
+    def socket_of(self, port):
+        return os.path.join(self.directory, f".s.PGSQL.{port}")
 
     def start(self, env=None):
         self.run = self.sallyport.start("serve", "-c", self.config, env=env)
@@ -62,14 +83,14 @@ audit: {{dir: "{self.audit_directory}"}}
         stop(self.run.process, number, seconds)
         return self.run
 
-    def psql(self, *statements, user="app", account=None, groups=(), database="app", seconds=60):
+    def psql(self, *statements, user="app", account=None, groups=(), database="app", seconds=60, port=None):
         """psql as another account of this machine; the finished process."""
         who = {}
         if account:
             entry = pwd.getpwnam(account)
             who = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": list(groups)}
         words = [w for s in statements for w in ("-c", s)]
-        return subprocess.run(["psql", "-X", "-A", "-t", "-q", "-h", self.directory, "-p", str(self.port), "-U", user,
+        return subprocess.run(["psql", "-X", "-A", "-t", "-q", "-h", self.directory, "-p", str(port or self.port), "-U", user,
                                "-d", database, *words], capture_output=True, text=True, timeout=seconds, cwd="/",
                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, **who)
 
