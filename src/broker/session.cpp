@@ -41,11 +41,8 @@ Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const Rout
 Session::~Session() {
   *alive_ = false;
   services_.loop.cancel(deadline_);
-  services_.loop.cancel(force_timer_);
-  services_.loop.cancel(stop_timer_);
-  services_.loop.cancel(move_timer_);
   if (waiter_ != 0) access_.pool->cancel(waiter_);
-  mover_.reset();
+  departure_.reset();
   relay_.reset();
   client_->set_events(nullptr);
   if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
@@ -244,13 +241,15 @@ void Session::greet() {
                                                                 : current_name->second != application_name_;
   relay_ = std::make_unique<Relay>(*client_, std::move(upstream_), services_.loop, services_.buffer,
                                    static_cast<RelayOwner&>(*this));
+  departure_ = std::make_unique<Departure>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
+                                           services_.logger, static_cast<DepartureOwner&>(*this));
   if (rename) {
     relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
-  heed_ending();
+  if (stage_ == Stage::relaying) departure_->heed_ending();
 }
 
 }  // namespace sallyport::broker

@@ -6,8 +6,8 @@
 
 #include "base/log.h"
 #include "broker/cancel_map.h"
+#include "broker/departure.h"
 #include "broker/doorstep.h"
-#include "broker/mover.h"
 #include "broker/pool.h"
 #include "broker/ports.h"
 #include "broker/relay.h"
@@ -50,9 +50,6 @@ struct SessionServices {
   MutableBytes buffer;
 };
 
-/// Why we end a session that has done nothing wrong: what its client hears, and the trail.
-enum class Dismissal { shutting_down, policy_changed };
-
 class SessionHost {
  public:
   virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
@@ -72,7 +69,7 @@ class SessionHost {
   ~SessionHost() = default;
 };
 
-class Session final : private RelayOwner, private MoverOwner, private net::StreamEvents {
+class Session final : private RelayOwner, private DepartureOwner, private net::StreamEvents {
  public:
   Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
           SessionServices& services, SessionHost& host, std::uint32_t peer_uid = Doorstep::unknown_uid);
@@ -114,10 +111,10 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void on_writable() override;
   void on_boundary() override;
   void on_relay_end(EndCause cause) override;
-  void on_moved() override;
-  void on_immovable(std::string_view reason) override;
-  void on_move_failed(const Error& error) override;
-  void on_move_broke() override;
+  void on_session_moved() override { host_.on_session_moved(); }
+  void on_session_forced(std::string_view reason) override { host_.on_session_forced(reason); }
+  void end_session(std::string_view why, const char* message, const char* hint) override;
+  void on_server_lost() override;
 
   void read_client();
   void handle_first_packets();
@@ -140,11 +137,7 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   void send(Bytes bytes);
   void close_client();
   void finish();
-  void dismiss(std::string_view how);
-  void force(std::string_view why, const char* message, const char* hint);
   void let_go_of_upstream();
-  void heed_ending();
-  void try_move();
   void record_end(std::string_view result, std::string_view reason);
   [[nodiscard]] trail::Event event(trail::EventKind kind) const;
 
@@ -171,23 +164,12 @@ class Session final : private RelayOwner, private MoverOwner, private net::Strea
   Pool::WaiterId waiter_ = 0;
   UpstreamPtr upstream_;  // until the relay has it
   std::unique_ptr<Relay> relay_;
-  std::unique_ptr<Mover> mover_;
+  std::unique_ptr<Departure> departure_;  // with the relay
   std::vector<std::uint8_t> cancel_key_;
   unsigned cancels_under_way_ = 0;  // 0 or 1: further ones join
   std::vector<std::function<void()>> joined_cancels_;
   std::int32_t told_pid_ = 0;
   bool started_ = false;  // a session_start record was accepted
-
-  // The credential's end, when it is near.
-  std::uint64_t ending_generation_ = 0;
-  MonotonicTime ending_at_{};
-  bool immovable_ = false;
-  std::string immovable_reason_;
-  bool force_now_ = false;
-  std::optional<Dismissal> dismissal_;  // it ends at its next boundary
-  net::TimerId force_timer_;
-  net::TimerId stop_timer_;
-  net::TimerId move_timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

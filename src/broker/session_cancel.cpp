@@ -75,7 +75,7 @@ void Session::on_cancel_sent(std::int32_t pid, const Result<void>& outcome) {
   const bool has_upstream = relay_ != nullptr && relay_->has_upstream();
   if (has_upstream && relay_->upstream().pid == pid && relay_->upstream().cancels_in_flight > 0) {
     --relay_->upstream().cancels_in_flight;
-    if (mover_ != nullptr && mover_->wants_boundary() && relay_->at_boundary()) mover_->at_boundary();
+    departure_->on_cancel_done();
   }
   if (!outcome) {
     services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",

@@ -60,11 +60,7 @@ void Session::finish() {
 }
 
 void Session::let_go_of_upstream() {
-  if (mover_ != nullptr) {
-    // It may be on the stack.
-    mover_->give_up();
-    services_.loop.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
-  }
+  departure_->give_up();
   if (!relay_->has_upstream()) return;
   const bool reusable = relay_->at_boundary();
   const bool whole = relay_->whole_towards_server();

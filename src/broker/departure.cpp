@@ -1,0 +1,159 @@
+#include "broker/departure.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::broker {
+
+namespace {
+
+/// Before the credential dies, sessions that could not be moved are told at their next boundary.
+constexpr auto force_ahead = std::chrono::milliseconds{500};
+constexpr auto move_retry = std::chrono::milliseconds{500};
+
+}  // namespace
+
+const char* message_of(Dismissal why) {
+  switch (why) {
+    case Dismissal::shutting_down: return "Sallyport is shutting down";
+    case Dismissal::policy_changed: return "this connection is no longer allowed by the configuration";
+  }
+  return "";
+}
+
+Departure::Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, Logger& logger,
+                     DepartureOwner& owner)
+    : relay_(relay), pool_(pool), run_as_(std::move(run_as)), loop_(loop), logger_(logger), owner_(owner) {}
+
+Departure::~Departure() {
+  for (const auto timer : {force_timer_, move_timer_, stop_timer_}) loop_.cancel(timer);
+}
+
+void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime deadline) {
+  if (!relay_.has_upstream() || relay_.upstream().generation > generation) return;
+  if (ending_generation_ >= generation) return;
+  // Another generation's later end does not put off the nearer one.
+  const bool nearer = ending_generation_ == 0 || deadline < ending_at_;
+  ending_generation_ = generation;
+  if (!nearer) return;
+  ending_at_ = deadline;
+  immovable_reason_.clear();
+  if (state_ == State::staying || state_ == State::immovable) become(State::moving);
+  const auto left = deadline - loop_.now().mono;
+  // A short warning still leaves most of the time for moving.
+  const auto ahead = std::min<Duration>(force_ahead, left / 5);
+  loop_.cancel(force_timer_);
+  force_timer_ = loop_.after(left - ahead, [this] {
+    if (state_ != State::draining) become(State::forced);
+    look_for_boundary();
+  });
+  try_move();
+}
+
+void Departure::heed_ending() {
+  if (!relay_.has_upstream()) return;
+  const auto generation = relay_.upstream().generation;
+  if (const auto deadline = pool_.ending_of(generation)) on_generation_ending(generation, *deadline);
+}
+
+void Departure::drain(Dismissal why) {
+  if (state_ != State::draining) dismissal_ = why;
+  become(State::draining);
+  if (!is_moving_now()) look_for_boundary();
+}
+
+void Departure::stop(Dismissal why) {
+  if (state_ != State::draining) dismissal_ = why;
+  become(State::draining);
+  dismiss("stopped");
+}
+
+void Departure::stop_after(Duration grace, Dismissal why) {
+  loop_.cancel(stop_timer_);
+  stop_timer_ = loop_.after(grace, [this, why] { stop(why); });
+}
+
+void Departure::on_boundary() {
+  if (state_ == State::draining) return dismiss("drained");
+  if (mover_ != nullptr && mover_->wants_boundary()) return mover_->at_boundary();
+  if (state_ != State::forced || is_moving_now()) return;
+  owner_.on_session_forced(immovable_reason_.empty() ? "no_connection" : std::string_view{immovable_reason_});
+  owner_.end_session("rotation_forced", "the credential of this session has ended",
+                     "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like "
+                     "are moved unseen");
+}
+
+void Departure::on_cancel_done() {
+  if (mover_ != nullptr && mover_->wants_boundary() && relay_.at_boundary()) mover_->at_boundary();
+}
+
+void Departure::give_up() {
+  for (const auto timer : {force_timer_, move_timer_, stop_timer_}) loop_.cancel(timer);
+  if (mover_ == nullptr) return;
+  mover_->give_up();
+  bury_mover();
+}
+
+void Departure::become(State state) {
+  state_ = state;
+  relay_.want_boundary(has_to_end());
+}
+
+void Departure::look_for_boundary() {
+  if (has_to_end() && relay_.at_boundary()) on_boundary();
+}
+
+void Departure::try_move() {
+  // Without an ending there may be no later generation to move to; who is dismissed need not move.
+  const bool due = state_ == State::moving || state_ == State::forced;
+  if (!due || !immovable_reason_.empty() || mover_ != nullptr) return;
+  mover_ = std::make_unique<Mover>(relay_, pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
+  mover_->start();
+}
+
+void Departure::on_moved() {
+  loop_.cancel(force_timer_);
+  loop_.cancel(move_timer_);
+  ending_generation_ = 0;
+  bury_mover();
+  become(state_ == State::draining ? State::draining : State::staying);
+  owner_.on_session_moved();
+  if (state_ == State::draining) return look_for_boundary();
+  heed_ending();
+}
+
+void Departure::on_immovable(std::string_view reason) {
+  immovable_reason_ = reason;
+  bury_mover();
+  become(state_ == State::moving ? State::immovable : state_);
+  look_for_boundary();
+}
+
+void Departure::on_move_failed(const Error& error) {
+  const auto text = describe(error);
+  logger_.write(LogLevel::warning, "no connection for a session to move to", {{"error", text}});
+  bury_mover();
+  become(state_);
+  loop_.cancel(move_timer_);
+  move_timer_ = loop_.after(move_retry, [this] { try_move(); });
+  look_for_boundary();
+}
+
+void Departure::on_move_broke() {
+  bury_mover();
+  owner_.on_server_lost();
+}
+
+// `how`: of the end of all; who is not allowed any more need not come again.
+void Departure::dismiss(std::string_view how) {
+  const bool refused = dismissal_ == Dismissal::policy_changed;
+  owner_.end_session(refused ? "policy_changed" : how, message_of(dismissal_),
+                     refused ? "" : "Connect again");
+}
+
+// It may be on the stack: it goes at the turn's end.
+void Departure::bury_mover() {
+  loop_.at_turn_end([kept = std::shared_ptr<Mover>(std::move(mover_))] {});
+}
+
+}  // namespace sallyport::broker

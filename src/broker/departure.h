@@ -1,0 +1,105 @@
+// How a session leaves: its credential, for a later one if its state allows, or the broker.
+//
+// Both happen at a boundary, and either may come while the other is under way, so one state says what is due. From
+// the warning of a credential's end to shortly before it the session is to be moved; then it is told at its next
+// boundary. A drain waits for a move that is under way.
+#pragma once
+
+#include "base/log.h"
+#include "broker/mover.h"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sallyport::broker {
+
+/// Why we end a session that has done nothing wrong: what its client hears, and the trail.
+enum class Dismissal { shutting_down, policy_changed };
+
+/// What the client hears.
+const char* message_of(Dismissal why);
+
+class DepartureOwner {
+ public:
+  virtual void on_session_moved() = 0;
+  /// Its credential ends and it could not be moved; `reason` is a word for a counter. end_session() follows.
+  virtual void on_session_forced(std::string_view reason) = 0;
+  /// Ends it with 57P01; `why` is for the trail.
+  virtual void end_session(std::string_view why, const char* message, const char* hint) = 0;
+  /// Its server connection ended, or fell silent, while it was asked about the session's state.
+  virtual void on_server_lost() = 0;
+
+ protected:
+  ~DepartureOwner() = default;
+};
+
+class Departure final : private MoverOwner {
+ public:
+  /// `relay`, `pool`, `loop`, `logger` and `owner` outlive it.
+  Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, Logger& logger,
+            DepartureOwner& owner);
+  ~Departure();
+  Departure(const Departure&) = delete;
+  Departure& operator=(const Departure&) = delete;
+
+  /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
+  void on_generation_ending(std::uint64_t generation, MonotonicTime deadline);
+  /// Where there was no successor, sessions begin on a credential that is ending already.
+  void heed_ending();
+
+  /// End at the next boundary. The first reason given stays.
+  void drain(Dismissal why);
+  /// End now.
+  void stop(Dismissal why);
+  /// stop() after this time.
+  void stop_after(Duration grace, Dismissal why);
+
+  /// The session is at rest.
+  void on_boundary();
+  /// A cancel for its server connection has run out; a move may have waited for that.
+  void on_cancel_done();
+  /// The session has ended: nothing more is done or said. Also from within what we call.
+  void give_up();
+
+ private:
+  enum class State {
+    staying,
+    moving,     ///< a credential ends: there is a mover, or a retry is due
+    immovable,  ///< a credential ends, and the session's state is bound to its connection
+    forced,     ///< that end is near: it is told at the next boundary, unless a move comes first
+    draining,   ///< dismissed: it is told at the next boundary
+  };
+
+  void on_moved() override;
+  void on_immovable(std::string_view reason) override;
+  void on_move_failed(const Error& error) override;
+  void on_move_broke() override;
+
+  [[nodiscard]] bool has_to_end() const { return state_ == State::forced || state_ == State::draining; }
+  [[nodiscard]] bool is_moving_now() const { return mover_ != nullptr && mover_->is_under_way(); }
+  void become(State state);
+  void look_for_boundary();
+  void try_move();
+  void dismiss(std::string_view how);
+  void bury_mover();
+
+  Relay& relay_;
+  Pool& pool_;
+  std::string run_as_;
+  net::Loop& loop_;
+  Logger& logger_;
+  DepartureOwner& owner_;
+  State state_ = State::staying;
+  std::uint64_t ending_generation_ = 0;  // 0: none ends
+  MonotonicTime ending_at_{};
+  std::string immovable_reason_;  // empty: not known to be
+  Dismissal dismissal_{};         // draining
+  std::unique_ptr<Mover> mover_;
+  net::TimerId force_timer_;
+  net::TimerId move_timer_;
+  net::TimerId stop_timer_;
+};
+
+}  // namespace sallyport::broker
