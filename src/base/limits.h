@@ -55,6 +55,11 @@ inline constexpr auto program_deadline = 10s;
 /// What a client's prepared statements may take in memory before its session cannot be moved.
 inline constexpr std::size_t session_statements_bytes_max = 1'048'576;
 
+/// Requests of one session that the server has not answered, above which its client is no longer read (some 13,000
+/// more fit into one read). 32 bytes each. A server may hold back answers up to 5 bytes times this: PostgreSQL's
+/// own buffer has 8 kB.
+inline constexpr std::size_t session_requests_max = 50'000;
+
 /// Start-up profiles remembered in one pool.
 inline constexpr std::size_t pool_profiles_max = 8;
 

@@ -70,6 +70,10 @@ void Relay::pump_client() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || client_held_ || client_done_ || upstream_ == nullptr) return;
     if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
+    if (tracker_.is_full()) {
+      client_waits_ = true;  // after_server_bytes goes on
+      return;
+    }
     const auto carried = client_carry_.restore(buffer_);
     const auto result = client_.read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {
@@ -183,6 +187,10 @@ bool Relay::on_server_chunk(std::size_t size) {
 
 void Relay::after_server_bytes() {
   if (client_done_) return after_client_end();
+  if (client_waits_ && !tracker_.is_full()) {
+    client_waits_ = false;
+    requeue_client();
+  }
   if (boundary_wanted_ && at_boundary()) owner_.on_boundary();
 }
 

@@ -135,6 +135,7 @@ class Relay {
   unsigned swallow_ready_ = 0;  // ReadyForQuery of our own statements still to come
   bool prefix_held_ = false;    // our own statement waits in to_server_
   bool client_held_ = false;
+  bool client_waits_ = false;        // for answers: too many are owed
   bool server_told_of_end_ = false;  // it gets no more bytes from us
   bool client_done_ = false;         // it sends no more; its last requests may be under way
   EndCause done_cause_ = EndCause::client_closed;

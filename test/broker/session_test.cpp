@@ -452,6 +452,32 @@ TEST(Session, ASlowServerStopsTheClientAndGetsAll) {
   EXPECT_EQ(got, query("copy t from stdin") + sent);
 }
 
+TEST(Session, APipelineOfAnyLengthIsReadNoFasterThanItIsAnswered) {
+  World world;
+  auto client = world.enter();
+  auto& server = world.connector.newest();
+  server.manual = true;
+  constexpr std::size_t requests = 300'000;
+  std::string sent;
+  for (std::size_t i = 0; i < requests; ++i) sent += test::frame('S');
+  client.wire->push(sent);
+  ASSERT_TRUE(world.loop.settle());
+  auto got = server.wire->take().size();
+  EXPECT_LE(got, (limits::session_requests_max + limits::relay_read_bytes / 5) * 5 + 100);
+  std::size_t answers = 0;
+  const auto prefix = got % 5;  // our own statement may stand in front
+  for (int i = 0; i < 100'000 && answers < requests; ++i) {
+    std::string some;
+    for (; answers < std::min(requests, got / 5); ++answers) some += ready();
+    server.wire->push(some);
+    ASSERT_TRUE(world.loop.settle());
+    client.wire->take();
+    ASSERT_TRUE(world.loop.settle());
+    got += server.wire->take().size();
+  }
+  EXPECT_EQ(got - prefix, sent.size());
+}
+
 TEST(Session, AnImpossibleLengthEndsTheSession) {
   World world;
   auto client = world.enter();

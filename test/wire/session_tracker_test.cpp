@@ -343,6 +343,57 @@ TEST(SessionTracker, AStatementTooLargeToKeepIsStillFollowed) {
   EXPECT_TRUE(tracker.at_boundary());
 }
 
+// ---- what a client can make it remember ------------------------------------------------------------
+
+TEST(SessionTracker, WhatTheServerPassesOverInSilenceTakesNoMemory) {
+  for (const auto* flood : {"c", "f", "dc", "dcf", "cH", "d"}) {
+    for (const auto* before : {"PH<1>", "PBE<1><2><C>", "Q", "PBE"}) {
+      SessionTracker tracker;
+      play(tracker, before);
+      for (int i = 0; i < 100'000; ++i) play(tracker, flood);
+      EXPECT_LE(tracker.outstanding(), 3u) << before << " and " << flood;
+      EXPECT_FALSE(tracker.is_full());
+    }
+  }
+}
+
+TEST(SessionTracker, EachCopyOfAQueryTakesItsOwnEndOfARun) {
+  EXPECT_TRUE(at_boundary_after("Qdcdc<G><CCOPY 1><G><CCOPY 1><ZI>"));
+  EXPECT_TRUE(at_boundary_after("Qdcdc<G><CCOPY 1><G>S<CCOPY 1><ZI><ZI>"))
+      << "this Sync is behind the last COPY";
+  EXPECT_FALSE(at_boundary_after("Qdcd<G><CCOPY 1><G>S<E><ZI>")) << "and this one in it, or not";
+}
+
+TEST(SessionTracker, IsFullWhileTooManyRequestsAreNotAnswered) {
+  for (const auto* request : {"S", "Q", "F", "PB", "CB"}) {
+    SessionTracker tracker;
+    for (std::size_t i = 0; i < limits::session_requests_max; ++i) play(tracker, request);
+    EXPECT_TRUE(tracker.is_full()) << request;
+  }
+  SessionTracker tracker;
+  for (std::size_t i = 0; i < limits::session_requests_max; ++i) play(tracker, "S");
+  play(tracker, "<ZI>");
+  EXPECT_FALSE(tracker.is_full());
+}
+
+TEST(SessionTracker, OnceTheCountIsLostNothingIsRemembered) {
+  SessionTracker tracker;
+  for (std::size_t i = 0; i < 2 * limits::session_requests_max; ++i) play(tracker, "Q<G>Q<E><ZI>");
+  EXPECT_EQ(tracker.outstanding(), 0u);
+  EXPECT_FALSE(tracker.is_full()) << "or the client would wait for ever";
+  EXPECT_FALSE(tracker.at_boundary());
+  EXPECT_FALSE(tracker.nothing_outstanding());
+  EXPECT_TRUE(tracker.awaits_client());
+}
+
+TEST(SessionTracker, ManyCopiesUnderWayDoNotMakeEachOneDearer) {
+  SessionTracker tracker;
+  constexpr int copies = 40'000;
+  for (int i = 0; i < copies; ++i) play(tracker, "Qdc");
+  for (int i = 0; i < copies; ++i) play(tracker, "<G><CCOPY 1><ZI>");
+  EXPECT_TRUE(tracker.at_boundary());
+}
+
 // ---- against the model ---------------------------------------------------------------------------
 
 class SessionTrackerModel : public testing::TestWithParam<bool> {};

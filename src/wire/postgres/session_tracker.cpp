@@ -1,5 +1,7 @@
 #include "wire/postgres/session_tracker.h"
 
+#include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sallyport::postgres {
@@ -8,6 +10,8 @@ namespace {
 
 /// Answered requests at the queue's front before it is closed up.
 constexpr std::size_t compact_at = 64;
+/// Room that a queue keeps when it runs empty.
+constexpr std::size_t kept_entries = 1024;
 /// A Close with a name that a statement may have; longer ones are not looked into.
 constexpr std::uint32_t close_bytes_max = 8192;
 
@@ -46,17 +50,11 @@ void SessionTracker::on_client_frame(char type) {
     case 'E': expect_extended(); break;
     case 'd':
       // Drivers send data before they have seen that the server copies.
-      if (!copy_in_ && queue_head_ < queue_.size() && queue_.back().kind != Kind::copy_data) {
-        expect(Kind::copy_data);
-      }
+      if (!copy_in_) expect_copy(false);
       break;
     case 'c':
     case 'f':
-      if (copy_in_) {
-        copy_in_ = false;
-      } else if (queue_head_ < queue_.size()) {
-        expect(Kind::copy_end);
-      }
+      if (!std::exchange(copy_in_, false)) expect_copy(true);
       break;
     default: break;  // Flush, and what the server will refuse
   }
@@ -86,8 +84,8 @@ void SessionTracker::on_client_body(char type, Bytes body) {
 }
 
 void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
-  if (skipping_to_sync_) return;
-  if (copy_in_) uncertain_ = true;  // it breaks the COPY, unless that has failed meanwhile
+  if (skipping_to_sync_ || uncertain_) return;
+  if (copy_in_) return lose_count();  // it breaks the COPY, unless that has failed meanwhile
   if (queued_bytes_ + body.size() > limits::session_statements_bytes_max) {
     hidden_state_ = "too_many_statements";
     body.clear();
@@ -99,18 +97,32 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
 // A run of Bind, Describe, Execute is one entry that counts its answers: so an error is known to be the
 // run's, or that of the Query behind it.
 void SessionTracker::expect_extended() {
-  if (skipping_to_sync_) return;
   if (queue_head_ == queue_.size() || queue_.back().kind != Kind::extended || copy_in_)
     expect(Kind::extended);
-  ++queue_.back().open;
+  if (queue_head_ < queue_.size()) ++queue_.back().open;
+}
+
+// Where nothing is outstanding it is ignored for certain.
+void SessionTracker::expect_copy(bool ends) {
+  if (queue_head_ == queue_.size()) return;
+  if (queue_.back().kind != Kind::copy) expect(Kind::copy);
+  auto& count = queue_.back().open;
+  if (ends && count < std::numeric_limits<unsigned>::max()) ++count;
+}
+
+// Nothing is remembered any more that could only grow: replies can no longer be told apart.
+void SessionTracker::lose_count() {
+  uncertain_ = true;
+  queue_ = {};
+  queue_head_ = 0;
+  queued_bytes_ = 0;
 }
 
 bool SessionTracker::awaits_client() const {
   if (copy_in_ || uncertain_) return true;
   for (auto i = queue_.size(); i > queue_head_; --i) {
     switch (queue_[i - 1].kind) {
-      case Kind::copy_data:
-      case Kind::copy_end: continue;
+      case Kind::copy: continue;
       case Kind::extended:
       case Kind::parse:
       case Kind::close: return true;
@@ -130,7 +142,7 @@ void SessionTracker::on_server_frame(char type) {
     case '3': on_close_complete(); break;
     case 'E': on_error(); break;
     case 'G': on_copy_in(); break;
-    case 'W': uncertain_ = true; break;  // CopyBoth belongs to replication
+    case 'W': lose_count(); break;  // CopyBoth belongs to replication
     case '2':
     case 'C':
     case 'I':
@@ -157,12 +169,12 @@ void SessionTracker::on_ready_for_query(char status) {
   if (status_ == TransactionStatus::idle) ++transactions_;
   copy_in_ = false;
   syncs_in_copy_ = false;
-  if (queue_head_ == queue_.size()) uncertain_ = true;  // nobody asked: we have lost count
+  if (queue_head_ == queue_.size()) lose_count();  // nobody asked
   bool answered = false;
   while (queue_head_ < queue_.size()) {
     const auto kind = queue_[queue_head_].kind;
     // Data and CopyDone behind what was no COPY, or a failed one: the server ignores them.
-    if (answered && kind != Kind::copy_data && kind != Kind::copy_end) return;
+    if (answered && kind != Kind::copy) return;
     if (kind == Kind::query) forget_statement({});  // a simple query ends the unnamed statement
     answered = answered || kind == Kind::query || kind == Kind::sync || kind == Kind::function_call;
     drop_front();
@@ -172,15 +184,15 @@ void SessionTracker::on_ready_for_query(char status) {
 // The entry that the server is at: those that only wait for their Sync are over.
 std::size_t SessionTracker::current() const {
   auto at = queue_head_;
-  while (at < queue_.size() && ((queue_[at].kind == Kind::extended && queue_[at].open == 0) ||
-                                queue_[at].kind == Kind::copy_data || queue_[at].kind == Kind::copy_end)) {
+  while (at < queue_.size() &&
+         ((queue_[at].kind == Kind::extended && queue_[at].open == 0) || queue_[at].kind == Kind::copy)) {
     ++at;
   }
   return at;
 }
 
 void SessionTracker::on_error() {
-  if (syncs_in_copy_) uncertain_ = true;
+  if (syncs_in_copy_) lose_count();
   copy_in_ = false;
   syncs_in_copy_ = false;
   if (queue_head_ == queue_.size()) return;  // a FATAL out of the blue; the connection ends
@@ -232,23 +244,29 @@ void SessionTracker::on_close_complete() {
 
 void SessionTracker::on_copy_in() {
   copy_in_ = true;
+  const auto copying = current();
+  if (copying == queue_.size()) return;
+  if (queue_[copying].open > 1) return lose_count();
   // Of what is already on its way behind the COPY the server takes the data up to its end and ignores Syncs;
   // anything else breaks the COPY.
-  const auto copying = current();
-  if (copying < queue_.size() && queue_[copying].open > 1) uncertain_ = true;
-  std::vector<Expected> kept;
-  for (auto i = queue_head_; i < queue_.size(); ++i) {
-    const auto kind = queue_[i].kind;
-    if (copy_in_ && i > copying) {
-      if (kind == Kind::sync) syncs_in_copy_ = true;
-      if (kind == Kind::copy_end) copy_in_ = false;
-      if (kind == Kind::sync || kind == Kind::copy_data || kind == Kind::copy_end) continue;
-      uncertain_ = true;
+  auto rest = copying + 1;
+  for (; rest < queue_.size() && copy_in_; ++rest) {
+    auto& next = queue_[rest];
+    if (next.kind == Kind::sync) {
+      syncs_in_copy_ = true;
+    } else if (next.kind != Kind::copy) {
+      return lose_count();
+    } else if (next.open > 0) {
+      copy_in_ = false;
+      if (--next.open > 0) break;  // of the query's next COPY
     }
-    kept.push_back(std::move(queue_[i]));
   }
-  queue_ = std::move(kept);
-  queue_head_ = 0;
+  // The front closes up with the rest, which may be long.
+  const auto begin = queue_.begin();
+  std::move_backward(begin + static_cast<std::ptrdiff_t>(queue_head_),
+                     begin + static_cast<std::ptrdiff_t>(copying + 1),
+                     begin + static_cast<std::ptrdiff_t>(rest));
+  queue_head_ += rest - copying - 1;
 }
 
 void SessionTracker::drop_front() {
@@ -256,6 +274,7 @@ void SessionTracker::drop_front() {
   queue_[queue_head_].body = {};
   if (++queue_head_ == queue_.size()) {
     queue_.clear();
+    if (queue_.capacity() > kept_entries) queue_ = {};
     queue_head_ = 0;
   } else if (queue_head_ >= compact_at && queue_head_ > queue_.size() / 2) {
     // A pipeline that never runs dry must not keep all that it ever held.

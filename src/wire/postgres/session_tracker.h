@@ -43,7 +43,17 @@ class SessionTracker {
            status_ == TransactionStatus::idle;
   }
   /// No reply is owed (a transaction may be open).
-  [[nodiscard]] bool nothing_outstanding() const { return queue_head_ == queue_.size() && !copy_in_; }
+  [[nodiscard]] bool nothing_outstanding() const {
+    return queue_head_ == queue_.size() && !copy_in_ && !uncertain_;
+  }
+  /// No more is to be read from the client until the server has answered some of what it was sent.
+  ///
+  /// A pipeline of any length works all the same: a server answers also in front of a Sync as soon as it has 8 kB to
+  /// send, so what waits here is in the sockets' buffers or is worked on. What a server passes over in silence is
+  /// not counted (data and CopyDone without a COPY), or the count is given up (see uncertain_).
+  [[nodiscard]] bool is_full() const { return outstanding() >= limits::session_requests_max; }
+  /// Entries that are remembered of requests under way.
+  [[nodiscard]] std::size_t outstanding() const { return queue_.size() - queue_head_; }
   /// What is outstanding will never be answered unless the client sends more (its CopyDone, its Sync), or that
   /// cannot be told: when the client has ended, the server must be told.
   [[nodiscard]] bool awaits_client() const;
@@ -60,16 +70,21 @@ class SessionTracker {
   [[nodiscard]] std::string_view hidden_state() const { return hidden_state_; }
 
  private:
-  // copy_data and copy_end are not answered: they mark what was sent before the server said that it copies.
-  enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close, copy_data, copy_end };
+  // copy is not answered: it marks what was sent before the server said that it copies, one entry for a run of any
+  // length, or a client could grow the queue with what a server ignores.
+  enum class Kind : std::uint8_t { query, sync, function_call, extended, parse, close, copy };
   struct Expected {
     Kind kind = Kind::query;
-    unsigned open = 0;  // extended: answers to Bind, Describe, Execute still to come; 0: its Sync is missing
+    // extended: answers to Bind, Describe, Execute still to come; 0: its Sync is missing
+    // copy: CopyDone and CopyFail in the run; 0: only data
+    unsigned open = 0;
     std::vector<std::uint8_t> body = {};  // parse: the whole body; close: the statement's name
   };
 
   void expect(Kind kind, std::vector<std::uint8_t> body = {});
   void expect_extended();
+  void expect_copy(bool ends);
+  void lose_count();
   void on_extended_answer();
   [[nodiscard]] std::size_t current() const;
   void on_ready_for_query(char status);
@@ -96,8 +111,8 @@ class SessionTracker {
   TransactionStatus status_ = TransactionStatus::idle;
   bool skipping_to_sync_ = false;  // the server discards messages until Sync, and none is queued
   bool copy_in_ = false;
-  bool syncs_in_copy_ = false;  // ignored by the server, unless the COPY failed before it read them
-  bool uncertain_ = false;
+  bool syncs_in_copy_ = false;    // ignored by the server, unless the COPY failed before it read them
+  bool uncertain_ = false;        // the count is lost: the queue stays empty, no boundary is ever seen again
   std::size_t queued_bytes_ = 0;  // of bodies in queue_
   std::uint64_t transactions_ = 0;
   std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
