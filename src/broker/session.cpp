@@ -153,7 +153,6 @@ void Session::continue_scram(Event event) {
 
 // The process is known, and so is the token where one is asked for.
 void Session::on_proven() {
-  host_.on_session_spoke(*this);
   // Policy as it is now, not as it was when the connection came in.
   route_ = host_.current_route(route_);
   if (route_ == nullptr) return finish();
@@ -161,6 +160,8 @@ void Session::on_proven() {
   auto access = host_.decide(*route_, peer_, claims());
   if (!access) return deny(access.error());
   access_ = std::move(*access);
+  // Whoever is refused keeps to its share of the doorstep until it has gone.
+  host_.on_session_spoke(*this);
   // The queue of the pool has a deadline of its own.
   services_.loop.cancel(deadline_);
   const auto& pool = access_.pool->settings().pool;

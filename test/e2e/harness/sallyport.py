@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import tempfile
@@ -26,16 +27,26 @@ def reference(source, **attributes):
     return source + "?" + urllib.parse.urlencode(attributes, quote_via=urllib.parse.quote, safe="/:")
 
 
+def prepare_child(descriptors):
+    die = die_with_parent(signal.SIGTERM)
+
+    def prepare():
+        die()
+        if descriptors:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+    return prepare
+
+
 class Run:
     """A finished or running sallyport. `output` is everything it and its child printed."""
 
-    def __init__(self, home, arguments, env, stdin=None, cwd=None):
+    def __init__(self, home, arguments, env, stdin=None, cwd=None, descriptors=None):
         self.arguments = arguments
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
         self.process = subprocess.Popen([binary(), *arguments], stdout=self._out, stderr=self._err, env=env,
                                         stdin=stdin if stdin is not None else subprocess.DEVNULL, cwd=cwd or home,
-                                        preexec_fn=die_with_parent(signal.SIGTERM))
+                                        preexec_fn=prepare_child(descriptors))
 
     @property
     def pid(self):
@@ -111,8 +122,8 @@ class Sallyport:
         env.update({k: v for k, v in more.items() if v is not None})
         return env
 
-    def start(self, *arguments, env=None, stdin=None, cwd=None):
-        run = Run(os.path.join(self.folder, "home"), list(arguments), self.env(**(env or {})), stdin, cwd)
+    def start(self, *arguments, env=None, stdin=None, cwd=None, descriptors=None):
+        run = Run(os.path.join(self.folder, "home"), list(arguments), self.env(**(env or {})), stdin, cwd, descriptors)
         self.runs.append(run)
         return run
 

@@ -69,8 +69,9 @@ audit: {{dir: "{self.audit_directory}"}}
     def socket_of(self, port):
         return os.path.join(self.directory, f".s.PGSQL.{port}")
 
-    def start(self, env=None):
-        self.run = self.sallyport.start("serve", "-c", self.config, env=env)
+    def start(self, env=None, descriptors=None):
+        """`descriptors`: the hard limit of open files that serve inherits."""
+        self.run = self.sallyport.start("serve", "-c", self.config, env=env, descriptors=descriptors)
 
         def ready():
             if self.run.process.poll() is not None:

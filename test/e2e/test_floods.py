@@ -1,0 +1,128 @@
+"""What one denied account, or one allowed one, may cost the others (threats.md 17)."""
+
+import os
+import pwd
+import subprocess
+import sys
+import time
+
+import pytest
+
+from harness.service import Service
+
+SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
+
+# Connects as fast as it can, says who it claims to be (each time another name), hears the refusal or a close.
+DENIED = """
+import os, socket, struct, sys, time
+path, count, hold = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "hold"
+kept, refused, other = [], 0, 0
+for i in range(count):
+    try:
+        s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(path)
+        body = struct.pack("!I", 196608) + b"user\\0u%d\\0database\\0d%d\\0application_name\\0\\x1b[31m\\n%d\\0\\0" % (i, i, i)
+        s.sendall(struct.pack("!I", len(body) + 4) + body)
+        if hold:
+            kept.append(s)
+            if len(kept) > 400: kept.pop(0).close()
+            continue
+        answer = s.recv(4096)
+        refused += answer[:1] == b"E"; other += answer[:1] != b"E"
+        s.close()
+    except OSError: other += 1
+print(refused, other, flush=True)
+"""
+
+
+@pytest.fixture
+def service(sallyport, pg, pki, secret):
+    def make(**more):
+        return Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}", **more)
+    return make
+
+
+@pytest.fixture
+def small_disk(sallyport):
+    """The trail's own file system: 50 MB for a million denials, smaller alike for fewer."""
+    path = os.path.join(sallyport.folder, "audit")
+    os.makedirs(path, mode=0o700, exist_ok=True)
+    size = "50m" if SOAK else "3m"
+    if os.getuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", path],
+                                          capture_output=True).returncode != 0:
+        pytest.skip("needs the right to mount a tmpfs")
+    yield path
+    subprocess.run(["umount", "-l", path])
+
+
+def as_nobody(*arguments):
+    entry = pwd.getpwnam("nobody")
+    return subprocess.Popen(["/usr/bin/python3", "-c", DENIED, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+                            user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], cwd="/", env={})
+
+
+def connect_times(it, while_running):
+    """Seconds that another identity's connections took while the flood ran."""
+    took = []
+    while any(p.poll() is None for p in while_running) or not took:
+        started = time.monotonic()
+        with it.psycopg(autocommit=True) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+        took.append(time.monotonic() - started)
+        time.sleep(0.2)
+    return took
+
+
+def test_denials_without_number_leave_room_for_others(service, sallyport, small_disk):
+    """A flood of denials, each with other words: another identity connects, and the trail has room for it."""
+    count = 1_000_000 if SOAK else 20_000
+    it = service().start()
+    flood = [as_nobody(it.socket, count // 2, "once") for _ in range(2)]
+    took = connect_times(it, flood)
+    refused = sum(int(p.communicate()[0].split()[0]) for p in flood)
+    assert refused > count * 0.95, f"only {refused} of {count} were refused in the protocol"
+    assert max(took) < 5, f"the slowest of {len(took)} connections took {max(took):.1f} s"
+    print(f"{refused} denials; {len(took)} connections of another identity, the slowest {max(took) * 1000:.0f} ms")
+    assert it.psql("SELECT 'after'").stdout == "after\n"
+    it.stop()
+    used = sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(small_disk) for name in names)
+    assert used < (20_000_000 if SOAK else 1_500_000), used
+    rows = [row for row in sallyport.audit("--dir", it.audit_directory) if row["kind"] == "session_start"]
+    assert len(rows) >= len(took)
+
+
+def test_refused_clients_that_stay_keep_no_place(service):
+    """Who is denied and does not hang up holds nobody else's place, also with few descriptors."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another account")
+    it = service().start(descriptors=1024)
+    flood = [as_nobody(it.socket, 30_000, "hold") for _ in range(2)]
+    took = connect_times(it, flood)
+    assert max(took) < 5, f"the slowest of {len(took)} connections took {max(took):.1f} s"
+    for each in flood:
+        each.wait(60)
+    it.stop()
+
+
+def test_ten_thousand_profiles_of_one_identity_keep_no_other_out(service):
+    """Each connection with other start-up options, as root; another account connects meanwhile."""
+    it = service(allow="[{user: root}, {user: postgres}]", extra_target="    pool: {max: 10}").start()
+    count = 10_000 if SOAK else 600
+    script = f"""
+import psycopg, sys
+from concurrent.futures import ThreadPoolExecutor
+def one(i):
+    try: psycopg.connect(host={it.directory!r}, user="app", dbname="app", options=f"-c work_mem={{64 + i}}kB", connect_timeout=60).close(); return 1
+    except psycopg.OperationalError: return 0
+with ThreadPoolExecutor(16) as pool: print(sum(pool.map(one, range({count}))), flush=True)
+"""
+    flood = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+    took = []
+    while flood.poll() is None:
+        started = time.monotonic()
+        assert it.psql("SELECT 'mine'", account="postgres").stdout == "mine\n"
+        took.append(time.monotonic() - started)
+        time.sleep(0.3)
+    assert int(flood.communicate()[0]) > count * 0.9
+    assert len(took) > 3 and max(took) < 10, f"the slowest of {len(took)} connections took {max(took):.1f} s"
+    print(f"{count} profiles; {len(took)} connections of another identity, the slowest {max(took) * 1000:.0f} ms")
+    it.stop()
