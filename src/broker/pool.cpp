@@ -71,6 +71,11 @@ void Pool::count(Sub& sub, std::size_t Sub::*which, int by) {
   }
 }
 
+void Pool::count_login(const Attempt& attempt, int by) {
+  count(*attempt.sub, &Sub::connecting, by);
+  attempt.sub->share->logins_for(attempt.purpose) += static_cast<std::size_t>(by);
+}
+
 bool Pool::usable(const Upstream& upstream) const {
   const auto now = loop_.now().mono;
   const auto dies = ending_of(upstream.generation);
@@ -117,7 +122,7 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
 void Pool::warm(const PoolKey& key, std::function<void(Result<void>)> done) {
   auto& sub = sub_of(key);
   sub.keep_warm = true;
-  if (settings_.pool.min_ready > 0) connect({&sub, false, std::move(done)});
+  if (settings_.pool.min_ready > 0) connect({&sub, Purpose::ahead, false, std::move(done)});
   pump();
 }
 

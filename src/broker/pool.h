@@ -3,8 +3,11 @@
 // `max` holds over all keys; a session that moves counts once, although it has two connections until it comes
 // to a boundary, and its login may exceed `max` (else a full pool could not rotate: DESIGN §6, 5). Who waits for
 // one key is served in order, movers first. In a full pool the identities take turns: a place that comes free
-// goes to the one that holds fewest, and nobody's storm of start-up options keeps another one out. At most
-// logins_at_once_max logins are under way, so that a burst of clients does not become a burst of TLS handshakes.
+// goes to the one that holds fewest, and nobody's storm of start-up options keeps another one out.
+//
+// At most logins_at_once_max logins of an identity are under way for its clients, so that a burst of clients does
+// not become a burst of TLS handshakes. How long a login takes may be the client's choice (post_auth_delay), so
+// nobody's slow ones hold up another identity's, nor sessions that move; and those ahead of demand hold up nobody.
 // A login that fails fails all who wait for that key: they would meet the same error, and a direct connection
 // would have told them at once.
 #pragma once
@@ -16,6 +19,8 @@
 #include "net/loop.h"
 #include "policy/target.h"
 
+#include <array>
+#include <cstdint>
 #include <deque>
 #include <functional>
 #include <list>
@@ -35,7 +40,10 @@ struct PoolStatus {
 
 class Pool {
  public:
-  static constexpr std::size_t logins_at_once_max = 2;
+  static constexpr std::size_t logins_at_once_max = 2;  ///< of one identity, for one purpose
+  static constexpr std::size_t logins_crowded = 8;      ///< from so many on: one each, none ahead of demand
+  static constexpr std::size_t logins_in_all_max = 16;  ///< then also other identities' clients wait
+  static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
   static constexpr std::size_t waiters_max = 10'000;
   static constexpr std::size_t waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
@@ -109,12 +117,15 @@ class Pool {
     net::TimerId timer;
   };
   struct Sub;
+  enum class Purpose : std::uint8_t { newcomer, move, ahead };
   /// One identity's part of the pool.
   struct Share {
     std::size_t subs = 0;
-    std::size_t held = 0;  // in use, or being logged in
+    std::size_t held = 0;                 // in use, or being logged in
+    std::array<std::size_t, 3> logins{};  // under way, by purpose
     std::size_t waiting = 0;
     std::list<Sub*> line;  // those that may need a login, in the order in which they began to
+    std::size_t& logins_for(Purpose purpose) { return logins.at(static_cast<std::size_t>(purpose)); }
   };
   struct Sub {
     std::uint64_t number = 0;
@@ -139,6 +150,7 @@ class Pool {
   };
   struct Attempt {
     Sub* sub = nullptr;
+    Purpose purpose = Purpose::newcomer;
     bool retried = false;
     std::function<void(Result<void>)> done;
   };
@@ -147,6 +159,7 @@ class Pool {
   void forget_old_profiles();
   void forget(Sub& sub);
   void count(Sub& sub, std::size_t Sub::*which, int by);
+  void count_login(const Attempt& attempt, int by);
   SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
@@ -163,6 +176,7 @@ class Pool {
   void step_out(Sub& sub);
   Sub* first_in_line(Share& share);
   Share* hungriest();
+  [[nodiscard]] bool may_log_in(Share& share, Purpose purpose) const;
   bool log_in_for_mover();
   bool log_in_for_newcomer();
   bool log_in_ahead();

@@ -16,7 +16,7 @@ bool refused_credential(const Error& error) { return error.sqlstate == "28P01" |
 }  // namespace
 
 void Pool::connect(Attempt attempt) {
-  count(*attempt.sub, &Sub::connecting, 1);
+  count_login(attempt, 1);
   const auto deadline = loop_.now().mono + limits::upstream_login_deadline;
   slot_.get(deadline, [this, alive = alive_, attempt](Result<credentials::GenerationPtr> generation) {
     if (*alive) on_credential(attempt, std::move(generation));
@@ -68,7 +68,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate);
     if (refused_credential(error) && !others_may && !attempt.retried) {
       // The credential may just have been rotated: the slot fetches once for everybody.
-      count(*attempt.sub, &Sub::connecting, -1);
+      count_login(attempt, -1);
       attempt.retried = true;
       return connect(attempt);
     }
@@ -82,7 +82,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   if (generation->number == proven_generation_ && proven_databases_.size() < proven_databases_max) {
     proven_databases_.insert(attempt.sub->key.database);
   }
-  count(*attempt.sub, &Sub::connecting, -1);
+  count_login(attempt, -1);
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
   upstream->stream = std::move(connected->stream);
@@ -120,7 +120,7 @@ bool Pool::refuses_only_this(const Sub& sub, std::uint64_t generation, const Err
 
 void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
   auto& sub = *attempt.sub;
-  count(sub, &Sub::connecting, -1);
+  count_login(attempt, -1);
   ++totals_.login_failures;
   sub.held_back = true;
   loop_.after(hold_back, [this, alive = alive_, key = sub.key] {

@@ -3,6 +3,7 @@
 #include "broker/pool.h"
 
 #include <algorithm>
+#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -100,8 +101,7 @@ void Pool::pump() {
 
 void Pool::pump_once() {
   while (!stopped_ && !waiters_.empty() && serve_one()) {}
-  while (!stopped_ && connecting_ < logins_at_once_max &&
-         (log_in_for_mover() || log_in_for_newcomer() || log_in_ahead())) {}
+  while (!stopped_ && (log_in_for_mover() || log_in_for_newcomer() || log_in_ahead())) {}
 }
 
 // Those who move first: each gives a connection back, and their time is short.
@@ -129,7 +129,7 @@ bool Pool::serve_one() {
 
 // In a full pool: whether a connection that is ready for this key makes room for somebody else instead.
 bool Pool::yields(const Sub& sub) {
-  if (!full() || connecting_ >= logins_at_once_max) return false;
+  if (!full()) return false;
   auto* other = hungriest();
   if (other == nullptr) return false;
   if (other != sub.share) return other->held < sub.share->held;
@@ -163,23 +163,39 @@ Pool::Sub* Pool::first_in_line(Share& share) {
   return nullptr;
 }
 
-// The identity that holds fewest of those that need a login.
+// The identity that holds fewest of those that need a login and may have one now.
 Pool::Share* Pool::hungriest() {
   Share* found = nullptr;
   for (auto& [identity, share] : shares_) {
     if (found != nullptr && found->held <= share.held) continue;
+    if (!may_log_in(share, Purpose::newcomer)) continue;
     if (first_in_line(share) != nullptr) found = &share;
   }
   return found;
 }
 
+// One identity's purposes are counted apart: else its slow clients would keep its own sessions from moving.
+bool Pool::may_log_in(Share& share, Purpose purpose) const {
+  const bool crowded = connecting_ >= logins_crowded;
+  if (purpose == Purpose::ahead) {
+    // As many as would be under way for clients, not in addition to those.
+    const auto own = std::accumulate(share.logins.begin(), share.logins.end(), std::size_t{0});
+    return own < logins_at_once_max && !crowded;
+  }
+  const auto in_all_max = logins_in_all_max + (purpose == Purpose::move ? logins_beyond_max : 0);
+  return share.logins_for(purpose) < (crowded ? 1 : logins_at_once_max) && connecting_ < in_all_max;
+}
+
 bool Pool::log_in_for_mover() {
   for (const auto id : movers_) {
     auto& sub = *waiters_.at(id).sub;
+    if (!may_log_in(*sub.share, Purpose::move)) continue;
     if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
-    // Whoever moves gives a connection back for it.
-    if (full() && !make_room(sub) && total() >= settings_.pool.max + logins_at_once_max) return false;
-    connect({&sub, false, {}});
+    // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.
+    const bool none = sub.share->logins_for(Purpose::move) == 0;
+    const auto beyond = none ? logins_beyond_max : logins_at_once_max;
+    if (full() && !make_room(sub) && total() >= settings_.pool.max + beyond) continue;
+    connect({&sub, Purpose::move, false, {}});
     return true;
   }
   return false;
@@ -192,7 +208,7 @@ bool Pool::log_in_for_newcomer() {
   if (full() && !make_room(sub)) return false;
   // Behind the others of its identity; it leaves the line when it is found to need no more.
   share->line.splice(share->line.end(), share->line, *sub.place);
-  connect({&sub, false, {}});
+  connect({&sub, Purpose::newcomer, false, {}});
   return true;
 }
 
@@ -201,8 +217,9 @@ bool Pool::log_in_ahead() {
   if (subs_.size() > limits::pool_profiles_max || full()) return false;
   for (auto& [key, sub] : subs_) {
     if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
+    if (!may_log_in(*sub->share, Purpose::ahead)) continue;
     if (sub->connecting + usable_spares(*sub) >= settings_.pool.min_ready) continue;
-    connect({sub.get(), false, {}});
+    connect({sub.get(), Purpose::ahead, false, {}});
     return true;
   }
   return false;

@@ -1,5 +1,5 @@
 // Pools: who gets which connection, when one is opened, reset, closed, and what waiters are told.
-#include "test/broker/world.h"
+#include "test/broker/taker.h"
 
 #include <gtest/gtest.h>
 
@@ -9,33 +9,12 @@ namespace {
 using broker::Pool;
 using broker::PoolKey;
 using broker::UpstreamPtr;
+using test::key_of;
+using test::other_key;
+using test::take;
+using test::Taker;
 using test::World;
 using namespace std::chrono_literals;
-
-/// One taker and what came of it.
-struct Taker {
-  std::optional<Result<UpstreamPtr>> result;
-  Pool::WaiterId id = 0;
-  [[nodiscard]] bool served() const { return result && *result; }
-  [[nodiscard]] Error error() const { return result->error(); }
-  UpstreamPtr upstream() { return std::move(**result); }
-};
-
-std::shared_ptr<Taker> take(World& world, const PoolKey& key, Duration wait = 30s,
-                            std::uint64_t newer_than = 0) {
-  auto taker = std::make_shared<Taker>();
-  taker->id = world.pool->take(
-      key, world.loop.now().mono + wait,
-      [taker](Result<UpstreamPtr> upstream) { taker->result = std::move(upstream); }, newer_than);
-  return taker;
-}
-std::shared_ptr<Taker> take(World& world, Duration wait = 30s) { return take(world, world.key(), wait); }
-
-PoolKey other_key(const World& world, const std::string& database) {
-  auto key = world.key();
-  key.database = database;
-  return key;
-}
 
 Error refused() { return Error{ErrorCode::denied, Hop::login, "db", "password refused", {}, "28P01"}; }
 
@@ -455,13 +434,6 @@ TEST(Pool, ALearntProfileBeyondTheLimitIsForgotten) {
     world.loop.advance(1s);
   }
   EXPECT_LE(world.pool->status().ready, limits::pool_profiles_max + 1);
-}
-
-PoolKey key_of(const World& world, const std::string& identity, const std::string& option = "") {
-  auto key = world.key();
-  key.identity = identity;
-  if (!option.empty()) key.profile = {{"search_path", option}};
-  return key;
 }
 
 TEST(Pool, AStormOfStartUpOptionsKeepsNoOtherIdentityOut) {

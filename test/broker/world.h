@@ -109,6 +109,11 @@ class FakeConnector final : public broker::Connector {
     held_.pop_front();
     loop_.post(std::move(first));
   }
+  void release_newest() {
+    auto last = std::move(held_.back());
+    held_.pop_back();
+    loop_.post(std::move(last));
+  }
   [[nodiscard]] std::size_t held() const { return held_.size(); }
   [[nodiscard]] FakeBackend& newest() { return *backends.back(); }
   [[nodiscard]] std::size_t open() const {

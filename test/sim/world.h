@@ -117,7 +117,7 @@ class World {
     for (const auto& [name, pool] : broker->pools()) {
       const auto total = pool.in_use + pool.ready + pool.resetting + pool.connecting - pool.moving;
       // Sessions that move may log in beyond it, which begins with the first rotation.
-      const auto beyond = vault.issued() > 1 ? broker::Pool::logins_at_once_max : 0;
+      const auto beyond = vault.issued() > 1 ? broker::Pool::logins_beyond_max : 0;
       if (total > pool_max_ + beyond) {
         oracle.violation("pool " + name + " has " + std::to_string(total) + " connections, at most " +
                          std::to_string(pool_max_) + " are allowed");
