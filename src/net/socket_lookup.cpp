@@ -28,7 +28,10 @@ struct Request {
   inet_diag_req_v2 body;
 };
 
-std::optional<SocketOwner> ask_netlink(const Address& local, const Address& remote) {
+constexpr std::uint32_t established = 1U << TCP_ESTABLISHED;
+
+/// nullopt: no socket in one of these states, or the kernel has no inet_diag; it answers both alike.
+std::optional<SocketOwner> ask_netlink(const Address& local, const Address& remote, std::uint32_t states) {
   const UniqueFd netlink{socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG)};
   if (!netlink.valid()) return {};
   Request request{};
@@ -37,7 +40,7 @@ std::optional<SocketOwner> ask_netlink(const Address& local, const Address& remo
   request.header.nlmsg_flags = NLM_F_REQUEST;
   request.body.sdiag_family = static_cast<std::uint8_t>(local.family);
   request.body.sdiag_protocol = IPPROTO_TCP;
-  request.body.idiag_states = 1U << TCP_ESTABLISHED;
+  request.body.idiag_states = states;
   request.body.id.idiag_sport = htons(local.port);
   request.body.id.idiag_dport = htons(remote.port);
   std::memcpy(request.body.id.idiag_src, local.bytes.data(), local.bytes.size());
@@ -56,7 +59,7 @@ std::optional<SocketOwner> ask_netlink(const Address& local, const Address& remo
   if (header->nlmsg_type != SOCK_DIAG_BY_FAMILY) return {};
   const auto* found = reinterpret_cast<const inet_diag_msg*>(NLMSG_DATA(header));
   // An exact match is what was asked for; a listener on the same port would not be one.
-  if (found->idiag_state != TCP_ESTABLISHED || found->id.idiag_sport != htons(local.port) ||
+  if ((states & 1U << found->idiag_state) == 0 || found->id.idiag_sport != htons(local.port) ||
       found->id.idiag_dport != htons(remote.port) || found->idiag_inode == 0) {
     return {};
   }
@@ -135,7 +138,10 @@ std::optional<SocketOwner> owner_of_connection_from_proc(const Address& local, c
 }
 
 std::optional<SocketOwner> owner_of_connection(const Address& local, const Address& remote) {
-  if (auto owner = ask_netlink(local, remote)) return owner;
+  if (auto owner = ask_netlink(local, remote, established)) return owner;
+  // /proc is read whole, which takes long where many connections have just ended. Whoever asks holds the other
+  // end: a kernel that knows that one would have found this one too.
+  if (ask_netlink(remote, local, established | 1U << TCP_CLOSE_WAIT)) return {};
   return owner_of_connection_from_proc(local, remote);
 }
 

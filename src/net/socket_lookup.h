@@ -17,7 +17,7 @@ struct SocketOwner {
 };
 
 /// The established connection whose own address is `local` and whose peer is `remote`. One netlink request
-/// (inet_diag); where the kernel does not offer that, /proc/net/tcp and tcp6.
+/// (inet_diag); where the kernel does not offer that, /proc/net/tcp and tcp6. nullopt: it has been closed by its owner.
 std::optional<SocketOwner> owner_of_connection(const Address& local, const Address& remote);
 
 /// From /proc/net/tcp and tcp6 only; for tests of the fallback.

@@ -10,6 +10,7 @@
 
 #include <grp.h>
 
+#include <chrono>
 #include <vector>
 
 namespace sallyport::net {
@@ -237,6 +238,25 @@ TEST_F(TcpPeers, KernelsTableAndProcAgree) {
   EXPECT_EQ(holds_socket(getpid(), asked->inode), true);
   EXPECT_EQ(holds_socket(getpid(), asked->inode + 1'000'000'000), false);
   EXPECT_FALSE(owner_of_connection(remote, *literal_address("127.0.0.1", 1)).has_value());
+}
+
+// A stranger's connections that have ended stand in /proc for a minute, and reading it keeps the relay loop busy.
+TEST_F(TcpPeers, ThatClosedAreNotLookedForInProc) {
+  for (int i = 0; i < 500; ++i) {
+    const auto client = connect_to_loopback(port_);
+    const auto ended = accept_from(listener_);
+  }
+  auto client = connect_to_loopback(port_);
+  const auto accepted = accept_from(listener_);
+  const auto local = *own_address(client.get());
+  const auto remote = *own_address(accepted.get());
+  client = {};
+  const auto time_of = [&](auto look_up) {
+    const auto before = std::chrono::steady_clock::now();
+    for (int i = 0; i < 20; ++i) EXPECT_FALSE(look_up(local, remote).has_value());
+    return std::chrono::duration<double, std::milli>{std::chrono::steady_clock::now() - before}.count();
+  };
+  EXPECT_LT(time_of(owner_of_connection), time_of(owner_of_connection_from_proc) / 3);
 }
 
 TEST_F(TcpPeers, MappedAddressesAreFoundInProcToo) {
