@@ -71,7 +71,7 @@ class Broker final : private SessionHost {
   std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                Duration grace);
 
-  /// A connection has come in on a route. `peer_uid`: of a Unix socket's other end, as the kernel says.
+  /// A connection has come in on a route. `peer_uid`: of its other end, as the kernel says.
   void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
               std::uint32_t peer_uid = Doorstep::unknown_uid);
   /// Descriptors that this process may open: sessions leave room for server connections, trail and files.

@@ -1,13 +1,16 @@
 // Which session a cancel request means: process id and secret key, as we told the client.
 //
 // The pid is the server's own, so two servers may give the same one; the key decides. Keys are
-// compared in constant time, and wrong guesses are limited per second for each uid that makes them.
+// compared in constant time. Wrong guesses are limited per second for each uid that makes them, where that is proven:
+// whoever cannot be told from others would spend their share too, so nothing but the key counts for it (32 random
+// bits or more; at one connection a guess, weeks for the shortest).
 #pragma once
 
 #include "base/clock.h"
 #include "base/secret.h"
 
 #include <cstdint>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -34,24 +37,30 @@ class CancelMap {
     }
   }
 
-  /// Null: no session has this key, or `asker` (a uid) has guessed wrong too often in this second.
-  Session* find(std::int32_t pid, Bytes key, MonotonicTime now, std::uint32_t asker) {
+  /// Null: no session has this key, or `asker` (a proven uid) has guessed wrong too often in this second.
+  Session* find(std::int32_t pid, Bytes key, MonotonicTime now, std::optional<std::uint32_t> asker) {
+    if (!asker) return look_up(pid, key);
     if (now - window_ > std::chrono::seconds{1}) {
       window_ = now;
       misses_.clear();
     }
-    const auto guessed = misses_.find(asker);
+    const auto guessed = misses_.find(*asker);
     if (guessed != misses_.end() && guessed->second >= misses_per_second_max) return nullptr;
+    auto* found = look_up(pid, key);
+    if (found == nullptr && misses_.size() < askers_max) ++misses_[*asker];
+    return found;
+  }
+
+ private:
+  Session* look_up(std::int32_t pid, Bytes key) {
     Session* found = nullptr;
     const auto [from, to] = entries_.equal_range(pid);
     for (auto at = from; at != to; ++at) {
       if (equal_in_constant_time(at->second.key, key)) found = at->second.session;
     }
-    if (found == nullptr && misses_.size() < askers_max) ++misses_[asker];
     return found;
   }
 
- private:
   struct Entry {
     std::vector<std::uint8_t> key;
     Session* session;

@@ -16,7 +16,7 @@ class Doorstep {
  public:
   static constexpr std::size_t per_uid_max = 128;
   static constexpr std::size_t total_max = 512;
-  /// TCP connections, whose uid is not known yet.
+  /// A TCP connection whose other end had closed before it was asked about.
   static constexpr std::uint32_t unknown_uid = 0xffff'ffff;
 
   /// `session` waits on the doorstep. Returns the one that has to make room; empty: none.

@@ -3,6 +3,7 @@
 #include "broker/doorstep.h"
 #include "broker/session.h"
 
+#include <optional>
 #include <utility>
 
 namespace sallyport::broker {
@@ -19,17 +20,18 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
   const auto proven = route_->prover->prove(*client_);
   // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
-  // route with a run token the key alone has to do: 32 random bits or more, wrong guesses limited.
+  // route with a run token the key has to do, with the uid if that could be seen at accept.
   const bool hung_up =
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   if (proven) peer_ = *proven;
   host_.on_session_spoke(*this);
-  const auto asker = proven ? peer_.uid : Doorstep::unknown_uid;
-  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, asker);
+  const auto uid = proven ? peer_.uid : peer_uid_;
+  const auto counted = proven ? std::optional{uid} : std::nullopt;
+  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, counted);
   // Only through the owning route and from the owning user; whoever guesses is told nothing.
   if (session == nullptr || session->route_->route.name != route_->route.name ||
-      (proven && session->peer_.uid != peer_.uid))
+      (uid != Doorstep::unknown_uid && session->peer_.uid != uid))
     return finish();
   stage_ = Stage::cancelling;
   services_.loop.cancel(deadline_);

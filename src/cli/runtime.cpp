@@ -219,7 +219,7 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
     entrance.acceptor = std::make_unique<net::Acceptor>(
         std::move(listener), relay_loop_,
         [&broker, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
-          const auto uid = net::uid_of_unix_peer(client->fd()).value_or(broker::Doorstep::unknown_uid);
+          const auto uid = net::uid_of_local_peer(client->fd()).value_or(broker::Doorstep::unknown_uid);
           broker.accept(std::move(client), *current, uid);
         });
   });

@@ -124,13 +124,18 @@ Result<UnixPeer> peer_of_unix(int fd) {
                   std::move(*pidfd)};
 }
 
-std::optional<uid_t> uid_of_unix_peer(int fd) {
+std::optional<uid_t> uid_of_local_peer(int fd) {
   ucred credentials{};
   socklen_t size = sizeof credentials;
   const bool known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0;
   // TCP sockets answer with pid 0 and uid -1.
-  if (!known || credentials.uid == static_cast<uid_t>(-1)) return std::nullopt;
-  return credentials.uid;
+  if (known && credentials.uid != static_cast<uid_t>(-1)) return credentials.uid;
+  const auto ours = address_of(fd, false);
+  const auto theirs = address_of(fd, true);
+  if (!ours || !theirs || ours->family == AF_UNIX || !ours->is_loopback() || !theirs->is_loopback())
+    return {};
+  const auto owner = owner_of_connection_from_kernel(*theirs, *ours);  // asked at every accept
+  return owner ? std::optional{owner->uid} : std::nullopt;
 }
 
 Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {

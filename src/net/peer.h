@@ -32,8 +32,9 @@ struct UnixPeer {
 /// Errors  denied, hop identity: pid 0 (a process of another pid namespace), or it has ended already.
 Result<UnixPeer> peer_of_unix(int fd);
 
-/// The uid at the other end of a Unix socket when it connected, for counting; nothing for other sockets.
-std::optional<uid_t> uid_of_unix_peer(int fd);
+/// The uid at the other end: of a Unix socket when it connected, of a loopback TCP connection while that is open.
+/// Says nothing about which process it is.
+std::optional<uid_t> uid_of_local_peer(int fd);
 
 /// uid of the socket, and the process of the tree that holds it.
 struct TcpPeer {

@@ -137,6 +137,10 @@ std::optional<SocketOwner> owner_of_connection_from_proc(const Address& local, c
   return search("/proc/self/net/tcp6", mapped(local), mapped(remote));
 }
 
+std::optional<SocketOwner> owner_of_connection_from_kernel(const Address& local, const Address& remote) {
+  return ask_netlink(local, remote, established);
+}
+
 std::optional<SocketOwner> owner_of_connection(const Address& local, const Address& remote) {
   if (auto owner = ask_netlink(local, remote, established)) return owner;
   // /proc is read whole, which takes long where many connections have just ended. Whoever asks holds the other

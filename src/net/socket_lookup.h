@@ -20,6 +20,9 @@ struct SocketOwner {
 /// (inet_diag); where the kernel does not offer that, /proc/net/tcp and tcp6. nullopt: it has been closed by its owner.
 std::optional<SocketOwner> owner_of_connection(const Address& local, const Address& remote);
 
+/// Without that fallback, which takes long where many connections have ended lately.
+std::optional<SocketOwner> owner_of_connection_from_kernel(const Address& local, const Address& remote);
+
 /// From /proc/net/tcp and tcp6 only; for tests of the fallback.
 std::optional<SocketOwner> owner_of_connection_from_proc(const Address& local, const Address& remote);
 

@@ -569,6 +569,41 @@ TEST(Cancel, AMoveWaitsForACancelUnderWay) {
   EXPECT_EQ(it.world.moved, 1u);
 }
 
+/// A route over TCP with a run token, and a client of uid 1000 that is let in without the token's dialogue.
+struct Hurried {
+  Hurried() {
+    world.enter();
+    key = key_of(world);
+    auto made = std::make_shared<broker::RouteRuntime>(*world.route);
+    made->run_token.emplace();
+    tcp = made;
+    world.prover->refusal = Error{ErrorCode::not_found, Hop::identity, "peer process", "has closed", {}, {}};
+  }
+  /// A cancel whose sender has hung up before it could be looked up; `uid`: as seen at accept.
+  void cancel(const std::string& with, std::uint32_t uid = broker::Doorstep::unknown_uid) {
+    world.open(tcp, uid).wire->push(cancel_request(100, with));
+    world.loop.settle();
+  }
+  World world;
+  std::string key;
+  std::shared_ptr<const broker::RouteRuntime> tcp;
+};
+
+TEST(Cancel, GuessesOfOthersThatHangUpDoNotKeepTheRightKeyOut) {
+  Hurried it;
+  for (unsigned i = 0; i < 2 * broker::CancelMap::misses_per_second_max; ++i) it.cancel("abcd");
+  it.cancel(it.key);
+  EXPECT_EQ(it.world.connector.cancels.size(), 1u);
+}
+
+TEST(Cancel, OfOneThatHasHungUpComesFromTheOwnersUidIfThatWasSeen) {
+  Hurried it;
+  it.cancel(it.key, 1001);
+  EXPECT_TRUE(it.world.connector.cancels.empty());
+  it.cancel(it.key, 1000);
+  EXPECT_EQ(it.world.connector.cancels.size(), 1u);
+}
+
 TEST(CancelMap, GuessesAreLimitedPerSecondForTheUidThatMakesThem) {
   World world;
   auto client = world.enter();

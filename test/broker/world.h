@@ -2,6 +2,7 @@
 // servers, a pool, and sessions whose client ends the test holds.
 #pragma once
 
+#include "broker/doorstep.h"
 #include "broker/session.h"
 #include "test/broker/fake_server.h"
 
@@ -255,12 +256,13 @@ class World : private broker::SessionHost, private credentials::Observer {
   }
 
   /// A client that has connected and said nothing.
-  FakeClient open(std::shared_ptr<const broker::RouteRuntime> by = nullptr) {
+  FakeClient open(std::shared_ptr<const broker::RouteRuntime> by = nullptr,
+                  std::uint32_t peer_uid = broker::Doorstep::unknown_uid) {
     FakeClient client;
     client.wire = std::make_shared<Wire>(loop);
     auto session =
         std::make_unique<broker::Session>(std::make_unique<MemoryStream>(client.wire), by ? by : route,
-                                          services, static_cast<broker::SessionHost&>(*this));
+                                          services, static_cast<broker::SessionHost&>(*this), peer_uid);
     client.session = session.get();
     sessions_.emplace(client.session, std::move(session));
     client.session->start();

@@ -52,6 +52,50 @@ def test_cancels_work_over_tcp(sallyport, file_url):
         == "{'57014'} ['spared'] 5 True\n"
 
 
+# Its own relay in front, so that the key can be read. The broker (our parent) stands still while 40 clients guess and
+# one that knows the key cancels: all have hung up before it can ask who they are.
+HURRIED = """
+import os, psycopg, signal, socket, struct, threading, time
+url, seen = os.environ["DATABASE_URL"], []
+door = socket.create_server(("127.0.0.1", 0))
+broker = ("127.0.0.1", int(os.environ["PGPORT"]))
+def copy(source, sink):
+    while data := source.recv(65536):
+        seen.append(data)
+        sink.sendall(data)
+def relay():
+    client, server = door.accept()[0], socket.create_connection(broker)
+    threading.Thread(target=copy, args=(client, server), daemon=True).start()
+    copy(server, client)
+threading.Thread(target=relay, daemon=True).start()
+c = psycopg.connect(url, port=door.getsockname()[1], autocommit=True)
+bytes_seen = b"".join(seen)
+at = bytes_seen.index(struct.pack("!cIi", b"K", 12, c.info.backend_pid)) + 9
+key = bytes_seen[at:at + 4]
+outcome = []
+def sleep():
+    try: c.execute("SELECT pg_sleep(4)"); outcome.append("finished")
+    except psycopg.Error as e: outcome.append(e.sqlstate)
+thread = threading.Thread(target=sleep)
+thread.start()
+time.sleep(0.5)
+os.kill(os.getppid(), signal.SIGSTOP)
+try:
+    for guess in [b"abcd"] * 40 + [key]:
+        with socket.create_connection(broker) as canceller:
+            canceller.sendall(struct.pack("!IIi", 16, 80877102, c.info.backend_pid) + guess)
+finally:
+    os.kill(os.getppid(), signal.SIGCONT)
+thread.join()
+print(*outcome)
+"""
+
+
+def test_others_wrong_guesses_over_tcp_do_not_keep_the_right_key_out(sallyport, file_url):
+    run = sallyport.exec(python(HURRIED), file_url(), flags=["--listen", "tcp"], seconds=60).ok()
+    assert run.stdout == "57014\n"
+
+
 def raw_cancel(service, pid, key):
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)

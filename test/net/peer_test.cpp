@@ -216,6 +216,18 @@ TEST_F(TcpPeers, ThatClosedAreRefused) {
   const auto accepted = accept_from(listener_);
   receive_value<int>(root.channel());
   EXPECT_TRUE(peer_of_tcp(accepted.get(), tree_of(root)).has_error());
+  EXPECT_FALSE(uid_of_local_peer(accepted.get()).has_value());
+}
+
+TEST_F(TcpPeers, AreCountedByTheirUid) {
+  const Child other{[&](int channel) {
+    if (geteuid() == 0 && setuid(65'534) != 0) _exit(1);
+    const auto fd = connect_to_loopback(port_);
+    send_value(channel, geteuid());
+    wait_for_end_of(channel);
+  }};
+  const auto accepted = accept_from(listener_);
+  EXPECT_EQ(uid_of_local_peer(accepted.get()), receive_value<uid_t>(other.channel()));
 }
 
 std::optional<Address> own_address(int fd) {
