@@ -169,6 +169,12 @@ def check_fuzzers(build_folder, seconds, only=None):
             print(f"  no fuzzer is called {only}")
             return Counts(failed=1)
     counts = Counts()
+    if not only:
+        sources = {os.path.basename(f)[:-len(".cpp")] for f in glob.glob(os.path.join(ROOT, "fuzz", "*_fuzz.cpp"))}
+        missing = sorted(sources - {os.path.basename(p) for p in programs})
+        if missing or not programs:
+            counts.failed += max(1, len(missing))
+            print("  no fuzzers were built" if not programs else f"  not built: {', '.join(missing)}")
     with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
         for name, status, executed, text in pool.map(lambda p: fuzz_one(p, seconds), programs):
             print(f"  {name}: {executed} inputs" + ("" if status == 0 else f", FAILED (exit {status})"), flush=True)

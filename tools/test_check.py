@@ -1,0 +1,44 @@
+"""What `./dev check` must not take for a pass."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import check  # noqa: E402
+
+
+@pytest.fixture
+def fuzz(tmp_path, monkeypatch):
+    """Two fuzzers' sources, and a function that runs the step with the programs given."""
+    monkeypatch.setattr(check, "ROOT", str(tmp_path))
+    monkeypatch.setattr(check, "CACHE", str(tmp_path / "cache"))
+    (tmp_path / "fuzz").mkdir()
+    for name in ("dsn", "ping"):
+        (tmp_path / "fuzz" / f"{name}_fuzz.cpp").write_text("// Why.\n")
+
+    def run(*programs):
+        folder = tmp_path / "build" / "fuzz"
+        folder.mkdir(parents=True)
+        for name in programs:
+            (folder / name).write_text("#!/bin/sh\n")
+            (folder / name).chmod(0o755)
+        return check.check_fuzzers("build", 1)
+    return run
+
+
+def test_no_fuzzer_at_all_is_a_failure(fuzz, capsys):
+    assert fuzz().failed == 2
+    assert "no fuzzers were built" in capsys.readouterr().out
+
+
+def test_a_fuzzer_that_was_not_built_is_a_failure(fuzz, capsys):
+    counts = fuzz("dsn_fuzz")
+    assert (counts.passed, counts.failed) == (1, 1)
+    assert "not built: ping_fuzz" in capsys.readouterr().out
+
+
+def test_all_that_have_a_source_pass(fuzz):
+    counts = fuzz("dsn_fuzz", "ping_fuzz")
+    assert (counts.passed, counts.failed) == (2, 0)
