@@ -60,6 +60,18 @@ inline constexpr std::size_t session_statements_bytes_max = 1'048'576;
 /// own buffer has 8 kB.
 inline constexpr std::size_t session_requests_max = 50'000;
 
+/// Encoded records of the trail that wait for one commit; above it they are dropped, and the commit fails. It bounds
+/// memory while the disk is full.
+inline constexpr std::size_t trail_commit_bytes_max = 16U << 20;
+
+/// Records that one commit is given, in memory: encoded they are below trail_commit_bytes_max even if every byte has
+/// to be escaped, and a relay loop that writes them loses some ms.
+inline constexpr std::size_t trail_chunk_bytes_max = 1U << 20;
+
+/// Records kept while the trail cannot be written, and their bytes in memory. A session's end has about 1.5 kB.
+inline constexpr std::size_t trail_kept_max = 10'000;
+inline constexpr std::size_t trail_kept_bytes_max = 16U << 20;
+
 /// Start-up profiles remembered in one pool.
 inline constexpr std::size_t pool_profiles_max = 8;
 

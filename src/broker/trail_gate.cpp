@@ -1,10 +1,20 @@
 #include "broker/trail_gate.h"
 
+#include "base/limits.h"
+#include "trail/record.h"
+
+#include <string>
+#include <utility>
+
 namespace sallyport::broker {
 
 namespace {
 
 constexpr auto retry_every = std::chrono::seconds{1};
+
+// A chunk and what was added last before it was full.
+static_assert(trail::record_bytes_per_byte_max * limits::trail_chunk_bytes_max + trail::record_bytes_max <
+              limits::trail_commit_bytes_max);
 
 }  // namespace
 
@@ -23,16 +33,9 @@ void TrailGate::admit(trail::Event event, std::function<void(Result<void>)> admi
 
 void TrailGate::note(trail::Event event) {
   if (sink_ == nullptr) return;
-  if (keep(std::move(event))) want_commit();
-}
-
-bool TrailGate::keep(trail::Event event) {
-  if (notes_.size() >= kept_max) {
-    ++dropped_;
-    return false;
-  }
-  notes_.push_back(std::move(event));
-  return true;
+  notes_.add(std::move(event));
+  if (state_ == State::well) return want_commit();
+  if (!retry_) commit_after(retry_every);
 }
 
 bool TrailGate::deny(trail::Event event, std::string_view cause) {
@@ -63,49 +66,133 @@ void TrailGate::want_commit() {
 void TrailGate::commit() {
   commit_wanted_ = false;
   auto admissions = std::exchange(admissions_, {});
+  std::size_t written = 0;
   Result<void> outcome;
-  if (sink_ != nullptr) {
-    for (const auto& event : notes_) sink_->add(event);
-    for (const auto& admission : admissions) sink_->add(admission.event);
-    outcome = sink_->commit();
-    if (outcome) {
-      notes_.clear();
-      if (!healthy_) logger_.write(LogLevel::info, "the audit trail can be written again");
-      healthy_ = true;
-    } else {
-      // Who is let in all the same has an end that will be written: so is its start, once that can be.
-      if (mode_ == config::AuditMode::best_effort) {
-        for (auto& admission : admissions) keep(std::move(admission.event));
-      }
-      on_failure(outcome.error());
+  if (sink_ != nullptr && !(admissions.empty() && notes_.empty())) {
+    const bool apart = state_ != State::well;
+    outcome = write(admissions, written);
+    // Who is let in all the same has an end that will be written: so is its start, once that can be.
+    if (mode_ == config::AuditMode::best_effort) {
+      for (auto i = written; i < admissions.size(); ++i) notes_.add(std::move(admissions[i].event));
     }
+    const auto all = outcome && apart ? write_notes() : outcome;
+    all ? on_success() : on_failure(all.error());
   }
   const bool let_in = outcome.has_value() || mode_ == config::AuditMode::best_effort;
-  for (auto& admission : admissions) {
-    admission.admitted(let_in ? Result<void>{} : outcome);
+  for (std::size_t i = 0; i < admissions.size(); ++i) {
+    admissions[i].admitted(let_in || i < written ? Result<void>{} : outcome);
   }
+}
+
+/// Writes the admissions, and the notes with them where none is left from before. The first `written` admissions are
+/// written, also if there is an error.
+Result<void> TrailGate::write(const std::vector<Admission>& admissions, std::size_t& written) {
+  std::size_t bytes = 0;
+  auto notes = state_ == State::well ? add_notes(limits::trail_chunk_bytes_max, bytes) : 0;
+  for (std::size_t i = 0; i < admissions.size(); ++i) {
+    const auto size = trail::bytes_in_memory(admissions[i].event);
+    if (bytes != 0 && bytes + size > limits::trail_chunk_bytes_max) {
+      if (auto done = commit_added(notes); !done) return done;
+      written = i;
+      bytes = 0;
+    }
+    sink_->add(admissions[i].event);
+    bytes += size;
+  }
+  if (bytes == 0) return {};
+  auto done = commit_added(notes);
+  if (done) written = admissions.size();
+  return done;
+}
+
+/// A chunk of what is kept, or one record to try whether the trail is well.
+Result<void> TrailGate::write_notes() {
+  if (notes_.empty()) return {};
+  std::size_t bytes = 0;
+  auto notes = add_notes(state_ == State::failing ? 0 : limits::trail_chunk_bytes_max, bytes);
+  return commit_added(notes);
+}
+
+std::size_t TrailGate::add_notes(std::size_t bytes_max, std::size_t& bytes) {
+  const auto events = notes_.first(bytes_max);
+  for (const auto* event : events) {
+    sink_->add(*event);
+    bytes += trail::bytes_in_memory(*event);
+  }
+  return events.size();
+}
+
+Result<void> TrailGate::commit_added(std::size_t& notes) {
+  auto done = sink_->commit();
+  if (!done) return done;
+  notes_.remove_first(std::exchange(notes, 0));
+  if (state_ == State::failing) state_ = State::catching_up;
+  return done;
+}
+
+void TrailGate::on_success() {
+  if (!notes_.empty()) {
+    state_ = State::catching_up;
+    return commit_after({});
+  }
+  state_ = State::well;
+  loop_.cancel(std::exchange(retry_, {}));
+  if (std::exchange(failure_told_, false)) {
+    logger_.write(LogLevel::info, "the audit trail can be written again");
+  }
+  tell_lost();
 }
 
 void TrailGate::on_failure(const Error& error) {
-  if (healthy_) {
+  state_ = State::failing;
+  if (!std::exchange(failure_told_, true)) {
     const auto text = describe(error);
     logger_.write(LogLevel::error, "the audit trail cannot be written", {{"error", text}});
   }
-  healthy_ = false;
-  retry_later();
+  if (!notes_.empty()) commit_after(retry_every);
 }
 
-void TrailGate::retry_later() {
-  if (retry_ || notes_.empty()) return;
-  retry_ = loop_.after(retry_every, [this] {
+void TrailGate::tell_lost() {
+  const auto lost = notes_.lost();
+  if (lost.denials == 0 && lost.others == 0) return;
+  notes_.forget_lost();
+  logger_.write(LogLevel::error, "audit records were lost: the trail could not be written for too long",
+                {{"denials", static_cast<std::int64_t>(lost.denials)},
+                 {"others", static_cast<std::int64_t>(lost.others)}});
+  note_lost(lost.denials, "denials");
+  note_lost(lost.others, "records");
+}
+
+void TrailGate::note_lost(std::uint64_t count, std::string_view what) {
+  if (count == 0) return;
+  trail::Event event;
+  event.kind = trail::EventKind::security;
+  event.at = loop_.now().wall;
+  event.result = "dropped";
+  event.reason = std::string{what} + " were not recorded: the audit trail could not be written for too long";
+  event.count = count;
+  note(std::move(event));
+}
+
+void TrailGate::commit_after(Duration delay) {
+  loop_.cancel(retry_);
+  retry_ = loop_.after(delay, [this] {
     retry_ = {};
-    if (!notes_.empty()) want_commit();
+    want_commit();
   });
 }
 
 void TrailGate::flush() {
   for (auto& counted : quota_.take_all()) note(std::move(counted));
-  commit();
+  do {
+    commit();
+  } while (!notes_.empty() && state_ != State::failing);
+  if (notes_.empty()) return;
+  const auto lost = notes_.lost();
+  logger_.write(LogLevel::error, "audit records are lost: the trail cannot be written",
+                {{"denials", static_cast<std::int64_t>(lost.denials)},
+                 {"others", static_cast<std::int64_t>(lost.others)},
+                 {"kept", static_cast<std::int64_t>(notes_.size())}});
 }
 
 }  // namespace sallyport::broker

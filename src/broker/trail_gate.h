@@ -4,15 +4,18 @@
 // admitted sessions hear of it. Records that need not be waited for (ends, denials) ride along; when
 // the trail cannot be written they are kept, up to a limit, and tried again, as are the starts of sessions that
 // best_effort lets in.
+//
+// What is kept never stands in the way of who waits: admissions are then written by themselves, one kept record a
+// second tries whether the trail is well, and behind the first success the others follow, a chunk a turn.
 #pragma once
 
 #include "base/log.h"
+#include "broker/kept_notes.h"
 #include "config/config.h"
 #include "net/loop.h"
 #include "trail/denial_quota.h"
 #include "trail/trail.h"
 
-#include <deque>
 #include <functional>
 #include <vector>
 
@@ -20,8 +23,6 @@ namespace sallyport::broker {
 
 class TrailGate {
  public:
-  static constexpr std::size_t kept_max = 10'000;
-
   /// `sink` may be null: no trail (audit.mode is then best_effort).
   TrailGate(trail::Sink* sink, config::AuditMode mode, net::Loop& loop, Logger& logger);
   ~TrailGate();
@@ -30,31 +31,44 @@ class TrailGate {
   /// best_effort). Errors  retry_later, hop trail: the session has to be refused.
   void admit(trail::Event event, std::function<void(Result<void>)> admitted);
 
-  /// Written at the turn's end, kept while the trail cannot be written.
+  /// Written at the turn's end, kept while the trail cannot be written. What is dropped because too much is kept
+  /// (broker/kept_notes.h) is told on the log and in the trail once the trail is well.
   void note(trail::Event event);
 
   /// As note(), counted instead of written when there are too many (threats.md 17). `cause`: see
-  /// trail::DenialQuota. True: it has a record of its own.
+  /// trail::DenialQuota. True: it has a record of its own, if that is not dropped.
   bool deny(trail::Event event, std::string_view cause);
 
   /// Writes what is left; at the end of a run.
   void flush();
 
-  [[nodiscard]] bool healthy() const { return healthy_; }
-  [[nodiscard]] std::uint64_t dropped() const { return dropped_; }
+  /// The last write succeeded.
+  [[nodiscard]] bool healthy() const { return state_ != State::failing; }
+  /// Dropped, and not told yet.
+  [[nodiscard]] KeptNotes::Lost lost() const { return notes_.lost(); }
 
  private:
   struct Admission {
     trail::Event event;
     std::function<void(Result<void>)> admitted;
   };
+  enum class State {
+    well,
+    failing,      ///< the last write failed
+    catching_up,  ///< the last write succeeded, and there is more to write than one chunk
+  };
 
-  /// False: there are too many already, and it is counted.
-  bool keep(trail::Event event);
   void want_commit();
   void commit();
+  Result<void> write(const std::vector<Admission>& admissions, std::size_t& written);
+  Result<void> write_notes();
+  std::size_t add_notes(std::size_t bytes_max, std::size_t& bytes);
+  Result<void> commit_added(std::size_t& notes);
+  void on_success();
   void on_failure(const Error& error);
-  void retry_later();
+  void tell_lost();
+  void note_lost(std::uint64_t count, std::string_view what);
+  void commit_after(Duration delay);
   void arm_quota();
 
   trail::Sink* sink_;
@@ -63,10 +77,10 @@ class TrailGate {
   Logger& logger_;
   trail::DenialQuota quota_;
   std::vector<Admission> admissions_;
-  std::deque<trail::Event> notes_;
+  KeptNotes notes_;
   bool commit_wanted_ = false;
-  bool healthy_ = true;
-  std::uint64_t dropped_ = 0;
+  State state_ = State::well;
+  bool failure_told_ = false;
   net::TimerId retry_;
   net::TimerId quota_timer_;
 };

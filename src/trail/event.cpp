@@ -18,6 +18,23 @@ std::string_view name_of(EventKind kind) {
   return "security";
 }
 
+std::size_t bytes_in_memory(const Event& event) {
+  constexpr std::size_t map_node_bytes = 32;  // beside its two strings
+  std::size_t bytes = sizeof(Event);
+  for (const auto* text :
+       {&event.session, &event.route, &event.target, &event.role, &event.database, &event.upstream_user,
+        &event.lease_accessor, &event.upstream_address, &event.local_address, &event.tls_protocol,
+        &event.tls_cipher, &event.server_certificate_sha256, &event.result, &event.reason}) {
+    bytes += text->size();
+  }
+  for (const auto* map : {&event.verified, &event.claimed}) {
+    for (const auto& [name, value] : *map) {
+      bytes += map_node_bytes + 2 * sizeof(std::string) + name.size() + value.size();
+    }
+  }
+  return bytes;
+}
+
 std::string identity_of(const Event& event) {
   const auto verified = [&](const char* name) {
     const auto found = event.verified.find(name);

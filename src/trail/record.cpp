@@ -12,8 +12,7 @@ namespace {
 using TextMap = std::map<std::string, std::string>;
 
 // Worst case: every byte of every string becomes \uXXXX. 20 strings, two maps, and the rest.
-constexpr std::size_t escaped_bytes_per_byte = 6;
-static_assert(escaped_bytes_per_byte *
+static_assert(record_bytes_per_byte_max *
                       (20 * record_string_bytes_max +
                        2 * record_map_entries_max * (record_map_key_bytes_max + record_map_value_bytes_max)) +
                   2048 <

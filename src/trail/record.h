@@ -28,6 +28,8 @@ inline constexpr std::size_t record_map_key_bytes_max = 64;
 inline constexpr std::size_t record_map_entries_max = 16;
 /// A whole record. The encoder cannot reach it (record.cpp checks the sum); the decoder refuses more.
 inline constexpr std::size_t record_bytes_max = 256U << 10;
+/// Bytes of a record, with its line's prefix, for each bytes_in_memory() of its event.
+inline constexpr std::size_t record_bytes_per_byte_max = 6;
 /// Nesting that the decoder follows in fields of later versions.
 inline constexpr std::size_t record_depth_max = 8;
 

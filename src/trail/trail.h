@@ -20,6 +20,7 @@ namespace sallyport::trail {
 class Sink {
  public:
   virtual ~Sink() = default;
+  /// Limit  limits::trail_commit_bytes_max of encoded records for one commit(), which fails above it.
   virtual void add(const Event& event) = 0;
   /// Errors  retry_later (hop trail): disk full, directory gone; the records added since the last
   ///         good commit are dropped, except that the caller may add them again.

@@ -1,5 +1,7 @@
 #include "trail/writer.h"
 
+#include "base/limits.h"
+
 #include <fcntl.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -105,7 +107,7 @@ void Writer::add(const Event& event) {
 }
 
 void Writer::append(const Event& event) {
-  if (pending_.size() > pending_bytes_max) {
+  if (pending_.size() > limits::trail_commit_bytes_max) {
     pending_overflowed_ = true;
     return;
   }
@@ -135,7 +137,7 @@ void Writer::report_dropped_denials(WallTime at) {
 
 void Writer::drop_pending() {
   pending_.clear();
-  if (pending_.capacity() > pending_bytes_max / 4) pending_.shrink_to_fit();
+  if (pending_.capacity() > limits::trail_commit_bytes_max / 4) pending_.shrink_to_fit();
   pending_overflowed_ = false;
   next_sequence_ = committed_sequence_ + 1;
 }

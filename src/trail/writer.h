@@ -13,10 +13,6 @@
 
 namespace sallyport::trail {
 
-/// Encoded records waiting for commit(); above it they are dropped, and commit() says so. It bounds
-/// memory while the disk is full.
-inline constexpr std::size_t pending_bytes_max = 16U << 20;
-
 class Writer final : public Sink {
  public:
   static Result<std::unique_ptr<Writer>> open(const Settings& settings);

@@ -1,5 +1,6 @@
 #include "trail_fixture.h"
 
+#include "trail/segment.h"
 #include "trail/text.h"
 
 #include <nlohmann/json.hpp>
@@ -158,6 +159,23 @@ TEST(TrailRecord, WorstCaseStaysBelowTheLimit) {
         worst;
   EXPECT_LT(encoded(event).size(), record_bytes_max);
   EXPECT_TRUE(decode_record(encoded(event)));
+}
+
+TEST(TrailRecord, HasAtMostSoManyBytesForEachByteInMemory) {
+  std::vector<Event> events(3);
+  events[1] = session_start();
+  const std::string worst(record_string_bytes_max, '\x01');
+  for (auto* field : {&events[2].session, &events[2].route, &events[2].reason, &events[2].upstream_user}) {
+    *field = worst;
+  }
+  for (unsigned i = 0; i < record_map_entries_max; ++i) {
+    events[2].claimed[std::to_string(i)] = events[2].verified[std::to_string(i)] = worst;
+  }
+  for (const auto& event : events) {
+    std::string line;
+    append_frame(line, event, 1);
+    EXPECT_LE(line.size(), record_bytes_per_byte_max * bytes_in_memory(event));
+  }
 }
 
 TEST(TrailRecord, SkipsFieldsOfLaterVersions) {

@@ -1,3 +1,4 @@
+#include "base/limits.h"
 #include "trail_fixture.h"
 
 #include <sys/resource.h>
@@ -341,7 +342,8 @@ TEST_F(TrailWriter, PendingRecordsAreBounded) {
   const auto writer = open_or_fail();
   auto big = session_start();
   for (int i = 0; i < 16; ++i) big.claimed["key" + std::to_string(i)] = std::string(512, '\x01');
-  for (std::size_t bytes = 0; bytes < 2 * pending_bytes_max; bytes += 16 * 512 * 6) writer->add(big);
+  for (std::size_t bytes = 0; bytes < 2 * limits::trail_commit_bytes_max; bytes += 16 * 512 * 6)
+    writer->add(big);
   EXPECT_FALSE(writer->commit());
   writer->add(session_start());
   ASSERT_TRUE(writer->commit());
