@@ -18,6 +18,11 @@ constexpr std::string_view ask_state =
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_cursors WHERE is_holdable),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_class"
     "   WHERE relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
+    // Whatever else lives in a schema depends on it: functions, types, collations, and what later versions add. A
+    // relation's own types do not, but the relation, which is told above.
+    " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_depend"
+    "   WHERE refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass"
+    "   AND refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
     " pg_catalog.current_setting('role'), session_user";
 

@@ -6,6 +6,7 @@
 #include "base/secret.h"
 
 #include <cstddef>
+#include <iterator>
 #include <string_view>
 
 namespace sallyport::broker {
@@ -18,8 +19,10 @@ void encode_move_questions(WipedBytes& out);
 
 /// The first columns of the first answer, "0" when nothing stands in the way; behind them `role` and
 /// session_user.
-inline constexpr std::string_view move_obstacles[] = {"listen", "advisory_lock", "cursor", "temporary_table",
-                                                      "prepared_in_sql"};
-inline constexpr std::size_t move_state_columns = 7;
+inline constexpr std::string_view move_obstacles[] = {
+    "listen", "advisory_lock", "cursor", "temporary_table", "temporary_object", "prepared_in_sql"};
+inline constexpr std::size_t move_role_column = std::size(move_obstacles);
+inline constexpr std::size_t move_user_column = move_role_column + 1;
+inline constexpr std::size_t move_state_columns = move_user_column + 1;
 
 }  // namespace sallyport::broker

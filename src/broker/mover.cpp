@@ -220,8 +220,8 @@ std::string_view Mover::why_not() const {
   for (std::size_t i = 0; i < std::size(move_obstacles); ++i) {
     if (state_[i] != "0") return move_obstacles[i];
   }
-  if (state_[5] != (run_as_.empty() ? "none" : run_as_)) return "set_role";
-  if (state_[6] != old_->user) return "session_authorization";
+  if (state_[move_role_column] != (run_as_.empty() ? "none" : run_as_)) return "set_role";
+  if (state_[move_user_column] != old_->user) return "session_authorization";
   const auto& known = relay_.tracker().statements();
   for (const auto& name : statements_) {
     if (known.find(name) == known.end()) return "unknown_statement";

@@ -1,7 +1,7 @@
 // Moves a session at rest from one server connection to another, unseen by its client.
 //
 // Whether that is possible is asked of the old server connection itself, in the catalogues: what it
-// listens to, locks, cursors, temporary tables, statements prepared in SQL, its role. What is then
+// listens to, locks, cursors, temporary objects, statements prepared in SQL, its role. What is then
 // different from a fresh connection (settings, protocol-level statements) is restored on the new one. Our
 // questions use statements and portals with names of our own, so the client's unnamed ones survive them.
 #pragma once

@@ -24,7 +24,7 @@ class FakeBackend {
   bool manual = false;  ///< does not even read: the test looks at the wire
   bool refuse_reset = false;
   char status = 'I';
-  std::vector<std::string> state_row{"0", "0", "0", "0", "0", "none", "user"};
+  std::vector<std::string> state_row{"0", "0", "0", "0", "0", "0", "none", "user"};
   std::vector<std::vector<std::string>> settings;
   std::set<std::string> statements;
   bool refuse_restore = false;

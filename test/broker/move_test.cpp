@@ -1,4 +1,5 @@
 // Sessions that change their server connection, or are told that they cannot; draining and cancelling.
+#include "broker/move_questions.h"
 #include "test/broker/world.h"
 
 #include <gtest/gtest.h>
@@ -95,8 +96,9 @@ TEST(Move, TheNameNotYetSetIsSetOnTheNewConnection) {
 }
 
 TEST(Move, EachReasonToStayIsNamed) {
-  const std::pair<std::size_t, const char*> columns[] = {
-      {0, "listen"}, {1, "advisory_lock"}, {2, "cursor"}, {3, "temporary_table"}, {4, "prepared_in_sql"}};
+  const std::pair<std::size_t, const char*> columns[] = {{0, "listen"},           {1, "advisory_lock"},
+                                                         {2, "cursor"},           {3, "temporary_table"},
+                                                         {4, "temporary_object"}, {5, "prepared_in_sql"}};
   for (const auto& [column, reason] : columns) {
     Rotated it;
     it.old().state_row[column] = "1";
@@ -112,7 +114,8 @@ TEST(Move, EachReasonToStayIsNamed) {
 }
 
 TEST(Move, AnotherRoleOrUserStays) {
-  const std::pair<std::size_t, const char*> columns[] = {{5, "set_role"}, {6, "session_authorization"}};
+  const std::pair<std::size_t, const char*> columns[] = {{broker::move_role_column, "set_role"},
+                                                         {broker::move_user_column, "session_authorization"}};
   for (const auto& [column, reason] : columns) {
     Rotated it;
     it.old().state_row[column] = "somebody";
@@ -124,7 +127,7 @@ TEST(Move, AnotherRoleOrUserStays) {
 
 TEST(Move, WithRunAsTheRoleIsExpected) {
   Rotated it{{}, "owner"};
-  it.old().state_row[5] = "owner";
+  it.old().state_row[broker::move_role_column] = "owner";
   it.rotate();
   EXPECT_EQ(it.world.moved, 1u);
 }

@@ -44,21 +44,47 @@ print(len(pids) > 1, len(users) > 1)
     assert run.stdout == "True True\n"
 
 
-def test_a_session_with_state_hears_57p01_at_a_boundary_before_its_user_dies(sallyport, bao, vault_url):
+@pytest.mark.parametrize("make, use", [
+    ("CREATE TEMP TABLE mine (a int)", "INSERT INTO mine VALUES (1)"),
+    ("CREATE FUNCTION pg_temp.mine() RETURNS int LANGUAGE sql AS 'SELECT 1'", "SELECT pg_temp.mine()"),
+    ("CREATE TYPE pg_temp.mine AS ENUM ('a')", "SELECT 'a'::pg_temp.mine"),
+    ("CREATE DOMAIN pg_temp.mine AS int", "SELECT 1::pg_temp.mine"),
+    ("CREATE COLLATION pg_temp.mine (provider = libc, locale = 'C')", "SELECT 'a' < 'b' COLLATE pg_temp.mine"),
+], ids=["table", "function", "enum", "domain", "collation"])
+def test_a_session_with_state_hears_57p01_at_a_boundary_before_its_user_dies(sallyport, bao, vault_url, make, use):
     bao.role("six", ttl="3s", max_ttl="6s")
-    script = """
+    script = f"""
 import os, psycopg, time
 c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
-c.execute("CREATE TEMP TABLE mine (a int)")
+c.prepare_threshold = None  # a statement that cannot be prepared on the new connection would keep it, too
+c.execute({make!r})
 started = time.monotonic()
 try:
     while time.monotonic() < started + 20:
-        c.execute("INSERT INTO mine VALUES (1)"); time.sleep(0.05)
+        c.execute({use!r}); time.sleep(0.05)
     print("never told")
 except psycopg.Error as e: print(e.sqlstate, bool(getattr(e.diag, "message_hint", None)))
 """
     run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
     assert run.stdout == "57P01 True\n"
+
+
+def test_what_was_temporary_and_is_gone_keeps_no_session_from_moving(sallyport, bao, vault_url):
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+for sql in ("CREATE TEMP TABLE t (a int)", "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+            "CREATE TYPE pg_temp.e AS ENUM ('a')", "DROP TABLE t", "DROP FUNCTION pg_temp.f()", "DROP TYPE pg_temp.e"):
+    c.execute(sql)
+pids = set()
+until = time.monotonic() + 14
+while time.monotonic() < until:
+    pids.add(c.execute("SELECT pg_backend_pid()").fetchone()[0]); time.sleep(0.05)
+print(len(pids) > 1)
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "True\n"
 
 
 def test_a_long_lease_is_renewed_and_kept(sallyport, bao, vault_url, pg):

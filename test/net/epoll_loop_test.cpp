@@ -130,7 +130,7 @@ TEST_F(Loop, WorkForTheTurnsEndRunsAfterItsEventsAndMayAddMore) {
   });
   loop.post([&] { order += 'b'; });
   loop.post([&] { loop.post([&] { order += 'e'; }); });
-  run_for(5ms);
+  run_for(100ms);
   EXPECT_EQ(order, "abcde");
 }
 

@@ -477,7 +477,7 @@ class Backend final : private net::StreamEvents {
         return std::to_string(found == objects_.end() ? 0 : found->second);
       };
       row({std::to_string(channels_.size()), count("LOCK"), count("CURSOR"), count("TEMPORARY"),
-           count("SQLPREPARE"), role_, user});
+           count("TEMPORARY"), count("SQLPREPARE"), role_, user});
       oracle_.count("mover asked");
     } else if (sql.starts_with("SELECT name, setting")) {
       for (const auto& name : changed_) row({name, settings_[name]});

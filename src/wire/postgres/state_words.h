@@ -4,7 +4,8 @@
 // Best effort, on words and not on grammar, and for texts of any length: a migration script or an INSERT of
 // megabytes passes in pieces, is never held, and costs one look at each byte. To treat long texts as leaving such
 // state unseen would be simpler, but would keep every session from being moved that has once inserted many rows.
-// Where words in data look like such SQL the session is not moved: that is the safe side.
+// Where words in data look like such SQL the session is not moved: that is the safe side. What a function does in the
+// database is not in the text that calls it, and remains unseen.
 //
 // Source  PostgreSQL manual, "SET", "Sequence Manipulation Functions", "Customized Options".
 #pragma once
