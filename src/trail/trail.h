@@ -1,6 +1,6 @@
 // The append-only log that events go to (DESIGN §5 "Trail").
 //
-// add() encodes into a buffer; commit() writes all that was added with one writev(2). A record counts
+// add() encodes into a buffer; commit() appends all that was added with one pwrite(2). A record counts
 // as accepted when commit() has returned without error: it then survives kill -9. One writer per
 // directory (flock); readers merge directories.
 #pragma once
