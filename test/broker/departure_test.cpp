@@ -1,0 +1,254 @@
+// What is due to a session that has to leave, and when it is told: moves, endings and dismissals in every order.
+#include "broker/departure.h"
+
+#include "test/broker/world.h"
+
+#include <gtest/gtest.h>
+
+namespace sallyport {
+namespace {
+
+using broker::Dismissal;
+using namespace std::chrono_literals;
+
+/// A session at rest on generation 1, of a relay and a departure only; it tells what was said of it.
+struct Leaving final : private broker::DepartureOwner, private broker::RelayOwner {
+  Leaving() {
+    world.pool->take(world.key(), world.loop.now().mono + 30s, [this](Result<broker::UpstreamPtr> upstream) {
+      relay.emplace(client_stream, std::move(*upstream), world.loop, MutableBytes{world.buffer},
+                    static_cast<broker::RelayOwner&>(*this));
+      departure.emplace(*relay, *world.pool, "", world.loop, world.logger,
+                        static_cast<broker::DepartureOwner&>(*this));
+    });
+    world.loop.settle();
+    relay->start({});
+  }
+  ~Leaving() {
+    departure->give_up();
+    if (relay->has_upstream()) world.pool->discard(relay->detach_upstream());
+    world.loop.settle();
+  }
+  Leaving(const Leaving&) = delete;
+
+  void ask(const std::string& sql) {
+    client->push(test::query(sql));
+    world.loop.settle();
+  }
+  /// A successor is there, and the first generation ends.
+  void rotate(Duration left = 10s) {
+    world.rotate();
+    end(1, left);
+  }
+  void end(std::uint64_t generation, Duration left) {
+    departure->on_generation_ending(generation, world.loop.now().mono + left);
+    world.loop.settle();
+  }
+  /// The session's state is bound to its connection.
+  void bind() { world.connector.backends.front()->state_row[3] = "1"; }
+  [[nodiscard]] std::uint64_t generation() { return relay->upstream().generation; }
+
+  test::World world;
+  std::shared_ptr<test::Wire> client = std::make_shared<test::Wire>(world.loop);
+  test::MemoryStream client_stream{client};
+  std::optional<broker::Relay> relay;
+  std::optional<broker::Departure> departure;
+  std::vector<std::string> said;
+  std::string message, hint;
+
+ private:
+  void on_session_moved() override { said.emplace_back("moved"); }
+  void on_session_forced(std::string_view reason) override {
+    said.push_back("forced: " + std::string{reason});
+  }
+  void end_session(std::string_view why, const char* its_message, const char* its_hint) override {
+    said.emplace_back(why);
+    message = its_message;
+    hint = its_hint;
+    departure->give_up();
+  }
+  void on_server_lost() override { said.emplace_back("server lost"); }
+  void on_boundary() override { departure->on_boundary(); }
+  void on_relay_end(broker::EndCause) override {}
+};
+
+using Said = std::vector<std::string>;
+
+TEST(Departure, WithoutACauseNothingIsSaidAtABoundary) {
+  Leaving it;
+  it.departure->on_boundary();
+  it.departure->heed_ending();
+  it.ask("select 1");
+  it.world.loop.advance(1h);
+  EXPECT_EQ(it.said, Said{});
+}
+
+TEST(Departure, ADrainEndsASessionAtRestAtOnceAndAnotherAtItsBoundary) {
+  Leaving at_rest;
+  at_rest.departure->drain(Dismissal::shutting_down);
+  EXPECT_EQ(at_rest.said, Said{"drained"});
+  EXPECT_EQ(at_rest.message, "Sallyport is shutting down");
+  EXPECT_EQ(at_rest.hint, "Connect again");
+
+  Leaving busy;
+  busy.ask("BEGIN");
+  busy.departure->drain(Dismissal::shutting_down);
+  busy.ask("select 1");
+  EXPECT_EQ(busy.said, Said{});
+  busy.ask("COMMIT");
+  EXPECT_EQ(busy.said, Said{"drained"});
+}
+
+TEST(Departure, TheFirstDismissalsReasonStays) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->drain(Dismissal::policy_changed);
+  it.departure->drain(Dismissal::shutting_down);
+  it.departure->stop(Dismissal::shutting_down);
+  EXPECT_EQ(it.said, Said{"policy_changed"});
+  EXPECT_EQ(it.hint, "") << "who is not allowed need not come again";
+}
+
+TEST(Departure, AStopDoesNotWaitForABoundary) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->stop(Dismissal::shutting_down);
+  EXPECT_EQ(it.said, Said{"stopped"});
+}
+
+TEST(Departure, AStopAfterAGraceComesThenAndNotTwice) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->stop_after(10s, Dismissal::policy_changed);
+  it.departure->stop_after(30s, Dismissal::policy_changed);
+  it.world.loop.advance(29s);
+  EXPECT_EQ(it.said, Said{}) << "the later grace holds";
+  it.world.loop.advance(1h);
+  EXPECT_EQ(it.said, Said{"policy_changed"});
+}
+
+TEST(Departure, AnEndingMovesTheSessionAndIsForgotten) {
+  Leaving it;
+  it.rotate();
+  EXPECT_EQ(it.said, Said{"moved"});
+  EXPECT_EQ(it.generation(), 2u);
+  it.world.loop.advance(1h);
+  it.departure->on_boundary();
+  EXPECT_EQ(it.said, Said{"moved"});
+}
+
+TEST(Departure, EarlierGenerationsEndingsAreNotItsOwn) {
+  Leaving it;
+  it.rotate();
+  it.end(1, 1s);
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, Said{"moved"});
+}
+
+TEST(Departure, WhatCannotMoveIsToldHalfASecondAhead) {
+  Leaving it;
+  it.bind();
+  it.rotate(10s);
+  it.world.loop.advance(9400ms);
+  EXPECT_EQ(it.said, Said{});
+  it.world.loop.advance(200ms);
+  EXPECT_EQ(it.said, (Said{"forced: temporary_table", "rotation_forced"}));
+}
+
+TEST(Departure, AShortWarningLeavesFourFifthsForMoving) {
+  Leaving it;
+  it.bind();
+  it.rotate(1s);
+  it.world.loop.advance(790ms);
+  EXPECT_EQ(it.said, Said{});
+  it.world.loop.advance(20ms);
+  EXPECT_EQ(it.said.size(), 2u);
+}
+
+TEST(Departure, ALaterEndDoesNotPutOffTheNearerOne) {
+  Leaving it;
+  it.bind();
+  it.rotate(10s);
+  it.end(2, 60s);
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, (Said{"forced: temporary_table", "rotation_forced"}));
+}
+
+TEST(Departure, ANearerEndBringsItForwardAndAsksAgain) {
+  Leaving it;
+  it.bind();
+  it.rotate(60s);
+  it.world.rotate();
+  it.world.connector.backends.front()->state_row[3] = "0";
+  it.end(2, 10s);
+  EXPECT_EQ(it.said, Said{"moved"});
+  EXPECT_EQ(it.generation(), 3u);
+}
+
+TEST(Departure, InATransactionItIsToldAtTheBoundaryBehindTheEnd) {
+  Leaving it;
+  it.world.connector.hold_logins = true;
+  it.ask("BEGIN");
+  it.rotate(10s);
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, Said{});
+  it.ask("COMMIT");
+  EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"}));
+}
+
+TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
+  Leaving it;
+  it.world.connector.prepare = [](test::FakeBackend& backend) { backend.silent = true; };
+  it.rotate();
+  it.departure->drain(Dismissal::shutting_down);
+  it.world.loop.settle();
+  EXPECT_EQ(it.said, Said{}) << "its client's connection is between two servers";
+  it.world.connector.newest().wire->push(test::ready());
+  it.world.loop.settle();
+  EXPECT_EQ(it.said, (Said{"moved", "drained"}));
+}
+
+TEST(Departure, WhoIsDismissedIsNotMovedAnyMore) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->drain(Dismissal::shutting_down);
+  it.rotate(10s);
+  it.world.loop.advance(20s);
+  EXPECT_EQ(it.said, Said{}) << "nor forced: the drain's boundary comes";
+  EXPECT_EQ(it.generation(), 1u);
+  it.ask("COMMIT");
+  EXPECT_EQ(it.said, Said{"drained"});
+}
+
+TEST(Departure, WhatBeginsOnAnEndingCredentialHeedsIt) {
+  Leaving it;
+  it.bind();
+  it.world.rotate();
+  it.world.pool->note_ending(1, it.world.loop.now().mono + 10s);
+  it.departure->heed_ending();
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, (Said{"forced: temporary_table", "rotation_forced"}));
+}
+
+TEST(Departure, TheOldServersLossWhileAskedIsTheOwnersToTell) {
+  Leaving it;
+  it.world.connector.backends.front()->silent = true;
+  it.rotate();
+  it.world.connector.backends.front()->wire->close_write();
+  it.world.loop.settle();
+  EXPECT_EQ(it.said, Said{"server lost"});
+}
+
+TEST(Departure, GivenUpItSaysNothingMore) {
+  Leaving it;
+  it.bind();
+  it.ask("BEGIN");
+  it.rotate(10s);
+  it.departure->stop_after(5s, Dismissal::shutting_down);
+  it.departure->give_up();
+  it.world.loop.advance(1h);
+  EXPECT_EQ(it.said, Said{});
+  EXPECT_EQ(it.world.pool->status().moving, 0u);
+}
+
+}  // namespace
+}  // namespace sallyport
