@@ -7,6 +7,8 @@
 #include "wire/postgres/cancel.h"
 #include "wire/postgres/client_login.h"
 
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -118,7 +120,8 @@ Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
     if (const auto inside = tree->contains(peer->pid, peer->pidfd); !inside) return inside.error();
     return proven(*peer);
   }
-  const auto peer = net::peer_of_tcp(socket.fd(), *tree);
+  // exec's rules allow no other uid.
+  const auto peer = net::peer_of_tcp(socket.fd(), *tree, getuid());
   if (!peer) return peer.error();
   // Of a socket's owner /proc knows the uid only.
   return broker::ProvenPeer{peer->pid, peer->uid, std::nullopt, net::executable_of(peer->pid)};

@@ -138,7 +138,7 @@ std::optional<uid_t> uid_of_local_peer(int fd) {
   return owner ? std::optional{owner->uid} : std::nullopt;
 }
 
-Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {
+Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree, uid_t only) {
   const auto ours = address_of(fd, false);
   const auto theirs = address_of(fd, true);
   if (!ours || !theirs) return denied("the connection has been closed");
@@ -150,6 +150,12 @@ Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree) {
     auto error = denied("the other end has closed, or is in another network namespace");
     error.code = ErrorCode::not_found;
     return error;
+  }
+  if (owner->uid != only) {
+    return denied("the connection belongs to uid " + std::to_string(owner->uid) + ", and only uid " +
+                      std::to_string(only) + " is served",
+                  "Only the command given to exec, and what it starts under the same account, may use this "
+                  "connection.");
   }
   // The quick list may miss a process; before anyone is refused, all of /proc is read.
   bool all_seen = true;

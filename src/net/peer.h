@@ -45,9 +45,12 @@ struct TcpPeer {
 
 /// For an accepted connection between two loopback addresses of this network namespace.
 ///
-/// Errors  hop identity.  not_found: the other end has closed already.  denied: not loopback; no process of the tree
-///         holds it.
-Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree);
+/// Of sockets of another uid than `only` no process is looked for: that reads /proc, which is not for strangers to
+/// cause.
+///
+/// Errors  hop identity.  not_found: the other end has closed already.  denied: not loopback; another uid; no process
+///         of the tree holds it.
+Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree, uid_t only);
 
 /// Who listens on a local TCP port, for the message "port in use": "pid 812 (/usr/bin/postgres)"; empty when
 /// it cannot be seen.

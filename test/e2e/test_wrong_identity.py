@@ -234,3 +234,17 @@ m = socket.socket(socket.AF_UNIX); m.connect(sys.argv[1]); socket.send_fds(m, [b
         assert connections_in(read()) == []
     listener.close()
     run.wait()
+
+
+def test_another_account_is_refused_on_tcp_by_its_uid(sallyport, file_url, pg):
+    """No process of it is looked for: that would let any account make us read all of /proc."""
+    if os.getuid() != 0:
+        pytest.skip("needs root to become another account")
+    run, child = hold(sallyport, file_url(), flags=("--listen", "tcp"))
+    with pg.log_since() as read:
+        done = outside(child["DATABASE_URL"], "nobody")
+        assert done.returncode == 2 and "in\n" not in done.stdout
+        assert connections_in(read()) == [] and attempts_in(read()) == 0
+    run.wait().ok()
+    denied = [row for row in sallyport.audit() if row["kind"] == "session_denied"]
+    assert denied and f"belongs to uid {pwd.getpwnam('nobody').pw_uid}" in str(denied)

@@ -154,7 +154,7 @@ TEST_F(TcpPeers, AreFoundInTheTree) {
   }};
   const auto accepted = accept_from(listener_);
   const auto pid = receive_value<pid_t>(root.channel());
-  const auto peer = peer_of_tcp(accepted.get(), tree_of(root));
+  const auto peer = peer_of_tcp(accepted.get(), tree_of(root), geteuid());
   ASSERT_TRUE(peer.has_value()) << describe(peer.error());
   EXPECT_EQ(peer->pid, pid);
   EXPECT_EQ(peer->uid, geteuid());
@@ -172,7 +172,7 @@ TEST_F(TcpPeers, AreFoundByAnUndumpableBrokerOfAnOrdinaryUser) {
     }};
     const auto accepted = accept_from(listener_);
     const auto tree = tree_of(root);
-    const auto peer = peer_of_tcp(accepted.get(), tree);
+    const auto peer = peer_of_tcp(accepted.get(), tree, geteuid());
     send_value(channel, peer.has_value() && peer->pid == root.pid() &&
                             tree.members(ServedTree::Effort::quick).size() == 1);
   }};
@@ -186,10 +186,25 @@ TEST_F(TcpPeers, OutsideTheTreeAreRefused) {
     wait_for_end_of(channel);
   }};
   const auto accepted = accept_from(listener_);
-  const auto peer = peer_of_tcp(accepted.get(), tree_of(root, {stranger.pid()}));
+  const auto peer = peer_of_tcp(accepted.get(), tree_of(root, {stranger.pid()}), geteuid());
   ASSERT_TRUE(peer.has_error());
   EXPECT_EQ(peer.error().code, ErrorCode::denied);
   EXPECT_NE(peer.error().what.find("belongs to no process of the command"), std::string::npos);
+}
+
+TEST_F(TcpPeers, OfAnotherAccountAreRefusedBeforeAnyProcessIsLookedAt) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  const Child root{[&](int channel) {
+    if (setuid(4321) != 0) _exit(1);
+    const auto fd = connect_to_loopback(port_);
+    wait_for_end_of(channel);
+  }};
+  const auto accepted = accept_from(listener_);
+  // Even one of the tree, so that it is the uid that refuses.
+  const auto peer = peer_of_tcp(accepted.get(), tree_of(root), geteuid());
+  ASSERT_TRUE(peer.has_error());
+  EXPECT_EQ(peer.error().code, ErrorCode::denied);
+  EXPECT_EQ(peer.error().what, "the connection belongs to uid 4321, and only uid 0 is served");
 }
 
 TEST_F(TcpPeers, WithOneSocketForBothFamiliesAreFound) {
@@ -202,7 +217,7 @@ TEST_F(TcpPeers, WithOneSocketForBothFamiliesAreFound) {
     wait_for_end_of(channel);
   }};
   const auto accepted = accept_from(listener_);
-  const auto peer = peer_of_tcp(accepted.get(), tree_of(root));
+  const auto peer = peer_of_tcp(accepted.get(), tree_of(root), geteuid());
   ASSERT_TRUE(peer.has_value()) << describe(peer.error());
   EXPECT_EQ(peer->pid, root.pid());
 }
@@ -215,7 +230,7 @@ TEST_F(TcpPeers, ThatClosedAreRefused) {
   }};
   const auto accepted = accept_from(listener_);
   receive_value<int>(root.channel());
-  EXPECT_TRUE(peer_of_tcp(accepted.get(), tree_of(root)).has_error());
+  EXPECT_TRUE(peer_of_tcp(accepted.get(), tree_of(root), geteuid()).has_error());
   EXPECT_FALSE(uid_of_local_peer(accepted.get()).has_value());
 }
 
