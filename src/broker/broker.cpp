@@ -9,6 +9,7 @@ namespace {
 
 constexpr auto retired_look_every = std::chrono::seconds{1};
 constexpr auto retired_shutdown_limit = std::chrono::seconds{10};
+constexpr auto turned_away_told_every = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -20,6 +21,7 @@ Broker::Broker(BrokerServices services)
 
 Broker::~Broker() {
   services_.loop.cancel(retired_timer_);
+  services_.loop.cancel(turned_away_timer_);
   sessions_.clear();
 }
 
@@ -136,6 +138,34 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }
 
+bool Broker::lets_in(std::uint32_t uid, const std::string& route) {
+  if (turnstile_.lets_in(uid, services_.loop.now().mono)) return true;
+  ++counters_.turned_away;
+  ++turned_away_[{uid, route}];
+  if (!turned_away_timer_) {
+    turned_away_timer_ = services_.loop.after(turned_away_told_every, [this] {
+      turned_away_timer_ = {};
+      record_turned_away();
+    });
+  }
+  return false;
+}
+
+void Broker::record_turned_away() {
+  for (const auto& [whose, count] : turned_away_) {
+    trail::Event event;
+    event.kind = trail::EventKind::session_denied;
+    event.at = services_.loop.now().wall;
+    event.route = whose.second;
+    event.result = "denied";
+    event.reason = "turned away at the door: too many refused connections of this account in a second";
+    event.count = count;
+    if (whose.first != Doorstep::unknown_uid) event.verified["uid"] = std::to_string(whose.first);
+    services_.trail.deny(std::move(event), "turned away");
+  }
+  turned_away_.clear();
+}
+
 void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
                     std::uint32_t peer_uid) {
   if (sessions_.size() >= sessions_max_) {
@@ -151,14 +181,18 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   auto* started = session.get();
   sessions_.emplace(started->id(), std::move(session));
   const auto evicted = doorstep_.add(started->id(), peer_uid);
-  if (const auto found = sessions_.find(evicted); found != sessions_.end()) found->second->stop();
+  if (const auto found = sessions_.find(evicted); found != sessions_.end()) {
+    turnstile_.charge(found->second->peer_uid(), services_.loop.now().mono);
+    found->second->stop();
+  }
   started->start();
 }
 
-void Broker::on_session_spoke(Session& session) { doorstep_.remove(session.id(), session.peer_uid()); }
+void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.id(), session.peer_uid()); }
 
 void Broker::on_session_over(Session& session) {
-  doorstep_.remove(session.id(), session.peer_uid());
+  const bool came_to_nothing = doorstep_.remove(session.id(), session.peer_uid());
+  if (came_to_nothing) turnstile_.charge(session.peer_uid(), services_.loop.now().mono);
   services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });
@@ -214,6 +248,7 @@ void Broker::drain() {
 }
 
 void Broker::stop_sessions() {
+  record_turned_away();
   for (auto& [key, session] : sessions_) session->stop();
 }
 

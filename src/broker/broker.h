@@ -6,6 +6,7 @@
 
 #include "broker/doorstep.h"
 #include "broker/session.h"
+#include "broker/turnstile.h"
 #include "credentials/orphans.h"
 #include "credentials/slot.h"
 
@@ -71,6 +72,9 @@ class Broker final : private SessionHost {
   std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                Duration grace);
 
+  /// False: too many connections of this uid have come to nothing; the caller closes this one without a word.
+  /// They are counted, and stand in the trail as one denial a second.
+  [[nodiscard]] bool lets_in(std::uint32_t uid, const std::string& route);
   /// A connection has come in on a route. `peer_uid`: of its other end, as the kernel says.
   void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
               std::uint32_t peer_uid = Doorstep::unknown_uid);
@@ -112,11 +116,12 @@ class Broker final : private SessionHost {
   Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
                         const policy::ClientClaims& claims) override;
   std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) override;
-  void on_session_spoke(Session& session) override;
+  void on_session_let_in(Session& session) override;
   void on_session_over(Session& session) override;
   void on_session_moved() override { ++counters_.moved; }
   void on_session_forced(std::string_view reason) override;
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
+  void record_turned_away();
   void retire(std::shared_ptr<RoleRuntime> role);
   void end_retired();
 
@@ -132,6 +137,9 @@ class Broker final : private SessionHost {
   std::unordered_map<std::string, std::unique_ptr<Session>>
       sessions_;  // by id: the order is the seed's, not the heap's
   Doorstep doorstep_;
+  Turnstile turnstile_;
+  std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> turned_away_;  ///< by uid and route
+  net::TimerId turned_away_timer_;
   std::size_t sessions_max_ = sessions_max;
   std::optional<std::map<std::string, std::shared_ptr<const RouteRuntime>>> routes_;  ///< after a reload
   BrokerCounters counters_;

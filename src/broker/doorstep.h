@@ -1,4 +1,4 @@
-// Connections that have come in and not yet said who they are, counted by the uid at their other end.
+// Connections that have come in and not yet been let in, counted by the uid at their other end.
 //
 // Whoever holds many of them open keeps nobody else out: beyond a uid's share its own oldest one goes, and
 // beyond the total the oldest of the uid that has most (threats.md 17).
@@ -33,18 +33,19 @@ class Doorstep {
     return take_oldest(most->first);
   }
 
-  /// It has said who it is, or has left. Unknown ones are ignored.
-  void remove(const std::string& session, std::uint32_t uid) {
+  /// It has been let in, or has left. False: it did not wait here any more.
+  bool remove(const std::string& session, std::uint32_t uid) {
     const auto found = waiting_.find(uid);
-    if (found == waiting_.end()) return;
+    if (found == waiting_.end()) return false;
     auto& own = found->second;
     for (auto at = own.begin(); at != own.end(); ++at) {
       if (*at != session) continue;
       own.erase(at);
       --total_;
       if (own.empty()) waiting_.erase(found);
-      return;
+      return true;
     }
+    return false;
   }
 
   [[nodiscard]] std::size_t size() const { return total_; }

@@ -161,7 +161,7 @@ void Session::on_proven() {
   if (!access) return deny(access.error());
   access_ = std::move(*access);
   // Whoever is refused keeps to its share of the doorstep until it has gone.
-  host_.on_session_spoke(*this);
+  host_.on_session_let_in(*this);
   // The queue of the pool has a deadline of its own.
   services_.loop.cancel(deadline_);
   const auto& pool = access_.pool->settings().pool;

@@ -59,7 +59,7 @@ class SessionHost {
     return was;
   }
   /// It has said who it is (or what it wants to cancel).
-  virtual void on_session_spoke(Session& session) { (void)session; }
+  virtual void on_session_let_in(Session& session) { (void)session; }
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved() = 0;

@@ -25,7 +25,7 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   if (proven) peer_ = *proven;
-  host_.on_session_spoke(*this);
+  host_.on_session_let_in(*this);
   const auto uid = proven ? peer_.uid : peer_uid_;
   const auto counted = proven ? std::optional{uid} : std::nullopt;
   auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, counted);

@@ -216,11 +216,16 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
   on_relay([&](broker::Broker& broker) {
     auto& entrance = acceptors_[route->route.name];
     entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));
+    // Asked once a connection, for the doorkeeper and for what is let in behind it.
+    const auto uid = std::make_shared<std::uint32_t>(broker::Doorstep::unknown_uid);
     entrance.acceptor = std::make_unique<net::Acceptor>(
         std::move(listener), relay_loop_,
-        [&broker, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
-          const auto uid = net::uid_of_local_peer(client->fd()).value_or(broker::Doorstep::unknown_uid);
-          broker.accept(std::move(client), *current, uid);
+        [&broker, uid, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
+          broker.accept(std::move(client), *current, *uid);
+        },
+        [&broker, uid, name = (*entrance.route)->route.name](int fd) {
+          *uid = net::uid_of_local_peer(fd).value_or(broker::Doorstep::unknown_uid);
+          return broker.lets_in(*uid, name);
         });
   });
 }

@@ -12,13 +12,17 @@ namespace {
 
 /// Connections taken before other events get their turn.
 constexpr int accepts_per_turn_max = 64;
+constexpr int turned_away_per_turn_max = 1024;
 constexpr auto pause_for = std::chrono::milliseconds{100};
 
 }  // namespace
 
 Acceptor::Acceptor(Listener listener, EpollLoop& loop,
-                   std::function<void(std::unique_ptr<SocketStream>)> on_accept)
-    : listener_(std::move(listener)), loop_(loop), on_accept_(std::move(on_accept)) {
+                   std::function<void(std::unique_ptr<SocketStream>)> on_accept, Doorkeeper doorkeeper)
+    : listener_(std::move(listener)),
+      loop_(loop),
+      on_accept_(std::move(on_accept)),
+      doorkeeper_(std::move(doorkeeper)) {
   watch();
 }
 
@@ -28,12 +32,19 @@ Acceptor::~Acceptor() {
 }
 
 void Acceptor::on_ready(std::uint32_t) {
-  for (int i = 0; i < accepts_per_turn_max; ++i) {
+  int accepted = 0;
+  int turned_away = 0;
+  while (accepted < accepts_per_turn_max && turned_away < turned_away_per_turn_max) {
     UniqueFd client{accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!client.valid()) {
       if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
       return;
     }
+    if (doorkeeper_ && !doorkeeper_(client.get())) {
+      ++turned_away;
+      continue;
+    }
+    ++accepted;
     const int on = 1;
     setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     setsockopt(client.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);

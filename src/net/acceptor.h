@@ -1,6 +1,7 @@
 // Takes connections from a listening socket and hands them on as streams.
 //
-// Out of file descriptors it pauses instead of spinning: the connection stays in the kernel's queue.
+// Out of file descriptors it pauses instead of spinning: the connection stays in the kernel's queue. Whom the
+// doorkeeper does not let in costs two system calls, so that a flood of connections does not fill that queue.
 #pragma once
 
 #include "net/listener.h"
@@ -13,8 +14,12 @@ namespace sallyport::net {
 /// Owns the listener: the socket and its names go with the acceptor.
 class Acceptor final : private FdHandler {
  public:
-  /// `on_accept` gets streams that are attached to `loop`.
-  Acceptor(Listener listener, EpollLoop& loop, std::function<void(std::unique_ptr<SocketStream>)> on_accept);
+  /// Asked about each connection before anything is set up for it. False: it is closed at once.
+  using Doorkeeper = std::function<bool(int fd)>;
+
+  /// `on_accept` gets streams that are attached to `loop`. No doorkeeper: all are let in.
+  Acceptor(Listener listener, EpollLoop& loop, std::function<void(std::unique_ptr<SocketStream>)> on_accept,
+           Doorkeeper doorkeeper = {});
   ~Acceptor();
   Acceptor(const Acceptor&) = delete;
   Acceptor& operator=(const Acceptor&) = delete;
@@ -29,6 +34,7 @@ class Acceptor final : private FdHandler {
   Listener listener_;
   EpollLoop& loop_;
   std::function<void(std::unique_ptr<SocketStream>)> on_accept_;
+  Doorkeeper doorkeeper_;
   Watch watch_;
   TimerId paused_;
 };

@@ -45,7 +45,7 @@ std::optional<Event> DenialQuota::on_denied(Event denial, std::string_view cause
     if (!shared) entry.verified = std::move(denial.verified);
   }
   entry.last = denial.at;
-  ++entry.counted;
+  entry.counted += denial.count.value_or(1);
   return std::nullopt;
 }
 

@@ -32,7 +32,7 @@ class DenialQuota {
  public:
   explicit DenialQuota(DenialLimits limits = {}) : limits_(limits) {}
 
-  /// A denial has happened: the event to write now, or nothing when it was only counted. `cause` tells kinds
+  /// A denial has happened, or `denial.count` of them: the event to write now, or nothing when it was only counted. `cause` tells kinds
   /// of denials apart and holds nothing that the peer chose, or it could have a count of its own each time.
   std::optional<Event> on_denied(Event denial, std::string_view cause, MonotonicTime now);
 

@@ -98,7 +98,7 @@ void Writer::seal_segment() {
 void Writer::add(const Event& event) {
   if (event.kind == EventKind::session_denied) {
     if (is_space_short()) {
-      ++denials_dropped_;
+      denials_dropped_ += event.count.value_or(1);
       return;
     }
     report_dropped_denials(event.at);

@@ -111,5 +111,48 @@ TEST(Broker, WhoIsNotAllowedAnyMoreIsToldSoAndSoIsTheTrail) {
   EXPECT_EQ(it.broker.sessions(), 0u);
 }
 
+TEST(Broker, AnAccountRefusedWithoutEndIsTurnedAwayAndCounted) {
+  Running it;
+  const auto refused = [&](std::uint32_t uid) {
+    it.world.prover->peer.uid = uid;
+    test::FakeClient client;
+    client.wire = std::make_shared<test::Wire>(it.world.loop);
+    it.broker.accept(std::make_unique<test::MemoryStream>(client.wire), it.route(), uid);
+    client.wire->push(World::hello());
+    it.world.loop.settle();
+    client.wire->close_write();
+    it.world.loop.settle();
+  };
+  constexpr auto limit = broker::Turnstile::refusals_max;
+  for (unsigned i = 0; i < limit; ++i) {
+    ASSERT_TRUE(it.broker.lets_in(2000, "route"));
+    refused(2000);
+  }
+  for (int i = 0; i < 500; ++i) EXPECT_FALSE(it.broker.lets_in(2000, "route"));
+  EXPECT_TRUE(it.broker.lets_in(1000, "route"));
+  it.world.prover->peer.uid = 1000;
+  EXPECT_EQ(it.enter().types(), "RSSKZ") << "another account";
+  EXPECT_EQ(it.broker.counters().turned_away, 500u);
+
+  it.world.loop.advance(2h);
+  std::uint64_t recorded = 0;
+  for (const auto& denied : it.world.sink.of(trail::EventKind::session_denied)) {
+    EXPECT_EQ(denied.verified.at("uid"), "2000");
+    recorded += denied.count.value_or(1);
+  }
+  EXPECT_EQ(recorded, limit + 500u) << "none is missing from the trail";
+}
+
+TEST(Broker, WhoIsLetInIsNeverTurnedAway) {
+  Running it;
+  for (unsigned i = 0; i < broker::Turnstile::refusals_max + 10; ++i) {
+    ASSERT_TRUE(it.broker.lets_in(1000, "route"));
+    auto client = it.enter();
+    ASSERT_EQ(client.types(), "RSSKZ");
+    client.wire->close_write();
+    it.world.loop.settle();
+  }
+}
+
 }  // namespace
 }  // namespace sallyport

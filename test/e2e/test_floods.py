@@ -13,20 +13,40 @@ from harness.service import Service
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
 
 # Connects as fast as it can, says who it claims to be (each time another name), hears the refusal or a close.
+# Prints how many were refused in the protocol, and how many never got through the listen queue.
 DENIED = """
 import os, socket, struct, sys, time
 path, count = sys.argv[1], int(sys.argv[2])
-refused, other = 0, 0
+refused, outside = 0, 0
 for i in range(count):
+    s = socket.socket(socket.AF_UNIX); s.settimeout(20)
+    try: s.connect(path)
+    except OSError: outside += 1; continue
     try:
-        s = socket.socket(socket.AF_UNIX); s.settimeout(20); s.connect(path)
         body = struct.pack("!I", 196608) + b"user\\0u%d\\0database\\0d%d\\0application_name\\0\\x1b[31m\\n%d\\0\\0" % (i, i, i)
         s.sendall(struct.pack("!I", len(body) + 4) + body)
-        answer = s.recv(4096)
-        refused += answer[:1] == b"E"; other += answer[:1] != b"E"
-        s.close()
-    except OSError: other += 1
-print(refused, other, flush=True)
+        refused += s.recv(4096)[:1] == b"E"
+    except OSError: pass
+    s.close()
+print(refused, outside, flush=True)
+"""
+
+# Connects without end, holds a thousand of them and never reads an answer.
+NEVER_READS = """
+import collections, socket, struct, sys, time
+path, seconds, speaks = sys.argv[1], float(sys.argv[2]), sys.argv[3] == "speaks"
+body = struct.pack("!I", 196608) + b"user\\0u\\0database\\0d\\0\\0"
+packet = struct.pack("!I", len(body) + 4) + body
+held, made, end = collections.deque(), 0, time.monotonic() + seconds
+while time.monotonic() < end:
+    s = socket.socket(socket.AF_UNIX); s.setblocking(False)
+    try:
+        s.connect(path); made += 1
+        held.append(s)
+        if speaks: s.send(packet)
+    except OSError: pass
+    if len(held) > 900: held.popleft().close()
+print(made, flush=True)
 """
 
 
@@ -50,9 +70,9 @@ def small_disk(sallyport):
     subprocess.run(["umount", "-l", path])
 
 
-def as_nobody(*arguments):
+def as_nobody(program, *arguments):
     entry = pwd.getpwnam("nobody")
-    return subprocess.Popen(["/usr/bin/python3", "-c", DENIED, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
+    return subprocess.Popen(["/usr/bin/python3", "-c", program, *map(str, arguments)], stdout=subprocess.PIPE, text=True,
                             user=entry.pw_uid, group=entry.pw_gid, extra_groups=[], cwd="/", env={})
 
 
@@ -72,18 +92,43 @@ def test_denials_without_number_leave_room_for_others(service, sallyport, small_
     """A flood of denials, each with other words: another identity connects, and the trail has room for it."""
     count = 1_000_000 if SOAK else 20_000
     it = service().start()
-    flood = [as_nobody(it.socket, count // 2) for _ in range(2)]
+    flood = [as_nobody(DENIED, it.socket, count // 2) for _ in range(2)]
     took = connect_times(it, flood)
-    refused = sum(int(p.communicate()[0].split()[0]) for p in flood)
-    assert refused > count * 0.95, f"only {refused} of {count} were refused in the protocol"
+    said = [tuple(map(int, p.communicate()[0].split())) for p in flood]
+    refused, outside = (sum(column) for column in zip(*said))
+    assert refused >= 1000, f"only {refused} of {count} were refused in the protocol"
     assert max(took) < 5, f"the slowest of {len(took)} connections took {max(took):.1f} s"
     print(f"{refused} denials; {len(took)} connections of another identity, the slowest {max(took) * 1000:.0f} ms")
     assert it.psql("SELECT 'after'").stdout == "after\n"
     it.stop()
     used = sum(os.path.getsize(os.path.join(base, name)) for base, _, names in os.walk(small_disk) for name in names)
     assert used < (20_000_000 if SOAK else 1_500_000), used
-    rows = [row for row in sallyport.audit("--dir", it.audit_directory) if row["kind"] == "session_start"]
-    assert len(rows) >= len(took)
+    rows = sallyport.audit("--dir", it.audit_directory)
+    assert sum(row["kind"] == "session_start" for row in rows) >= len(took)
+    denied = sum(row.get("count", 1) for row in rows if row["kind"] == "session_denied")
+    assert denied == count - outside, "each one is counted, also those that were turned away without a word"
+
+
+@pytest.mark.parametrize("kind", ["speaks", "silent"])
+def test_who_connects_without_end_and_never_reads_keeps_nobody_out(service, kind):
+    """Another identity still gets in, with a client that tries again as long as the listen queue is full."""
+    it = service().start()
+    flood = [as_nobody(NEVER_READS, it.socket, 60 if SOAK else 6, kind) for _ in range(2)]
+    full, tries = 0, 0
+    while any(p.poll() is None for p in flood):
+        for _ in range(20):
+            tries += 1
+            answer = it.psql("SELECT 'mine'")
+            if answer.returncode == 0:
+                break
+            assert "Resource temporarily unavailable" in answer.stderr, answer.stderr
+            full += 1
+        assert answer.stdout == "mine\n", f"twenty times in a row: {answer.stderr}"
+    made = sum(int(p.communicate()[0]) for p in flood)
+    assert made > 1000 and tries > full
+    print(f"{made} connections of the flood; {tries} of another identity, {full} found the listen queue full")
+    assert it.psql("SELECT 'after'").stdout == "after\n"
+    it.stop()
 
 
 def test_ten_thousand_profiles_of_one_identity_keep_no_other_out(service):

@@ -236,6 +236,33 @@ TEST(Acceptor, HandsConnectionsOnAttached) {
   EXPECT_NE(streams.front()->peer_address(), "");
 }
 
+TEST(Acceptor, WhomTheDoorkeeperDoesNotLetInIsClosedAndTheOthersCome) {
+  SystemClock clock;
+  net::EpollLoop loop{clock};
+  std::uint16_t port = 0;
+  auto listener = test::listen_on_loopback(port);
+  fcntl(listener.get(), F_SETFL, O_NONBLOCK);
+  std::vector<net::UniqueFd> clients;
+  for (int i = 0; i < 4; ++i) clients.push_back(test::connect_to_loopback(port));
+  int asked = 0;
+  std::vector<std::unique_ptr<net::SocketStream>> streams;
+  net::Acceptor acceptor{net::Listener{std::move(listener)}, loop,
+                         [&](std::unique_ptr<net::SocketStream> stream) {
+                           streams.push_back(std::move(stream));
+                           loop.stop();
+                         },
+                         [&](int fd) {
+                           EXPECT_GE(fd, 0);
+                           return ++asked == 4;
+                         }};
+  loop.after(10s, [&] { loop.stop(); });
+  loop.run();
+  EXPECT_EQ(streams.size(), 1u);
+  char byte = 0;
+  EXPECT_EQ(recv(clients.front().get(), &byte, 1, 0), 0) << "closed";
+  EXPECT_EQ(recv(clients.back().get(), &byte, 1, MSG_DONTWAIT), -1) << "still open";
+}
+
 TEST(Acceptor, OutOfDescriptorsItPausesAndComesBack) {
   SystemClock clock;
   net::EpollLoop loop{clock};

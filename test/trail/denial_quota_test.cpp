@@ -25,6 +25,18 @@ TEST(TrailDenialQuota, RecordsTheFirstOnesAndCountsTheRest) {
   EXPECT_TRUE(due[0].claimed.empty());
 }
 
+TEST(TrailDenialQuota, ADenialThatStandsForManyCountsAsMany) {
+  DenialQuota quota{{.singles_per_key = 1}};
+  auto many = denial();
+  many.count = 500;
+  EXPECT_EQ(quota.on_denied(many, "turned away", at(0))->count, 500U);
+  EXPECT_FALSE(quota.on_denied(many, "turned away", at(1)));
+  EXPECT_FALSE(quota.on_denied(denial(), "turned away", at(2)));
+  const auto due = quota.take_due(at(60));
+  ASSERT_EQ(due.size(), 1U);
+  EXPECT_EQ(due[0].count, 501U);
+}
+
 TEST(TrailDenialQuota, CountsEachRouteIdentityAndCauseApart) {
   DenialQuota quota{{.singles_per_key = 1}};
   auto other_uid = denial();
