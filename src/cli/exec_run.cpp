@@ -86,6 +86,7 @@ class ExecRun {
     options.state_directory = request_.state_directory;
     options.helper = helper_;
     options.environment = environment_;
+    options.serves_own_account = true;
     auto runtime = Runtime::start(context_, std::move(options));
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);

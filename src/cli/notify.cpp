@@ -14,7 +14,7 @@ void Notify::say(std::string_view state) const {
         std::chrono::steady_clock::now().time_since_epoch());
     text += "\nMONOTONIC_USEC=" + std::to_string(now.count());
   }
-  net::send_unix_datagram(socket_, text);
+  net::UnixDatagrams{socket_}.send(text);
 }
 
 }  // namespace sallyport::cli

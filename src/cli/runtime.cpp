@@ -88,7 +88,12 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions
 }
 
 Result<void> Runtime::open_trail() {
-  auto sink = trail::open_writer({options_.audit.directory, options_.audit.durability_power});
+  trail::Settings settings;
+  settings.directory = options_.audit.directory;
+  settings.fsync_each_commit = options_.audit.durability_power;
+  if (options_.serves_own_account) trail_copy_ = SystemJournal::find();
+  if (trail_copy_) settings.copy = [copy = trail_copy_](std::string_view entry) { copy->send(entry); };
+  auto sink = trail::open_writer(settings);
   if (sink) {
     trail_ = std::move(*sink);
     return {};
@@ -126,6 +131,9 @@ void Runtime::record_run(trail::EventKind kind) {
   trail::Event event;
   event.kind = kind;
   event.at = context_.clock.now().wall;
+  if (options_.serves_own_account) {
+    event.verified["trail"] = trail_copy_ ? "same-uid, copied to the system's journal" : "same-uid";
+  }
   gate_->note(std::move(event));
 }
 
@@ -272,6 +280,10 @@ void Runtime::shut_down(Duration limit) {
     record_run(trail::EventKind::broker_stop);
     gate_->flush();
   });
+  if (trail_copy_ && trail_copy_->lost() != 0) {
+    context_.logger.write(LogLevel::warning, "records of the audit trail did not reach the system's journal",
+                          {{"count", static_cast<std::int64_t>(trail_copy_->lost())}});
+  }
 }
 
 }  // namespace sallyport::cli

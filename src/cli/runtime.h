@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
+#include "cli/system_journal.h"
 #include "cli/trail_watch.h"
 #include "config/config.h"
 #include "credentials/orphans.h"
@@ -30,6 +31,7 @@ struct RuntimeOptions {
   std::shared_ptr<net::Helper> helper;  ///< null: no `exec:`
   std::shared_ptr<const Environment> environment;
   Duration file_poll = std::chrono::seconds{3};
+  bool serves_own_account = false;  ///< whoever is served could change the trail: a copy goes to the journal
 };
 
 class Runtime {
@@ -106,6 +108,7 @@ class Runtime {
   Context& context_;
   RuntimeOptions options_;
   secrets::Registry registry_;
+  std::shared_ptr<SystemJournal> trail_copy_;  ///< null: none
   std::unique_ptr<trail::Sink> trail_;
   std::unique_ptr<credentials::LeaseJournal> journal_;
   std::unique_ptr<credentials::OrphanSweeper> sweeper_;

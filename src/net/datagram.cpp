@@ -1,7 +1,5 @@
 #include "net/datagram.h"
 
-#include "net/fd.h"
-
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -10,17 +8,18 @@
 
 namespace sallyport::net {
 
-bool send_unix_datagram(const std::string& path, std::string_view text) {
+bool UnixDatagrams::send(std::string_view text) {
   sockaddr_un address{};
-  if (path.size() < 2 || path.size() >= sizeof address.sun_path) return false;
+  if (path_.size() < 2 || path_.size() >= sizeof address.sun_path) return false;
+  if (!fd_.valid()) fd_ = UniqueFd{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
+  if (!fd_.valid()) return false;
+  // By its name each time: a receiver that was restarted is found again.
   address.sun_family = AF_UNIX;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  if (path.front() == '@') address.sun_path[0] = '\0';
-  const UniqueFd fd{socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)};
-  if (!fd.valid()) return false;
-  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path.size());
-  return sendto(fd.get(), text.data(), text.size(), MSG_NOSIGNAL, reinterpret_cast<const sockaddr*>(&address),
-                size) == static_cast<ssize_t>(text.size());
+  std::memcpy(address.sun_path, path_.data(), path_.size());
+  if (path_.front() == '@') address.sun_path[0] = '\0';
+  const auto size = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + path_.size());
+  return sendto(fd_.get(), text.data(), text.size(), MSG_NOSIGNAL,
+                reinterpret_cast<const sockaddr*>(&address), size) == static_cast<ssize_t>(text.size());
 }
 
 }  // namespace sallyport::net

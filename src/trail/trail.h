@@ -10,8 +10,10 @@
 #include "trail/event.h"
 #include "trail/finding.h"
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport::trail {
@@ -40,6 +42,10 @@ struct Settings {
   /// Room kept for admitted sessions: with less than this (or an eighth of the file system, if that is
   /// less) free, denials are dropped and counted, everything else is still written (threats.md 17).
   std::size_t reserve_bytes = 8U << 20;
+
+  /// Gets each record once it is accepted, as trail/journal_entry.h encodes it. Not called for records that
+  /// were dropped. Must not block.
+  std::function<void(std::string_view entry)> copy;
 };
 
 /// Opens a writer: makes its directory (0700), locks it, cuts a torn tail.

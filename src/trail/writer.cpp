@@ -1,6 +1,8 @@
 #include "trail/writer.h"
 
 #include "base/limits.h"
+#include "trail/journal_entry.h"
+#include "trail/record.h"
 
 #include <fcntl.h>
 #include <sys/statvfs.h>
@@ -111,6 +113,11 @@ void Writer::append(const Event& event) {
     pending_overflowed_ = true;
     return;
   }
+  if (settings_.copy) {
+    std::string record;
+    encode_record(record, event, next_sequence_);
+    pending_copies_.push_back(encode_journal_entry(event, record));
+  }
   append_frame(pending_, event, next_sequence_++);
 }
 
@@ -137,6 +144,7 @@ void Writer::report_dropped_denials(WallTime at) {
 
 void Writer::drop_pending() {
   pending_.clear();
+  pending_copies_.clear();
   if (pending_.capacity() > limits::trail_commit_bytes_max / 4) pending_.shrink_to_fit();
   pending_overflowed_ = false;
   next_sequence_ = committed_sequence_ + 1;
@@ -151,6 +159,7 @@ Result<void> Writer::commit() {
   }
   committed_sequence_ = next_sequence_ - 1;
   pending_.clear();
+  for (const auto& entry : std::exchange(pending_copies_, {})) settings_.copy(entry);
   return {};
 }
 

@@ -63,6 +63,7 @@ class Writer final : public Sink {
   bool home_lost_ = false;
 
   std::string pending_;
+  std::vector<std::string> pending_copies_;  // entries for settings_.copy
   bool pending_overflowed_ = false;
   std::uint64_t committed_sequence_ = 0;
   std::uint64_t next_sequence_ = 1;

@@ -73,6 +73,40 @@ def test_keep_env_hands_on_the_variable_that_it_names(sallyport, bao, vault_url)
     assert read_environment(run)["VAULT_TOKEN"] == token
 
 
+SEARCH = """
+import glob, os, sys
+half = len(sys.argv[1]) // 2
+token = (sys.argv[1][:half] + sys.argv[2][half:]).encode()   # whole in no argument
+places = glob.glob("/proc/[0-9]*/environ") + glob.glob("/proc/[0-9]*/cmdline") + glob.glob(os.path.expanduser("~/.*"))
+places += [os.path.join(base, name) for base, _, names in os.walk(os.path.expanduser("~")) for name in names]
+places += [os.path.join(base, name) for base, _, names in os.walk(os.environ["XDG_STATE_HOME"]) for name in names]
+read = 0
+for place in places:
+    try: data = open(place, "rb").read()
+    except OSError: continue
+    read += 1
+    if token in data: print("found in", place, flush=True)
+parent = open("/proc/%d/environ" % os.getppid(), "rb").read() if os.geteuid() == 0 else b""
+print("read", read, "parent", len(parent.strip(b"\\0")), flush=True)
+"""
+
+
+@pytest.mark.parametrize("login", ["token", "approle"])
+def test_a_child_that_searches_finds_no_authority(sallyport, bao, vault_url, login):
+    """threats.md 11: its own environment, that of every process it may read, arguments, and the files it knows of."""
+    env, wanted = bao.environment(), bao.token()
+    if login == "token":
+        env["VAULT_TOKEN"] = wanted
+    else:
+        role_id, wanted = bao.approle()
+        env |= {"VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": wanted}
+    half = len(wanted) // 2
+    run = sallyport.exec(python(SEARCH, wanted[:half] + "?" * (len(wanted) - half), "?" * half + wanted[half:]), vault_url(), env=env).ok()
+    assert "found" not in run.stdout, run.stdout
+    read, parent = run.stdout.split()[1::2]
+    assert int(read) > 5 and int(parent) == 0, run.stdout
+
+
 def test_the_authority_that_the_child_still_has_is_said_and_strict_refuses(sallyport, bao, vault_url):
     path = os.path.join(sallyport.folder, "home", ".vault-token")
     with open(path, "w", encoding="ascii") as file:

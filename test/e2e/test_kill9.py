@@ -3,14 +3,17 @@
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import time
 
 import pytest
 
+from conftest import require
 from harness.openbao import ApiError
 from harness.processes import wait_for
+from harness.sallyport import binary
 from harness.service import Service
 
 ROUNDS = int(os.environ.get("SALLYPORT_KILL_ROUNDS", "20" if os.environ.get("SALLYPORT_SOAK") else "4"))
@@ -88,6 +91,26 @@ def test_an_exec_that_was_killed_leaves_an_orphan_that_the_next_exec_revokes(sal
     assert set(bao.leases("orphan")) == orphans
     sallyport.exec(["true"], vault_url("orphan"), env=env).ok()
     wait_for(lambda: not bao.leases("orphan"), "the orphan to be revoked", 15)
+
+
+def test_killed_between_the_managers_reply_and_the_journal_the_lease_dies_with_its_ttl(sallyport, bao, pg, vault_url):
+    """threats.md 10. What no journal names no later start can revoke; it is not there for longer than its TTL."""
+    require(shutil.which("gdb"), "gdb")
+    bao.role("unjournalled", ttl="8s", max_ttl="8s")
+    env = bao.environment(bao.token())
+    debugged = subprocess.run(
+        ["gdb", "-q", "-batch", "-ex", "break sallyport::credentials::FileLeaseJournal::record", "-ex", "run", "-ex", "kill",
+         "--args", binary(), "exec", "--", "psql", "-XAtqc", "SELECT 'in'"], capture_output=True, text=True, timeout=60,
+        env=sallyport.env(DATABASE_URL=vault_url("unjournalled"), DEBUGINFOD_URLS="", **env), stdin=subprocess.DEVNULL)
+    assert "FileLeaseJournal::record" in debugged.stdout and "killed" in debugged.stdout, debugged.stdout + debugged.stderr
+    left = lookups(bao, "unjournalled")
+    assert left, "the manager had not answered yet: this test proves nothing"
+    assert not left & journalled_leases(sallyport, "unjournalled")
+    assert "'in'" not in debugged.stdout and "\nin\n" not in debugged.stdout, "written before it is used"
+    run = sallyport.exec(["psql", "-XAtqc", "SELECT 'next'"], vault_url("unjournalled"), env=env).ok()
+    assert run.stdout == "next\n"
+    wait_for(lambda: not lookups(bao, "unjournalled"), "the lease to die", 20)
+    wait_for(lambda: not pg.sql("SELECT 1 FROM pg_roles WHERE rolname LIKE 'v-%%unjourna%%'"), "its user to be dropped", 20)
 
 
 def test_a_live_neighbours_lease_is_not_an_orphan(sallyport, bao, vault_url):

@@ -38,13 +38,13 @@ def prepare_child(descriptors):
 
 
 class Run:
-    """A finished or running sallyport. `output` is everything it and its child printed."""
+    """A finished or running sallyport. `output` is everything it and its child printed. `inside`: words before the command."""
 
-    def __init__(self, home, arguments, env, stdin=None, cwd=None, descriptors=None):
+    def __init__(self, home, arguments, env, stdin=None, cwd=None, descriptors=None, inside=()):
         self.arguments = arguments
         self._out = tempfile.TemporaryFile()
         self._err = tempfile.TemporaryFile()
-        self.process = subprocess.Popen([binary(), *arguments], stdout=self._out, stderr=self._err, env=env,
+        self.process = subprocess.Popen([*inside, binary(), *arguments], stdout=self._out, stderr=self._err, env=env,
                                         stdin=stdin if stdin is not None else subprocess.DEVNULL, cwd=cwd or home,
                                         preexec_fn=prepare_child(descriptors))
 
@@ -122,22 +122,22 @@ class Sallyport:
         env.update({k: v for k, v in more.items() if v is not None})
         return env
 
-    def start(self, *arguments, env=None, stdin=None, cwd=None, descriptors=None):
-        run = Run(os.path.join(self.folder, "home"), list(arguments), self.env(**(env or {})), stdin, cwd, descriptors)
+    def start(self, *arguments, env=None, stdin=None, cwd=None, descriptors=None, inside=()):
+        run = Run(os.path.join(self.folder, "home"), list(arguments), self.env(**(env or {})), stdin, cwd, descriptors, inside)
         self.runs.append(run)
         return run
 
     def run(self, *arguments, env=None, seconds=60, stdin=None, cwd=None):
         return self.start(*arguments, env=env, stdin=stdin, cwd=cwd).wait(seconds)
 
-    def start_exec(self, command, url=None, flags=(), env=None, stdin=None):
+    def start_exec(self, command, url=None, flags=(), env=None, stdin=None, inside=()):
         env = dict(env or {})
         if url is not None:
             env["DATABASE_URL"] = url
-        return self.start("exec", *flags, "--", *command, env=env, stdin=stdin)
+        return self.start("exec", *flags, "--", *command, env=env, stdin=stdin, inside=inside)
 
-    def exec(self, command, url=None, flags=(), env=None, seconds=60, stdin=None):
-        return self.start_exec(command, url, flags, env, stdin).wait(seconds)
+    def exec(self, command, url=None, flags=(), env=None, seconds=60, stdin=None, inside=()):
+        return self.start_exec(command, url, flags, env, stdin, inside).wait(seconds)
 
     def secret_file(self, secret, name="password", mode=0o600):
         path = os.path.join(self.folder, "home", name)
