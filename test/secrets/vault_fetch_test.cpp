@@ -243,6 +243,8 @@ TEST(VaultAddress, PlainHttpIsForALoopbackLiteralWithAReason) {
            Row{"http://127.0.0.1:8200", "", false},
            Row{"http://localhost:8200", "test", false},
            Row{"http://127.1:8200", "test", false},
+           Row{"http://0127.0.0.1:8200", "test", false},
+           Row{"http://127.00.0.1:8200", "test", false},
            Row{"http://127.0.0.1.example:8200", "test", false},
            Row{"http://10.0.0.1:8200", "test", false},
            Row{"http://vault:8200", "test", false},

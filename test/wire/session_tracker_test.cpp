@@ -394,6 +394,21 @@ TEST(SessionTracker, ManyCopiesUnderWayDoNotMakeEachOneDearer) {
   EXPECT_TRUE(tracker.at_boundary());
 }
 
+// A fuzzer found it: the queue closed up while what the server had passed over was dropped.
+TEST(SessionTracker, APipelineThatClosesUpBehindIgnoredDataKeepsItsCount) {
+  for (int before = 0; before < 200; ++before) {
+    SessionTracker tracker;
+    for (int i = 0; i < before; ++i) play(tracker, "S");
+    play(tracker, "BE");
+    for (int i = 0; i < before; ++i) play(tracker, "<ZI>");
+    play(tracker, "<2><C>dBE<2><C>S");
+    EXPECT_FALSE(tracker.at_boundary()) << before;
+    EXPECT_EQ(tracker.outstanding(), 2u) << before << ", the Sync and what waits for it";
+    play(tracker, "<ZI>");
+    EXPECT_TRUE(tracker.at_boundary()) << before;
+  }
+}
+
 // ---- against the model ---------------------------------------------------------------------------
 
 class SessionTrackerModel : public testing::TestWithParam<bool> {};

@@ -84,12 +84,13 @@ std::string to_string(const Address& address) {
 
 bool is_loopback_literal(const Address& address) {
   if (address.host == "[::1]") return true;
-  // Dotted quad only: 127.1 and its kind are names to some resolvers.
+  // Dotted quad only: 127.1 and its kind are names to some resolvers, and 0127.0.0.1 is octal, 87.0.0.1, to most.
   std::string_view rest = address.host;
   for (int part = 0; part < 4; ++part) {
     unsigned value = 0;
     const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    if (error != std::errc{} || value > 255 || (part == 0 && value != 127)) return false;
+    const bool leading_zero = rest.starts_with('0') && stop != rest.data() + 1;
+    if (error != std::errc{} || leading_zero || value > 255 || (part == 0 && value != 127)) return false;
     rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
     if (part == 3) return rest.empty();
     if (!rest.starts_with('.')) return false;

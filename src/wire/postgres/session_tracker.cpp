@@ -207,7 +207,8 @@ void SessionTracker::on_error() {
 void SessionTracker::on_extended_answer() {
   const auto at = current();
   if (at == queue_.size() || queue_[at].kind != Kind::extended) return;  // a simple query's
-  while (queue_head_ < at) drop_front();                                 // ignored by the server, or answered
+  // Ignored by the server, or answered. Counted: drop_front() may move all that is left to the front.
+  for (auto over = at - queue_head_; over > 0; --over) drop_front();
   auto& front = queue_[queue_head_];
   if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
