@@ -211,7 +211,8 @@ void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, Mo
 void Broker::warm(const std::string& target, const std::string& role,
                   std::function<void(Result<credentials::GenerationPtr>)> done) {
   auto& runtime = *targets_.at(target).roles.at(role);
-  runtime.slot().get(services_.loop.now().mono + limits::upstream_login_deadline, std::move(done));
+  runtime.slot().get(services_.loop.now().mono + limits::upstream_login_deadline, std::move(done),
+                     credentials::Slot::ErrorsTold::by_caller);
 }
 
 void Broker::warm(const std::string& target, const std::string& role, PoolKey key,

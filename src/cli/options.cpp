@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -50,6 +51,21 @@ void add_global_options(CLI::App& app, Context& context) {
   app.add_option("-o,--output", context.output_file, "Write output to this file");
 }
 
+namespace {
+
+/// Of a command that has commands of its own.
+std::string missing_command(const CLI::App& app) {
+  std::string names;
+  for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
+    names += (names.empty() ? "" : " or ") + command->get_name();
+  }
+  const auto left = app.remaining();
+  return left.empty() ? "a command is missing: " + names
+                      : "unknown command \"" + left.front() + "\": it is " + names;
+}
+
+}  // namespace
+
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code) {
   std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
   try {
@@ -65,7 +81,10 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
                  wrong == left.end() ? "--" : wrong->c_str(), app.get_name().c_str());
     return error_code;
   } catch (const CLI::ParseError& error) {
-    std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", error.what(), app.get_name().c_str());
+    std::string what = error.what();
+    if (app.get_subcommands().empty() && app.get_require_subcommand_min() > 0) what = missing_command(app);
+    if (!what.empty()) what[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(what[0])));
+    std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", what.c_str(), app.get_name().c_str());
     return error_code;
   }
   return std::nullopt;

@@ -165,6 +165,9 @@ Parsed load(const std::string& file, WallTime now) {
   if (!content) {
     Error error = content.error();
     error.where = file;
+    // The place is said once, also when it is the file itself and not a directory above it.
+    const auto itself = (ignored ? file : absolute.string()) + " ";
+    if (error.what.starts_with(itself)) error.what.erase(0, itself.size());
     return std::vector<Error>{std::move(error)};
   }
   Surroundings around = this_machine(now);

@@ -38,8 +38,8 @@ Slot::Slot(std::unique_ptr<secrets::SourceSession> session, SlotOptions options,
 
 Slot::~Slot() { state_->detach(); }
 
-Slot::WaiterId Slot::get(MonotonicTime deadline, GetCallback callback) {
-  return state_->get(deadline, std::move(callback));
+Slot::WaiterId Slot::get(MonotonicTime deadline, GetCallback callback, ErrorsTold told) {
+  return state_->get(deadline, std::move(callback), told);
 }
 void Slot::cancel(WaiterId waiter) { state_->cancel(waiter); }
 GenerationPtr Slot::current() const { return state_->current(); }

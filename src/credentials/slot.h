@@ -146,6 +146,7 @@ struct ShutdownReport {
 class Slot {
  public:
   using GetCallback = std::function<void(Result<GenerationPtr>)>;
+  enum class ErrorsTold { by_slot, by_caller };
   using WaiterId = std::uint64_t;  ///< 0: was answered at once
 
   /// `timers`, `runner`, `journal`, `observer` and `randomness` outlive the slot.
@@ -161,7 +162,10 @@ class Slot {
   /// Errors  the source's own (denied, bad_config, …); denied, hop login: the database refuses what the source
   ///         gives, and the back-off has not ended; timed_out: `deadline`; limit_exceeded: slot_waiters_max;
   ///         cancelled: shutdown.
-  WaiterId get(MonotonicTime deadline, GetCallback callback);
+  ///
+  /// `told`: by_caller says that the caller tells people of an error itself; the observer is then not warned of
+  /// one that only such callers get.
+  WaiterId get(MonotonicTime deadline, GetCallback callback, ErrorsTold told = ErrorsTold::by_slot);
 
   /// Forgets a waiting caller without calling it back. Unknown ids are ignored.
   void cancel(WaiterId waiter);

@@ -32,7 +32,7 @@ GenerationPtr SlotState::current() const {
   return live ? live->generation : nullptr;
 }
 
-Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback) {
+Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback, Slot::ErrorsTold told) {
   const Moment now = timers_.now();
   note_time(now);
   if (shutting_down_) {
@@ -61,7 +61,7 @@ Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback
     return 0;
   }
   const Slot::WaiterId id = ++last_waiter_;
-  waiters_.emplace(id, Waiter{deadline, std::move(callback), std::nullopt});
+  waiters_.emplace(id, Waiter{deadline, std::move(callback), told, std::nullopt});
   ++waiting_;
   pump();
   return id;

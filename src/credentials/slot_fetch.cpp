@@ -50,17 +50,21 @@ void SlotState::fetch_failed(Error error, Moment now) {
       now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
   const bool serving = usable(now) != nullptr;
   if (!transient && !serving) prefetch_ = false;  // only a person can cure it: the next caller asks again
+  const auto answered_now = [&](const Waiter& waiter) {
+    return !serving && !waiter.answer && (!transient || waiter.deadline <= fetch_not_before_);
+  };
+  const bool told = !waiters_.empty() && std::all_of(waiters_.begin(), waiters_.end(), [&](const auto& each) {
+    return each.second.told == Slot::ErrorsTold::by_caller && answered_now(each.second);
+  });
   const std::string text = describe(error);
-  if (text != last_failure_text_) {
+  if (text != last_failure_text_ && !told) {
     warn((serving ? "the credential could not be refreshed, the current one stays in use: "
                   : "the credential could not be fetched: ") +
          text);
     last_failure_text_ = text;
   }
-  if (!serving) {
-    for (auto& [id, waiter] : waiters_) {
-      if (!waiter.answer && (!transient || waiter.deadline <= fetch_not_before_)) answer(id, waiter, error);
-    }
+  for (auto& [id, waiter] : waiters_) {
+    if (answered_now(waiter)) answer(id, waiter, error);
   }
   last_error_ = std::move(error);
 }

@@ -27,7 +27,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
             Runner& runner, LeaseJournal& journal, Observer& observer, Randomness& randomness);
 
   // Slot's own functions; see there.
-  Slot::WaiterId get(MonotonicTime deadline, Slot::GetCallback callback);
+  Slot::WaiterId get(MonotonicTime deadline, Slot::GetCallback callback, Slot::ErrorsTold told);
   void cancel(Slot::WaiterId waiter);
   [[nodiscard]] GenerationPtr current() const;
   Hold hold(const GenerationPtr& generation);
@@ -85,6 +85,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   struct Waiter {
     MonotonicTime deadline;
     Slot::GetCallback callback;
+    Slot::ErrorsTold told = Slot::ErrorsTold::by_slot;
     std::optional<Result<GenerationPtr>> answer;  ///< decided, on its way through the outbox
   };
 

@@ -136,8 +136,7 @@ TEST_F(CheckConfig, MissingUnreadableAndForeignFilesAreSaid) {
   const Ran missing = run({root_ + "/none.yaml"});
   EXPECT_EQ(missing.code, 2);
   EXPECT_EQ(missing.out,
-            root_ + "/none.yaml: " + root_ +
-                "/none.yaml does not exist. Check the name; Sallyport searches no other directory.\n");
+            root_ + "/none.yaml: does not exist. Check the name; Sallyport searches no other directory.\n");
   EXPECT_EQ(run({root_}).code, 2);
   const auto file = put("open.yaml", good);
   ::chmod(file.c_str(), 0666);

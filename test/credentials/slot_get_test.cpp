@@ -103,6 +103,20 @@ TEST(SlotGet, DefiniteFailuresAreToldAtOnce) {
   }
 }
 
+TEST(SlotGet, WhatACallerTellsItselfIsNotAlsoWarnedOf) {
+  for (const auto told : {Slot::ErrorsTold::by_caller, Slot::ErrorsTold::by_slot}) {
+    World world;
+    world.manager.on_fetch = []() -> Result<secrets::Fetched> { return failure(ErrorCode::denied); };
+    int answers = 0;
+    const auto count = [&](Result<GenerationPtr> result) { answers += result.has_error() ? 1 : 0; };
+    world.slot().get(world.timers.now().mono + 30s, count, Slot::ErrorsTold::by_caller);
+    world.slot().get(world.timers.now().mono + 30s, count, told);
+    world.timers.advance(5s);
+    EXPECT_EQ(answers, 2);
+    EXPECT_EQ(world.observer.warnings.size(), told == Slot::ErrorsTold::by_caller ? 0u : 1u);
+  }
+}
+
 TEST(SlotGet, ADefiniteFailureIsRememberedSoThatCallersDoNotStorm) {
   World world;
   world.manager.on_fetch = [&]() -> Result<secrets::Fetched> { return failure(ErrorCode::denied); };
