@@ -117,7 +117,7 @@ struct HttpRequest {
   std::vector<HttpHeader> headers;
   Secret body;
   std::string ca_file;              ///< empty: the system's roots
-  bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threats.md 12)
+  bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threat 12)
   Duration deadline = std::chrono::seconds{20};
 };
 

@@ -9,7 +9,7 @@
 
 namespace sallyport {
 
-/// The kind fixes the login methods that may be used (threats.md 2): a reusable password never leaves
+/// The kind fixes the login methods that may be used (threat 2): a reusable password never leaves
 /// in clear, a token made for being sent in clear does (inside verified TLS only).
 enum class CredentialKind { password, token, client_certificate };
 

@@ -1,7 +1,7 @@
 // Connections that have come in and not yet been let in, counted by the uid at their other end.
 //
 // Whoever holds many of them open keeps nobody else out: beyond a uid's share its own oldest one goes, and
-// beyond the total the oldest of the uid that has most (threats.md 17).
+// beyond the total the oldest of the uid that has most (threat 17).
 #pragma once
 
 #include <cstddef>

@@ -1,7 +1,7 @@
 // The server connections of one (target, role): logged in ahead, handed to sessions, reset, kept, closed.
 //
 // `max` holds over all keys; a session that moves counts once, although it has two connections until it comes
-// to a boundary, and its login may exceed `max` (else a full pool could not rotate: DESIGN §6, 5). Who waits for
+// to a boundary, and its login may exceed `max` (else a full pool could not rotate). Who waits for
 // one key is served in order, movers first. In a full pool the identities take turns: a place that comes free
 // goes to the one that holds fewest, and nobody's storm of start-up options keeps another one out.
 //

@@ -50,7 +50,7 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
   });
 }
 
-// The secret supplies the endpoint only where the target names none (threats.md 3).
+// The secret supplies the endpoint only where the target names none (threat 3).
 std::shared_ptr<const Reach> Pool::reach_for(const credentials::Generation& generation) const {
   if (!settings_.reach->endpoint.host.empty()) return settings_.reach;
   auto supplied = std::make_shared<Reach>(*settings_.reach);

@@ -1,5 +1,5 @@
 // One client connection, from accept to close: first packet, identity, policy, a server connection, the
-// trail's word, greeting, relay, end. DESIGN §3 is its story.
+// trail's word, greeting, relay, end. ARCHITECTURE.md is its story.
 //
 // It does no IO of its own beyond its streams and lives on the relay loop.
 #pragma once

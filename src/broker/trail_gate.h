@@ -35,7 +35,7 @@ class TrailGate {
   /// (broker/kept_notes.h) is told on the log and in the trail once the trail is well.
   void note(trail::Event event);
 
-  /// As note(), counted instead of written when there are too many (threats.md 17). `cause`: see
+  /// As note(), counted instead of written when there are too many (threat 17). `cause`: see
   /// trail::DenialQuota. True: it has a record of its own, if that is not dropped.
   bool deny(trail::Event event, std::string_view cause);
 

@@ -2,7 +2,7 @@
 // connections have come to nothing within a second.
 //
 // A refusal in the protocol costs a hundred times what a connect(2) costs its sender: whoever connects without
-// end would keep the listen queue full, and everybody else out (threats.md 17). Only refused and evicted
+// end would keep the listen queue full, and everybody else out (threat 17). Only refused and evicted
 // connections are charged: who is let in is never turned away, however often it comes.
 //
 // Pure: the caller hands in the time.

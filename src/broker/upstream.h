@@ -12,7 +12,7 @@ namespace sallyport::broker {
 /// What makes two server connections interchangeable. `application_name` is not part of it: it is SET.
 struct PoolKey {
   std::string database;
-  std::string identity;          ///< pools are not shared between identities (threats.md 4)
+  std::string identity;          ///< pools are not shared between identities (threat 4)
   postgres::Parameters profile;  ///< start-up parameters, sorted by name
   // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
   auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr)

@@ -61,7 +61,7 @@ void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door&
     environment_.set("PGPORT", std::to_string(tcp.port));
     environment_.set("PGSSLMODE", "disable");
     environment_.set("PGPASSWORD", door.token);
-    // Who takes our port after we die asks for no proof; libpq 16 and later then sends no query (threats.md 7).
+    // Who takes our port after we die asks for no proof; libpq 16 and later then sends no query (threat 7).
     environment_.set("PGREQUIREAUTH", "scram-sha-256");
   }
 }

@@ -27,7 +27,7 @@ class ChildEnvironment {
   ChildEnvironment(Environment& environment, const ExecRequest& request, const secrets::Registry& sources)
       : environment_(environment), request_(request), sources_(sources) {}
 
-  /// What the child could still ask by itself, in one line of the log (threats.md 11).
+  /// What the child could still ask by itself, in one line of the log (threat 11).
   /// Errors  denied: there is something, and --strict was asked for.
   Result<void> say_authority(Logger& logger) const;
 

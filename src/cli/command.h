@@ -27,7 +27,7 @@ struct Context {
   bool color = false;                                  ///< decided once: --color, NO_COLOR, a terminal
 };
 
-/// Exit codes of DESIGN §8.
+/// Exit codes, as `sallyport COMMAND --help` lists them.
 enum ExitCode : int {
   exit_ok = 0,
   exit_findings = 1,

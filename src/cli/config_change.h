@@ -1,4 +1,4 @@
-// What a reload changes, for the log and the trail (threats.md 14).
+// What a reload changes, for the log and the trail (threat 14).
 #pragma once
 
 #include "config/config.h"

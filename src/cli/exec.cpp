@@ -99,7 +99,7 @@ class Planner {
     return {};
   }
 
-  // Whoever writes the environment must not make us run a program (threats.md 1).
+  // Whoever writes the environment must not make us run a program (threat 1).
   Result<void> add_from_environment() {
     const auto value = environment_.secret("DATABASE_URL");
     if (!value) {

@@ -25,7 +25,7 @@ struct ExecRequest {
   std::string state_directory;
 };
 
-/// Returns the exit code: the child's own, or DESIGN §8's.
+/// Returns the exit code: the child's own, or one of command.h's.
 int run_with_targets(Context& context, std::shared_ptr<Environment> environment, ExecRequest request);
 
 /// Prints "sallyport: …" for an error, with its hint on a line of its own.

@@ -1,6 +1,6 @@
 // As process 1 of a container: everything that loses its parent there comes to us, and would count as a
 // descendant of ours. So process 1 only reaps and forwards, and the broker runs below it as a subreaper of
-// its own (threats.md 6).
+// its own (threat 6).
 #pragma once
 
 #include <optional>

@@ -47,7 +47,7 @@ class ServedConfig {
   [[nodiscard]] Result<PreparedConfig> prepare(config::Config fresh) const;
 
   /// New sessions are served by `prepared` from now on; what it does not name is closed. But for the first time the
-  /// trail gets a policy_changed record, and sessions that are refused now end within reload_grace (threats.md 14).
+  /// trail gets a policy_changed record, and sessions that are refused now end within reload_grace (threat 14).
   AppliedConfig apply(PreparedConfig prepared);
 
   /// What is in force: after a reload that changes what needs a restart, still with the values of the start.

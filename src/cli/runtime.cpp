@@ -105,7 +105,7 @@ Result<void> Runtime::open_trail() {
   return {};
 }
 
-// Leases are written down before they are used, so that kill -9 leaves none behind (threats.md 10).
+// Leases are written down before they are used, so that kill -9 leaves none behind (threat 10).
 Result<void> Runtime::open_journal() {
   if (options_.state_directory.empty()) return {};
   std::uint64_t number = 0;

@@ -1,4 +1,4 @@
-// The copy of the audit trail that the child of `exec`, being of our account, cannot change (threats.md 9).
+// The copy of the audit trail that the child of `exec`, being of our account, cannot change (threat 9).
 #pragma once
 
 #include "net/datagram.h"

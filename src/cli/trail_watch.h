@@ -1,5 +1,5 @@
 // Whether somebody else touched what we write to the trail: looked at on a timer and at the end of a run, told
-// on the log and in the trail itself (threats.md 9). The child of `exec` has our uid and could do it.
+// on the log and in the trail itself (threat 9). The child of `exec` has our uid and could do it.
 #pragma once
 
 #include "base/log.h"

@@ -1,4 +1,4 @@
-// The configuration of DESIGN §9 as one immutable, checked value.
+// The configuration (docs/configuration.md) as one immutable, checked value.
 #pragma once
 
 #include "policy/target.h"
@@ -27,7 +27,7 @@ struct Config {
   std::vector<Route> routes;
   std::string state_directory;  ///< lease journals live here
   Audit audit;
-  std::vector<std::string> warnings;  ///< true but unwise: threats.md 20, each names its line
+  std::vector<std::string> warnings;  ///< true but unwise: threat 20, each names its line
 };
 
 /// Parses and checks a whole configuration text.
@@ -37,7 +37,7 @@ struct Config {
 boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, std::string_view file,
                                                         WallTime now);
 
-/// Reads FILE after checking ownership (threats.md 14: file and parents owned by root or our uid, not
+/// Reads FILE after checking ownership (threat 14: file and parents owned by root or our uid, not
 /// writable by others: config/trusted_file.h), and parses it. The files that it names (CA, CRL, certificate,
 /// key, program of an `exec:` reference) are checked likewise. A relative FILE is meant from the working
 /// directory, because somebody wrote it there by hand.
@@ -48,7 +48,7 @@ boost::system::result<Config, std::vector<Error>> load(const std::string& file, 
 inline constexpr std::string_view default_file = "/etc/sallyport/sallyport.yaml";
 
 /// Which file to load: the flag `-c`, else SALLYPORT_CONFIG (`environment`, null when unset), else
-/// default_file. The working directory is never searched (threats.md 14).
+/// default_file. The working directory is never searched (threat 14).
 std::string file_to_use(std::string_view flag, const char* environment);
 
 }  // namespace sallyport::config

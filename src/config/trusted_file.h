@@ -1,4 +1,4 @@
-// Writing or shadowing a configuration is execution (threats.md 14): who may write the files that we obey.
+// Writing or shadowing a configuration is execution (threat 14): who may write the files that we obey.
 #pragma once
 
 #include "base/result.h"

@@ -1,4 +1,4 @@
-// Leases on disk, so that kill -9 leaves nothing behind (threats.md 10).
+// Leases on disk, so that kill -9 leaves nothing behind (threat 10).
 //
 // Each process has one file, RUN.leases, in a private directory, and holds its flock for life. A lease is written
 // before anybody logs in with its credential; when it has ended, a mark follows. The next start takes the locks

@@ -1,4 +1,4 @@
-// Where a slot writes down that it holds a lease, before anybody uses it (threats.md 10).
+// Where a slot writes down that it holds a lease, before anybody uses it (threat 10).
 #pragma once
 
 #include "base/clock.h"

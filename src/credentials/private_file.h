@@ -1,7 +1,7 @@
 // The few file operations of the lease journal: a private directory, locked files in it, whole reads and writes.
 //
 // Everything is opened relative to a directory that was checked once and is held open, without following links,
-// so that a directory that somebody moves or replaces meanwhile does not redirect us (threats.md 8).
+// so that a directory that somebody moves or replaces meanwhile does not redirect us (threat 8).
 #pragma once
 
 #include "base/bytes.h"

@@ -4,7 +4,7 @@
 // asks get(); whoever has logged in keeps a Hold, so that the generation's lease lives as long as the
 // connection does. When a credential is replaced, new sessions get the new generation at once; the replaced
 // one stays leased and renewed until its last Hold goes, or until it can be renewed no longer, of which the
-// observer is told early enough to move sessions at transaction boundaries (DESIGN §3.9).
+// observer is told early enough to move sessions at transaction boundaries.
 //
 // All of a slot runs on one thread and does no IO of its own: see ports.h. Callbacks may call back into the
 // slot, and may destroy it.
@@ -33,8 +33,8 @@ inline constexpr std::size_t slot_waiters_max = 100'000;
 /// Something that an attacker, or a person behind our back, may have done.
 struct SecurityEvent {
   enum class Kind {
-    credential_changed_outside,  ///< the database refuses a credential that the source has just given (threats.md 5)
-    endpoint_changed,            ///< a refetched secret points elsewhere than the first one (threats.md 3)
+    credential_changed_outside,  ///< the database refuses a credential that the source has just given (threat 5)
+    endpoint_changed,            ///< a refetched secret points elsewhere than the first one (threat 3)
   };
   Kind kind;
   std::uint64_t generation = 0;  ///< the one it is about; 0: none was made

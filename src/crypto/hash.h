@@ -1,7 +1,7 @@
 // SHA-256, HMAC-SHA-256, MD5 and the two text encodings that logins need.
 //
 // SHA-256 goes through libcrypto's low-level interface: an EVP fetch and a heap context per hash cost
-// more than the hash, and PBKDF2 needs to clone a half-done state (performance.md §3). It uses the
+// more than the hash, and PBKDF2 needs to clone a half-done state (docs/performance.md). It uses the
 // processor's SHA instructions either way.
 #pragma once
 

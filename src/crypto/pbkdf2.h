@@ -1,7 +1,7 @@
 // PBKDF2-HMAC-SHA-256, one block: the slow step of SCRAM.
 //
 // libcrypto's PKCS5_PBKDF2_HMAC takes three times as long for the same result, because it goes through
-// its generic interface twice per iteration (performance.md §3); ours clones two half-done hashes.
+// its generic interface twice per iteration (docs/performance.md); ours clones two half-done hashes.
 #pragma once
 
 #include "base/bytes.h"

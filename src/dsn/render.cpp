@@ -87,7 +87,7 @@ Pieces jdbc_pieces(const LocalTarget& target) {
   Query query{pieces.before};
   query.add("user", target.user);
   query.add("sslmode", "disable");
-  // A squatter on our port must not get the token in clear (threats.md 7); older versions ignore the name.
+  // A squatter on our port must not get the token in clear (threat 7); older versions ignore the name.
   query.add("requireAuth", "scram-sha-256");
   for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form))
     query.add(parameter.name, parameter.value);

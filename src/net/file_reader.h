@@ -36,7 +36,7 @@ struct FileStamp {
 Result<FileStamp> stamp_of(const std::string& path);
 
 /// The file, every directory above it, and every link on the way (and what that leads through) must be
-/// owned by root or by us and not writable by group or others (threats.md 14). Allowed besides: group root,
+/// owned by root or by us and not writable by group or others (threat 14). Allowed besides: group root,
 /// and a sticky directory of root's such as /tmp, where strangers can add but not replace. ACLs show as
 /// group bits.
 ///

@@ -2,7 +2,7 @@
 //
 // A pid alone proves nothing, because the kernel gives it to the next process. So a peer is judged with
 // a pidfd held over the whole walk up its parents: if it is still alive afterwards, every /proc entry
-// read under its pid was its own (threats.md 6). Start times catch a parent whose pid was given away.
+// read under its pid was its own (threat 6). Start times catch a parent whose pid was given away.
 #pragma once
 
 #include "base/result.h"

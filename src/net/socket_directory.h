@@ -1,4 +1,4 @@
-// Where our Unix socket stands, and how we make sure that it is ours (threats.md 8).
+// Where our Unix socket stands, and how we make sure that it is ours (threat 8).
 //
 // libpq finds a socket by DIR/.s.PGSQL.PORT. Whoever can replace that file, or a directory above it,
 // receives the application's connections; so the directory is checked component by component without

@@ -9,7 +9,7 @@
 
 namespace sallyport {
 
-/// libpq's names. Anything weaker than verify_full needs `reason` and `until` (threats.md 20).
+/// libpq's names. Anything weaker than verify_full needs `reason` and `until` (threat 20).
 enum class TlsMode { disable, require, verify_ca, verify_full };
 
 struct TlsPolicy {

@@ -1,6 +1,6 @@
 // Attributes of a reference: each source names its own, so that a typing error is an error and not silence.
 //
-// A bare reference in DATABASE_URL carries the target's attributes as well (DESIGN §7). They belong to whoever
+// A bare reference in DATABASE_URL carries the target's attributes as well. They belong to whoever
 // builds the target; a source accepts and ignores them.
 #pragma once
 

@@ -1,5 +1,5 @@
 // JSON that may hold secrets: parsed by Boost.JSON into memory that is locked, kept out of core dumps and wiped
-// (threats.md 13). This is the only file pair that knows the library.
+// (threat 13). This is the only file pair that knows the library.
 //
 // A JsonView borrows from its Json. An absent member is a view too, so that a path can be walked without asking
 // at every step.

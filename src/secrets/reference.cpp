@@ -131,7 +131,7 @@ class Parser {
     return parts(from, to, absolute);
   }
 
-  /// No part may be empty, `.` or `..` (threats.md 12), and a name has one part only.
+  /// No part may be empty, `.` or `..` (threat 12), and a name has one part only.
   Result<void> parts(std::size_t from, std::size_t to, bool absolute) {
     std::string part;
     std::size_t part_at = from;

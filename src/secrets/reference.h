@@ -1,4 +1,4 @@
-// A reference names a secret and is not one: scheme:locator[#field][?attributes] (DESIGN §7).
+// A reference names a secret and is not one: scheme:locator[#field][?attributes] (docs/configuration.md).
 #pragma once
 
 #include "base/result.h"
@@ -23,7 +23,7 @@ bool looks_like_reference(std::string_view text);
 ///
 /// Errors  bad_config: `what` shows the text with a caret line pointing at the character (only
 ///         reference syntax is quoted, never a value that may be a secret); locators with `..`,
-///         empty parts, NUL or control characters are refused (threats.md 12).
+///         empty parts, NUL or control characters are refused (threat 12).
 Result<Reference> parse_reference(std::string_view text);
 
 /// The known scheme that the text's own (before the first colon) is a typing error of: "vault" for

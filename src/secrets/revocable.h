@@ -1,4 +1,4 @@
-// Which lease a journal entry may make us revoke (threats.md 10).
+// Which lease a journal entry may make us revoke (threat 10).
 #pragma once
 
 #include "base/credential.h"

@@ -1,7 +1,7 @@
 // From the text of a secret to a user and a password: JSON pairs, the cloud managers' JSON, a whole connection
-// string, or a bare password (DESIGN §7).
+// string, or a bare password.
 //
-// The merge rule lives here (threats.md 3): a secret supplies user and secret. Endpoint fields are handed up for
+// The merge rule lives here (threat 3): a secret supplies user and secret. Endpoint fields are handed up for
 // the target to use only where it has none. Whatever else it says (TLS settings, options, service, paths, another
 // address) is named in `ignored_fields` and dropped, so that a swapped secret can neither redirect nor weaken.
 #pragma once

@@ -17,7 +17,7 @@
 namespace sallyport::secrets {
 
 /// Endpoint fields that a secret supplied (managers' JSON, a whole URI). Only used where the target has
-/// none, pinned at first fetch (threats.md 3).
+/// none, pinned at first fetch (threat 3).
 struct SuppliedEndpoint {
   std::string engine;
   std::string host;
@@ -70,7 +70,7 @@ class SourceSession {
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
 };
 
-/// What a source consumed of the environment, so that it is not handed on (threats.md 11).
+/// What a source consumed of the environment, so that it is not handed on (threat 11).
 struct Authority {
   std::vector<std::string> variables;  ///< "VAULT_TOKEN"
   std::vector<std::string> files;      ///< "/run/pw", "~/.vault-token", "$CREDENTIALS_DIRECTORY/db"

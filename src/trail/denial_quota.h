@@ -1,4 +1,4 @@
-// Keeps a peer that is denied again and again from filling the disk with its denials (threats.md 17).
+// Keeps a peer that is denied again and again from filling the disk with its denials (threat 17).
 //
 // The first few denials of a (route, identity, cause) are recorded one by one, with all they claimed;
 // the rest of the window is one record with a count. While a peer goes on, its window doubles up to an

@@ -1,5 +1,5 @@
 // One row of the audit trail. What we checked ourselves stands in `verified`, what the client said in
-// `claimed`; policy and detectors read verified only (threats.md 19).
+// `claimed`; policy and detectors read verified only (threat 19).
 #pragma once
 
 #include "base/clock.h"

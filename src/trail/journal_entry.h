@@ -1,5 +1,5 @@
 // A record as an entry of systemd's journal, for a copy that the writer's own account cannot change
-// (threats.md 9).
+// (threat 9).
 //
 // Source  systemd, "Native Journal Protocol" (systemd.io/JOURNAL_NATIVE_PROTOCOL): one datagram an entry; a
 //         field is its name, a line feed, the value's length as 64 bits little endian, the value, a line feed.

@@ -1,5 +1,5 @@
 // The one encoder of outside strings: what a client, a server or a file name said goes through here
-// before it reaches a record, and through printable() before it reaches a terminal (threats.md 19).
+// before it reaches a record, and through printable() before it reaches a terminal (threat 19).
 //
 // Records are pure printable ASCII: every control character and every code point above 0x7E is written
 // as \uXXXX. So `cat`, `less` and `grep` on a segment cannot be fooled by escape sequences, newlines or

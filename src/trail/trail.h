@@ -1,4 +1,4 @@
-// The append-only log that events go to (DESIGN §5 "Trail").
+// The append-only log that events go to (docs/audit.md).
 //
 // add() encodes into a buffer; commit() appends all that was added with one pwrite(2). A record counts
 // as accepted when commit() has returned without error: it then survives kill -9. One writer per
@@ -29,7 +29,7 @@ class Sink {
   virtual Result<void> commit() = 0;
 
   /// Looks once more whether somebody else unlinked, shortened or rewrote what this sink wrote
-  /// (threats.md 9), and hands out what was found since the last call. For a timer and for the end of
+  /// (threat 9), and hands out what was found since the last call. For a timer and for the end of
   /// a run: a few stat(2) calls, never on the way of a session.
   virtual std::vector<Finding> take_findings() { return {}; }
 };
@@ -40,7 +40,7 @@ struct Settings {
   std::size_t segment_bytes_max = 64U << 20;
 
   /// Room kept for admitted sessions: with less than this (or an eighth of the file system, if that is
-  /// less) free, denials are dropped and counted, everything else is still written (threats.md 17).
+  /// less) free, denials are dropped and counted, everything else is still written (threat 17).
   std::size_t reserve_bytes = 8U << 20;
 
   /// Gets each record once it is accepted, as trail/journal_entry.h encodes it. Not called for records that

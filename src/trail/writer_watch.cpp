@@ -1,4 +1,4 @@
-// How a Writer notices that somebody else deletes, shortens or rewrites what it wrote (threats.md 9).
+// How a Writer notices that somebody else deletes, shortens or rewrites what it wrote (threat 9).
 //
 // It compares what stat(2) says now with what it said after our own last write. That finds a careless or
 // curious hand, not one that restores times and lengths: a proof is what a hash chain outside its reach is for.

@@ -1,4 +1,4 @@
-// What the log and the trail are told about a reload (threats.md 14).
+// What the log and the trail are told about a reload (threat 14).
 #include "cli/config_change.h"
 
 #include <gtest/gtest.h>

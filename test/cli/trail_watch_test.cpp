@@ -1,4 +1,4 @@
-// What the trail notices about itself reaches the log and, when somebody did it, the trail (threats.md 9).
+// What the trail notices about itself reaches the log and, when somebody did it, the trail (threat 9).
 #include "cli/trail_watch.h"
 
 #include "net/epoll_loop.h"

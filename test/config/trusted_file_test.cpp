@@ -1,4 +1,4 @@
-// threats.md 14: who may write what we obey. Real files in a directory of its own below /tmp.
+// threat 14: who may write what we obey. Real files in a directory of its own below /tmp.
 #include "config/trusted_file.h"
 #include "config/config.h"
 

@@ -1,4 +1,4 @@
-// What is allowed and unwise (threats.md 20): each warning names its line.
+// What is allowed and unwise (threat 20): each warning names its line.
 #include "test/config/parse.h"
 
 namespace sallyport::config {

@@ -155,7 +155,7 @@ for path in glob.glob(sys.argv[1] + "/**/*.seg", recursive=True):
 
 @pytest.mark.parametrize("how", ["unlink", "shorten", "rewrite"])
 def test_a_child_that_changes_the_trail_is_told_at_the_end(sallyport, file_url, how):
-    """threats.md 9: the child has our uid and can do it, but not unseen."""
+    """threat 9: the child has our uid and can do it, but not unseen."""
     run = sallyport.exec(python(TAMPER, os.path.join(sallyport.state, "sallyport", "audit"), how), file_url())
     assert run.code == 0 and "touched" in run.stdout, run.output
     assert "the audit trail was changed by somebody else" in run.stderr, run.stderr

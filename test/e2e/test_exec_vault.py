@@ -93,7 +93,7 @@ print("read", read, "parent", len(parent.strip(b"\\0")), flush=True)
 
 @pytest.mark.parametrize("login", ["token", "approle"])
 def test_a_child_that_searches_finds_no_authority(sallyport, bao, vault_url, login):
-    """threats.md 11: its own environment, that of every process it may read, arguments, and the files it knows of."""
+    """threat 11: its own environment, that of every process it may read, arguments, and the files it knows of."""
     env, wanted = bao.environment(), bao.token()
     if login == "token":
         env["VAULT_TOKEN"] = wanted
@@ -213,7 +213,7 @@ def test_references_in_other_variables_are_named_and_left_alone(sallyport, bao, 
 
 
 def test_the_kernel_saw_nothing_of_references_in_other_variables(sallyport, bao, file_url, tmp_path):
-    """Each scheme in a variable of its own: no program, no file, no packet (threats.md 1), as strace tells it."""
+    """Each scheme in a variable of its own: no program, no file, no packet (threat 1), as strace tells it."""
     require(shutil.which("strace"), "strace")
     log = tmp_path / "strace"
     baits = {"exec": f"exec:{tmp_path}/program", "file": f"file:{tmp_path}/bait-file", "env": "env:BAIT_NAME",

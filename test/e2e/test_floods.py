@@ -1,4 +1,4 @@
-"""What one denied account, or one allowed one, may cost the others (threats.md 17)."""
+"""What one denied account, or one allowed one, may cost the others (threat 17)."""
 
 import os
 import pwd

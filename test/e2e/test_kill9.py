@@ -94,7 +94,7 @@ def test_an_exec_that_was_killed_leaves_an_orphan_that_the_next_exec_revokes(sal
 
 
 def test_killed_between_the_managers_reply_and_the_journal_the_lease_dies_with_its_ttl(sallyport, bao, pg, vault_url):
-    """threats.md 10. What no journal names no later start can revoke; it is not there for longer than its TTL."""
+    """threat 10. What no journal names no later start can revoke; it is not there for longer than its TTL."""
     require(shutil.which("gdb"), "gdb")
     bao.role("unjournalled", ttl="8s", max_ttl="8s")
     env = bao.environment(bao.token())

@@ -1,4 +1,4 @@
-"""Which login methods a password may be used for (threats.md 2), against the real server and hostile ones."""
+"""Which login methods a password may be used for (threat 2), against the real server and hostile ones."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A reload that changes who may come in: whom the new policy refuses does not stay by having come earlier (threats.md 14)."""
+"""A reload that changes who may come in: whom the new policy refuses does not stay by having come earlier (threat 14)."""
 
 import os
 import pwd

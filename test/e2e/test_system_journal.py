@@ -1,4 +1,4 @@
-"""`exec`: the trail is our account's, and so the child's; the system's journal holds a copy that it cannot change (threats.md 9)."""
+"""`exec`: the trail is our account's, and so the child's; the system's journal holds a copy that it cannot change (threat 9)."""
 
 import json
 import os

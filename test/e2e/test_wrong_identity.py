@@ -71,7 +71,7 @@ os.rename(here + "/said", here + "/orphan")
 
 
 def test_orphans_of_what_was_there_before_us_are_not_served(sallyport, file_url, pg, tmp_path):
-    """A shell starts something, then becomes us by exec: that child's orphans would be ours (threats.md 6)."""
+    """A shell starts something, then becomes us by exec: that child's orphans would be ours (threat 6)."""
     import shlex
     import sys
 
@@ -103,7 +103,7 @@ import time; time.sleep(2)
 
 
 def test_as_process_1_nothing_of_ours_can_be_read_and_orphans_are_served(sallyport, pg, pki, secret):
-    """The entry point of a container: what the broker was told stands in no /proc/1/environ (threats.md 6, 11)."""
+    """The entry point of a container: what the broker was told stands in no /proc/1/environ (threat 6, 11)."""
     import sys
 
     from harness.sallyport import binary
@@ -152,7 +152,7 @@ except psycopg.OperationalError as e: print("refused:", str(e).replace("\\n", " 
 
 
 def test_who_takes_the_port_after_we_die_gets_no_query(sallyport, file_url):
-    """Sallyport is killed, a stranger listens on its port and lets everybody in without proof (threats.md 7)."""
+    """Sallyport is killed, a stranger listens on its port and lets everybody in without proof (threat 7)."""
     import re
     import socket
     import struct

@@ -1,4 +1,4 @@
-// What a secret's text may supply, and what it may not (threats.md 3).
+// What a secret's text may supply, and what it may not (threat 3).
 #include "secrets/shape.h"
 
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // What a Vault, or whoever answers in its place, may do to us: retries, redirects, garbage, failures at every step.
-// One table of hostile answers (threats.md 12), and the canary in all of it.
+// One table of hostile answers (threat 12), and the canary in all of it.
 #include "test/secrets/vault_world.h"
 
 namespace sallyport {

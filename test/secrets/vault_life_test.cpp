@@ -97,7 +97,7 @@ TEST(VaultRevoke, WhatHasEndedIsEnded) {
   EXPECT_TRUE(world.run(*session->revoke(lease)));
 }
 
-// threats.md 10: a planted journal entry.
+// threat 10: a planted journal entry.
 TEST(VaultRevoke, OnlyLeasesOfThisRoleAddressAndNamespace) {
   auto world = database_world();
   auto session = open_vault("vault:database/creds/app");

@@ -1,4 +1,4 @@
-// The loop of DESIGN §5 without a kernel: virtual clocks, timers, the mailbox, ends of turns, and stream
+// The loop (net/loop.h) without a kernel: virtual clocks, timers, the mailbox, ends of turns, and stream
 // events in an order that the dice choose. A turn is as in net/epoll_loop.cpp: events, timers, mailbox, end.
 #pragma once
 

@@ -1,5 +1,5 @@
 // The simulator: from each seed a world of clients, servers and a vault in memory, in which the real broker, pools and
-// slots run, and whose invariants are looked at after every turn (DESIGN §6).
+// slots run, and whose invariants are looked at after every turn.
 // SALLYPORT_SIM_SEED=N reruns one seed, SALLYPORT_SIM_SEEDS=N runs so many, SALLYPORT_SIM_STEPS=N longer ones.
 #include "test/sim/scenario.h"
 

@@ -1,5 +1,5 @@
 // One simulated world: the real broker between simulated clients, server, vault and trail; what may go wrong in
-// it; and the invariants of DESIGN §6, looked at after every turn and at the end.
+// it; and the invariants, looked at after every turn and at the end.
 #pragma once
 
 #include "broker/broker.h"

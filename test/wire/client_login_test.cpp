@@ -210,7 +210,7 @@ TEST(ClientLogin, ServerErrorsSayWhatToDoNext) {
   }
 }
 
-// ---- threats.md 2: a valid certificate does not make a server honest ------------------------------
+// ---- threat 2: a valid certificate does not make a server honest ------------------------------
 
 TEST(ClientLoginHostile, ReusablePasswordIsNotSentInAnyWeakerWay) {
   struct Row {
@@ -389,7 +389,7 @@ TEST(ClientLogin, EmptyPasswordAndMissingUserAreConfigurationErrors) {
   EXPECT_TRUE(outcome.sent.empty());
 }
 
-// ---- threats.md 16: bytes before TLS, bytes out of turn ----------------------------------------------
+// ---- threat 16: bytes before TLS, bytes out of turn ----------------------------------------------
 
 TEST(ClientLoginHostile, AnyByteBehindTheSslAnswerFailsTheLogin) {
   for (int byte = 0; byte < 256; ++byte) {

@@ -1,7 +1,7 @@
 // Where a Vault is: scheme, host, port, and nothing else.
 //
 // A token goes to that address only. Plain http is for a literal loopback address with a stated reason, because
-// only there does nobody stand between us and the server (threats.md 12); "localhost" is a name, and names are
+// only there does nobody stand between us and the server (threat 12); "localhost" is a name, and names are
 // resolved by others.
 #pragma once
 

@@ -2,7 +2,7 @@
 //
 // Retried, at most twice, after 1 to 1.5 s: 412 (a standby that lags), 429 (Retry-After is kept to), 5xx, and
 // transport errors. A request that makes a lease is retried only when it certainly was not executed: a lost
-// reply means a user in the database that nobody knows (secrets-and-identity: never blind-retry creds/).
+// reply means a user in the database that nobody knows (so creds/ is never retried blindly).
 #pragma once
 
 #include "base/conversation.h"

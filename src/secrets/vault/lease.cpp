@@ -86,7 +86,7 @@ Result<Action> Revoke::begin(Moment now) {
   if (!is_of_this_place(state_, lease_)) return foreign(state_);
   JsonWriter body;
   body.text("lease_id", lease_.id);
-  body.flag("sync", true);  // queued only, a failure would be silent (threats.md 10)
+  body.flag("sync", true);  // queued only, a failure would be silent (threat 10)
   return post(revoke_path, body.finish(), now);
 }
 

@@ -24,7 +24,7 @@ class Renew final : public RenewConversation, private Exchange {
 };
 
 /// Done also when the lease had ended before.
-/// Errors  denied: no lease of this role at this address (threats.md 10), or the policies do not allow it.
+/// Errors  denied: no lease of this role at this address (threat 10), or the policies do not allow it.
 class Revoke final : public Conversation, private Exchange {
  public:
   Revoke(State& state, const Lease& lease) : Exchange(state), lease_(lease) {}

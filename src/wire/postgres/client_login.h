@@ -4,7 +4,7 @@
 //
 // The server is not trusted until it has proved itself. A reusable password is only ever used for SCRAM,
 // whose last message proves that the server knows it too; a server that asks for it in clear or as MD5, or
-// that says Ok without having asked, is refused although its certificate is valid (threats.md 2).
+// that says Ok without having asked, is refused although its certificate is valid (threat 2).
 #pragma once
 
 #include "base/conversation.h"

@@ -1,4 +1,4 @@
-// Which proof a server gets. The credential's kind decides, never the server (threats.md 2).
+// Which proof a server gets. The credential's kind decides, never the server (threat 2).
 #include "crypto/hash.h"
 #include "crypto/saslprep.h"
 #include "wire/postgres/authentication.h"

@@ -11,7 +11,7 @@ namespace sallyport::postgres {
 
 enum class RefusalTexts {
   full,     ///< message, detail naming the hop, hint naming the fix
-  general,  ///< before identity is proved: SQLSTATE, a general message, the event id (threats.md 19)
+  general,  ///< before identity is proved: SQLSTATE, a general message, the event id (threat 19)
 };
 
 /// The server's own SQLSTATE when the error carries a valid one, else one that fits code and hop:

@@ -1,7 +1,7 @@
 // A client logs in to us, after its first packet: by what the socket already proved, or by SCRAM-SHA-256.
 //
 // An unknown user runs the same exchange with a mock verifier and is refused at the same point in the
-// same words (threats.md 18).
+// same words (threat 18).
 #pragma once
 
 #include "base/conversation.h"
