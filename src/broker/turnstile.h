@@ -1,16 +1,16 @@
-// Turns connections of a uid away at the door, before anything is set up for them, once too many of its
-// connections have come to nothing within a second.
+// Turns connections of a uid away at the door, before anything is set up for them, once a thousand of its
+// connections have come to nothing within a second and still more of them arrive at once.
 //
 // A refusal in the protocol costs a hundred times what a connect(2) costs its sender: whoever connects without
-// end would keep the listen queue full, and everybody else out (threat 17). Only refused and evicted
-// connections are charged: who is let in is never turned away, however often it comes.
+// end would keep the listen queue full, and everybody else out (threat 17). A client with a wrong setting
+// that tries again without pause is not meant: one after another its connections are heard, and so are those of
+// its neighbours with the same uid.
 //
 // Pure: the caller hands in the time.
 #pragma once
 
 #include "base/clock.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -19,11 +19,10 @@ namespace sallyport::broker {
 
 class Turnstile {
  public:
-  /// Of one uid, each second: far above what a client with a wrong setting does, a tenth of a processor to refuse.
-  /// Whoever goes on beyond it is left a quarter in the next second, down to `refusals_min`; a second without
-  /// being turned away gives all back.
-  static constexpr unsigned refusals_max = 1000;
-  static constexpr unsigned refusals_min = 10;
+  /// Connections of one uid that come to nothing, each second: a tenth of a processor to refuse.
+  static constexpr unsigned refusals_per_second = 1000;
+  /// Beyond that, of what arrives within one turn of the loop.
+  static constexpr unsigned arrivals_per_turn = 8;
   /// Beyond that many uids all start anew: nobody is turned away for want of room.
   static constexpr std::size_t uids_max = 1024;
 
@@ -33,29 +32,29 @@ class Turnstile {
     ++current(charged_[uid], now).refusals;
   }
 
-  /// False: the connection is to be closed at once.
+  /// False: the connection is to be closed at once. `now` is the same for all of a turn.
   [[nodiscard]] bool lets_in(std::uint32_t uid, MonotonicTime now) {
     const auto found = charged_.find(uid);
     if (found == charged_.end()) return true;
     auto& second = current(found->second, now);
-    if (second.refusals < second.allowed) return true;
-    second.turned_away = true;
-    return false;
+    if (second.refusals < refusals_per_second) return true;
+    if (second.turn != now) {
+      second.turn = now;
+      second.arrivals = 0;
+    }
+    return ++second.arrivals <= arrivals_per_turn;
   }
 
  private:
   struct Second {
     MonotonicTime began{};
     unsigned refusals = 0;
-    unsigned allowed = refusals_max;
-    bool turned_away = false;
+    MonotonicTime turn{};
+    unsigned arrivals = 0;  // in that turn, once beyond refusals_per_second
   };
 
   static Second& current(Second& second, MonotonicTime now) {
-    const auto age = now - second.began;
-    if (age < std::chrono::seconds{1}) return second;
-    const bool goes_on = second.turned_away && age < std::chrono::seconds{2};
-    second = {now, 0, goes_on ? std::max(second.allowed / 4, refusals_min) : refusals_max, false};
+    if (now - second.began >= std::chrono::seconds{1}) second = {now, 0, {}, 0};
     return second;
   }
 
