@@ -266,7 +266,7 @@ inline std::vector<Message> take_frames(std::string& bytes) {
   std::vector<Message> all;
   std::size_t at = 0;
   while (bytes.size() - at >= 5) {
-    std::uint32_t length = 0;
+    std::size_t length = 0;
     for (int i = 1; i < 5; ++i) length = length << 8 | static_cast<std::uint8_t>(bytes[at + i]);
     if (length < 4 || bytes.size() - at < length + 1) break;
     all.push_back({bytes[at], bytes.substr(at + 5, length - 4)});
