@@ -18,7 +18,7 @@ Times: 90s 15m 1h 2d 1w ago, or 2026-11-25, 2026-11-25T10:09:23Z (UTC without a 
 Examples:
   sallyport audit query --since 1h
   sallyport audit query --since 2026-11-24 --until 2026-11-25 --target production --format json
-  sallyport audit query --result denied --identity "uid 1001"
+  sallyport audit query --result denied --identity uid:1001
   sallyport audit query --session 4f1c09b2aa7d3e10         start and end of one session
 
 Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 error.)";
@@ -32,7 +32,7 @@ Examples:
 Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 error.)";
 
 std::string identity_as_recorded(std::string text) {
-  if (text.starts_with("uid:") || text.starts_with("uid=")) text[3] = ' ';
+  if (text.starts_with("uid ") || text.starts_with("uid=")) text[3] = ':';
   return text;
 }
 
@@ -41,11 +41,16 @@ void add_filters(CLI::App& app, AuditOptions& options) {
   app.add_option("--until", options.until, "Records before this time");
   app.add_option("--target", options.query.target, "Of this target");
   app.add_option("--role", options.query.role, "Of this role");
-  app.add_option("--identity", options.query.identity, "Of this identity, or \"uid 1000\"");
+  app.add_option("--identity", options.query.identity,
+                 "Of this account: uid:1000, its name, or both as printed");
   app.add_option("--kind", options.query.kind,
                  "session_start, session_denied, session_end, credential, security, …")
       ->check([](const std::string& kind) {
-        return trail::kind_named(kind) ? std::string{} : "no such kind: " + trail::printable(kind);
+        return trail::kind_named(kind)
+                   ? std::string{}
+                   : "no such kind: " + trail::printable(kind) +
+                         ". Known are broker_start, broker_stop, session_start, session_denied, "
+                         "session_end, credential, policy_changed, security";
       });
   app.add_option("--result", options.query.result, "ok, denied or failed");
   app.add_option("--session", options.query.session, "Of the session with this id");

@@ -81,7 +81,7 @@ std::string as_text(const Loaded& loaded, const std::string& file, bool quiet) {
   out += file + ": ok (" + plural(config.targets.size(), "target") + ", " +
          plural(config.routes.size(), "route");
   if (!config.warnings.empty()) out += ", " + plural(config.warnings.size(), "warning");
-  return out + ")\n";
+  return out + "; secrets and servers were not asked)\n";
 }
 
 nlohmann::ordered_json finding(const std::string& where, const std::string& what, const std::string& hint) {

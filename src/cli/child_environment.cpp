@@ -93,12 +93,12 @@ Result<void> ChildEnvironment::say_authority(Logger& logger) const {
     return Error{ErrorCode::denied,
                  Hop::child,
                  "--strict",
-                 "the child could ask for secrets by itself:" + left,
-                 "Remove them, or run without --strict",
+                 "the child runs as the same user and could read secrets by itself, from" + left,
+                 "Run sallyport serve under another user; or, if that is no matter here, leave --strict out",
                  {}};
   }
-  logger.write(LogLevel::warning, "the child can still ask for secrets by itself",
-               {{"with", left.substr(1)}});
+  logger.write(LogLevel::warning, "the child runs as the same user and could read secrets by itself",
+               {{"from", left.substr(1)}, {"to_prevent_it", "sallyport serve under another user"}});
   return {};
 }
 

@@ -109,8 +109,17 @@ class Planner {
     }
     const auto text = value->reveal();
     if (!secrets::looks_like_reference(text)) {
-      return usage("DATABASE_URL is not a reference",
-                   "Replace it by one, e.g. file:/run/secrets/db?host=…&dbname=…&user=…");
+      constexpr const char* example = "e.g. file:/run/secrets/db?host=…&dbname=…&user=…";
+      if (text.empty())
+        return usage("DATABASE_URL is empty", std::string{"Set it to a reference, "} + example);
+      if (const auto near = secrets::nearest_scheme(text); !near.empty()) {
+        return usage("DATABASE_URL is not a reference: its scheme is unknown",
+                     "Did you mean " + std::string{near} + ":?");
+      }
+      return usage(
+          dsn::dialect_of(text) ? "DATABASE_URL is a connection string, not a reference"
+                                : "DATABASE_URL is not a reference (value not shown: it may be a secret)",
+          std::string{"Put its password where only Sallyport reads it and write the reference, "} + example);
     }
     if (text.starts_with("exec:")) {
       return usage("DATABASE_URL names a program to run, which the environment alone may not decide",

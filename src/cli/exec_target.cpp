@@ -92,7 +92,8 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
     }
     target.endpoints.push_back(std::move(endpoint));
   } else if (!port_text.empty()) {
-    return wrong(variable, "port is given without host", "Add host=db.example.com");
+    return wrong(variable, "port is given without host",
+                 "Add host=db.example.com, or look for a misspelt host=");
   }
   // Other secrets may name their host; these never do.
   const bool only_user_and_password =
@@ -179,6 +180,10 @@ Result<ExecTarget> target_from_text(const std::string& variable, const std::stri
   if (secrets::looks_like_reference(text)) {
     const auto reference = secrets::parse_reference(text);
     if (!reference) return reference.error();
+    if (!role.empty()) {
+      return wrong(variable, "--role has no meaning for a reference, which names one role itself",
+                   "Leave --role out, or name a target of -c FILE");
+    }
     return target_from_reference(variable, *reference, now);
   }
   if (config) return target_from_config(variable, *config, text, role);

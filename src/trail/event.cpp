@@ -41,7 +41,7 @@ std::string identity_of(const Event& event) {
     return found == event.verified.end() ? std::string{} : found->second;
   };
   if (auto identity = verified("identity"); !identity.empty()) return identity;
-  if (const auto uid = verified("uid"); !uid.empty()) return "uid " + uid;
+  if (const auto uid = verified("uid"); !uid.empty()) return "uid:" + uid;
   return verified("address");
 }
 

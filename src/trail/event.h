@@ -49,7 +49,7 @@ std::string_view name_of(EventKind kind);
 /// About what an event takes, for who keeps many; trail/record.h says how many bytes its record has at most.
 std::size_t bytes_in_memory(const Event& event);
 
-/// Whom an event is about, from what we verified: the identity that policy gave, else "uid 1000", else the
+/// Whom an event is about, from what we verified: the identity that policy gave, else "uid:1000", else the
 /// peer's address, else empty. Never what the client claimed.
 std::string identity_of(const Event& event);
 

@@ -11,7 +11,7 @@ namespace sallyport::trail {
 namespace {
 
 /// Raised when the tables change; an index of another version is rebuilt.
-constexpr std::int64_t schema_version = 1;
+constexpr std::int64_t schema_version = 2;
 
 /// Records taken up in one transaction, so that readers beside us wait no longer than that.
 constexpr std::size_t batch_records_max = 20'000;

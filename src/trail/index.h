@@ -23,7 +23,7 @@ struct Query {
   std::optional<WallTime> since;  ///< at or after
   std::optional<WallTime> until;  ///< before
   std::string kind, target, role, result, session;
-  std::string identity;    ///< as identity_of() says: "app", "uid 1000"
+  std::string identity;  ///< as identity_of() says: "uid:1000(app)"; or its account alone: "uid:1000", "app"
   std::size_t newest = 0;  ///< only the newest N; 0: all
 };
 

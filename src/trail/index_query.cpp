@@ -4,12 +4,24 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
+
 namespace sallyport::trail {
 namespace {
 
 std::int64_t micros_of(WallTime time) {
   return std::chrono::duration_cast<std::chrono::microseconds>(time.time_since_epoch()).count();
 }
+
+/// "uid:1000(app)" as words between spaces: an account is found by its number, its name or both.
+std::string identity_words(const std::string& identity) {
+  std::string words = " " + identity + " ";
+  std::replace_if(
+      words.begin(), words.end(), [](char c) { return c == '(' || c == ')'; }, ' ');
+  return words;
+}
+constexpr const char* identity_has =
+    "0 < instr(' ' || replace(replace(identity, '(', ' '), ')', ' ') || ' ', ?)";
 
 }  // namespace
 
@@ -22,26 +34,27 @@ bool matches(const Query& query, const Record& record) {
   if (query.until && event.at >= *query.until) return false;
   return fits(query.kind, record.kind) && fits(query.target, event.target) && fits(query.role, event.role) &&
          fits(query.result, event.result) && fits(query.session, event.session) &&
-         fits(query.identity, identity_of(event));
+         (query.identity.empty() ||
+          identity_words(identity_of(event)).find(identity_words(query.identity)) != std::string::npos);
 }
 
 Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
   std::string sql = "SELECT writer, segment, offset, seq FROM record WHERE 1";
   std::vector<std::variant<std::string, std::int64_t>> values;
   const auto also = [&](const char* condition, std::variant<std::string, std::int64_t> value) {
-    sql += std::string{" AND "} + condition + " ?";
+    sql += std::string{" AND "} + condition;
     values.push_back(std::move(value));
   };
-  if (query.since) also("at >=", micros_of(*query.since));
-  if (query.until) also("at <", micros_of(*query.until));
-  for (const auto& [condition, value] : {std::pair{"kind =", &query.kind},
-                                         {"target =", &query.target},
-                                         {"role =", &query.role},
-                                         {"result =", &query.result},
-                                         {"session =", &query.session},
-                                         {"identity =", &query.identity}}) {
+  if (query.since) also("at >= ?", micros_of(*query.since));
+  if (query.until) also("at < ?", micros_of(*query.until));
+  for (const auto& [condition, value] : {std::pair{"kind = ?", &query.kind},
+                                         {"target = ?", &query.target},
+                                         {"role = ?", &query.role},
+                                         {"result = ?", &query.result},
+                                         {"session = ?", &query.session}}) {
     if (!value->empty()) also(condition, *value);
   }
+  if (!query.identity.empty()) also(identity_has, identity_words(query.identity));
   sql += " ORDER BY at DESC, writer DESC, seq DESC";
   if (query.newest != 0) sql += " LIMIT " + std::to_string(query.newest);
   auto select = database_.prepare(sql);

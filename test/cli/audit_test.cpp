@@ -102,7 +102,7 @@ TEST_F(AuditCommand, PrintsColumnsThatLineUp) {
       EXPECT_EQ(all[i][column - 1], ' ') << title << " in " << all[i];
     }
   }
-  EXPECT_NE(all[1].find("2025-11-25T10:09:23.000Z  session_start  uid 1000, pid 42  production/app_rw"),
+  EXPECT_NE(all[1].find("2025-11-25T10:09:23.000Z  session_start  uid:1000, pid 42  production/app_rw"),
             std::string::npos)
       << all[1];
 }
@@ -133,6 +133,15 @@ TEST_F(AuditCommand, FiltersByTimeAndIdentity) {
   EXPECT_EQ(lines(run({"query", "-q", "--since", "2025-11-25T10:09:25Z"}).out).size(), 1U);
   EXPECT_EQ(lines(run({"query", "-q", "--until", "2025-11-25T10:09:25Z"}).out).size(), 1U);
   EXPECT_EQ(lines(run({"query", "-q", "--identity", "uid:1000"}).out).size(), 2U);
+  EXPECT_EQ(lines(run({"query", "-q", "--identity", "uid 1000"}).out).size(), 2U);
+  EXPECT_EQ(lines(run({"query", "-q", "--identity", "uid:100"}).out).size(), 0U);
+  auto named = start(6);
+  named.verified["identity"] = "gid:50(staff) uid:1000(app)";
+  write({named});
+  for (const auto* identity : {"uid:1000(app)", "app", "gid:50", "staff", "gid:50(staff) uid:1000(app)"}) {
+    EXPECT_EQ(lines(run({"query", "-q", "--identity", identity}).out).size(), 1U) << identity;
+  }
+  EXPECT_EQ(lines(run({"query", "-q", "--identity", "uid:1000"}).out).size(), 3U);
   const auto none = run({"query", "--identity", "nobody"});
   EXPECT_EQ(none.code, exit_ok);
   EXPECT_EQ(none.out, "");

@@ -88,7 +88,7 @@ TEST_F(CheckConfig, ValidFileIsCountedAndExitsZero) {
   const auto file = put("good.yaml", good);
   const Ran ran = run({file});
   EXPECT_EQ(ran.code, 0);
-  EXPECT_EQ(ran.out, file + ": ok (2 targets, 1 route)\n");
+  EXPECT_EQ(ran.out, file + ": ok (2 targets, 1 route; secrets and servers were not asked)\n");
   EXPECT_EQ(ran.err, "");
   EXPECT_EQ(run({"-q", file}).out, "");
   EXPECT_EQ(run({"--strict", file}).code, 0);
@@ -100,7 +100,9 @@ TEST_F(CheckConfig, WarningsArePrintedAndCountOnlyWhenStrict) {
   EXPECT_EQ(ran.code, 0);
   EXPECT_EQ(ran.out.find(file + ":3:59: warning: database \"*\": sessions reach every database"), 0u)
       << ran.out;
-  EXPECT_TRUE(ran.out.ends_with(file + ": ok (1 target, 0 routes, 1 warning)\n")) << ran.out;
+  EXPECT_TRUE(
+      ran.out.ends_with(file + ": ok (1 target, 0 routes, 1 warning; secrets and servers were not asked)\n"))
+      << ran.out;
   EXPECT_EQ(run({"--strict", file}).code, 1);
   EXPECT_NE(run({"-q", file}).out, "");
 }
@@ -168,7 +170,7 @@ TEST_F(CheckConfig, OutputGoesToTheFileAsked) {
   EXPECT_EQ(run({"-o", root_ + "/out", file}).out, "");
   std::ostringstream content;
   content << std::ifstream{root_ + "/out"}.rdbuf();
-  EXPECT_EQ(content.str(), file + ": ok (2 targets, 1 route)\n");
+  EXPECT_EQ(content.str(), file + ": ok (2 targets, 1 route; secrets and servers were not asked)\n");
   const Ran failed = run({"-o", root_ + "/none/out", file});
   EXPECT_EQ(failed.code, 2);
   EXPECT_EQ(failed.err, "sallyport: the result cannot be written to " + root_ + "/none/out\n");

@@ -116,6 +116,12 @@ TEST(ExecTarget, OfAConfigurationOneRoleIsChosen) {
   EXPECT_EQ(made->target.roles.size(), 1u) << "the others are not opened";
 }
 
+TEST(ExecTarget, AReferenceIsOneRoleAlready) {
+  const auto made = cli::target_from_text("V", "file:/r?host=h", {}, "writer", WallTime{});
+  ASSERT_FALSE(made);
+  EXPECT_NE(made.error().what.find("--role"), std::string::npos) << made.error().what;
+}
+
 TEST(ExecTarget, WhatAConfigurationHasNotIsSaidWithWhatItHas) {
   const auto config = two_roles();
   const std::tuple<const char*, const char*, const char*> cases[] = {

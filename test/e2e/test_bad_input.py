@@ -46,6 +46,25 @@ def test_references_with_mistakes(sallyport, url, says):
     one_line(sallyport.exec(["echo", "started"], url), says)
 
 
+@pytest.mark.parametrize("attributes", ["dbname=app&user=app", "user=app"])
+def test_a_host_that_neither_reference_nor_secret_names(sallyport, secret, attributes):
+    run = sallyport.exec(["echo", "started"], f"file:{sallyport.secret_file(secret)}?{attributes}")
+    one_line(run, "host is missing|has no host", "fix: Add host=")
+    assert "started" not in run.stdout
+
+
+@pytest.mark.parametrize("url, says", [
+    ("", "DATABASE_URL is empty"),
+    ("flie:/x?host=localhost", r"Did you mean file:\?"),
+    ("postgresql://app@localhost/app", "is a connection string, not a reference"),
+    ("correct horse", "is not a reference \\(value not shown"),
+])
+def test_what_stands_in_database_url_instead_of_a_reference(sallyport, url, says):
+    run = sallyport.exec(["echo", "started"], url)
+    one_line(run, says, "fix: ")
+    assert "horse" not in run.output
+
+
 def test_no_database_url_at_all(sallyport):
     one_line(sallyport.exec(["true"]), "DATABASE_URL")
 

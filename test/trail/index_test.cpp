@@ -72,8 +72,8 @@ TEST_F(TrailIndex, FiltersByEachField) {
   EXPECT_EQ(texts({.kind = "session_denied"}).size(), 1U);
   EXPECT_EQ(texts({.result = "denied"}).size(), 1U);
   EXPECT_EQ(texts({.identity = "app"}).size(), 15U);
-  EXPECT_EQ(texts({.identity = "uid 1000"}).size(), 5U);
-  EXPECT_EQ(texts({.identity = "uid 1001"}).size(), 1U);
+  EXPECT_EQ(texts({.identity = "uid:1000"}).size(), 5U);
+  EXPECT_EQ(texts({.identity = "uid:1001"}).size(), 1U);
   EXPECT_EQ(texts({.session = session_start(7).session}).size(), 1U);
   EXPECT_EQ(texts({.since = moment(5), .until = moment(8)}).size(), 3U);
   EXPECT_EQ(texts({.since = moment(101)}).size(), 0U);
@@ -87,7 +87,7 @@ TEST_F(TrailIndex, FollowingFiltersAsTheIndexDoes) {
                                    {.kind = "session_denied"},
                                    {.result = "denied"},
                                    {.identity = "app"},
-                                   {.identity = "uid 1000"},
+                                   {.identity = "uid:1000"},
                                    {.session = session_start(7).session},
                                    {.since = moment(5), .until = moment(8)},
                                    {.since = moment(5), .target = "production"}};
