@@ -68,8 +68,8 @@ class ExecRun {
     return end.exit_code;
   }
 
-  void shut_down() {
-    if (runtime_ != nullptr) runtime_->shut_down(shutdown_limit);
+  void shut_down(const std::string& failure) {
+    if (runtime_ != nullptr) runtime_->shut_down(shutdown_limit, failure);
     runtime_.reset();
     socket_directory_.reset();
   }
@@ -270,7 +270,7 @@ void print_error(const Error& error) {
 int run_with_targets(Context& context, std::shared_ptr<Environment> environment, ExecRequest request) {
   ExecRun run{context, std::move(environment), std::move(request)};
   const auto outcome = run.run();
-  run.shut_down();
+  run.shut_down(outcome ? std::string{} : describe(outcome.error()));
   if (outcome) return *outcome;
   print_error(outcome.error());
   return exit_code_of(outcome.error());

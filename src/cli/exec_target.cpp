@@ -123,8 +123,10 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   if (const auto dialect = take(reference, "dialect"); !dialect.empty()) {
     const auto known = dsn::dialect_of(dialect + "://");
     if (!known)
-      return wrong(variable, "dialect=" + dialect + " is unknown",
-                   "Write dialect=jdbc:postgresql, postgresql, postgresql+asyncpg, …");
+      return wrong(
+          variable, "dialect=" + dialect + " is unknown",
+          "Write the scheme of the application's own URL: postgresql, jdbc:postgresql, postgresql+psycopg, "
+          "postgresql+asyncpg, pgx, … (docs/exec.md has all)");
     made.dialect = *known;
   }
   role.auth = secrets::to_string(reference);

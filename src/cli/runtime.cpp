@@ -127,12 +127,16 @@ void Runtime::start_threads() {
   login_thread_ = start_loop(login_loop_, "login");
 }
 
-void Runtime::record_run(trail::EventKind kind) {
+void Runtime::record_run(trail::EventKind kind, const std::string& failure) {
   trail::Event event;
   event.kind = kind;
   event.at = context_.clock.now().wall;
   if (options_.serves_own_account) {
     event.verified["trail"] = trail_copy_ ? "same-uid, copied to the system's journal" : "same-uid";
+  }
+  if (!failure.empty()) {
+    event.result = "failed";
+    event.reason = failure;
   }
   gate_->note(std::move(event));
 }
@@ -263,7 +267,7 @@ void Runtime::stop_listening(const std::string& route_name) {
   on_relay([&](broker::Broker&) { acceptors_.erase(route_name); });
 }
 
-void Runtime::shut_down(Duration limit) {
+void Runtime::shut_down(Duration limit, const std::string& failure) {
   stop_listening();
   on_relay([](broker::Broker& broker) { broker.stop_sessions(); });
   const auto report = ask_relay<credentials::ShutdownReport>(
@@ -277,7 +281,7 @@ void Runtime::shut_down(Duration limit) {
   }
   on_relay([&](broker::Broker&) {
     trail_watch_->look();
-    record_run(trail::EventKind::broker_stop);
+    record_run(trail::EventKind::broker_stop, failure);
     gate_->flush();
   });
   if (trail_copy_ && trail_copy_->lost() != 0) {

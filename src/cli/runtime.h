@@ -91,7 +91,8 @@ class Runtime {
   void record_policy_change(const std::string& what);
 
   /// Ends sessions, leases and threads. Says on the log what could not be ended and when it dies.
-  void shut_down(Duration limit);
+  /// `failure`: why the run ends before its work began, for the trail; printable, no secret.
+  void shut_down(Duration limit, const std::string& failure = {});
 
   [[nodiscard]] const secrets::Registry& sources() const { return registry_; }
   [[nodiscard]] net::EpollLoop& relay_loop() { return relay_loop_; }
@@ -103,7 +104,7 @@ class Runtime {
   Result<void> open_journal();
   [[nodiscard]] Result<broker::RoleOpening> open_role(const Role& role) const;
   void start_threads();
-  void record_run(trail::EventKind kind);
+  void record_run(trail::EventKind kind, const std::string& failure = {});
 
   Context& context_;
   RuntimeOptions options_;

@@ -125,11 +125,12 @@ Error explain_name(const CertificateProblem& problem, bool is_ip) {
   } else if (common == wanted) {
     what += " (that is its common name, which does not count beside DNS names)";
   }
-  std::string hint =
-      is_ip ? "Connect by one of its names, set tls.server_name to it, or reissue the certificate "
-              "with this IP address as a subject alternative name."
-            : "If that is the right server, connect by one of its names or set tls.server_name to it; "
-              "or reissue the certificate with this name.";
+  std::string hint = is_ip ? "Connect by one of its names, set tls.server_name (server_name= in a reference) "
+                             "to it, or reissue the certificate "
+                             "with this IP address as a subject alternative name."
+                           : "If that is the right server, connect by one of its names or set "
+                             "tls.server_name (server_name= in a reference) to it; "
+                             "or reissue the certificate with this name.";
   return tls_error(ErrorCode::denied, what, hint);
 }
 

@@ -78,7 +78,7 @@ Error explain_alert(int alert, const Failure& failure, const TlsPolicy& policy) 
                        "Allow AES-128-GCM or AES-256-GCM on the server.");
     case SSL_AD_UNRECOGNIZED_NAME:
       return tls_error(ErrorCode::denied, "the server has no certificate for the name that we asked for",
-                       "Check the host name, or set tls.server_name.");
+                       "Check the host name, or set tls.server_name (server_name= in a reference).");
     case SSL_AD_NO_APPLICATION_PROTOCOL:
       return tls_error(ErrorCode::peer_unsupported,
                        "something else than the expected protocol answers on this port (ALPN)",
@@ -168,7 +168,7 @@ Error explain_handshake_failure(SSL* ssl, const TlsPolicy& policy, const std::st
     problem.leaf = notes->leaf.get();
     problem.name = policy.server_name.empty() ? host : policy.server_name;
     problem.roots = roots_text(policy);
-    problem.roots_setting = "tls.roots";
+    problem.roots_setting = "tls.roots (sslrootcert= in a reference)";
     problem.crl_file = policy.crl_file;
     error = explain_certificate(problem, now.wall);
   } else if (from_ssl && alert_of(reason) >= 0) {

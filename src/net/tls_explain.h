@@ -32,7 +32,7 @@ struct CertificateProblem {
   X509* leaf = nullptr;            ///< the server's own; may be null
   std::string name;                ///< what it should have been for
   std::string roots;               ///< "FILE" or "the system's store"
-  std::string roots_setting;       ///< what to change, in the hint: "tls.roots"
+  std::string roots_setting;       ///< what to change, in the hint: "tls.roots (sslrootcert= in a reference)"
   std::string crl_file;
 };
 Error explain_certificate(const CertificateProblem& problem, WallTime now);

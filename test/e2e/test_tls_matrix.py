@@ -53,6 +53,9 @@ def test_a_ca_that_did_not_sign_is_named(sallyport, pg, pki, file_url):
     run = sallyport.exec(psql("SELECT 1"), file_url(sslrootcert=pki.other_ca))
     assert run.code in REFUSED
     assert_says(run.stderr, r"authority that is not in .*other-ca\.crt")
+    assert "sslrootcert=" in run.stderr, "the fix is in the words of a reference"
+    [stop] = sallyport.audit("--kind", "broker_stop", "--result", "failed")
+    assert "other-ca.crt" in stop["reason"]
 
 
 def test_system_roots_do_not_know_our_ca(sallyport, pg, file_url):
