@@ -1,6 +1,8 @@
 // init_libraries: libcurl and OpenSSL get memory functions that wipe what they free, because both copy
-// what we give them: headers, bodies, keys, records.
+// what we give them: headers, bodies, keys, records. libcurl holds a token for as long as the secret manager
+// takes to answer, so its memory is also kept out of core dumps; OpenSSL's holds plaintext within a call only.
 #include "net/http.h"
+#include "net/kept_memory.h"
 
 #include <curl/curl.h>
 #include <openssl/crypto.h>
@@ -37,10 +39,6 @@ void* wiping_realloc(void* memory, std::size_t size) {
   return moved;
 }
 
-char* copy_text(const char* text) { return strdup(text); }
-void* plain_malloc(std::size_t size) { return std::malloc(size); }
-void* plain_calloc(std::size_t count, std::size_t size) { return std::calloc(count, size); }
-
 // OpenSSL passes file and line as well.
 void* crypto_malloc(std::size_t size, const char*, int) { return std::malloc(size); }
 void* crypto_realloc(void* memory, std::size_t size, const char*, int) {
@@ -64,8 +62,9 @@ Result<void> init_once() {
   // OPENSSL_CONF can load code into this process: whoever writes our environment must not.
   if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1)
     return failed("OpenSSL", "did not start");
-  const auto code = curl_global_init_mem(CURL_GLOBAL_DEFAULT, plain_malloc, wiping_free, wiping_realloc,
-                                         copy_text, plain_calloc);
+  const auto code =
+      curl_global_init_mem(CURL_GLOBAL_DEFAULT, kept_memory::allocate, kept_memory::release,
+                           kept_memory::reallocate, kept_memory::copy_text, kept_memory::allocate_zeroed);
   if (code != CURLE_OK) return failed("libcurl", "did not start");
   return {};
 }

@@ -180,6 +180,18 @@ def test_memory_images_after_the_end_of_a_lease(sallyport, own_bao, pg, pki, tmp
         pg.sql("DROP TABLE issued", database="app")
 
 
+def test_the_token_is_in_no_core_dump_while_the_manager_thinks(sallyport, own_bao, pg, vault_url, tmp_path):
+    """The HTTP client holds the request with its token for as long as OpenBao takes to answer."""
+    own_bao.role("thinking", create=CREATE + "SELECT pg_sleep(8);")
+    token = own_bao.token()
+    run = sallyport.start_exec(["true"], vault_url("thinking"), env=own_bao.environment(token))
+    thinks = """SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(8)%' AND state = 'active' AND pid <> pg_backend_pid()"""
+    wait_for(lambda: pg.sql(thinks), "OpenBao to be asked", 20)
+    assert_only_in_undumped_memory(token, run.pid, str(tmp_path))
+    assert pg.sql(thinks), "it thought long enough"
+    run.wait().ok()
+
+
 def test_no_core_dump_and_not_dumpable(sallyport, file_url):
     run = sallyport.start_exec(python(BUSY), file_url())
     run.until("busy")
