@@ -138,7 +138,7 @@ class Pool {
     MonotonicTime last_taken{};
     bool keep_warm = false;
     bool server_full = false;  // it had no place for one more; ours come free
-    bool held_back = false;    // after a failure: no login ahead of demand for a while
+    bool held_back = false;    // after a failure or a loss: no login ahead of demand for a while
     [[nodiscard]] std::size_t waiting() const { return movers.size() + newcomers.size(); }
     [[nodiscard]] bool unused() const { return in_use == 0 && connecting == 0 && waiting() == 0; }
   };
@@ -187,6 +187,7 @@ class Pool {
                     const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
                     Result<Connected> connected);
   [[nodiscard]] std::shared_ptr<const Reach> reach_for(const credentials::Generation& generation) const;
+  void hold_back(Sub& sub);
   void on_attempt_failed(const Attempt& attempt, const Error& error);
   void fail_waiters(Sub& sub, const Error& error);
   void on_wait_over(WaiterId id);

@@ -9,7 +9,7 @@ namespace sallyport::broker {
 namespace {
 
 /// After a failed login nothing is logged in ahead of demand for so long.
-constexpr auto hold_back = std::chrono::seconds{2};
+constexpr auto held_back_for = std::chrono::seconds{2};
 
 bool refused_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
 
@@ -118,12 +118,9 @@ bool Pool::refuses_only_this(const Sub& sub, std::uint64_t generation, const Err
          proven_databases_.find(sub.key.database) == proven_databases_.end();
 }
 
-void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
-  auto& sub = *attempt.sub;
-  count_login(attempt, -1);
-  ++totals_.login_failures;
+void Pool::hold_back(Sub& sub) {
   sub.held_back = true;
-  loop_.after(hold_back, [this, alive = alive_, key = sub.key] {
+  loop_.after(held_back_for, [this, alive = alive_, key = sub.key] {
     if (!*alive) return;
     const auto found = subs_.find(key);
     if (found == subs_.end()) return;
@@ -132,6 +129,13 @@ void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
     line_up(*found->second);
     pump();
   });
+}
+
+void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
+  auto& sub = *attempt.sub;
+  count_login(attempt, -1);
+  ++totals_.login_failures;
+  hold_back(sub);
   if (attempt.done) attempt.done(error);
   // The server is full, but connections of ours will come free: the queue's own deadline decides.
   sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;

@@ -50,6 +50,9 @@ void Pool::remove_spare(Spare& spare) {
   const auto at =
       std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
   if (at == spares.end()) return;
+  // A manager that revokes a lease ends the user's connections, then drops the user: in between a login ahead of
+  // demand would succeed, and a client be given a user that is gone.
+  if (!spare.failed_reset()) hold_back(*found->second);
   drop_spare(*found->second, at);
   pump();
 }

@@ -46,6 +46,25 @@ TEST(Pool, AConnectionGivenBackIsResetAndGoesToTheNext) {
   world.pool->discard(second->upstream());
 }
 
+TEST(Pool, AReadyConnectionThatTheServerEndsIsNotReplacedWhileItsUserMayBeAboutToBeDropped) {
+  auto settings = World::small();
+  settings.min_ready = 1;
+  World world{settings};
+  world.pool->warm(world.key(), {});
+  world.loop.settle();
+  ASSERT_EQ(world.pool->status().ready, 1u);
+  const auto logins = world.connector.requests.size();
+  world.connector.newest().wire->close_write();
+  ASSERT_TRUE(world.loop.advance(1s));
+  EXPECT_EQ(world.connector.requests.size(), logins);
+  auto asks = take(world);
+  world.loop.settle();
+  EXPECT_TRUE(asks->served()) << "who asks does not wait for that";
+  world.pool->discard(asks->upstream());
+  ASSERT_TRUE(world.loop.advance(2s));
+  EXPECT_EQ(world.pool->status().ready, 1u);
+}
+
 TEST(Pool, WithARoleTheResetEndsWithResetRole) {
   World world{World::small(), "owner"};
   auto first = take(world);
