@@ -228,6 +228,7 @@ void Broker::warm(const std::string& target, const std::string& role, PoolKey ke
   auto pool = targets_.at(target).roles.at(role)->pool();
   warm(target, role, [pool, key, done](Result<credentials::GenerationPtr> generation) {
     if (!generation) return done(generation.error());
+    if (const auto reach = pool->reach_for(**generation); !reach) return done(reach.error());
     auto wanted = key;
     if (wanted.database.empty()) wanted.database = (*generation)->endpoint.database;
     if (pool->settings().pool.min_ready == 0 || wanted.database.empty()) return done(std::move(generation));

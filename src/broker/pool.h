@@ -100,6 +100,10 @@ class Pool {
   void stop();
   /// Its target was replaced: who uses it goes on, nothing is kept ready or logged in ahead any more.
   void close_when_idle();
+  /// How the server is reached with this generation.
+  /// Errors  bad_config: neither the target nor the secret names a host.
+  [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_for(
+      const credentials::Generation& generation) const;
   /// How the server is reached from now on (certificates read anew).
   void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }
 
@@ -186,7 +190,6 @@ class Pool {
   void on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
                     const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
                     Result<Connected> connected);
-  [[nodiscard]] std::shared_ptr<const Reach> reach_for(const credentials::Generation& generation) const;
   void hold_back(Sub& sub);
   void on_attempt_failed(const Attempt& attempt, const Error& error);
   void fail_waiters(Sub& sub, const Error& error);

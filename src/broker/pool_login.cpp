@@ -26,15 +26,9 @@ void Pool::connect(Attempt attempt) {
 void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation) {
   if (!generation) return on_attempt_failed(attempt, generation.error());
   ConnectRequest request;
-  request.reach = reach_for(**generation);
-  if (request.reach->endpoint.host.empty()) {
-    return on_attempt_failed(attempt, Error{ErrorCode::bad_config,
-                                            Hop::config,
-                                            settings_.name,
-                                            "has no host",
-                                            "Add host=… to the target or the reference",
-                                            {}});
-  }
+  auto reach = reach_for(**generation);
+  if (!reach) return on_attempt_failed(attempt, reach.error());
+  request.reach = *reach;
   request.user =
       (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
   request.database = attempt.sub->key.database;
@@ -42,21 +36,28 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
   if (!settings_.role.run_as.empty()) request.parameters.emplace_back("role", settings_.role.run_as);
   request.methods = settings_.methods;
   request.generation = *generation;
-  const auto reach = request.reach;
   auto hold = std::make_shared<credentials::Hold>(slot_.hold(*generation));
-  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation, reach,
-                                          hold](Result<Connected> connected) {
+  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation,
+                                          reach = *reach, hold](Result<Connected> connected) {
     if (*alive) on_connected(attempt, generation, reach, std::move(*hold), std::move(connected));
   });
 }
 
 // The secret supplies the endpoint only where the target names none (threat 3).
-std::shared_ptr<const Reach> Pool::reach_for(const credentials::Generation& generation) const {
+Result<std::shared_ptr<const Reach>> Pool::reach_for(const credentials::Generation& generation) const {
   if (!settings_.reach->endpoint.host.empty()) return settings_.reach;
+  if (generation.endpoint.host.empty()) {
+    return Error{ErrorCode::bad_config,
+                 Hop::config,
+                 settings_.name,
+                 "host is missing: neither the target nor its secret names it",
+                 "Add host=db.example.com",
+                 {}};
+  }
   auto supplied = std::make_shared<Reach>(*settings_.reach);
   supplied->endpoint.host = generation.endpoint.host;
   if (generation.endpoint.port != 0) supplied->endpoint.port = generation.endpoint.port;
-  return supplied;
+  return std::shared_ptr<const Reach>{std::move(supplied)};
 }
 
 void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& generation,

@@ -46,11 +46,10 @@ void add_filters(CLI::App& app, AuditOptions& options) {
   app.add_option("--kind", options.query.kind,
                  "session_start, session_denied, session_end, credential, security, …")
       ->check([](const std::string& kind) {
-        return trail::kind_named(kind)
-                   ? std::string{}
-                   : "no such kind: " + trail::printable(kind) +
-                         ". Known are broker_start, broker_stop, session_start, session_denied, "
-                         "session_end, credential, policy_changed, security";
+        if (trail::kind_named(kind)) return std::string{};
+        auto text = "no such kind: " + trail::printable(kind) + ". Known are";
+        for (const auto known : trail::event_kinds) text += " " + std::string{trail::name_of(known)};
+        return text;
       });
   app.add_option("--result", options.query.result, "ok, denied or failed");
   app.add_option("--session", options.query.session, "Of the session with this id");

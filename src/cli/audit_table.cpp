@@ -59,7 +59,7 @@ std::string target_text(const trail::Event& event) {
 }
 
 std::string_view color_of(std::string_view result) {
-  if (result == "ok" || result == "fetched" || result == "gone" || result == "renewed") return "\x1b[32m";
+  if (result == "ok" || result == "fetched" || result == "gone") return "\x1b[32m";
   if (result == "denied") return "\x1b[33m";
   return result == "-" ? "" : "\x1b[31m";
 }

@@ -31,6 +31,7 @@ Result<ExecRequest> plan(Context& context, const ConnectOptions& options) {
   auto target = target_from_text("DATABASE_URL", options.target, settings->config, options.role,
                                  context.clock.now().wall);
   if (!target) return target.error();
+  if (auto checked = check_role(options.role, {options.target}); !checked) return checked.error();
   ExecRequest request;
   request.targets.push_back(std::move(*target));
   request.command = {"psql"};

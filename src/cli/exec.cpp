@@ -3,6 +3,7 @@
 #include "cli/exec_run.h"
 #include "cli/options.h"
 #include "cli/runtime.h"
+#include "dsn/dialect.h"
 #include "secrets/reference.h"
 
 #include <CLI/CLI.hpp>
@@ -70,6 +71,7 @@ class Planner {
     if (request_.targets.empty()) {
       if (auto added = add_from_environment(); !added) return added.error();
     }
+    if (auto checked = check_role(options_.role, texts_); !checked) return checked.error();
     warn_of_others();
     request_.command = options_.command;
     request_.wait_all = options_.wait_all;
@@ -95,6 +97,7 @@ class Planner {
     auto made = target_from_text(variable, text, config_, options_.role, context_.clock.now().wall);
     if (!made) return made.error();
     keep_dialect(*made);
+    texts_.push_back(text);
     request_.targets.push_back(std::move(*made));
     return {};
   }
@@ -151,6 +154,7 @@ class Planner {
   const ExecOptions& options_;
   std::optional<config::Config> config_;
   ExecRequest request_;
+  std::vector<std::string> texts_;  // of the targets, as they were given
 };
 
 }  // namespace

@@ -195,12 +195,6 @@ class ExecRun {
                             {{"variable", target.variable}, {"why", text}});
       return {};
     }
-    if (target.target.endpoints.empty() && (*outcome)->endpoint.host.empty()) {
-      return Error{
-          ErrorCode::bad_config,     Hop::config,
-          target.variable,           "host is missing: neither the reference nor the secret names it",
-          "Add host=db.example.com", {}};
-    }
     if (target.target.databases.empty() && !(*outcome)->endpoint.database.empty()) {
       target.target.databases.push_back((*outcome)->endpoint.database);
     }

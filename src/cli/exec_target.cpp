@@ -182,10 +182,6 @@ Result<ExecTarget> target_from_text(const std::string& variable, const std::stri
   if (secrets::looks_like_reference(text)) {
     const auto reference = secrets::parse_reference(text);
     if (!reference) return reference.error();
-    if (!role.empty()) {
-      return wrong(variable, "--role has no meaning for a reference, which names one role itself",
-                   "Leave --role out, or name a target of -c FILE");
-    }
     return target_from_reference(variable, *reference, now);
   }
   if (config) return target_from_config(variable, *config, text, role);
@@ -197,6 +193,12 @@ Result<ExecTarget> target_from_text(const std::string& variable, const std::stri
                shown + " is neither a reference nor is there a configuration with targets",
                "Write a reference (vault:…, file:/…), or name the file with -c sallyport.yaml",
                {}};
+}
+
+Result<void> check_role(const std::string& role, const std::vector<std::string>& texts) {
+  if (role.empty() || !std::all_of(texts.begin(), texts.end(), secrets::looks_like_reference)) return {};
+  return wrong("--role", "has no meaning for a reference, which names one role itself",
+               "Leave --role out, or name a target of -c FILE");
 }
 
 Result<secrets::Reference> ExecTarget::reference() const {

@@ -9,6 +9,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sallyport::cli {
 
@@ -40,5 +41,8 @@ Result<ExecTarget> target_from_config(const std::string& variable, const config:
 Result<ExecTarget> target_from_text(const std::string& variable, const std::string& text,
                                     const std::optional<config::Config>& config, const std::string& role,
                                     WallTime now);
+
+/// `--role` chooses among a configured target's roles: wrong when all the texts are references.
+Result<void> check_role(const std::string& role, const std::vector<std::string>& texts);
 
 }  // namespace sallyport::cli

@@ -1,7 +1,5 @@
 #include "trail/event.h"
 
-#include <array>
-
 namespace sallyport::trail {
 
 std::string_view name_of(EventKind kind) {
@@ -46,10 +44,7 @@ std::string identity_of(const Event& event) {
 }
 
 std::optional<EventKind> kind_named(std::string_view name) {
-  constexpr std::array all{EventKind::broker_start,   EventKind::broker_stop, EventKind::session_start,
-                           EventKind::session_denied, EventKind::session_end, EventKind::credential,
-                           EventKind::policy_changed, EventKind::security};
-  for (const auto kind : all) {
+  for (const auto kind : event_kinds) {
     if (name_of(kind) == name) return kind;
   }
   return std::nullopt;

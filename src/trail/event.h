@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -22,6 +23,9 @@ enum class EventKind {
   policy_changed,
   security
 };
+inline constexpr std::array event_kinds{
+    EventKind::broker_start, EventKind::broker_stop, EventKind::session_start,  EventKind::session_denied,
+    EventKind::session_end,  EventKind::credential,  EventKind::policy_changed, EventKind::security};
 
 /// Empty strings and absent numbers are left out of the record.
 struct Event {

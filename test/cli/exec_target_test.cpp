@@ -116,10 +116,12 @@ TEST(ExecTarget, OfAConfigurationOneRoleIsChosen) {
   EXPECT_EQ(made->target.roles.size(), 1u) << "the others are not opened";
 }
 
-TEST(ExecTarget, AReferenceIsOneRoleAlready) {
-  const auto made = cli::target_from_text("V", "file:/r?host=h", {}, "writer", WallTime{});
-  ASSERT_FALSE(made);
-  EXPECT_NE(made.error().what.find("--role"), std::string::npos) << made.error().what;
+TEST(ExecTarget, ARoleIsForConfiguredTargets) {
+  EXPECT_TRUE(cli::check_role("", {"file:/r?host=h"}));
+  EXPECT_TRUE(cli::check_role("writer", {"file:/r?host=h", "db"})) << "one of the two can use it";
+  const auto checked = cli::check_role("writer", {"file:/r?host=h"});
+  ASSERT_FALSE(checked);
+  EXPECT_EQ(checked.error().where, "--role");
 }
 
 TEST(ExecTarget, WhatAConfigurationHasNotIsSaidWithWhatItHas) {
