@@ -3,11 +3,13 @@
 
 #include <gtest/gtest.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <vector>
 
 namespace sallyport::net {
 namespace {
@@ -50,6 +52,16 @@ TEST(KeptMemory, ContentSurvivesGrowingAndShrinking) {
   void* fresh = kept_memory::reallocate(nullptr, 10);
   EXPECT_NE(fresh, nullptr);
   kept_memory::release(fresh);
+}
+
+TEST(KeptMemory, EveryBlockIsAlignedForAnyType) {
+  std::vector<void*> blocks;
+  for (std::size_t size = 0; size < 5'000'000; size = size * 9 / 8 + 1)
+    blocks.push_back(kept_memory::allocate(size));
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(blocks[i]) % alignof(std::max_align_t), 0U) << "block " << i;
+    kept_memory::release(blocks[i]);
+  }
 }
 
 TEST(KeptMemory, ZeroedIsZeroAndWhatCannotBeIsNull) {
