@@ -59,7 +59,7 @@ class Connector {
 
 /// What was checked about the process at a client's end.
 struct ProvenPeer {
-  std::int64_t pid = 0;
+  std::int64_t pid = 0;  ///< 0: not seen
   std::uint32_t uid = 0;
   std::optional<std::uint32_t> gid;        ///< none: the kernel does not tell (TCP)
   std::string executable;                  ///< for the trail; proof of nothing
@@ -69,8 +69,10 @@ struct ProvenPeer {
 class PeerProver {
  public:
   virtual ~PeerProver() = default;
+  /// `peer` gets what could be seen of the process, also of one that is not served: the trail names it.
+  ///
   /// Errors  denied, hop identity: why this process is not served.
-  virtual Result<ProvenPeer> prove(net::Stream& client) = 0;
+  virtual Result<void> prove(net::Stream& client, ProvenPeer& peer) = 0;
 };
 
 }  // namespace sallyport::broker

@@ -84,7 +84,10 @@ void Session::read_client() {
     std::uint8_t chunk[4096];
     const auto result = client_->read(chunk);
     if (result.status == net::IoStatus::would_block) return;
-    if (result.status != net::IoStatus::ok) return finish();
+    if (result.status != net::IoStatus::ok) {
+      const bool cut = stage_ == Stage::first_packet && input_.size() != 0;
+      return cut ? refuse_unheard("it ended within its first packet") : finish();
+    }
     more = result.more;
     if (stage_ == Stage::closing) continue;  // whatever it still says
     if (input_.size() + result.bytes > 2 * limits::startup_packet_bytes_max) {
@@ -108,9 +111,15 @@ void Session::handle_first_packets() {
     if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
       return on_startup(std::move(*startup));
     if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
-    if (std::holds_alternative<postgres::DirectTls>(message) || ++answers_ > answers_max) return finish();
+    if (std::holds_alternative<postgres::DirectTls>(message)) return refuse_unheard("TLS is not spoken here");
+    if (++answers_ > answers_max) return refuse_unheard("too many requests for encryption");
     answer('N');
   }
+}
+
+// Most likely no client of ours: counted, and told to whom it may concern.
+void Session::refuse_unheard(const char* what) {
+  refuse(Error{ErrorCode::invalid_message, Hop::session, {}, what, {}, "08P01"}, true);
 }
 
 void Session::answer(std::uint8_t byte) { send({&byte, 1}); }
@@ -119,9 +128,7 @@ void Session::on_startup(postgres::StartupMessage startup) {
   startup_ = std::move(startup);
   negotiation_ = postgres::negotiate(startup_);
   if (const auto* name = startup_.find("application_name")) application_name_ = *name;
-  auto proven = route_->prover->prove(*client_);
-  if (!proven) return deny(proven.error());
-  peer_ = std::move(*proven);
+  if (auto proven = route_->prover->prove(*client_, peer_); !proven) return deny(proven.error());
   if (startup_.find("replication") != nullptr) {
     return refuse(
         Error{ErrorCode::peer_unsupported, Hop::policy, "replication",

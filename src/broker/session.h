@@ -111,13 +111,14 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_writable() override;
   void on_boundary() override;
   void on_relay_end(EndCause cause) override;
-  void on_session_moved() override { host_.on_session_moved(); }
+  void on_session_moved() override;
   void on_session_forced(std::string_view reason) override { host_.on_session_forced(reason); }
   void end_session(std::string_view why, const char* message, const char* hint) override;
   void on_server_lost() override;
 
   void read_client();
   void handle_first_packets();
+  void refuse_unheard(const char* what);
   void answer(std::uint8_t byte);
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);

@@ -18,13 +18,12 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 }  // namespace
 
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
-  const auto proven = route_->prover->prove(*client_);
+  const auto proven = route_->prover->prove(*client_, peer_);
   // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
   // route with a run token the key has to do, with the uid if that could be seen at accept.
   const bool hung_up =
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
-  if (proven) peer_ = *proven;
   host_.on_session_let_in(*this);
   const auto uid = proven ? peer_.uid : peer_uid_;
   const auto counted = proven ? std::optional{uid} : std::nullopt;

@@ -119,6 +119,8 @@ trail::Event Session::event(trail::EventKind kind) const {
     if (peer_.gid) event.verified["gid"] = std::to_string(*peer_.gid);
     if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
     if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;
+  } else if (peer_uid_ != Doorstep::unknown_uid) {
+    event.verified = {{"uid", std::to_string(peer_uid_)}};
   }
   if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
   if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;

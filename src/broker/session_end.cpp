@@ -12,6 +12,15 @@ void Session::on_boundary() {
   if (stage_ == Stage::relaying) departure_->on_boundary();
 }
 
+// The server's log knows this session by another pid from now on.
+void Session::on_session_moved() {
+  auto moved = event(trail::EventKind::session_moved);
+  moved.result = "ok";
+  moved.reason = "its credential ends";
+  services_.trail.note(std::move(moved));
+  host_.on_session_moved();
+}
+
 void Session::drain(Dismissal why) {
   switch (stage_) {
     case Stage::relaying: return departure_->drain(why);

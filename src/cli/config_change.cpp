@@ -80,6 +80,11 @@ class Comparison {
     }
   }
 
+  void reload_grace(std::chrono::milliseconds before, std::chrono::milliseconds after) {
+    if (after > before) weaker_.emplace_back("reload.grace longer than before");
+    if (after < before) changed_.emplace_back("reload.grace shorter than before");
+  }
+
   void restart(const std::string& what) {
     if (!what.empty()) weaker_.push_back(what + " changed: needs a restart");
   }
@@ -115,6 +120,7 @@ std::string what_changes(const config::Config& before, const config::Config& aft
   Comparison comparison;
   comparison.targets(before.targets, after.targets);
   comparison.routes(before.routes, after.routes);
+  comparison.reload_grace(before.reload_grace, after.reload_grace);
   comparison.restart(what_needs_restart(before, after));
   return comparison.text();
 }

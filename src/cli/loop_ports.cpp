@@ -101,30 +101,31 @@ void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Resul
                         });
 }
 
-Result<broker::ProvenPeer> UnixPeerProver::prove(net::Stream& client) {
-  auto& socket = static_cast<net::SocketStream&>(client);
-  const auto peer = net::peer_of_unix(socket.fd());
-  if (!peer) return peer.error();
-  return proven(*peer);
+Result<void> UnixPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
+  const auto seen = net::peer_of_unix(static_cast<net::SocketStream&>(client).fd());
+  if (!seen) return seen.error();
+  peer = proven(*seen);
+  return {};
 }
 
-Result<broker::ProvenPeer> TreePeerProver::prove(net::Stream& client) {
+Result<void> TreePeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
   const auto tree = std::atomic_load(&tree_);
   if (tree == nullptr) {
     return Error{ErrorCode::denied, Hop::identity, {}, "the child is not running yet", {}, {}};
   }
   auto& socket = static_cast<net::SocketStream&>(client);
   if (client.local_address().starts_with("unix:")) {
-    const auto peer = net::peer_of_unix(socket.fd());
-    if (!peer) return peer.error();
-    if (const auto inside = tree->contains(peer->pid, peer->pidfd); !inside) return inside.error();
-    return proven(*peer);
+    const auto seen = net::peer_of_unix(socket.fd());
+    if (!seen) return seen.error();
+    peer = proven(*seen);
+    return tree->contains(seen->pid, seen->pidfd);
   }
   // exec's rules allow no other uid.
-  const auto peer = net::peer_of_tcp(socket.fd(), *tree, getuid());
-  if (!peer) return peer.error();
+  const auto seen = net::peer_of_tcp(socket.fd(), *tree, getuid());
+  if (!seen) return seen.error();
   // Of a socket's owner /proc knows the uid only.
-  return broker::ProvenPeer{peer->pid, peer->uid, std::nullopt, net::executable_of(peer->pid)};
+  peer = {seen->pid, seen->uid, std::nullopt, net::executable_of(seen->pid)};
+  return {};
 }
 
 }  // namespace sallyport::cli

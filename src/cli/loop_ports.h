@@ -52,7 +52,7 @@ class DriverConnector final : public broker::Connector {
 /// Unix sockets of `serve`: who the kernel says it is.
 class UnixPeerProver final : public broker::PeerProver {
  public:
-  Result<broker::ProvenPeer> prove(net::Stream& client) override;
+  Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
 };
 
 /// `exec`: only the child and its descendants, on a Unix socket or loopback TCP.
@@ -60,7 +60,7 @@ class TreePeerProver final : public broker::PeerProver {
  public:
   /// The tree is known only once the child runs; before that nobody is served.
   void serve(std::shared_ptr<const net::ServedTree> tree) { std::atomic_store(&tree_, std::move(tree)); }
-  Result<broker::ProvenPeer> prove(net::Stream& client) override;
+  Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
 
  private:
   std::shared_ptr<const net::ServedTree> tree_;

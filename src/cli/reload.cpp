@@ -79,7 +79,8 @@ void ServedConfig::close_what_is_gone(const config::Config& fresh) {
 
 std::size_t ServedConfig::end_refused() {
   std::size_t ended = 0;
-  runtime_.on_relay([&](broker::Broker& broker) { ended = broker.recheck_sessions(routes_, reload_grace); });
+  runtime_.on_relay(
+      [&](broker::Broker& broker) { ended = broker.recheck_sessions(routes_, config_->reload_grace); });
   return ended;
 }
 

@@ -14,9 +14,6 @@
 
 namespace sallyport::cli {
 
-/// How long a session that the new policy refuses may take to its next boundary.
-inline constexpr auto reload_grace = std::chrono::seconds{30};
-
 struct PreparedRoute {
   std::shared_ptr<const broker::RouteRuntime> runtime;
   std::optional<net::Listener> listener;  ///< none: the one that is open goes on
@@ -47,7 +44,7 @@ class ServedConfig {
   [[nodiscard]] Result<PreparedConfig> prepare(config::Config fresh) const;
 
   /// New sessions are served by `prepared` from now on; what it does not name is closed. But for the first time the
-  /// trail gets a policy_changed record, and sessions that are refused now end within reload_grace (threat 14).
+  /// trail gets a policy_changed record, and sessions that are refused now end within its reload_grace (threat 14).
   AppliedConfig apply(PreparedConfig prepared);
 
   /// What is in force: after a reload that changes what needs a restart, still with the values of the start.

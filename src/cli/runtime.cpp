@@ -52,7 +52,8 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       registry_(secrets::register_all()),
       journal_(std::make_unique<credentials::NullLeaseJournal>()),
       relay_loop_(context.clock),
-      login_loop_(context.clock) {
+      login_loop_(context.clock),
+      memory_watch_(relay_loop_, context.logger) {
   const auto environment = options_.environment;
   const auto settings =
       net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
@@ -83,6 +84,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions
   runtime->on_relay([&](broker::Broker&) {
     runtime->record_run(trail::EventKind::broker_start);
     runtime->trail_watch_->start();
+    runtime->memory_watch_.start();
   });
   return runtime;
 }
@@ -281,6 +283,7 @@ void Runtime::shut_down(Duration limit, const std::string& failure) {
   }
   on_relay([&](broker::Broker&) {
     trail_watch_->look();
+    memory_watch_.look();
     record_run(trail::EventKind::broker_stop, failure);
     gate_->flush();
   });

@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
+#include "cli/memory_watch.h"
 #include "cli/system_journal.h"
 #include "cli/trail_watch.h"
 #include "config/config.h"
@@ -125,6 +126,7 @@ class Runtime {
   std::unique_ptr<DriverConnector> connector_;
   std::unique_ptr<broker::TrailGate> gate_;
   std::unique_ptr<TrailWatch> trail_watch_;
+  MemoryWatch memory_watch_;
   std::unique_ptr<broker::Broker> broker_;
   struct Entrance {
     std::shared_ptr<std::shared_ptr<const broker::RouteRuntime>> route;  // what accept() looks at

@@ -61,6 +61,13 @@ void read_audit(const Node& root, Config& config) {
   config.audit.durability_power = text_of(map, "durability") == "power";
 }
 
+void read_reload(const Node& root, Config& config) {
+  const Node* reload = good(root, "reload");
+  if (reload == nullptr) return;
+  if (const auto grace = parse_duration(text_of(*reload, "grace")))
+    config.reload_grace = std::chrono::milliseconds{*grace};
+}
+
 void read_targets(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
   const Node* targets = good(root, "targets");
   if (targets == nullptr) return;
@@ -149,6 +156,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_routes(*root, around, config, problems);
   read_state(*root, config, problems);
   read_audit(*root, config);
+  read_reload(*root, config);
   if (!problems.empty()) return problems.take_errors();
   config.warnings = problems.take_warnings();
   return config;

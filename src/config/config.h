@@ -3,6 +3,7 @@
 
 #include "policy/target.h"
 
+#include <chrono>
 #include <map>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Config {
   std::vector<Route> routes;
   std::string state_directory;  ///< lease journals live here
   Audit audit;
+  std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
   std::vector<std::string> warnings;  ///< true but unwise: threat 20, each names its line
 };
 

@@ -6,6 +6,8 @@
 namespace sallyport::config {
 namespace {
 
+constexpr std::int64_t second_ms = 1000;
+
 constexpr auto table = std::to_array<Key>({
     {.path = "routes",
      .shape = Shape::list,
@@ -93,7 +95,18 @@ constexpr auto table = std::to_array<Key>({
     later("audit.statements", "Record statements."),
     later("alerts", "Alerts and detectors."),
     later("admin", "Health, metrics and control."),
-    later("reload", "What a reload does to live sessions."),
+    {.path = "reload",
+     .shape = Shape::map,
+     .fallback = "defaults",
+     .meaning = "What a reload does to live sessions."},
+    {.path = "reload.grace",
+     .kind = Kind::duration,
+     .fallback = "`30 s`",
+     .meaning = "Sessions that the new configuration refuses end at the end of their transaction, at the "
+                "latest after "
+                "this time.",
+     .min = second_ms,
+     .max = 60 * 60 * second_ms},
     later("relay_threads", "Loops that relay, shared by target."),
 });
 

@@ -61,7 +61,7 @@ Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback
     return 0;
   }
   const Slot::WaiterId id = ++last_waiter_;
-  waiters_.emplace(id, Waiter{deadline, std::move(callback), told, std::nullopt});
+  waiters_.emplace(id, Waiter{now.mono, deadline, std::move(callback), told, std::nullopt});
   ++waiting_;
   pump();
   return id;

@@ -87,7 +87,7 @@ void SlotState::expire_waiters(Moment now) {
     Error error{ErrorCode::timed_out,
                 Hop::secret_source,
                 options_.name,
-                "no usable credential came before the caller's deadline",
+                "no usable credential came within " + format_duration(waiter.deadline - waiter.since),
                 "",
                 ""};
     if (last_error_) error.what += ", the last attempt failed: " + describe(*last_error_);

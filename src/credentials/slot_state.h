@@ -83,6 +83,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   };
 
   struct Waiter {
+    MonotonicTime since;
     MonotonicTime deadline;
     Slot::GetCallback callback;
     Slot::ErrorsTold told = Slot::ErrorsTold::by_slot;

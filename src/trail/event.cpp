@@ -9,6 +9,7 @@ std::string_view name_of(EventKind kind) {
     case EventKind::session_start: return "session_start";
     case EventKind::session_denied: return "session_denied";
     case EventKind::session_end: return "session_end";
+    case EventKind::session_moved: return "session_moved";
     case EventKind::credential: return "credential";
     case EventKind::policy_changed: return "policy_changed";
     case EventKind::security: return "security";

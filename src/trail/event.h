@@ -19,13 +19,15 @@ enum class EventKind {
   session_start,
   session_denied,
   session_end,
+  session_moved,  ///< to another server connection: its credential ends
   credential,
   policy_changed,
   security
 };
 inline constexpr std::array event_kinds{
-    EventKind::broker_start, EventKind::broker_stop, EventKind::session_start,  EventKind::session_denied,
-    EventKind::session_end,  EventKind::credential,  EventKind::policy_changed, EventKind::security};
+    EventKind::broker_start,   EventKind::broker_stop,    EventKind::session_start,
+    EventKind::session_denied, EventKind::session_end,    EventKind::session_moved,
+    EventKind::credential,     EventKind::policy_changed, EventKind::security};
 
 /// Empty strings and absent numbers are left out of the record.
 struct Event {

@@ -48,6 +48,18 @@ TEST(Move, AnIdleSessionMovesUnseen) {
   EXPECT_EQ(it.world.pool->status().in_use, 1u);
 }
 
+TEST(Move, TheTrailSaysWhichServerProcessItIsFromNowOn) {
+  Rotated it;
+  it.rotate();
+  const auto moves = it.world.sink.of(trail::EventKind::session_moved);
+  ASSERT_EQ(moves.size(), 1u);
+  const auto starts = it.world.sink.of(trail::EventKind::session_start);
+  ASSERT_EQ(starts.size(), 1u);
+  EXPECT_EQ(moves[0].session, starts[0].session);
+  EXPECT_NE(moves[0].upstream_pid, starts[0].upstream_pid);
+  EXPECT_GT(moves[0].generation, starts[0].generation);
+}
+
 TEST(Move, ATransactionEndsBeforeTheMove) {
   Rotated it;
   it.ask("BEGIN");

@@ -121,7 +121,11 @@ TEST(Session, RefusesAnUnknownProcessWithoutAnUpstreamConnectionAndWithoutSaying
   EXPECT_EQ(client.text_of('E').find("not of this run"), std::string::npos);
   EXPECT_NE(client.text_of('E').find("C28000"), std::string::npos);
   EXPECT_TRUE(world.connector.requests.empty());
-  EXPECT_EQ(world.sink.of(trail::EventKind::session_denied).size(), 1u);
+  const auto denials = world.sink.of(trail::EventKind::session_denied);
+  ASSERT_EQ(denials.size(), 1u);
+  EXPECT_EQ(denials[0].verified.at("uid"), "1000") << "who it was is seen, though it is not served";
+  EXPECT_EQ(denials[0].verified.at("pid"), "4711");
+  EXPECT_EQ(denials[0].verified.at("executable"), "/usr/bin/app");
   EXPECT_TRUE(client.wire->broker_shut());
 }
 
@@ -194,6 +198,36 @@ TEST(Session, AnswersNoToTlsAndGssThenGoesOn) {
   client.wire->push(World::hello());
   world.loop.settle();
   EXPECT_EQ(client.types(), "RSSKZ");
+}
+
+TEST(Session, WhatIsNoClientIsCountedInTheTrail) {
+  const auto tls = test::big_endian(8) + test::big_endian(80877103);
+  const std::pair<std::string, const char*> openings[] = {
+      {std::string("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 11), "TLS is not spoken here"},
+      {tls + tls + tls + tls + tls + tls, "too many requests for encryption"},
+      {World::hello().substr(0, 20), "ended within its first packet"},
+  };
+  for (const auto& [bytes, reason] : openings) {
+    World world;
+    auto client = world.open();
+    client.wire->push(bytes);
+    world.loop.settle();
+    client.wire->close_write();
+    world.loop.settle();
+    const auto denials = world.sink.of(trail::EventKind::session_denied);
+    ASSERT_EQ(denials.size(), 1u) << reason;
+    EXPECT_NE(denials[0].reason.find(reason), std::string::npos) << denials[0].reason;
+    EXPECT_EQ(world.sessions(), 0u) << reason;
+  }
+}
+
+TEST(Session, WhoConnectsAndSaysNothingIsNoDenial) {
+  World world;
+  auto client = world.open();
+  client.wire->close_write();
+  world.loop.settle();
+  EXPECT_EQ(world.sessions(), 0u);
+  EXPECT_TRUE(world.sink.of(trail::EventKind::session_denied).empty());
 }
 
 TEST(Session, NeverTakesMoreThanItsLimitBeforeTheLogin) {

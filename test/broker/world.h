@@ -182,9 +182,10 @@ class MemoryTrail final : public trail::Sink {
 
 class FakeProver final : public broker::PeerProver {
  public:
-  Result<broker::ProvenPeer> prove(net::Stream&) override {
+  Result<void> prove(net::Stream&, broker::ProvenPeer& seen) override {
+    seen = peer;
     if (refusal) return *refusal;
-    return peer;
+    return {};
   }
   broker::ProvenPeer peer{4711, 1000, 1000, "/usr/bin/app"};
   std::optional<Error> refusal;

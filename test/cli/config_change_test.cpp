@@ -67,6 +67,13 @@ TEST(ConfigChange, NamesWhoIsAdmittedAnew) {
   EXPECT_EQ(what_changes(after, good()), "route unix:/run/db:5432 changed") << "who is shut out is no risk";
 }
 
+TEST(ConfigChange, ALongerGraceIsLessProtection) {
+  auto after = good();
+  after.reload_grace = std::chrono::minutes{5};
+  EXPECT_EQ(what_changes(good(), after), "reload.grace longer than before");
+  EXPECT_EQ(what_changes(after, good()), "reload.grace shorter than before");
+}
+
 TEST(ConfigChange, SaysWhichKeysNeedARestart) {
   auto after = good();
   after.audit.directory = "/elsewhere";

@@ -127,6 +127,7 @@ targets:
     pool: {min_ready: 0, max: 1, idle_max: 500s, lifetime_max: 2 days, wait_max: 250 ms}
 audit: {mode: best-effort, dir: /a, durability: power}
 state: sqlite:/s/state.db
+reload: {grace: 5 min}
 )");
   const Target& target = config.targets.at("t");
   EXPECT_EQ(target.endpoints.at(0).host, "10.1.2.3");
@@ -154,6 +155,7 @@ state: sqlite:/s/state.db
   EXPECT_EQ(config.audit.directory, "/a");
   EXPECT_TRUE(config.audit.durability_power);
   EXPECT_EQ(config.state_directory, "/s");
+  EXPECT_EQ(config.reload_grace, std::chrono::minutes{5});
 }
 
 TEST(ConfigGood, AnyDatabaseIsAnEmptyList) {

@@ -96,16 +96,15 @@ class SimLogger final : public Logger {
 /// The client's stream is called "uid:1000 pid:17"; a stranger's process is refused by the prover itself.
 class SimProver final : public broker::PeerProver {
  public:
-  Result<broker::ProvenPeer> prove(net::Stream& client) override {
+  Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override {
     const auto name = client.peer_address();
-    broker::ProvenPeer peer;
     peer.uid = static_cast<std::uint32_t>(std::stoul(name.substr(4)));
     peer.pid = std::stol(name.substr(name.find("pid:") + 4));
     peer.gid = peer.uid;
     if (peer.uid == stranger) {
       return Error{ErrorCode::denied, Hop::identity, {}, "a process outside the tree", {}, {}};
     }
-    return peer;
+    return {};
   }
   static constexpr std::uint32_t stranger = 6666;
 };

@@ -117,7 +117,9 @@ Result<Step<Reply>> Call::on_failure(const State& state, Error error, Moment now
   if (request_.repeat == Request::Repeat::only_if_not_executed && lost && !not_sent) {
     // The caller may ask again, later and knowing this.
     error.code = ErrorCode::retry_later;
-    error.what += "; the reply was lost, so the database may have a user that ends with its lease";
+    error.what +=
+        "; the reply was lost, so the database may have a user that nobody uses: it ends with its lease, "
+        "after the role's default_ttl";
   }
   return error;
 }

@@ -19,6 +19,7 @@ std::string_view default_hint(std::string_view sqlstate) {
   if (sqlstate == "3D000") return "Check the target's database name";
   if (sqlstate == "53300") return "Lower the pool's max, or raise max_connections on the server";
   if (sqlstate == "57P03") return "The server is starting up or shutting down: it is tried again";
+  if (sqlstate == "22023") return "Check run_as, and the settings that the client asks for at its start";
   if (sqlstate == "42501") return "Grant CONNECT on the database to this user";
   return {};
 }
