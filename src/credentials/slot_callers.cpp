@@ -89,10 +89,13 @@ std::optional<Error> SlotState::held_back(Moment now, MonotonicTime deadline) co
 }
 
 Error SlotState::refused_error(Moment now) const {
+  const auto live = live_.find(current_);
+  const auto user = live == live_.end() ? std::string{} : live->second.generation->credential->user;
   return {ErrorCode::denied,
           Hop::login,
           options_.name,
-          "the database refuses the credential that its source has just given; the next attempt is in " +
+          "the database refuses " + (user.empty() ? "" : "user \"" + user + "\" with ") +
+              "the credential that its source has just given; no other attempt for " +
               format_duration(blocked_until_ - now.mono),
           "Compare the role in the database with the secret: one of them was changed without the other.",
           refusal_sqlstate_};

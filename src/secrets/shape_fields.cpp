@@ -58,7 +58,9 @@ Result<void> set_user(Fetched& fetched, std::string_view user, std::string_view 
 }
 
 Result<void> set_password(Fetched& fetched, std::string_view password, std::string_view where) {
-  if (password.empty()) return wrong_secret(ErrorCode::invalid_message, where, "an empty password", {});
+  if (password.empty())
+    return wrong_secret(ErrorCode::invalid_message, where, "an empty password",
+                        "Write the password there; PostgreSQL takes no empty one.");
   if (password.find('\0') != std::string_view::npos) {
     return wrong_secret(ErrorCode::invalid_message, where, "a password with a NUL in it", {});
   }

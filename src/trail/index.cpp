@@ -46,7 +46,11 @@ void remove_files(const std::string& path) {
 }  // namespace
 
 Result<Index> Index::open(const std::string& trail_directory) {
-  if (const auto writers = writers_in(trail_directory); !writers) return writers.error();
+  const auto writers = writers_in(trail_directory);
+  if (!writers) return writers.error();
+  // Where writers were once, their absence is a finding. Elsewhere nothing is left behind by a look.
+  if (writers->empty() && access((trail_directory + "/index.db").c_str(), F_OK) != 0)
+    return Error{ErrorCode::not_found, Hop::trail, trail_directory, "holds no audit trail", "", ""};
   // In another user's directory nothing is opened that this user could have prepared for us.
   if (is_ours(trail_directory)) {
     const auto path = trail_directory + "/index.db";

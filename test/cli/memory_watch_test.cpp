@@ -28,30 +28,30 @@ class Warnings final : public Logger {
   std::vector<std::string> lines;
 };
 
-// A process of its own: the count of failures is the process's. Root may lock whatever the limit says.
+[[noreturn]] void watch_where_nothing_can_be_locked() {
+  const rlimit none{0, 0};
+  // Root may lock whatever the limit says.
+  if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0)) _exit(2);
+  SystemClock clock;
+  net::EpollLoop loop{clock};
+  Warnings warnings;
+  MemoryWatch watch{loop, warnings};
+  watch.look();
+  if (!warnings.lines.empty()) _exit(3);
+  const auto secret = Secret::copy_of("hunter2");
+  watch.look();
+  watch.look();
+  if (warnings.lines.size() != 1) _exit(4);
+  const auto& line = warnings.lines[0];
+  if (line.find("could not be locked") == std::string::npos) _exit(5);
+  if (line.find("LimitMEMLOCK") == std::string::npos || line.find("0 KiB") == std::string::npos) _exit(6);
+  _exit(0);
+}
+
+// A process of its own: the count of failures is the process's.
 TEST(MemoryWatchDeathTest, SecretsThatAreNotLockedAreToldOnce) {
-  testing::FLAGS_gtest_death_test_style = "threadsafe";
-  EXPECT_EXIT(
-      {
-        const rlimit none{0, 0};
-        if (setrlimit(RLIMIT_MEMLOCK, &none) != 0 || (geteuid() == 0 && setuid(65534) != 0)) _exit(2);
-        SystemClock clock;
-        net::EpollLoop loop{clock};
-        Warnings warnings;
-        MemoryWatch watch{loop, warnings};
-        watch.look();
-        if (!warnings.lines.empty()) _exit(3);
-        const auto secret = Secret::copy_of("hunter2");
-        watch.look();
-        watch.look();
-        if (warnings.lines.size() != 1) _exit(4);
-        const auto& line = warnings.lines[0];
-        if (line.find("could not be locked") == std::string::npos) _exit(5);
-        if (line.find("LimitMEMLOCK") == std::string::npos || line.find("0 KiB") == std::string::npos)
-          _exit(6);
-        _exit(0);
-      },
-      testing::ExitedWithCode(0), "");
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_EXIT(watch_where_nothing_can_be_locked(), testing::ExitedWithCode(0), "");
 }
 
 }  // namespace

@@ -228,6 +228,11 @@ TEST_F(TrailIndex, TrailOfAnotherUserIsIndexedInMemory) {
 }
 
 TEST_F(TrailIndex, SaysWhenThereIsNoTrail) {
+  fs::create_directories(base_ + "/elsewhere");
+  const auto elsewhere = Index::open(base_ + "/elsewhere");
+  ASSERT_FALSE(elsewhere);
+  EXPECT_EQ(elsewhere.error().code, ErrorCode::not_found);
+  EXPECT_TRUE(fs::is_empty(base_ + "/elsewhere")) << "a look leaves nothing behind";
   const auto index = Index::open(base_ + "/nowhere");
   ASSERT_FALSE(index);
   EXPECT_EQ(index.error().code, ErrorCode::not_found);
