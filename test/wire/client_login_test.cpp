@@ -1,74 +1,10 @@
-#include "wire/postgres/client_login.h"
-#include "test/wire/fake_postgres.h"
-
-#include <gtest/gtest.h>
+#include "test/wire/client_login_scene.h"
 
 namespace sallyport {
 namespace {
 
 using namespace postgres;
-using test::Ask;
-using test::Driver;
-using test::DriverOptions;
-using test::FakePostgres;
-using test::FakePostgresSettings;
-
-constexpr std::string_view canary = "canary-password";
-
-std::shared_ptr<const Credential> credential_of(CredentialKind kind, std::string_view secret = canary) {
-  auto credential = std::make_shared<Credential>();
-  credential->user = "app";
-  credential->secret = Secret::copy_of(secret);
-  credential->kind = kind;
-  return credential;
-}
-
-ClientLoginRequest request_of(CredentialKind kind = CredentialKind::password) {
-  ClientLoginRequest request;
-  request.database = "production";
-  request.parameters = {{"application_name", "test"}, {"role", "owner"}};
-  request.credential = credential_of(kind);
-  return request;
-}
-
-DriverOptions verified() {
-  DriverOptions options;
-  options.tls.protocol = "TLSv1.3";
-  options.tls.peer_verified = true;
-  options.tls.server_end_point.assign(32, 0xee);
-  options.random.fill(7);
-  return options;
-}
-
-struct Outcome {
-  Result<void> end;
-  UpstreamGreeting greeting;
-  std::string sent;
-  std::string sent_before_tls;
-  std::size_t steps;
-};
-
-Outcome login(ClientLoginRequest request, FakePostgresSettings settings, DriverOptions options = verified()) {
-  ClientLogin conversation{std::move(request)};
-  FakePostgres server{std::move(settings)};
-  Driver driver{conversation, std::ref(server), std::move(options)};
-  auto end = driver.run();
-  return {end, conversation.greeting(), driver.sent(), driver.sent_before_tls(), driver.steps()};
-}
-
-/// The canary in no shape: plain, base64, hex.
-void expect_canary_absent(const std::string& bytes) {
-  EXPECT_EQ(bytes.find(canary), std::string::npos);
-  EXPECT_EQ(bytes.find(crypto::base64_encode(as_bytes(canary))), std::string::npos);
-  EXPECT_EQ(bytes.find(crypto::hex(as_bytes(canary))), std::string::npos);
-}
-
-FakePostgresSettings asks(Ask ask) {
-  FakePostgresSettings settings;
-  settings.ask = ask;
-  settings.end_point.assign(32, 0xee);
-  return settings;
-}
+using namespace test;
 
 TEST(ClientLogin, LogsInByScramAndReportsWhatTheServerSaid) {
   const auto outcome = login(request_of(), asks(Ask::scram));
@@ -142,43 +78,6 @@ TEST(ClientLogin, LogsInWithoutTlsByScramOnly) {
   ASSERT_TRUE(outcome.end);
   EXPECT_NE(outcome.sent.find("n,,n=,r="), std::string::npos);
   expect_canary_absent(outcome.sent);
-}
-
-TEST(ClientLogin, SplitAtEveryByteGivesTheSame) {
-  const auto whole = login(request_of(), asks(Ask::scram_and_plus));
-  ASSERT_TRUE(whole.end);
-  for (std::size_t cut = 1; cut < 200; ++cut) {
-    auto options = verified();
-    options.first_chunk_bytes = cut;
-    const auto split = login(request_of(), asks(Ask::scram_and_plus), options);
-    ASSERT_TRUE(split.end) << cut << ": " << describe(split.end.error());
-    EXPECT_EQ(split.sent, whole.sent);
-    EXPECT_EQ(split.greeting.parameters, whole.greeting.parameters);
-  }
-  auto options = verified();
-  options.chunk_bytes = 1;
-  const auto split = login(request_of(), asks(Ask::scram_and_plus), options);
-  ASSERT_TRUE(split.end);
-  EXPECT_EQ(split.sent, whole.sent);
-}
-
-TEST(ClientLogin, FailureAtEveryStepEndsIt) {
-  for (const auto ask : {Ask::scram, Ask::scram_and_plus}) {
-    const auto steps = login(request_of(), asks(ask)).steps;
-    for (std::size_t step = 0; step < steps; ++step) {
-      auto options = verified();
-      options.close_at_step = step;
-      const auto closed = login(request_of(), asks(ask), options);
-      ASSERT_FALSE(closed.end) << step;
-      EXPECT_EQ(closed.end.error().code, ErrorCode::retry_later);
-      EXPECT_EQ(closed.end.error().hop, Hop::login);
-      options = verified();
-      options.fail_at_step = step;
-      const auto failed = login(request_of(), asks(ask), options);
-      ASSERT_FALSE(failed.end) << step;
-      EXPECT_EQ(failed.end.error().code, ErrorCode::timed_out);
-    }
-  }
 }
 
 TEST(ClientLogin, WrongPasswordKeepsTheServersSqlstate) {

@@ -1,77 +1,13 @@
 #include "wire/postgres/server_login.h"
 
-#include "crypto/saslprep.h"
-#include "crypto/scram_client.h"
-#include "test/wire/conversation_driver.h"
-#include "wire/postgres/messages.h"
+#include "test/wire/fake_client.h"
 #include "wire/postgres/refusal.h"
-
-#include <gtest/gtest.h>
 
 namespace sallyport {
 namespace {
 
 using namespace postgres;
-using test::Driver;
-using test::DriverOptions;
-
-/// A client in memory: what it answers to each of the server's writes.
-class FakeClient {
- public:
-  FakeClient(std::string password, bool plus, std::vector<std::uint8_t> end_point)
-      : password_(std::move(password)),
-        scram_({plus ? crypto::ScramBinding::tls_server_end_point : crypto::ScramBinding::unsupported,
-                std::move(end_point), ""},
-               "clientnonce") {}
-
-  WipedBytes operator()(Bytes sent) {
-    WipedBytes out;
-    while (!sent.empty()) {
-      const auto message = *decode_message(sent, 10'000);
-      sent = sent.subspan(message->frame_bytes());
-      if (message->type == 'v') {
-        told_version = true;
-        continue;
-      }
-      const auto authentication = *decode_authentication(message->body);
-      if (const auto* offer = std::get_if<AuthenticationSasl>(&authentication)) {
-        mechanisms.assign(offer->mechanisms.begin(), offer->mechanisms.end());
-        encode(out, SaslInitialResponse{scram_.mechanism(), scram_.first_message()});
-      }
-      if (const auto* next = std::get_if<AuthenticationSaslContinue>(&authentication)) {
-        const auto challenge = scram_.on_server_first(next->data);
-        EXPECT_TRUE(challenge);
-        salt.assign(challenge->salt.begin(), challenge->salt.end());
-        const auto salted = crypto::pbkdf2_sha256(crypto::saslprep_or_raw(Secret::copy_of(password_)),
-                                                  challenge->salt, challenge->iterations);
-        encode(out, SaslResponse{*scram_.final_message(salted)});
-      }
-    }
-    return out;
-  }
-
-  Result<void> check_final(Bytes last_bytes) {
-    const auto message = *decode_message(last_bytes, 10'000);
-    const auto authentication = *decode_authentication(message->body);
-    return scram_.on_server_final(std::get<AuthenticationSaslFinal>(authentication).data);
-  }
-
-  std::vector<std::string> mechanisms;
-  std::vector<std::uint8_t> salt;
-  bool told_version = false;
-
- private:
-  std::string password_;
-  crypto::ScramClient scram_;
-};
-
-crypto::ScramVerifier verifier() {
-  return crypto::make_scram_verifier_from_password(Secret::copy_of("token"), as_bytes("0123456789abcdef"), 1);
-}
-
-ServerLoginRequest scram_request(bool mock = false, std::vector<std::uint8_t> end_point = {}) {
-  return {ServerScram{verifier(), mock, std::move(end_point)}, {}};
-}
+using namespace test;
 
 TEST(ServerLogin, TrustAsksNothing) {
   ServerLogin conversation{{ServerTrust{}, {}}};
@@ -91,31 +27,6 @@ TEST(ServerLogin, ScramLetsInAndProvesItself) {
     ASSERT_TRUE(end) << describe(end.error());
     EXPECT_TRUE(client.check_final(conversation.last_bytes()));
     EXPECT_EQ(client.mechanisms.size(), plus ? 2U : 1U);
-  }
-}
-
-TEST(ServerLogin, SplitAtEveryByteGivesTheSame) {
-  for (std::size_t size = 1; size < 40; ++size) {
-    ServerLogin conversation{scram_request()};
-    FakeClient client{"token", false, {}};
-    DriverOptions options;
-    options.chunk_bytes = size;
-    Driver driver{conversation, std::ref(client), options};
-    ASSERT_TRUE(driver.run()) << size;
-    EXPECT_TRUE(client.check_final(conversation.last_bytes()));
-  }
-}
-
-TEST(ServerLogin, FailureAtEveryStepEndsIt) {
-  for (std::size_t step = 0; step < 3; ++step) {
-    for (const bool close : {true, false}) {
-      ServerLogin conversation{scram_request()};
-      FakeClient client{"token", false, {}};
-      DriverOptions options;
-      (close ? options.close_at_step : options.fail_at_step) = step;
-      Driver driver{conversation, std::ref(client), options};
-      EXPECT_FALSE(driver.run()) << step;
-    }
   }
 }
 
