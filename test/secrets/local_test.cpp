@@ -91,6 +91,19 @@ TEST(LocalSources, SystemdRefusesAStrangeDirectory) {
   }
 }
 
+TEST(LocalSources, SystemdTakesAFileOnlyOnceItAskedForOne) {
+  auto fetch = open_session("systemd:db")->fetch();
+  expect_action<ReadVariable>(fetch->resume(at(started())));
+  auto error = expect_error(fetch->resume(at(FileRead{Secret::copy_of("hunter2")})));
+  EXPECT_EQ(error.code, ErrorCode::internal);
+
+  fetch = open_session("systemd:db")->fetch();
+  expect_action<ReadVariable>(fetch->resume(at(started())));
+  expect_action<ReadFile>(fetch->resume(at(VariableRead{Secret::copy_of("/run/credentials/a.service")})));
+  error = expect_error(fetch->resume(at(VariableRead{Secret::copy_of("/elsewhere")})));
+  EXPECT_EQ(error.code, ErrorCode::internal);
+}
+
 TEST(LocalSources, ExecRunsItsWords) {
   auto fetch = open_session("exec:/usr/bin/pass show 'a b#c'#password")->fetch();
   const auto run = expect_action<RunProgram>(fetch->resume(at(started())));

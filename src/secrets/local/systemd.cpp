@@ -27,8 +27,10 @@ class SystemdFetch final : public SimpleFetch {
   Result<Action> resume(Input input) override {
     if (std::holds_alternative<Started>(input.event))
       return Action{ReadVariable{std::string{directory_variable}}};
-    if (auto* read = std::get_if<VariableRead>(&input.event)) return on_directory(*read);
-    if (auto* read = std::get_if<FileRead>(&input.event)) return done_with(read->content);
+    if (auto* read = std::get_if<VariableRead>(&input.event); read && !asked_file_)
+      return on_directory(*read);
+    if (auto* read = std::get_if<FileRead>(&input.event); read && asked_file_)
+      return done_with(read->content);
     if (auto* failure = std::get_if<ActionFailed>(&input.event)) {
       return failed(std::move(failure->error), "Add LoadCredential=" + name_ + ":/path/to/file to the unit");
     }
@@ -54,10 +56,12 @@ class SystemdFetch final : public SimpleFetch {
                    "Leave it to systemd to set it",
                    {}};
     }
+    asked_file_ = true;
     return Action{ReadFile{directory + "/" + name_, limits::secret_bytes_max, true}};
   }
 
   std::string name_;
+  bool asked_file_ = false;
 };
 
 class SystemdSource final : public Source {
