@@ -1,4 +1,5 @@
 // A Vault that answers anything: the whole life of a credential against a script of statuses, headers and bodies.
+// Drives Fetch, Renew, Revoke, KeepAlive, Close.
 //
 // The input is a list of answers: one byte says what happens (a status from a table, or a failed action), two bytes
 // a length, then that many bytes of body; `@` in front of a body makes its first line a Location header. When it

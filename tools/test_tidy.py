@@ -96,6 +96,25 @@ def test_a_comment_in_a_fuzzer_is_no_call(findings):
                                                  fuzz__x_fuzz_CPP="// parse(text)\n")
 
 
+LOGIN = CLEAN + "class Login final : public Conversation, private Part<int> {};\n"
+FETCH = "// Why.\nclass Base : public secrets::Conversation {};\nclass Own final\n    : public Base {};\n"
+
+
+@pytest.mark.parametrize("own", [{"src__wire__a_H": LOGIN}, {"src__secrets__a_CPP": FETCH}])
+def test_a_conversation_needs_a_fuzzer(findings, own):
+    assert [rule for _, rule in findings(**own)] == ["fuzzer"]
+    assert findings(**own, fuzz__a_fuzz_CPP="// Why.\n// Login and Own are driven.\nauto text = \"Login Own\";\n") != []
+
+
+@pytest.mark.parametrize("fuzzer", ["// Why.\nLogin login{x};\n", "// Why.\n// Drives Login, Logout.\n"])
+def test_a_conversation_that_a_fuzzer_names_is_fine(findings, fuzzer):
+    assert findings(src__wire__a_H=LOGIN, fuzz__a_fuzz_CPP=fuzzer) == []
+
+
+def test_a_class_that_only_uses_conversations_needs_none(findings):
+    assert findings(src__net__a_H=CLEAN + "class Run : public Shared<Conversation>, private Events {};\n") == []
+
+
 def test_long_functions_and_files_are_findings(findings):
     found = findings(src__net__f_CPP=f"// Why.\nnamespace a {{\nint f(int x) {{\n{LONG_BODY}\n}}\n}}\n",
                      src__net__g_CPP="// Why.\n" + "int x;\n" * 301)

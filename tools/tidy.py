@@ -185,6 +185,42 @@ def check_decoders(tree, excused):
                 yield Finding(name, number, "fuzzer", f"no fuzzer calls {function}(): add it to a fuzz/*_fuzz.cpp")
 
 
+CLASS = re.compile(r"\b(?:class|struct)\s+(\w+)\s*(?:final\s*)?:(?!:)\s*([^{};]*)\{")
+DRIVES = re.compile(r"^// Drives (.*)$", re.M)
+
+
+def conversations(tree):
+    """{name: (file, line)} of the classes that derive from Conversation, at any distance, and have none below them."""
+    found, bases = {}, {}
+    for name in tree.sources():
+        code = tree.code(name)
+        for match in CLASS.finditer(code):
+            clause = re.sub(r"<[^<>]*>", "", match.group(2))
+            found[match.group(1)] = (name, code.count("\n", 0, match.start()) + 1)
+            bases[match.group(1)] = [part.split()[-1].split("::")[-1] for part in clause.split(",") if part.strip()]
+    kin, grown = {"Conversation"}, True
+    while grown:
+        more = {own for own, its in bases.items() if kin.intersection(its)} - kin
+        kin, grown = kin | more, bool(more)
+    derived_from = {base for its in bases.values() for base in its}
+    return {own: at for own, at in found.items() if own in kin and own not in derived_from}
+
+
+def check_conversations(tree, excused):
+    # Named in a fuzzer's code, or, where a factory hides the class, in its line "// Drives NAME, NAME." By name alone,
+    # as for decoders.
+    named = set()
+    for name in tree.names:
+        if name.startswith("fuzz/") and name.endswith(".cpp"):
+            named.update(re.findall(r"\w+", tree.code(name)))
+            for line in DRIVES.findall(tree.text(name)):
+                named.update(re.findall(r"\w+", line))
+    for own, (name, number) in sorted(conversations(tree).items()):
+        if own not in named and not excused("unfuzzed", f"{name}:{own}"):
+            yield Finding(name, number, "fuzzer", f"no fuzzer names {own}: drive it in a fuzz/*_fuzz.cpp; where its "
+                                                  f"factory hides it, say there: // Drives {own}.")
+
+
 FUNCTION_HEAD = re.compile(r"\)\s*(?:const|noexcept|override|final|mutable|&+|->[^{};]*|:[^{};]*|\s)*$", re.S)
 
 
@@ -254,7 +290,8 @@ def check(root):
         return False
 
     found = [*check_layers(tree), *check_pure(tree, excused), *check_reveal(tree), *check_sockets(tree, excused),
-             *check_decoders(tree, excused), *check_lengths(tree, excused), *check_foreign(tree), *check_openings(tree)]
+             *check_decoders(tree, excused), *check_conversations(tree, excused), *check_lengths(tree, excused),
+             *check_foreign(tree), *check_openings(tree)]
     for key, (number, _) in exceptions.items():
         if key not in used:
             found.append(Finding("tools/tidy_exceptions.txt", number, "exception",
