@@ -82,16 +82,34 @@ Result<void> TargetBuilder::take(std::string_view name, Meaning meaning, Secret 
 }
 
 Result<PostgresTarget> TargetBuilder::finish() {
+  // libpq keeps hosts and ports apart: `host=` beside an authority replaces its hosts and leaves its ports.
+  std::vector<std::uint16_t> ports;
   if (has_host_list_) {
+    const bool says_ports =
+        target_.hosts.size() > 1 || (target_.hosts.size() == 1 && target_.hosts[0].port != 0);
+    if (says_ports && !has_port_list_) {
+      for (const auto& host : target_.hosts) ports.push_back(host.port);
+    }
     target_.hosts.clear();
     auto added = for_each_part(host_list_, [&](std::string_view host) {
       return add_host({std::string{host}, 0});
     });
     if (!added) return std::move(added).error();
   }
-  if (!has_port_list_) return std::move(target_);
-  std::vector<std::uint16_t> ports;
-  auto read = for_each_part(port_list_, [&](std::string_view text) -> Result<void> {
+  if (!has_port_list_ && ports.empty()) return std::move(target_);
+  if (auto read = read_port_list(ports); !read) return std::move(read).error();
+  if (target_.hosts.empty()) target_.hosts.emplace_back();
+  if (ports.size() != 1 && ports.size() != target_.hosts.size()) {
+    return wrong_dsn("the number of ports is not the number of hosts", "Give one port, or one for each host");
+  }
+  for (std::size_t i = 0; i < target_.hosts.size(); ++i)
+    target_.hosts[i].port = ports.size() == 1 ? ports[0] : ports[i];
+  return std::move(target_);
+}
+
+Result<void> TargetBuilder::read_port_list(std::vector<std::uint16_t>& ports) {
+  if (!has_port_list_) return {};
+  return for_each_part(port_list_, [&](std::string_view text) -> Result<void> {
     if (ports.size() == hosts_max)
       return wrong_dsn("more ports than hosts", "Give one port, or one for each host");
     if (text.empty()) {
@@ -103,14 +121,6 @@ Result<PostgresTarget> TargetBuilder::finish() {
     ports.push_back(*port);
     return {};
   });
-  if (!read) return std::move(read).error();
-  if (target_.hosts.empty()) target_.hosts.emplace_back();
-  if (ports.size() != 1 && ports.size() != target_.hosts.size()) {
-    return wrong_dsn("the number of ports is not the number of hosts", "Give one port, or one for each host");
-  }
-  for (std::size_t i = 0; i < target_.hosts.size(); ++i)
-    target_.hosts[i].port = ports.size() == 1 ? ports[0] : ports[i];
-  return std::move(target_);
 }
 
 Result<PostgresTarget> parse_postgres(std::string_view text) {

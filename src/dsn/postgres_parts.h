@@ -33,6 +33,8 @@ class TargetBuilder {
   Result<PostgresTarget> finish();
 
  private:
+  Result<void> read_port_list(std::vector<std::uint16_t>& ports);
+
   PostgresTarget target_;
   std::string host_list_;
   std::string port_list_;

@@ -99,8 +99,7 @@ std::string secret_of(Form form, std::string_view password, const Row* row) {
   if (form == Form::uri) {
     auto uri = "postgres://app:" + std::string{password} + "@db.example.com:5432/app";
     if (row == nullptr) return uri;
-    // dsn/ drops the authority's port where a host parameter replaces its host (libpq keeps it): said once more.
-    return uri + "?" + row->keyword + "=" + row->value + (row->keyword == "host" ? "&port=5432" : "");
+    return uri + "?" + row->keyword + "=" + row->value;
   }
   if (row != nullptr) {
     std::erase_if(fields, [&](const auto& field) { return field.first == row->keyword; });

@@ -3,6 +3,7 @@
 #include "base/limits.h"
 
 #include <charconv>
+#include <utility>
 
 namespace sallyport::secrets::vault {
 
@@ -69,7 +70,7 @@ Result<Action> Call::send(const State& state, Moment now) {
 }
 
 Result<Step<Reply>> Call::resume(const State& state, Input input) {
-  if (std::holds_alternative<Woken>(input.event)) {
+  if (std::holds_alternative<Woken>(input.event) && std::exchange(waits_, false)) {
     auto action = send(state, input.now);
     if (!action) return std::move(action).error();
     return Step<Reply>{std::move(*action)};
@@ -99,6 +100,7 @@ std::optional<Action> Call::retry(std::optional<Duration> wanted, Moment now) {
   if (wanted && *wanted > retry_after_max) return std::nullopt;
   const Duration wait = std::max(wanted.value_or(Duration::zero()), jittered_second() * (retries_ + 1));
   ++retries_;
+  waits_ = true;
   return Action{WaitUntil{now.mono + std::chrono::duration_cast<MonotonicTime::duration>(wait)}};
 }
 

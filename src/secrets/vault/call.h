@@ -68,6 +68,7 @@ class Call {
   Address address_;
   WallTime sent_{};
   int retries_ = 0;
+  bool waits_ = false;
   bool redirected_ = false;
   std::array<std::uint8_t, 64> random_{};
 };
