@@ -28,11 +28,12 @@ def require(present, what, ci_too=True):
         return
     if IN_CI and ci_too:
         pytest.fail(f"CI must have {what}", pytrace=False)
-    pytest.skip(f"{what} is missing here (./dev setup installs it, or the README says where it comes from)")
+    skip_here(f"{what} is missing here (./dev setup installs it, or the README says where it comes from)")
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "slow: only with SALLYPORT_SOAK=1 (./dev soak)")
+def skip_here(reason):
+    """The one way to skip: for what this machine cannot show. Every skipped test is printed with its reason, in CI too."""
+    pytest.skip(reason)
 
 
 def pending():
@@ -53,8 +54,6 @@ def pytest_collection_modifyitems(items):
         for pattern, reason in entries:
             if name == pattern or name.startswith(pattern + "::") or name.startswith(pattern + "["):
                 item.add_marker(pytest.mark.skip(reason=f"pending: {reason}"))
-        if item.get_closest_marker("slow") and not os.environ.get("SALLYPORT_SOAK"):
-            item.add_marker(pytest.mark.skip(reason="long: ./dev soak runs it"))
 
 
 @pytest.fixture(scope="session")

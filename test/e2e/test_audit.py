@@ -6,7 +6,7 @@ import subprocess
 import psycopg
 import pytest
 
-from conftest import attempts_in
+from conftest import attempts_in, skip_here
 from harness.children import psql, python
 from harness.processes import wait_for
 from harness.service import Service
@@ -79,7 +79,7 @@ def small_disk(sallyport):
     os.makedirs(path, mode=0o700, exist_ok=True)
     if os.getuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700", "tmpfs", path],
                                           capture_output=True).returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
+        skip_here("needs the right to mount a tmpfs")
     yield path
     subprocess.run(["umount", "-l", path])
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import require
+from conftest import require, skip_here
 from harness import canary
 from harness.children import psql, python
 from harness.fake_postgres import FakePostgres
@@ -109,7 +109,7 @@ def gcore(pid, folder, everything=False):
     done = subprocess.run(["gcore", *(["-a"] if everything else []), "-o", prefix, str(pid)], capture_output=True, text=True)
     path = f"{prefix}.{pid}"
     if done.returncode != 0 or not os.path.exists(path):
-        pytest.skip("this machine does not let root attach to a process")
+        skip_here("this machine does not let root attach to a process")
     with open(path, "rb") as file:
         data = file.read()
     os.unlink(path)

@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import IN_CI, require
+from conftest import IN_CI, require, skip_here
 
 HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "drivers")
 CACHE = os.path.join(os.environ.get("SALLYPORT_CACHE", os.path.expanduser("~/.cache/sallyport")), "drivers")
@@ -115,5 +115,5 @@ def test_driver_with_a_dynamic_credential(sallyport, bao, vault_url, driver):
 
 def test_ci_has_the_toolchains_that_its_machine_is_said_to_have():
     if not IN_CI:
-        pytest.skip("only a matter for CI")
+        skip_here("only a matter for CI")
     assert shutil.which("node") and shutil.which("javac")

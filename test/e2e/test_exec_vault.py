@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from conftest import require
+from conftest import require, skip_here
 from harness.children import environment, psql, python, read_environment
 from harness.openbao import POLICY, REVOKE
 from harness.processes import wait_for
@@ -225,7 +225,7 @@ def test_the_kernel_saw_nothing_of_references_in_other_variables(sallyport, bao,
     done = subprocess.run(command, env=sallyport.env(DATABASE_URL=file_url(), **env), capture_output=True, text=True,
                           timeout=60)
     if "PTRACE" in done.stderr:
-        pytest.skip("this machine does not allow strace")
+        skip_here("this machine does not allow strace")
     assert done.stdout == "served\n", done.stderr
     seen = log.read_text()
     assert "home/password" in seen and ".s.PGSQL." in seen, "strace saw nothing, so this proves nothing"

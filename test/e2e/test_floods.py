@@ -8,6 +8,7 @@ import time
 
 import pytest
 
+from conftest import skip_here
 from harness.service import Service
 
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
@@ -65,7 +66,7 @@ def small_disk(sallyport):
     size = "50m" if SOAK else "3m"
     if os.getuid() != 0 or subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", path],
                                           capture_output=True).returncode != 0:
-        pytest.skip("needs the right to mount a tmpfs")
+        skip_here("needs the right to mount a tmpfs")
     yield path
     subprocess.run(["umount", "-l", path])
 

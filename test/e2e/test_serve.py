@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import psycopg
 import pytest
 
-from conftest import attempts_in, connections_in
+from conftest import attempts_in, connections_in, skip_here
 from harness.processes import wait_for
 from harness.service import Service
 
@@ -279,7 +279,7 @@ def test_a_stale_socket_is_replaced(service):
 ])
 def test_a_socket_directory_that_is_not_ours_is_refused(service, sallyport, spoil, says):
     if os.getuid() != 0:
-        pytest.skip("needs root to give the directory away")
+        skip_here("needs root to give the directory away")
     it = service()
     spoil(it.directory)
     run = sallyport.run("serve", "-c", it.config)

@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from conftest import require
+from conftest import require, skip_here
 from harness.children import psql, python
 from harness.journald import Journald
 from harness.processes import wait_for
@@ -18,7 +18,7 @@ from test_audit import TAMPER, by_kind
 def journald():
     require(Journald.is_installed(), "systemd-journald")
     if not Journald.is_permitted():
-        pytest.skip("needs the right to make a mount namespace")
+        skip_here("needs the right to make a mount namespace")
     it = Journald()
     yield it
     it.stop()

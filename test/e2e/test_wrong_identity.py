@@ -4,9 +4,7 @@ import os
 import pwd
 import subprocess
 
-import pytest
-
-from conftest import attempts_in, connections_in
+from conftest import attempts_in, connections_in, skip_here
 from harness.children import python
 from harness.processes import wait_for
 
@@ -42,7 +40,7 @@ def test_a_process_outside_the_tree_is_refused_on_the_socket(sallyport, file_url
 
 def test_another_account_cannot_even_reach_the_socket(sallyport, file_url):
     if os.getuid() != 0:
-        pytest.skip("needs root to become another account")
+        skip_here("needs root to become another account")
     run, child = hold(sallyport, file_url())
     assert outside(child["DATABASE_URL"], "nobody").returncode == 2
     run.wait().ok()
@@ -108,7 +106,7 @@ def test_as_process_1_nothing_of_ours_can_be_read_and_orphans_are_served(sallypo
 
     from harness.sallyport import binary
     if os.getuid() != 0 or subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"]).returncode != 0:
-        pytest.skip("needs the right to make a pid namespace")
+        skip_here("needs the right to make a pid namespace")
     url = f"env:DB_PASSWORD?engine=postgresql&host=localhost&port={pg.port}&dbname=app&user=app&sslrootcert={pki.ca}"
     done = subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", binary(), "exec", "--", sys.executable, "-c", AS_INIT, "2"],
                           env=sallyport.env(DATABASE_URL=url, DB_PASSWORD=secret, LOOK_FOR=secret[:-4]),
@@ -160,7 +158,7 @@ def test_who_takes_the_port_after_we_die_gets_no_query(sallyport, file_url):
     run = sallyport.start_exec(python(SURVIVOR), file_url(), flags=["--listen", "tcp"], stdin=subprocess.PIPE)
     told = run.until(r"libpq (\d+) \S+@127\.0\.0\.1:(\d+)/")
     if int(told.group(1)) < 160000:
-        pytest.skip("this libpq knows no require_auth")
+        skip_here("this libpq knows no require_auth")
     run.process.wait(20)
     heard = []
 
@@ -239,7 +237,7 @@ m = socket.socket(socket.AF_UNIX); m.connect(sys.argv[1]); socket.send_fds(m, [b
 def test_another_account_is_refused_on_tcp_by_its_uid(sallyport, file_url, pg):
     """No process of it is looked for: that would let any account make us read all of /proc."""
     if os.getuid() != 0:
-        pytest.skip("needs root to become another account")
+        skip_here("needs root to become another account")
     run, child = hold(sallyport, file_url(), flags=("--listen", "tcp"))
     with pg.log_since() as read:
         done = outside(child["DATABASE_URL"], "nobody")
