@@ -2,6 +2,7 @@
 
 The programs of other languages are built once into the cache outside the tree, under a hash of their source."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -38,11 +39,14 @@ def built(name, make):
             with open(os.path.join(base, each), "rb") as file:
                 digest.update(each.encode() + file.read())
     target = os.path.join(CACHE, f"{name}-{digest.hexdigest()[:16]}")
-    if not os.path.exists(os.path.join(target, "complete")):
-        shutil.rmtree(target, ignore_errors=True)
-        shutil.copytree(source, target)
-        make(target)
-        open(os.path.join(target, "complete"), "w").close()
+    os.makedirs(CACHE, exist_ok=True)
+    with open(f"{target}.lock", "w", encoding="ascii") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)        # a run of another clone builds it, too
+        if not os.path.exists(os.path.join(target, "complete")):
+            shutil.rmtree(target, ignore_errors=True)
+            shutil.copytree(source, target)
+            make(target)
+            open(os.path.join(target, "complete"), "w").close()
     return target
 
 
