@@ -42,3 +42,27 @@ def test_a_fuzzer_that_was_not_built_is_a_failure(fuzz, capsys):
 def test_all_that_have_a_source_pass(fuzz):
     counts = fuzz("dsn_fuzz", "ping_fuzz")
     assert (counts.passed, counts.failed) == (2, 0)
+
+
+@pytest.mark.parametrize("junit, status, expected", [
+    ('<testsuite><testcase name="a"/><testcase name="b"/><testcase name="c"><skipped message="why"/></testcase></testsuite>', 0,
+     "2 passed, 0 failed, 1 skipped"),
+    ('<testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite>', 1, "1 passed, 1 failed"),
+    ('<testsuite><testcase name="a"/></testsuite>', 2, "1 passed, 1 failed"),
+    (None, 2, "0 passed, 1 failed"), (None, 0, "0 passed, 1 failed")])
+def test_soak_counts_the_tests_with_real_servers(tmp_path, monkeypatch, junit, status, expected):
+    (tmp_path / "build").mkdir()
+    stale = tmp_path / "build" / "e2e.xml"
+    stale.write_text('<testsuite><testcase name="of another run"/></testsuite>')
+
+    class Done:
+        returncode = status
+
+    def run(command, cwd, env):
+        assert command == ["./dev", "test", "e2e"] and env["SALLYPORT_SOAK"] == "1" and not stale.exists()
+        if junit:
+            stale.write_text(junit)
+        return Done
+    monkeypatch.setattr(check, "ROOT", str(tmp_path))
+    monkeypatch.setattr(check.subprocess, "run", run)
+    assert check.soak_steps(60)[-1][1]().line() == expected
