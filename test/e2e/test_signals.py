@@ -6,11 +6,16 @@ import signal
 import subprocess
 import sys
 import time
+from datetime import datetime
 
 import pytest
 
 from harness.children import python
+from harness.manager_proxy import ManagerProxy
+from harness.processes import wait_for
 from harness.sallyport import binary
+
+from test_openbao_faults import Dialogue
 
 COUNTER = """
 import os, signal, sys, time
@@ -108,6 +113,24 @@ print(c.execute("SELECT 'old'").fetchone()[0], psycopg.connect(os.environ["DATAB
     assert "stopped ['T']" in it.until("stopped")
     assert "old new" in it.until("exit 0", 30)
     it.close()
+
+
+def test_after_sigcont_a_lease_that_has_ended_is_replaced_before_anybody_is_served(sallyport, bao, pki, vault_url):
+    """The clock has jumped for us: the first new session waits for a new credential, and hears nothing of the old one."""
+    bao.role("stopped", ttl="3s", max_ttl="1h")
+    with ManagerProxy(bao, pki) as proxy:
+        talk = Dialogue(sallyport, vault_url("stopped"), {**proxy.environment, "VAULT_TOKEN": bao.token()})
+        os.kill(talk.run.pid, signal.SIGSTOP)
+        wait_for(lambda: not bao.leases("stopped"), "the lease to end")
+        continued = time.time()
+        os.kill(talk.run.pid, signal.SIGCONT)
+        served = talk.ask("new")
+        assert served.startswith("v-") and served != talk.user
+        fetched = [at for at, path, status in proxy.replies if path.endswith("database/creds/stopped") and at > continued]
+        talk.end().ok()
+    start = sallyport.audit("--kind", "session_start")[-1]
+    assert fetched and fetched[0] <= datetime.fromisoformat(start["at"].replace("Z", "+00:00")).timestamp()
+    assert start["upstream_user"] == served
 
 
 def test_a_child_that_ignores_sigterm_is_not_killed_by_us(sallyport, file_url):
