@@ -5,6 +5,7 @@ import pwd
 import subprocess
 
 from conftest import attempts_in, connections_in, skip_here
+from harness.canary import assert_in_no_process
 from harness.children import python
 from harness.processes import wait_for
 
@@ -114,8 +115,9 @@ def test_as_process_1_nothing_of_ours_can_be_read_and_orphans_are_served(sallypo
     assert done.stdout == "pid 2\nnothing\norphan\n", done.stdout + done.stderr
 
 
-def test_over_tcp_the_run_token_outside_the_tree_opens_nothing(sallyport, file_url, pg):
+def test_over_tcp_the_run_token_outside_the_tree_opens_nothing(sallyport, file_url, pg, secret):
     run, child = hold(sallyport, file_url(), flags=["--listen", "tcp"])
+    assert_in_no_process(run.pid, secret)
     with pg.log_since() as read:
         done = outside(child["DATABASE_URL"])
         assert done.returncode == 2 and "in\n" not in done.stdout
@@ -123,19 +125,32 @@ def test_over_tcp_the_run_token_outside_the_tree_opens_nothing(sallyport, file_u
     run.wait().ok()
 
 
-def test_over_tcp_a_wrong_token_opens_nothing_even_inside(sallyport, file_url, pg):
-    import urllib.parse
-    script = """
-import os, psycopg, urllib.parse
+WRONG_TOKENS = """
+import os, psycopg, sys, urllib.parse
 u = urllib.parse.urlsplit(os.environ["DATABASE_URL"])
+print("ready", flush=True)
+sys.stdin.readline()
 for password in ("", "x" * 43, (u.password or "")[:-1]):
     try: psycopg.connect(host=u.hostname, port=u.port, user=u.username, dbname=u.path[1:], password=password); print("IN")
     except psycopg.OperationalError as e: print("out")
+print("tried", flush=True)
+sys.stdin.readline()
 print(psycopg.connect(os.environ["DATABASE_URL"]).execute("SELECT 'right'").fetchone()[0])
 """
-    assert urllib.parse
-    run = sallyport.exec(python(script), file_url(), flags=["--listen", "tcp"]).ok()
-    assert run.stdout == "out\nout\nout\nright\n"
+
+
+def test_over_tcp_a_wrong_token_opens_nothing_even_inside(sallyport, file_url, pg):
+    with subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as pipe:
+        run = sallyport.start_exec(python(WRONG_TOKENS), file_url(), flags=["--listen", "tcp"], stdin=pipe.stdout)
+        run.until("ready")
+        with pg.log_since() as read:
+            pipe.stdin.write(b"\n")
+            pipe.stdin.flush()
+            run.until("tried")
+            assert connections_in(read()) == [] and attempts_in(read()) == 0
+        pipe.stdin.write(b"\n")
+        pipe.stdin.close()
+        assert run.wait().ok().stdout == "ready\nout\nout\nout\ntried\nright\n"
 
 
 SURVIVOR = """

@@ -55,3 +55,10 @@ def search_processes(secret, pid, skip_environ=()):
                 continue
             found += [f"/proc/{each}/{name}: {how}" for how in search(secret, proc(each, name))]
     return found
+
+
+def assert_in_no_process(pid, *secrets_):
+    """None of the secrets is in the environment or command line of `pid` and of what it runs."""
+    assert len(descendants(pid)) >= 2, "there is no child to look at"
+    found = [hit for secret in secrets_ for hit in search_processes(secret, pid)]
+    assert secrets_ and not found, found
