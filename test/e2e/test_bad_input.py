@@ -15,9 +15,12 @@ from harness.service import Service
 
 
 def one_line(run, *says):
+    """One line and its fix; between them, where a reference is misspelt, the reference and a caret below the character."""
     assert run.code == 125, run.output
-    lines = [line for line in run.stderr.splitlines() if line.strip()]
-    assert 1 <= len(lines) <= 4, run.stderr
+    what, *pointer, fix = run.stderr.splitlines()
+    assert re.match(r"sallyport: \S", what) and re.match(r"  fix: \S", fix), run.stderr
+    assert not pointer or [bool(re.fullmatch(p, line)) for p, line in zip((r"    \S.*", r" {4,}\^"), pointer, strict=True)] == [True] * 2, \
+        run.stderr
     for pattern in says:
         assert re.search(pattern, run.stderr, re.I), run.stderr
     assert "terminate called" not in run.stderr
