@@ -1,5 +1,6 @@
 """The main job with a `file:` password: psql through `exec`, over verify-full, with no secret in its reach."""
 
+import json
 import os
 import re
 import stat
@@ -13,6 +14,8 @@ from conftest import connections_in
 from harness import canary
 from harness.children import environment, psql, psql_by_environment, python, read_environment
 from harness.processes import descendants, wait_for
+
+from test_openbao_faults import Dialogue
 
 WHO = "SELECT current_user, current_database()"
 
@@ -38,7 +41,6 @@ def test_the_child_finds_a_url_to_a_private_socket_and_no_password(sallyport, fi
              "d = os.environ['PGHOST']; s = os.stat(d);" \
              "print(json.dumps([u, d, os.environ['PGPORT'], stat.S_IMODE(s.st_mode), s.st_uid, sorted(os.listdir(d))]))"
     run = sallyport.exec(python(script), file_url()).ok()
-    import json
     url, folder, port, mode, owner, names = json.loads(run.stdout)
     parts = urllib.parse.urlsplit(url)
     assert parts.scheme in ("postgresql", "postgres") and parts.password is None
@@ -161,6 +163,20 @@ print(who(), flush=True); input(); print(who())
     finally:
         pg.wait_until_gone("changing")
         pg.sql("DROP ROLE changing")
+
+
+def test_a_changed_secret_file_is_read_again_though_nothing_was_refused(sallyport, file_url, pg, secret):
+    """Both users are valid all the time: only that the file was read again can explain the second."""
+    def text(user):
+        return json.dumps({"username": user, "password": secret})
+    talk = Dialogue(sallyport, file_url(password=text("app"), name="pair", user=None), {})
+    assert talk.user == "app"
+    with pg.log_since() as read:
+        sallyport.secret_file(text("other_user"), "pair")
+        wait_for(lambda: talk.ask("new") == "other_user", "the file's new user", 30)
+        assert "password authentication failed" not in read() and "other_user" in connections_in(read())
+    assert talk.ask("old") == "alive"
+    talk.end().ok()
 
 
 def test_twenty_runs_at_once_do_not_disturb_one_another(sallyport, file_url):
