@@ -58,6 +58,8 @@ def test_a_missing_run_as_is_warned_about(sallyport, bao, vault_url):
 def test_a_policy_that_forbids_revoking_is_said_with_the_lines_to_add(sallyport, bao, vault_url):
     run = sallyport.exec(psql(WHO), vault_url(), env=bao.environment(bao.token("app-norevoke"))).ok()
     assert "sys/leases/revoke" in run.stderr and "update" in run.stderr
+    assert re.search(r"until its lease ends by itself \(\d+ (s|min|h) after the last renewal\)", run.stderr), run.stderr
+    assert re.search(r"a lease was left behind: user=v-\S+ dies_at=20\d\d-\d\d-\d\dT[\d:.]+Z", run.stderr), run.stderr
 
 
 def test_the_token_is_not_handed_to_the_child(sallyport, bao, vault_url):
