@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
@@ -286,15 +287,38 @@ def test_a_socket_directory_that_is_not_ours_is_refused(service, sallyport, spoi
     assert run.code == 2 and says in run.output.lower(), run.output
 
 
-def test_the_server_restarted_under_load_is_survived(service, own_pg, pki, sallyport, secret):
+def query_until_told(it, started):
+    """What a client that never stops asking hears when its server goes: the SQLSTATEs of notices and of the error."""
+    heard = []
+    with it.psycopg(autocommit=True) as connection:
+        connection.add_notice_handler(lambda notice: heard.append(notice.sqlstate))
+        try:
+            while True:
+                connection.execute("SELECT pg_sleep(0.01)")
+                started.release()
+        except psycopg.Error as error:
+            return [*heard, error.sqlstate, str(error)]
+
+
+def test_the_server_restarted_under_load_is_told_to_its_clients_and_survived(own_pg, pki, sallyport, secret):
     it = Service(sallyport, own_pg, pki, f"file:{sallyport.secret_file(secret)}").start()
-    assert it.psql("SELECT 1").stdout == "1\n"
-    with subprocess.Popen(["pgbench", "-n", "-S", "-c", "4", "-T", "6", "-h", it.directory, "-U", "app", "app"],
-                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL):
-        time.sleep(1)
-        own_pg.restart(immediate=True)
+    own_pg.sql("CHECKPOINT")        # the test's server loses what it has not written yet, the roles among it
+    started = threading.Semaphore(0)
+    with ThreadPoolExecutor(4) as pool:
+        clients = [pool.submit(query_until_told, it, started) for _ in range(4)]
+        for _ in range(40):
+            assert started.acquire(timeout=20)
+        own_pg.stop(immediate=True)
+        for client in as_completed(clients, 20):
+            heard = client.result()
+            assert any(state == "57P01" or str(state).startswith("08") for state in heard[:-1]), heard
+    own_pg.start()
     wait_for(lambda: it.psql("SELECT 'back'").stdout == "back\n", "new sessions after the restart", 30)
-    it.stop()
+    load = subprocess.run(["pgbench", "-n", "-C", "-c", "4", "-t", "10", "-f", "/dev/stdin", "-h", it.directory, "-U", "app", "app"],
+                          input="SELECT 1;\n", capture_output=True, text=True, timeout=60)
+    assert load.returncode == 0 and "number of failed transactions: 0 " in load.stdout, load.stdout + load.stderr
+    assert it.run.process.poll() is None, "the same process"
+    assert it.stop().code == 0
 
 
 def test_a_server_that_is_away_is_said_to_the_client_and_found_again(service, own_pg, pki, sallyport, secret):
