@@ -12,7 +12,7 @@ from conftest import require, skip_here
 from harness import canary
 from harness.children import psql, python
 from harness.fake_postgres import FakePostgres
-from harness.openbao import CREATE
+from harness.openbao import CREATE, REMEMBERING, remembered
 from harness.processes import descendants, wait_for
 from harness.service import Service
 
@@ -145,29 +145,22 @@ def test_memory_images_before_and_during_the_login(sallyport, pki, file_url, sec
         run.wait()
 
 
-# The server itself remembers each password that OpenBao made, for the test to look for.
-REMEMBERING = CREATE + "INSERT INTO issued VALUES ('{{name}}', '{{password}}');"
-
-
 def test_memory_images_after_the_end_of_a_lease(sallyport, own_bao, pg, pki, tmp_path):
     """Passwords of dropped users are in no page of the process, dumped or not; the living one is in no core dump."""
-    pg.sql("CREATE TABLE issued (name text, password text)", database="app")
-    try:
+    with remembered(pg) as passwords:
         own_bao.role("remembered", ttl="3s", max_ttl="6s", create=REMEMBERING)
         token = own_bao.token()
         service = Service(sallyport, pg, pki, "vault:database/creds/remembered", user=None,
                           extra_target="    run_as: app_owner")
         service.start(env=own_bao.environment(token))
-        passwords = lambda alive: pg.sql(f"""SELECT password FROM issued WHERE {'' if alive else 'NOT'}
-            EXISTS (SELECT FROM pg_roles WHERE rolname = name)""", database="app")          # noqa: E731
 
         def three_dead():
             assert service.psql("SELECT 1").stdout == "1\n"
             return len(passwords(alive=False)) >= 3
         wait_for(three_dead, "three users to be made and dropped", 60)
-        dead = [row[0] for row in passwords(alive=False)]
+        dead = passwords(alive=False)
         time.sleep(3)       # the last of them is held until its lease's end has been told
-        living = [row[0] for row in passwords(alive=True)]
+        living = passwords(alive=True)
         everything, dump = (gcore(service.run.pid, str(tmp_path), everything=all_of_it) for all_of_it in (True, False))
         assert any(canary.search(each, everything) for each in living), "the search itself finds nothing"
         for each in living + dead:
@@ -176,8 +169,6 @@ def test_memory_images_after_the_end_of_a_lease(sallyport, own_bao, pg, pki, tmp
             assert canary.search(each, everything) == []
         assert canary.search(token, dump) == []
         service.stop()
-    finally:
-        pg.sql("DROP TABLE issued", database="app")
 
 
 def test_the_token_is_in_no_core_dump_while_the_manager_thinks(sallyport, own_bao, pg, vault_url, tmp_path):

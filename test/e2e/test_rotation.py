@@ -4,7 +4,9 @@ import re
 
 import pytest
 
+from harness.canary import assert_in_no_process
 from harness.children import python
+from harness.openbao import REMEMBERING, remembered
 from harness.processes import wait_for
 
 
@@ -14,10 +16,18 @@ def users_in(log):
 
 @pytest.mark.parametrize("mode", ["simple", "prepared"])
 def test_pgbench_while_every_user_lives_six_seconds(sallyport, bao, vault_url, pg, tables, mode):
-    bao.role("six", ttl="3s", max_ttl="6s")
-    with pg.log_since() as read:
-        run = sallyport.exec(["pgbench", "-n", "-c", "4", "-T", "20", "-M", mode], vault_url("six"),
-                             env=bao.environment(bao.token()), seconds=90).ok()
+    bao.role("six", ttl="3s", max_ttl="6s", create=REMEMBERING)
+    token = bao.token()
+    with pg.log_since() as read, remembered(pg) as passwords:
+        run = sallyport.start_exec(["pgbench", "-n", "-c", "4", "-T", "20", "-M", mode], vault_url("six"),
+                                   env=bao.environment(token))
+        for count in (1, 2):
+            wait_for(lambda: len(passwords()) >= count or run.process.poll() is not None, f"{count} users")
+            assert run.process.poll() is None, run.output
+            assert_in_no_process(run.pid, token, *passwords())
+        run.wait(90).ok()
+        for each in (token, *passwords()):
+            sallyport.assert_no_canary(each)
         assert re.search(r"failed transactions: 0 ", run.stdout), run.output
         users = users_in(read())
         assert len(users) >= 4, users

@@ -1,5 +1,6 @@
 """A real OpenBao in development mode over TLS, its database engine pointed at a Postgres."""
 
+import contextlib
 import json
 import os
 import re
@@ -25,8 +26,25 @@ path "sys/leases/renew" { capabilities = ["update"] }
 REVOKE = 'path "sys/leases/revoke" { capabilities = ["update"] }\n'
 
 CREATE = """CREATE ROLE "{{name}}" WITH LOGIN PASSWORD '{{password}}' VALID UNTIL '{{expiration}}' IN ROLE app_owner;"""
+# The server itself remembers each password that OpenBao made, for the test to look for.
+REMEMBERING = CREATE + "INSERT INTO issued VALUES ('{{name}}', '{{password}}');"
 DROP = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';
 REASSIGN OWNED BY "{{name}}" TO app_owner; DROP OWNED BY "{{name}}"; DROP ROLE IF EXISTS "{{name}}";"""
+
+
+@contextlib.contextmanager
+def remembered(pg):
+    """with remembered(pg) as passwords: passwords() are those of the users made by REMEMBERING; of living or dead ones alone."""
+    pg.sql("CREATE TABLE issued (name text, password text)", database="app")
+
+    def passwords(alive=None):
+        only = {None: "", True: "WHERE", False: "WHERE NOT"}[alive]
+        exists = f"{only} EXISTS (SELECT FROM pg_roles WHERE rolname = name)" if only else ""
+        return [row[0] for row in pg.sql(f"SELECT password FROM issued {exists}", database="app")]
+    try:
+        yield passwords
+    finally:
+        pg.sql("DROP TABLE issued", database="app")
 
 
 def program():
