@@ -1,11 +1,13 @@
 """Upstream TLS weaker than verify-full: only with a reason and an end, said each time, and no weaker than asked for."""
 
+import re
 import time
 
 import pytest
 
 from conftest import REFUSED, attempts_in, connections_in
 from harness.children import psql
+from harness.service import Service
 
 from test_tls_matrix import assert_says
 
@@ -84,3 +86,13 @@ def test_the_modes_that_verify_refuse_another_authority(connect, pg):
             assert run.code in REFUSED
             assert_says(run.stderr, "authority that is not in")
         assert connections_in(read()) == []
+
+
+def test_serve_tells_at_start_and_at_each_reload_that_it_uses_no_tls(sallyport, pg, pki, secret):
+    it = Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}", user="no_tls",
+                 tls=f'mode: disable, reason: old-server, until: "{day(20)}"').start()
+    assert it.psql(WHO).stdout == "no_tls false\n"
+    told = rf'"warning".*mode disable until {day(20)}.*old-server'
+    assert len(re.findall(told, it.run.output)) == 1, it.run.output
+    assert it.reload() and len(re.findall(told, it.run.output)) == 2, it.run.output
+    it.stop()
