@@ -19,8 +19,7 @@ def one_line(run, *says):
     assert run.code == 125, run.output
     what, *pointer, fix = run.stderr.splitlines()
     assert re.match(r"sallyport: \S", what) and re.match(r"  fix: \S", fix), run.stderr
-    assert not pointer or [bool(re.fullmatch(p, line)) for p, line in zip((r"    \S.*", r" {4,}\^"), pointer, strict=True)] == [True] * 2, \
-        run.stderr
+    assert not pointer or re.fullmatch(r"    \S.*\n {4,}\^", "\n".join(pointer)), run.stderr
     for pattern in says:
         assert re.search(pattern, run.stderr, re.I), run.stderr
     assert "terminate called" not in run.stderr

@@ -39,6 +39,21 @@ def test_the_canary_is_found_in_a_childs_environment_and_arguments():
         child.stdout.close()
 
 
+def test_a_canary_in_a_childs_environment_is_no_pass():
+    secret = canary.make()
+    child = subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE, env={"HIDDEN": secret})
+    try:
+        child.stdout.readline()
+        canary.assert_in_no_process(child.pid, canary.make())
+        with pytest.raises(AssertionError, match="environ"):
+            canary.assert_in_no_process(child.pid, canary.make(), secret)
+    finally:
+        for pid in reversed(descendants(child.pid)):
+            subprocess.run(["kill", str(pid)])
+        child.wait()
+        child.stdout.close()
+
+
 def test_descendants_include_grandchildren():
     child = subprocess.Popen(["sh", "-c", "sleep 60 & echo; wait"], stdout=subprocess.PIPE)
     try:
