@@ -24,6 +24,7 @@ struct Context {
   std::string output_file = {};                        ///< -o; empty: standard output
   bool quiet = false;                                  ///< -q
   int verbosity = 0;                                   ///< -v, repeatable
+  bool allow_root_token = false;                       ///< --allow-root-token, of what asks sources
   bool color = false;                                  ///< decided once: --color, NO_COLOR, a terminal
 };
 

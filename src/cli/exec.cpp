@@ -178,6 +178,7 @@ int run_exec(Context& context, const std::vector<std::string>& arguments) {
                  "Hand this variable on although a source used it; repeatable")
       ->expected(1)
       ->take_all();
+  add_source_options(app, context);
   add_global_options(app, context);
   app.add_option("command", options.command, "The command and its arguments, behind --");
   app.positionals_at_end();

@@ -51,6 +51,11 @@ void add_global_options(CLI::App& app, Context& context) {
   app.add_option("-o,--output", context.output_file, "Write output to this file");
 }
 
+void add_source_options(CLI::App& app, Context& context) {
+  app.add_flag("--allow-root-token", context.allow_root_token,
+               "Use Vault although our token is a root token, which may do everything");
+}
+
 namespace {
 
 /// Of a command that has commands of its own.

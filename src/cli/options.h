@@ -18,6 +18,9 @@ namespace sallyport::cli {
 /// -c -q -v --color --format -o, accepted behind the command's name, too.
 void add_global_options(CLI::App& app, Context& context);
 
+/// --allow-root-token, of the commands that fetch secrets (threat 20).
+void add_source_options(CLI::App& app, Context& context);
+
 /// Parses; an exit code when that was all (--help, or an error, which gives `error_code`).
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code);
 

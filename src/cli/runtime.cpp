@@ -49,7 +49,7 @@ std::string default_state_directory(const Environment& environment) {
 Runtime::Runtime(Context& context, RuntimeOptions options)
     : context_(context),
       options_(std::move(options)),
-      registry_(secrets::register_all()),
+      registry_(secrets::register_all({context.allow_root_token})),
       journal_(std::make_unique<credentials::NullLeaseJournal>()),
       relay_loop_(context.clock),
       login_loop_(context.clock),

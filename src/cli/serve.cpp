@@ -177,6 +177,7 @@ class Service {
 int run_serve(Context& context, const std::vector<std::string>& arguments) {
   CLI::App app{"Runs the broker as a service.", "sallyport serve"};
   app.footer(examples);
+  add_source_options(app, context);
   add_global_options(app, context);
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
   auto settings = load_settings(context, *context.environment);

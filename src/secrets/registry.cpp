@@ -21,9 +21,9 @@ std::vector<const Source*> Registry::all() const {
   return out;
 }
 
-Registry register_all() {
+Registry register_all(const SourceSettings& settings) {
   Registry registry;
-  registry.add(vault_source());
+  registry.add(vault_source(settings));
   registry.add(file_source());
   registry.add(env_source());
   registry.add(systemd_source());

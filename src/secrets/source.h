@@ -102,6 +102,11 @@ class Registry {
   std::vector<std::unique_ptr<Source>> sources_;
 };
 
-Registry register_all();
+/// What the command line says of sources, for every reference.
+struct SourceSettings {
+  bool allow_root_token = false;  ///< `--allow-root-token` (threat 20)
+};
+
+Registry register_all(const SourceSettings& settings = {});
 
 }  // namespace sallyport::secrets

@@ -19,6 +19,7 @@ class GlobalOptions : public ::testing::Test {
  protected:
   std::optional<int> parse(const std::vector<std::string>& arguments) {
     CLI::App app{"a command", "sallyport command"};
+    add_source_options(app, context_);
     add_global_options(app, context_);
     return parse_arguments(app, arguments, exit_error);
   }
@@ -41,6 +42,13 @@ TEST_F(GlobalOptions, ColorIsForcedForbiddenOrLeftAsItWasDecided) {
 TEST_F(GlobalOptions, RefusesValuesOutsideTheList) {
   EXPECT_EQ(parse({"--color", "sometimes"}), exit_error);
   EXPECT_EQ(parse({"--format", "xml"}), exit_error);
+}
+
+TEST_F(GlobalOptions, ARootTokenIsAllowedByItsFlagOnly) {
+  EXPECT_FALSE(parse({}).has_value());
+  EXPECT_FALSE(context_.allow_root_token);
+  EXPECT_FALSE(parse({"--allow-root-token"}).has_value());
+  EXPECT_TRUE(context_.allow_root_token);
 }
 
 TEST_F(GlobalOptions, SetTheContext) {

@@ -9,9 +9,6 @@ namespace sallyport::secrets::vault {
 
 namespace {
 
-constexpr std::string_view addresses_variable = "SALLYPORT_VAULT_ADDRS";
-constexpr std::string_view reason_variable = "SALLYPORT_VAULT_INSECURE_REASON";
-
 /// A user's token that ends is looked at again after this long: somebody may have renewed it.
 constexpr auto look_up_again_after = std::chrono::minutes{1};
 
@@ -72,7 +69,6 @@ Setup::Progress Setup::resume(State& state, Input input) {
 Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value, Moment now) {
   switch (stage_) {
     case Stage::address: return on_address(state, value);
-    case Stage::more_addresses: return check_given_address(state, value);
     case Stage::name_space: {
       std::string_view name = text_of(value);
       while (name.ends_with('/')) name.remove_suffix(1);
@@ -92,7 +88,6 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
       state.ca_file = path;
       return after_address(state, now);
     }
-    case Stage::insecure_reason: return check_plain_http(state, text_of(value), now);
     case Stage::token_variable: return on_token_variable(state, std::move(value), now);
     case Stage::token_file_variable:
       if (value) return ask_file(Stage::token_file, std::string{text_of(value)});
@@ -114,7 +109,6 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
                         "Set VAULT_SECRET_ID, or secret_id_file=/path");
       }
       return on_approle_value(state, std::move(*value), now);
-    case Stage::root_variable: return root_token(state, text_of(value) == "1" || text_of(value) == "true");
     case Stage::token_file:
     case Stage::role_id_file:
     case Stage::secret_id_file:
@@ -124,71 +118,47 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
   return wrong_at(ErrorCode::internal, state, "the driver answered what was not asked", {});
 }
 
+/// addr= in a reference: the operator must have named that address in VAULT_ADDR, or whoever writes the
+/// reference would choose who gets the token.
 Setup::Progress Setup::on_address(State& state, const std::optional<Secret>& value) {
-  variable_address_.reset();
+  std::optional<Address> named;
   if (value) {
     auto address = parse_address(text_of(value), "VAULT_ADDR");
     if (!address) return std::move(address).error();
-    variable_address_ = std::move(*address);
+    named = std::move(*address);
   }
-  const auto& given = state.options.address;
-  if (given && given != variable_address_) {
-    return ask_variable(Stage::more_addresses, std::string{addresses_variable});
+  if (const auto& given = state.options.address; given && given != named) {
+    return wrong_at(ErrorCode::bad_config, state, "addr=" + to_string(*given) + " is not VAULT_ADDR",
+                    "A reference may not choose where a token goes: set VAULT_ADDR");
   }
-  if (!variable_address_) {
+  if (!named) {
     return wrong_at(ErrorCode::bad_config, state, "VAULT_ADDR is not set",
                     "Set it, for example https://vault.example.com:8200");
   }
-  state.address = *variable_address_;
+  state.address = std::move(*named);
   if (!state.options.name_space) return ask_variable(Stage::name_space, "VAULT_NAMESPACE");
   state.name_space = *state.options.name_space;
   return ask_variable(Stage::ca_file, "VAULT_CACERT");
 }
 
-/// addr= in a reference: the operator must have named that address, or whoever writes the reference would
-/// choose who gets the token.
-Setup::Progress Setup::check_given_address(State& state, const std::optional<Secret>& allowed) {
-  const auto& given = *state.options.address;
-  for (std::string_view rest = text_of(allowed); !rest.empty();) {
-    const auto comma = std::min(rest.find(','), rest.size());
-    auto address = parse_address(rest.substr(0, comma), addresses_variable);
-    if (!address) return std::move(address).error();
-    if (*address == given) {
-      state.address = given;
-      if (!state.options.name_space) return ask_variable(Stage::name_space, "VAULT_NAMESPACE");
-      state.name_space = *state.options.name_space;
-      return ask_variable(Stage::ca_file, "VAULT_CACERT");
-    }
-    rest.remove_prefix(std::min(comma + 1, rest.size()));
-  }
-  return wrong_at(
-      ErrorCode::bad_config, state,
-      "addr=" + to_string(given) + " is neither VAULT_ADDR nor in " + std::string{addresses_variable},
-      "A reference may not choose where a token goes: set VAULT_ADDR, or list the address there");
-}
-
 Setup::Progress Setup::after_address(State& state, Moment now) {
-  if (state.address.https) {
-    state.environment_known = true;
-    return start(state, now);
-  }
-  if (!state.options.insecure_reason.empty())
-    return check_plain_http(state, state.options.insecure_reason, now);
-  return ask_variable(Stage::insecure_reason, std::string{reason_variable});
+  if (!state.address.https) return check_plain_http(state, now);
+  state.environment_known = true;
+  return start(state, now);
 }
 
 /// The second of the two exceptions to invariant 2.
-Setup::Progress Setup::check_plain_http(State& state, std::string_view reason, Moment now) {
+Setup::Progress Setup::check_plain_http(State& state, Moment now) {
   if (!is_loopback_literal(state.address)) {
     return wrong_at(
         ErrorCode::bad_config, state,
         "plain http to " + to_string(state.address) + ": a token would cross the network unprotected",
         "Use https://; plain http is for a literal loopback address (127.0.0.1) with a reason only");
   }
-  if (reason.empty()) {
-    return wrong_at(
-        ErrorCode::bad_config, state, "plain http to " + to_string(state.address) + " without a reason",
-        "Use https://, or say why not: " + std::string{reason_variable} + "=…, or insecure_reason=…");
+  if (state.options.insecure_reason.empty()) {
+    return wrong_at(ErrorCode::bad_config, state,
+                    "plain http to " + to_string(state.address) + " without a reason",
+                    "Use https://, or say why not: insecure_reason=… in the reference");
   }
   state.warn("Vault is asked over plain http at " + to_string(state.address) + ", for a stated reason");
   state.environment_known = true;

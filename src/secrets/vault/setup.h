@@ -28,10 +28,8 @@ class Setup {
 
   enum class Stage {
     address,
-    more_addresses,
     name_space,
     ca_file,
-    insecure_reason,
     token_variable,
     token_file_variable,
     home,
@@ -42,7 +40,6 @@ class Setup {
     secret_id_file,
     login,
     look_up,
-    root_variable,
   };
 
   Progress ask_variable(Stage stage, std::string name);
@@ -50,9 +47,8 @@ class Setup {
 
   Progress on_environment(State& state, std::optional<Secret> value, Moment now);
   Progress on_address(State& state, const std::optional<Secret>& value);
-  Progress check_given_address(State& state, const std::optional<Secret>& allowed);
   Progress after_address(State& state, Moment now);
-  Progress check_plain_http(State& state, std::string_view reason, Moment now);
+  Progress check_plain_http(State& state, Moment now);
 
   Progress find_token(State& state, Moment now);
   Progress on_token_variable(State& state, std::optional<Secret> value, Moment now);
@@ -66,11 +62,9 @@ class Setup {
   Progress look_up(State& state, Moment now);
   Progress on_look_up(State& state, const Reply& reply);
   Progress check_policies(State& state, JsonView holder);
-  Progress root_token(State& state, bool allowed);
 
   Stage stage_ = Stage::address;
   Call call_;
-  std::optional<Address> variable_address_;
   std::string path_;  ///< of the file being read
   bool optional_file_ = false;
   Secret role_id_;

@@ -6,12 +6,6 @@
 
 namespace sallyport::secrets::vault {
 
-namespace {
-
-constexpr std::string_view root_variable_name = "SALLYPORT_ALLOW_ROOT_TOKEN";
-
-}  // namespace
-
 Setup::Progress Setup::find_token(State& state, Moment now) {
   if (state.options.auth == Options::Auth::approle) return start_approle(state, now);
   if (!state.options.token_file.empty()) return ask_file(Stage::token_file, state.options.token_file);
@@ -166,21 +160,15 @@ Setup::Progress Setup::check_policies(State& state, JsonView holder) {
   for (const auto& policy : holder["policies"].elements()) root = root || policy.text() == "root";
   for (const auto& policy : holder["token_policies"].elements()) root = root || policy.text() == "root";
   if (!root) return std::optional<Action>{};
-  if (state.options.allow_root_token) return root_token(state, true);
-  return ask_variable(Stage::root_variable, std::string{root_variable_name});
-}
-
-Setup::Progress Setup::root_token(State& state, bool allowed) {
-  if (allowed) {
+  if (state.options.allow_root_token) {
     state.warn(
         "a root token of Vault is in use: it may do everything; use a policy that allows what is needed");
     return std::optional<Action>{};
   }
   state.token.reset();
-  return wrong_at(
-      ErrorCode::bad_config, state, "the token is a root token of Vault, which may do everything",
-      "Use a token whose policy allows only what is needed, or allow it: allow_root_token=true, or " +
-          std::string{root_variable_name} + "=1");
+  return wrong_at(ErrorCode::bad_config, state, "the token is a root token of Vault, which may do everything",
+                  "Use a token whose policy allows only what is needed, or allow it: --allow-root-token, or "
+                  "allow_root_token=true in the reference");
 }
 
 }  // namespace sallyport::secrets::vault

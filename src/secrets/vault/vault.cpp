@@ -45,6 +45,8 @@ class VaultSession final : public SourceSession {
 
 class VaultSource final : public Source {
  public:
+  explicit VaultSource(const SourceSettings& settings) : settings_(settings) {}
+
   [[nodiscard]] std::string_view scheme() const override { return "vault"; }
 
   /// VAULT_ADDR and its like stay with the child: they open nothing by themselves.
@@ -65,12 +67,18 @@ class VaultSource final : public Source {
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
     auto options = vault::parse_options(reference);
     if (!options) return std::move(options).error();
+    options->allow_root_token = options->allow_root_token || settings_.allow_root_token;
     return std::make_unique<VaultSession>(std::move(*options));
   }
+
+ private:
+  SourceSettings settings_;
 };
 
 }  // namespace
 
-std::unique_ptr<Source> vault_source() { return std::make_unique<VaultSource>(); }
+std::unique_ptr<Source> vault_source(const SourceSettings& settings) {
+  return std::make_unique<VaultSource>(settings);
+}
 
 }  // namespace sallyport::secrets

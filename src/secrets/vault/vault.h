@@ -11,6 +11,6 @@
 
 namespace sallyport::secrets {
 
-std::unique_ptr<Source> vault_source();
+std::unique_ptr<Source> vault_source(const SourceSettings& settings = {});
 
 }  // namespace sallyport::secrets
