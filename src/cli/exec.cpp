@@ -1,5 +1,6 @@
 // `sallyport exec`: runs an application whose DATABASE_URL is a reference.
 
+#include "cli/environment_reference.h"
 #include "cli/exec_run.h"
 #include "cli/options.h"
 #include "cli/runtime.h"
@@ -102,7 +103,7 @@ class Planner {
     return {};
   }
 
-  // Whoever writes the environment must not make us run a program (threat 1).
+  // Whoever writes the environment must neither make us run a program nor weaken a check (threats 1, 14).
   Result<void> add_from_environment() {
     const auto value = environment_.secret("DATABASE_URL");
     if (!value) {
@@ -124,10 +125,7 @@ class Planner {
                                 : "DATABASE_URL is not a reference (value not shown: it may be a secret)",
           std::string{"Put its password where only Sallyport reads it and write the reference, "} + example);
     }
-    if (text.starts_with("exec:")) {
-      return usage("DATABASE_URL names a program to run, which the environment alone may not decide",
-                   "Say it on the command line: -e DATABASE_URL='exec:…'");
-    }
+    if (auto checked = check_environment_reference("DATABASE_URL", text); !checked) return checked.error();
     return add("DATABASE_URL", std::string{text});
   }
 

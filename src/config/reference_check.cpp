@@ -1,6 +1,7 @@
 // The grammar and the sources are of secrets/; here their errors get a line and a column.
 #include "config/reference_check.h"
 
+#include "secrets/attributes.h"
 #include "secrets/reference.h"
 #include "secrets/schemes.h"
 #include "secrets/source.h"
@@ -46,17 +47,13 @@ constexpr auto target_attributes = std::to_array<TargetAttribute>({{"engine", "e
                                                                    {"sslrootcert", "tls: {roots: …}"},
                                                                    {"server_name", "tls: {server_name: …}"}});
 
-/// Attributes that make a source less strict; each is repeated by every check until it is gone.
-constexpr auto unwise_attributes =
-    std::to_array<std::string_view>({"allow_world_readable", "insecure_reason", "allow_root_token"});
-
 void check_attributes(const Node& node, const secrets::Reference& reference, Problems& problems) {
   for (const auto& [attribute, key] : target_attributes) {
     if (!reference.attributes.contains(std::string{attribute})) continue;
     problems.add(node, "the reference says `" + std::string{attribute} + "`, which the target says here",
                  "Remove it from the reference and write `" + std::string{key} + "`.");
   }
-  for (const auto attribute : unwise_attributes) {
+  for (const auto attribute : secrets::weakening_attributes) {
     if (!reference.attributes.contains(std::string{attribute})) continue;
     problems.warn(node.at, "the reference has `" + std::string{attribute} +
                                "`, which weakens a check. Remove it " + "as soon as you can");

@@ -15,6 +15,11 @@ namespace sallyport::secrets {
 inline constexpr std::array<std::string_view, 8> target_attributes{
     "engine", "host", "port", "dbname", "user", "sslrootcert", "server_name", "run_as"};
 
+/// Attributes that make a source less strict. Configuration warns of them until they are gone; the environment
+/// may not say them (threat 14).
+inline constexpr std::array<std::string_view, 3> weakening_attributes{"allow_world_readable",
+                                                                      "insecure_reason", "allow_root_token"};
+
 /// Errors  bad_config: an attribute that is neither among `own` nor the target's; names the nearest.
 Result<void> check_attributes(const Reference& reference, std::span<const std::string_view> own);
 

@@ -1,0 +1,62 @@
+#include "cli/environment_reference.h"
+
+#include "policy/tls_policy.h"
+#include "secrets/attributes.h"
+#include "secrets/reference.h"
+
+#include <algorithm>
+#include <array>
+
+namespace sallyport::cli {
+
+namespace {
+
+/// Beside those that weaken a source: what weakens the target's checks, and where a token may follow a redirect.
+constexpr std::array<std::string_view, 5> weakening_here{"tls_reason", "tls_until", "login_methods",
+                                                         "login_reason", "redirect_to"};
+
+template <class List>
+bool holds(const List& list, std::string_view name) {
+  return std::find(list.begin(), list.end(), name) != list.end();
+}
+
+bool weakens(std::string_view name, std::string_view value) {
+  if (value.empty()) return false;
+  if (name == "sslmode") {
+    const auto mode = parse_tls_mode(value);  // what is no mode is refused by whoever builds the target
+    return mode && *mode != TlsMode::verify_full;
+  }
+  if (name.starts_with("allow_") && value == "false") return false;
+  return holds(secrets::weakening_attributes, name) || holds(weakening_here, name);
+}
+
+Error refused(const std::string& variable, std::string what) {
+  return {
+      ErrorCode::bad_config,
+      Hop::config,
+      variable,
+      std::move(what),
+      "Say it on the command line: -e " + variable + "='…', or as TARGET of connect; or in sallyport.yaml",
+      {}};
+}
+
+}  // namespace
+
+Result<void> check_environment_reference(const std::string& variable, std::string_view text) {
+  const auto reference = secrets::parse_reference(text);
+  if (!reference) return reference.error();
+  if (reference->scheme == "exec")
+    return refused(variable, "names a program to run (exec:), which the environment alone may not decide");
+  // The mode first: its reason is of no use without it.
+  const auto mode = secrets::attribute_of(*reference, "sslmode");
+  if (weakens("sslmode", mode))
+    return refused(variable, "sslmode=" + mode + " weakens a check, which the environment alone may not do");
+  for (const auto& [name, value] : reference->attributes) {
+    if (!weakens(name, value)) continue;
+    return refused(variable,
+                   "the attribute " + name + " weakens a check, which the environment alone may not do");
+  }
+  return {};
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,87 @@
+// threats 1, 3 and 14: what a reference from the environment may not say, and may be said on the command line.
+#include "cli/environment_reference.h"
+
+#include "cli/exec_target.h"
+
+#include <gtest/gtest.h>
+
+namespace sallyport {
+namespace {
+
+constexpr auto now = WallTime{std::chrono::seconds{1'700'000'000}};
+
+/// Empty: accepted.
+std::string refusal(const std::string& text) {
+  const auto checked = cli::check_environment_reference("DATABASE_URL", text);
+  if (checked) return {};
+  EXPECT_EQ(checked.error().code, ErrorCode::bad_config) << text;
+  EXPECT_EQ(checked.error().hop, Hop::config) << text;
+  EXPECT_EQ(checked.error().where, "DATABASE_URL") << text;
+  EXPECT_NE(checked.error().hint.find("-e DATABASE_URL="), std::string::npos) << checked.error().hint;
+  EXPECT_NE(checked.error().hint.find("sallyport.yaml"), std::string::npos) << checked.error().hint;
+  EXPECT_EQ(describe(checked.error()).find('\n'), std::string::npos) << "one line";
+  return checked.error().what;
+}
+
+TEST(EnvironmentReference, MayWeakenNothing) {
+  struct Row {
+    const char* text;
+    const char* names;
+  };
+  const Row rows[] = {
+      {"file:/p?host=h&sslmode=require&tls_reason=old&tls_until=2023-12-31", "sslmode=require"},
+      {"file:/p?host=h&sslmode=verify-ca&tls_reason=old&tls_until=2023-12-31", "sslmode=verify-ca"},
+      {"file:/p?host=h&sslmode=disable&tls_reason=old&tls_until=2023-12-31", "sslmode=disable"},
+      {"file:/p?host=h&sslm%6fde=disable&tls_reason=old&tls_until=2023-12-31", "sslmode=disable"},
+      {"file:/p?host=h&tls_reason=old", "tls_reason"},
+      {"file:/p?host=h&tls_until=2023-12-31", "tls_until"},
+      {"file:/p?host=h&login_methods=md5&login_reason=old", "login_methods"},
+      {"file:/p?host=h&login_reason=old", "login_reason"},
+      {"file:/p?host=h&allow_world_readable=true", "allow_world_readable"},
+      {"vault:database/creds/app?host=h&allow_root_token=true", "allow_root_token"},
+      {"vault:database/creds/app?host=h&insecure_reason=test", "insecure_reason"},
+      {"vault:database/creds/app?host=h&insecure_reason=false", "insecure_reason"},
+      {"vault:database/creds/app?host=h&redirect_to=https://evil:8200", "redirect_to"},
+      {"exec:/bin/true?host=h", "exec:"},
+  };
+  for (const auto& [text, names] : rows) {
+    const auto reference = secrets::parse_reference(text);
+    if (!reference) continue;  // refused by its syntax
+    EXPECT_NE(refusal(text).find(names), std::string::npos) << text << ": " << refusal(text);
+  }
+}
+
+TEST(EnvironmentReference, TheValuesOfItsAttributesAreNotRepeated) {
+  EXPECT_EQ(refusal("file:/p?host=h&login_reason=canary-4711").find("canary"), std::string::npos);
+}
+
+TEST(EnvironmentReference, MaySayWhereAndWhich) {
+  for (const auto* text : {
+           "vault:database/creds/app?engine=postgresql&host=h&port=5433&dbname=d&user=u&run_as=r&namespace=n",
+           "file:/p?host=h&sslmode=verify-full&sslrootcert=/ca&sslcrl=/crl&sslcert=/c&sslkey=/"
+           "k&server_name=n",
+           "file:/p?host=h&allow_world_readable=false&dialect=pgx&shape=password",
+           "vault:database/creds/app?host=h&allow_root_token=false&token_file=/t",
+       }) {
+    EXPECT_EQ(refusal(text), "") << text;
+  }
+}
+
+TEST(EnvironmentReference, WhatIsNoModeIsLeftToWhoeverReadsModes) {
+  constexpr const char* text = "file:/p?host=h&sslmode=prefer";
+  EXPECT_EQ(refusal(text), "");
+  EXPECT_FALSE(cli::target_from_text("DATABASE_URL", text, std::nullopt, "", now));
+}
+
+TEST(EnvironmentReference, OnTheCommandLineTheSameIsAllowed) {
+  for (const auto* text : {"file:/p?host=h&sslmode=require&tls_reason=old&tls_until=2023-12-31",
+                           "file:/p?host=h&login_methods=md5&login_reason=old", "exec:/bin/true?host=h",
+                           "file:/p?host=h&allow_world_readable=true"}) {
+    EXPECT_NE(refusal(text), "") << text;
+    const auto made = cli::target_from_text("DATABASE_URL", text, std::nullopt, "", now);
+    EXPECT_TRUE(made) << text << ": " << describe(made.error());
+  }
+}
+
+}  // namespace
+}  // namespace sallyport
