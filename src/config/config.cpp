@@ -1,9 +1,9 @@
 // From a text to a Config: literal secrets first, then the table of keys, then what needs several keys.
 #include "config/config.h"
 
+#include "base/trusted_file.h"
 #include "config/literal_secret.h"
 #include "config/reader.h"
-#include "config/trusted_file.h"
 #include "config/values.h"
 #include "config/walker.h"
 
@@ -171,11 +171,8 @@ Parsed load(const std::string& file, WallTime now) {
   const auto absolute = std::filesystem::absolute(file, ignored);
   auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max);
   if (!content) {
-    Error error = content.error();
+    auto error = located_at(ignored ? file : absolute.string(), content.error());
     error.where = file;
-    // The place is said once, also when it is the file itself and not a directory above it.
-    const auto itself = (ignored ? file : absolute.string()) + " ";
-    if (error.what.starts_with(itself)) error.what.erase(0, itself.size());
     return std::vector<Error>{std::move(error)};
   }
   Surroundings around = this_machine(now);

@@ -40,7 +40,7 @@ boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, s
                                                         WallTime now);
 
 /// Reads FILE after checking ownership (threat 14: file and parents owned by root or our uid, not
-/// writable by others: config/trusted_file.h), and parses it. The files that it names (CA, CRL, certificate,
+/// writable by others: base/trusted_file.h), and parses it. The files that it names (CA, CRL, certificate,
 /// key, program of an `exec:` reference) are checked likewise. A relative FILE is meant from the working
 /// directory, because somebody wrote it there by hand.
 ///

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <cstring>
-#include <limits>
 
 namespace sallyport::net {
 
@@ -131,13 +130,6 @@ Result<Secret> read_all(const std::string& path, int fd, const struct stat& info
   return secret;
 }
 
-FileStamp stamp_from(const struct stat& info) {
-  const auto nanoseconds = [](const timespec& time) {
-    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-  };
-  return {info.st_dev, info.st_ino, info.st_size, nanoseconds(info.st_mtim), nanoseconds(info.st_ctim)};
-}
-
 }  // namespace
 
 Result<Secret> read_file(const ReadFile& request) {
@@ -152,12 +144,6 @@ Result<Secret> read_file(const ReadFile& request) {
   if (auto kind = check_kind(request.path, info, request.must_be_private); kind.has_error())
     return kind.error();
   return read_all(request.path, fd.get(), info, request.bytes_max);
-}
-
-Result<FileStamp> stamp_of(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) return open_error(path, errno);
-  return stamp_from(info);
 }
 
 }  // namespace sallyport::net

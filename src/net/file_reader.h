@@ -1,13 +1,8 @@
-// Reading a secret from a file, and judging whether a file may be believed.
+// Reading a secret from a file.
 #pragma once
 
 #include "base/conversation.h"
 #include "base/result.h"
-
-#include <sys/types.h>
-
-#include <cstdint>
-#include <string>
 
 namespace sallyport::net {
 
@@ -21,27 +16,5 @@ namespace sallyport::net {
 Result<Secret> read_file(const ReadFile& request);
 
 inline constexpr auto fifo_deadline = std::chrono::seconds{10};
-
-/// Two stamps that are equal mean that the file has not changed (ctime cannot be set by hand).
-struct FileStamp {
-  dev_t device = 0;
-  ino_t inode = 0;
-  std::int64_t size = 0;
-  std::int64_t modified_ns = 0;
-  std::int64_t changed_ns = 0;
-  friend bool operator==(const FileStamp&, const FileStamp&) = default;
-};
-
-/// Of the file at the end of links. Errors as read_file.
-Result<FileStamp> stamp_of(const std::string& path);
-
-/// The file, every directory above it, and every link on the way (and what that leads through) must be
-/// owned by root or by us and not writable by group or others (threat 14). Allowed besides: group root,
-/// and a sticky directory of root's such as /tmp, where strangers can add but not replace. ACLs show as
-/// group bits.
-///
-/// Errors  bad_config, hop config, where = path: the component, what is wrong with it, the chmod or chown to
-///         run.  not_found.
-Result<void> check_trusted_path(const std::string& path);
 
 }  // namespace sallyport::net

@@ -1,6 +1,6 @@
 #include "net/helper.h"
 
-#include "net/file_reader.h"
+#include "base/trusted_file.h"
 #include "net/helper_protocol.h"
 #include "net/process_tree.h"
 
@@ -196,9 +196,8 @@ Result<ProgramEnded> Helper::run(const RunProgram& program) {
                  "its arguments are longer than " + std::to_string(program_request_bytes_max) + " bytes",
                  "Use a script.");
   }
-  if (auto trusted = check_trusted_path(program.argv[0]); trusted.has_error()) {
-    auto error = trusted.error();
-    error.code = ErrorCode::bad_config;
+  if (auto trusted = check_trusted_file(program.argv[0]); trusted.has_error()) {
+    auto error = located_at(program.argv[0], trusted.error());
     error.hop = Hop::secret_source;
     return error;
   }

@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "base/limits.h"
+#include "base/trusted_file.h"
 #include "net/dns.h"
 #include "net/http_error.h"
 #include "net/http_request.h"
@@ -177,6 +178,18 @@ long milliseconds(Duration duration) {
       std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
 }
 
+/// Whoever writes the authorities decides who gets our token (threat 14).
+Result<void> check_ca_file(const Url& url, const std::string& file) {
+  if (file.empty() || url.scheme != "https") return {};
+  auto checked = check_trusted_file(file);
+  if (checked) return {};
+  auto error = located_at(file, checked.error());
+  error.what = "the CA file " + file + (error.what.starts_with("/") ? ": " : " ") + error.what;
+  error.hop = Hop::secret_source;
+  error.where = url.host + ":" + url.port + ", not sent";
+  return error;
+}
+
 }  // namespace
 
 HttpSettings http_settings_from(
@@ -202,6 +215,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
     return Error{ErrorCode::bad_config, Hop::secret_source,  "method",
                  "is no HTTP method",   "This is a defect.", {}};
   }
+  if (auto trusted = check_ca_file(*url, request.ca_file); trusted.has_error()) return trusted.error();
   auto headers = headers_of(request);
   if (headers.has_error()) return headers.error();
 

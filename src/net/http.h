@@ -42,7 +42,7 @@ class HttpClient {
   /// Errors  hop secret_source, where = "HOST:PORT". The code says whether the request may have been
   ///         executed, which matters for a `creds/` request that makes a lease:
   ///           it was not sent   retry_later (refused, name server down, no connection in time), not_found (no
-  ///                             such host), denied (certificate), bad_config, peer_unsupported;
+  ///                             such host), denied (certificate), bad_config (a CA file that others may write, too), peer_unsupported;
   ///                             `where` ends in ", not sent"
   ///           it may have been  timed_out, peer_misbehaved (closed early), invalid_message (no HTTP),
   ///                             limit_exceeded (a reply too large)

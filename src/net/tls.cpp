@@ -1,5 +1,6 @@
 #include "net/tls.h"
 
+#include "base/trusted_file.h"
 #include "net/dns.h"
 #include "net/file_reader.h"
 #include "net/tls_verify.h"
@@ -44,10 +45,13 @@ Error out_of_memory() {
   return {ErrorCode::internal, Hop::tls, "OpenSSL", "could not set up a context", {}, {}};
 }
 
-/// An error of reading a file, told as one of the configuration that names the file.
-Error as_config_error(Error error) {
+/// Whoever writes an authority or a key decides whom we believe and who we are (threat 14). By path, because none
+/// but root and we can put another file in its place.
+Result<void> check_writers(const std::string& file) {
+  auto checked = check_trusted_file(file);
+  if (checked) return {};
+  auto error = located_at(file, checked.error());
   error.hop = Hop::tls;
-  error.code = ErrorCode::bad_config;
   return error;
 }
 
@@ -191,14 +195,14 @@ Result<void> TlsContext::load_trust() {
       ERR_clear_error();
       continue;
     }
-    if (auto there = stamp_of(root); there.has_error()) return as_config_error(there.error());
+    if (auto trusted = check_writers(root); trusted.has_error()) return trusted;
     if (X509_STORE_load_file(store, root.c_str()) != 1) {
       return bad(root, "cannot be read, or holds no PEM certificate",
                  "tls.roots names files with -----BEGIN CERTIFICATE-----, or system.");
     }
   }
   if (policy_.crl_file.empty()) return {};
-  if (auto there = stamp_of(policy_.crl_file); there.has_error()) return as_config_error(there.error());
+  if (auto trusted = check_writers(policy_.crl_file); trusted.has_error()) return trusted;
   X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
   if (lookup == nullptr) return out_of_memory();
   if (X509_load_crl_file(lookup, policy_.crl_file.c_str(), X509_FILETYPE_PEM) < 1) {
@@ -212,13 +216,19 @@ Result<void> TlsContext::load_trust() {
 Result<void> TlsContext::load_client_certificate() {
   const auto& file = policy_.client_certificate_file;
   if (file.empty()) return {};
-  if (auto there = stamp_of(file); there.has_error()) return as_config_error(there.error());
+  if (auto trusted = check_writers(file); trusted.has_error()) return trusted;
   if (SSL_CTX_use_certificate_chain_file(context_.get(), file.c_str()) != 1) {
     return bad(file, "cannot be read, or holds no usable PEM certificate",
                "tls.client_certificate names a file with the client's certificate first, then its chain.");
   }
+  if (auto trusted = check_writers(policy_.client_key_file); trusted.has_error()) return trusted;
   auto pem = read_file({policy_.client_key_file, key_file_bytes_max, true});
-  if (pem.has_error()) return as_config_error(pem.error());
+  if (pem.has_error()) {
+    auto error = pem.error();
+    error.hop = Hop::tls;
+    error.code = ErrorCode::bad_config;
+    return error;
+  }
   auto key = parse_key(*pem, policy_.client_key_file);
   if (key.has_error()) return key.error();
   if (SSL_CTX_use_PrivateKey(context_.get(), key->get()) != 1) return key_mismatch(policy_.client_key_file);

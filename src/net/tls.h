@@ -27,8 +27,9 @@ class TlsContext {
   /// Reads the policy's roots, CRL and client certificate once.
   ///
   /// Modes   require: nothing is verified.  verify_ca: the chain.  verify_full: chain and name.
-  /// Errors  bad_config: a file is missing, holds no certificate, is a key that others may read, or does
-  ///         not belong to the certificate; or the mode is `disable`. `where` names the file.
+  /// Errors  bad_config: a file is missing, may be written by others (base/trusted_file.h), holds no
+  ///         certificate, is a key that others may read, or does not belong to the certificate; or the mode is
+  ///         `disable`. `where` names the file.
   static Result<std::shared_ptr<const TlsContext>> for_upstream(const TlsPolicy& policy);
 
   /// An SSL in connect state without a file descriptor: the caller sets it and calls SSL_do_handshake.

@@ -209,7 +209,32 @@ TEST_F(Http, GivenCaFileReplacesTheSystemsStore) {
   request.ca_file = directory_.path() + "/none.pem";
   const auto missing = client_.perform(request);
   EXPECT_EQ(missing.error().code, ErrorCode::bad_config) << failure(missing);
-  EXPECT_TRUE(contains(failure(missing), "none.pem cannot be read")) << failure(missing);
+  EXPECT_TRUE(contains(failure(missing), "none.pem does not exist")) << failure(missing);
+}
+
+TEST_F(Http, CaFileThatOthersMayWriteIsRefusedBeforeAnythingIsSent) {
+  const HttpServer server{&tls_, reply_with("x")};
+  const auto open_directory = directory_.path() + "/open";
+  std::filesystem::create_directory(open_directory);
+  std::filesystem::permissions(open_directory, std::filesystem::perms{0777});
+  const std::pair<std::string, std::string> cases[] = {
+      {directory_.write("writable.pem", certificate_pem(root_), 0666),
+       "writable.pem may be written by everybody"},
+      {directory_.write("open/ca.pem", certificate_pem(root_), 0644), "/open may be written by everybody"}};
+  for (const auto& [file, words] : cases) {
+    auto request = to(server.port());
+    request.ca_file = file;
+    const auto refused = client_.perform(request);
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, ErrorCode::bad_config);
+    EXPECT_TRUE(contains(failure(refused), words)) << failure(refused);
+    EXPECT_TRUE(contains(failure(refused), "chmod go-w ")) << failure(refused);
+    EXPECT_FALSE(may_have_been_executed(refused.error()));
+  }
+  EXPECT_EQ(server.accepted(), 0);
+  auto request = to(server.port());
+  request.ca_file = directory_.write("good.pem", certificate_pem(root_), 0644);
+  EXPECT_EQ(failure(client_.perform(request)), "status 200");
 }
 
 TEST_F(Http, AddressIsCheckedAgainstIpSans) {

@@ -451,7 +451,7 @@ TEST_F(Tls, FilesThatAreWrongAreNamed) {
   };
   auto wrong = policy();
   wrong.roots = {"/nowhere/ca.pem"};
-  EXPECT_NE(message(wrong).find("/nowhere/ca.pem: there is no such file"), std::string::npos)
+  EXPECT_NE(message(wrong).find("/nowhere/ca.pem: /nowhere does not exist"), std::string::npos)
       << message(wrong);
   wrong.roots = {directory_.write("empty.pem", "no certificate\n")};
   EXPECT_NE(message(wrong).find("empty.pem: cannot be read, or holds no PEM certificate"), std::string::npos)
@@ -469,6 +469,30 @@ TEST_F(Tls, FilesThatAreWrongAreNamed) {
   EXPECT_NE(message(wrong).find("does not belong"), std::string::npos) << message(wrong);
   wrong = policy(TlsMode::disable);
   EXPECT_NE(message(wrong), "accepted");
+}
+
+TEST_F(Tls, FilesThatOthersMayWriteAreRefused) {
+  const auto identity = make_identity({.common_name = "app"}, &root_);
+  const auto message = [](const TlsPolicy& wrong) {
+    const auto context = TlsContext::for_upstream(wrong);
+    return context.has_error() ? describe(context.error()) : "accepted";
+  };
+  const auto make = [&](const std::string& open) {
+    const auto mode = [&](const char* name, int usual) { return open == name ? 0666 : usual; };
+    auto made = policy();
+    made.roots = {directory_.write("ca", certificate_pem(root_), mode("ca", 0644))};
+    made.crl_file = directory_.write("crl", crl_pem(root_, {}), mode("crl", 0644));
+    made.client_certificate_file = directory_.write("cert", certificate_pem(identity), mode("cert", 0644));
+    made.client_key_file = directory_.write("key", key_pem(identity), mode("key", 0600));
+    return made;
+  };
+  EXPECT_EQ(message(make("none")), "accepted");
+  for (const std::string name : {"ca", "crl", "cert", "key"}) {
+    const auto path = directory_.path() + "/" + name;
+    const auto said = message(make(name));
+    EXPECT_NE(said.find(path + ": may be written by everybody (mode 0666)"), std::string::npos) << said;
+    EXPECT_NE(said.find("chmod go-w " + path), std::string::npos) << said;
+  }
 }
 
 TEST_F(Tls, VerifyFullNeedsANameToVerify) {

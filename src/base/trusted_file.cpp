@@ -1,6 +1,6 @@
 // The path is walked component by component with O_PATH descriptors: every check is about the very object
 // that the next step goes through, so that nothing can be exchanged between check and use.
-#include "config/trusted_file.h"
+#include "base/trusted_file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -10,7 +10,7 @@
 #include <cstring>
 #include <deque>
 
-namespace sallyport::config {
+namespace sallyport {
 namespace {
 
 constexpr int links_max = 40;  // as the kernel
@@ -204,4 +204,10 @@ Result<void> check_trusted_file(const std::string& path) {
   return {};
 }
 
-}  // namespace sallyport::config
+Error located_at(const std::string& path, Error error) {
+  if (error.what.starts_with(path + " ")) error.what.erase(0, path.size() + 1);
+  error.where = path;
+  return error;
+}
+
+}  // namespace sallyport

@@ -1,6 +1,5 @@
 // threat 14: who may write what we obey. Real files in a directory of its own below /tmp.
-#include "config/trusted_file.h"
-#include "config/config.h"
+#include "base/trusted_file.h"
 
 #include <gtest/gtest.h>
 
@@ -10,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sallyport::config {
+namespace sallyport {
 namespace {
 
 namespace fs = std::filesystem;
@@ -152,43 +151,16 @@ TEST_F(TrustedFile, LimitHoldsToTheByte) {
   EXPECT_EQ(content.error().code, ErrorCode::limit_exceeded);
 }
 
-TEST_F(TrustedFile, LoadSaysWhichFileAndHow) {
-  const auto now = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 7 / 1}};
-  EXPECT_TRUE(load(file_, now).has_value());
+TEST_F(TrustedFile, AnErrorSaysItsPlaceOnce) {
   ASSERT_EQ(::chmod(file_.c_str(), 0666), 0);
-  const auto refused = load(file_, now);
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().at(0).where, file_);
-  EXPECT_EQ(refused.error().at(0).what, "may be written by everybody (mode 0666)");
-}
-
-TEST_F(TrustedFile, LoadChecksTheFilesThatTheConfigurationNames) {
-  put(root_ + "/etc/ca.pem", "x");
-  put(root_ + "/etc/program", "x");
-  put(file_,
-      "version: 1\ntargets:\n  t:\n    engine: postgresql\n    host: db.example.com\n    database: d\n"
-      "    auth: exec:" +
-          root_ + "/etc/program show\n    tls: {roots: " + root_ + "/etc/ca.pem}\n");
-  const auto now = WallTime{std::chrono::sys_days{std::chrono::year{2026} / 7 / 1}};
-  const auto good = load(file_, now);
-  EXPECT_TRUE(good.has_value()) << good.error().at(0).what;
-  ASSERT_EQ(::chmod((root_ + "/etc/ca.pem").c_str(), 0666), 0);
-  ASSERT_EQ(::chmod((root_ + "/etc/program").c_str(), 0777), 0);
-  const auto refused = load(file_, now);
-  ASSERT_FALSE(refused.has_value());
-  ASSERT_EQ(refused.error().size(), 2u);
-  EXPECT_EQ(refused.error()[0].where, file_ + ":7:11");
-  EXPECT_EQ(refused.error()[0].what, root_ + "/etc/program may be written by everybody (mode 0777)");
-  EXPECT_EQ(refused.error()[1].where, file_ + ":8:18");
-  EXPECT_EQ(refused.error()[1].what, root_ + "/etc/ca.pem may be written by everybody (mode 0666)");
-}
-
-TEST(ConfigFile, FlagThenEnvironmentThenDefaultAndNeverTheWorkingDirectory) {
-  EXPECT_EQ(file_to_use("/a", "/b"), "/a");
-  EXPECT_EQ(file_to_use("", "/b"), "/b");
-  EXPECT_EQ(file_to_use("", ""), "/etc/sallyport/sallyport.yaml");
-  EXPECT_EQ(file_to_use("", nullptr), "/etc/sallyport/sallyport.yaml");
+  const auto itself = located_at(file_, check_trusted_file(file_).error());
+  EXPECT_EQ(itself.where, file_);
+  EXPECT_EQ(itself.what, "may be written by everybody (mode 0666)");
+  ASSERT_EQ(::chmod((root_ + "/etc").c_str(), 0777), 0);
+  const auto above = located_at(file_, check_trusted_file(file_).error());
+  EXPECT_EQ(above.where, file_);
+  EXPECT_EQ(above.what, root_ + "/etc may be written by everybody (mode 0777)");
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport

@@ -1,4 +1,5 @@
-// Writing or shadowing a configuration is execution (threat 14): who may write the files that we obey.
+// Writing or shadowing a configuration is execution (threat 14): who may write the files that we obey, which are
+// the configuration, authorities, revocation lists, certificates, keys and the programs of `exec:`.
 #pragma once
 
 #include "base/result.h"
@@ -6,7 +7,7 @@
 #include <cstddef>
 #include <string>
 
-namespace sallyport::config {
+namespace sallyport {
 
 /// Reads FILE after checking it and every directory on the way to it, links followed by hand:
 /// - each directory and the file belong to root or to our user, and neither group nor others may write them;
@@ -23,4 +24,8 @@ Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes
 /// The same checks without reading.
 Result<void> check_trusted_file(const std::string& path);
 
-}  // namespace sallyport::config
+/// An error of the two with `where` = path: the place is said once, also when it is the file itself and not a
+/// directory above it.
+Error located_at(const std::string& path, Error error);
+
+}  // namespace sallyport
