@@ -1,11 +1,31 @@
 #include "cli/child_environment.h"
 
+#include "cli/known_authority.h"
+
 #include <unistd.h>
 
 #include <algorithm>
-#include <set>
+#include <fstream>
 
 namespace sallyport::cli {
+
+namespace {
+
+bool can_read(const std::string& path) { return !path.empty() && access(path.c_str(), R_OK) == 0; }
+
+std::string dmi_text(const char* name) {
+  std::ifstream file{std::string{"/sys/class/dmi/id/"} + name};
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+DmiTexts read_dmi() {
+  return {dmi_text("sys_vendor"), dmi_text("product_name"), dmi_text("board_vendor"),
+          dmi_text("chassis_asset_tag")};
+}
+
+}  // namespace
 
 void ChildEnvironment::prepare(const std::vector<Door>& doors) {
   for (const auto& target : request_.targets) {
@@ -74,31 +94,48 @@ std::string ChildEnvironment::path_of(const std::string& file) const {
   return value.empty() ? std::string{} : value + file.substr(end);
 }
 
-Result<void> ChildEnvironment::say_authority(Logger& logger) const {
+std::set<std::string> ChildEnvironment::authority_left() const {
   std::set<std::string> found;
+  std::set<std::string> taken_away;
   for (const auto& target : request_.targets) {
     const auto authority = authority_of(target);
     for (const auto& name : authority.variables) {
-      if (environment_.has(name) && request_.keep_environment.contains(name)) found.insert("$" + name);
+      if (!request_.keep_environment.contains(name)) {
+        taken_away.insert(name);
+      } else if (environment_.has(name)) {
+        found.insert("$" + name);
+      }
     }
     for (const auto& file : authority.files) {
       const auto path = path_of(file);
-      if (access(path.c_str(), R_OK) == 0) found.insert(path);
+      if (can_read(path)) found.insert(path);
     }
   }
-  if (found.empty()) return {};
+  const auto has = [&](const std::string& name) {
+    const auto value = environment_.secret(name);
+    return value && !value->empty() && !taken_away.contains(name);
+  };
+  const auto plain = [this](const std::string& name) { return environment_.plain(name); };
+  found.merge(known_authority({has, plain, can_read, read_dmi()}));
+  return found;
+}
+
+Result<void> ChildEnvironment::say_authority(Logger& logger) const {
   std::string left;
-  for (const auto& each : found) left += " " + each;
+  for (const auto& each : authority_left()) left += (left.empty() ? "" : ", ") + each;
+  if (left.empty()) return {};
   if (request_.strict) {
-    return Error{ErrorCode::denied,
-                 Hop::child,
-                 "--strict",
-                 "the child runs as the same user and could read secrets by itself, from" + left,
-                 "Run sallyport serve under another user; or, if that is no matter here, leave --strict out",
-                 {}};
+    return Error{
+        ErrorCode::denied,
+        Hop::child,
+        "--strict",
+        "the child runs as the same user and could get secrets by itself, from " + left,
+        "Run sallyport serve under another user, or take these away (env -u NAME for a variable); or, if "
+        "that is no matter here, leave --strict out",
+        {}};
   }
-  logger.write(LogLevel::warning, "the child runs as the same user and could read secrets by itself",
-               {{"from", left.substr(1)}, {"to_prevent_it", "sallyport serve under another user"}});
+  logger.write(LogLevel::warning, "the child runs as the same user and could get secrets by itself",
+               {{"from", left}, {"to_prevent_it", "sallyport serve under another user"}});
   return {};
 }
 

@@ -10,6 +10,7 @@
 #include "secrets/source.h"
 
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,8 @@ class ChildEnvironment {
  private:
   /// What the target's source takes from the environment and the file system.
   [[nodiscard]] secrets::Authority authority_of(const ExecTarget& target) const;
+  /// Names of what the child could read or ask: of the sources used, and what is well known.
+  [[nodiscard]] std::set<std::string> authority_left() const;
   /// Of "~/…" and "$VARIABLE…"; empty where the variable is not set.
   [[nodiscard]] std::string path_of(const std::string& file) const;
   void drop(const std::string& name);
