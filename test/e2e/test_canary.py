@@ -208,8 +208,10 @@ print(subprocess.run(["psql", "-XAtqc", "SELECT current_user"], capture_output=T
 def test_a_variable_that_a_configuration_names_is_not_handed_on(sallyport, pg, pki, secret):
     config = Service(sallyport, pg, pki, "env:DB_PASSWORD").config
     env = {"DB_PASSWORD": secret, "DATABASE_URL": ""}
-    run = sallyport.exec(python(WORDS), flags=["-c", config, "-e", "DATABASE_URL=main", "--strict"], env=env).ok()
-    assert run.stdout == "child sees None\napp\n"
+    run = sallyport.exec(python(WORDS), flags=["-c", config, "-e", "DATABASE_URL=main", "--strict"], env=env)
+    if re.search("metadata service|serviceaccount", run.stderr):
+        pytest.skip("a machine of a cloud: --strict rightly refuses")
+    assert run.ok().stdout == "child sees None\napp\n"
     sallyport.assert_no_canary(secret)
 
 

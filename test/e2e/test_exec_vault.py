@@ -1,5 +1,6 @@
 """Dynamic, static and stored credentials from a real OpenBao, and what becomes of them afterwards."""
 
+import datetime
 import json
 import os
 import re
@@ -120,6 +121,23 @@ def test_the_authority_that_the_child_still_has_is_said_and_strict_refuses(sally
     assert refused.code == 125 and ".vault-token" in refused.stderr and "started" not in refused.stdout
 
 
+def test_authority_of_no_source_is_named_as_well(sallyport, file_url):
+    """What other tools left in the environment and at home; its values are in no output."""
+    env = {"VAULT_TOKEN": "s.canary-left", "AWS_SECRET_ACCESS_KEY": "canary-left-too", "AZURE_CLIENT_SECRET": ""}
+    os.makedirs(os.path.join(sallyport.folder, "home", ".aws"))
+    credentials = os.path.join(sallyport.folder, "home", ".aws", "credentials")
+    with open(credentials, "w", encoding="ascii") as file:
+        file.write("canary-left-in-a-file")
+    said = sallyport.exec(psql("SELECT 1"), file_url(), env=env).ok()
+    [line] = [line for line in said.stderr.splitlines() if "by itself" in line]
+    refused = sallyport.exec(["echo", "started"], file_url(), flags=["--strict"], env=env)
+    assert refused.code == 125 and "started" not in refused.stdout
+    for text in (line, refused.stderr):
+        for name in ("$VAULT_TOKEN", "$AWS_SECRET_ACCESS_KEY", credentials):
+            assert name in text, text
+        assert "AZURE" not in text and "canary" not in text
+
+
 def test_approle(sallyport, bao, vault_url):
     role_id, secret_id = bao.approle()
     env = {**bao.environment(), "VAULT_ROLE_ID": role_id, "VAULT_SECRET_ID": secret_id}
@@ -134,8 +152,14 @@ def test_a_root_token_needs_to_be_allowed(sallyport, bao, vault_url):
     from harness.openbao import ROOT_TOKEN
     env = bao.environment(ROOT_TOKEN)
     refused = sallyport.exec(psql(WHO), vault_url(), env=env)
-    assert refused.code != 0 and "root" in refused.stderr and "allow_root_token" in refused.stderr
-    sallyport.exec(psql(WHO), vault_url(allow_root_token="true"), env=env).ok()
+    assert refused.code != 0 and "root" in refused.stderr and "--allow-root-token" in refused.stderr
+    sallyport.exec(psql(WHO), vault_url(), flags=["--allow-root-token"], env=env).ok()
+    allowed = vault_url(allow_root_token="true")
+    sallyport.exec(psql(WHO), flags=["-e", f"DATABASE_URL={allowed}"], env=env).ok()
+    loosened = sallyport.exec(psql(WHO), allowed, env={**env, "SALLYPORT_ALLOW_ROOT_TOKEN": "1"})
+    assert loosened.code == 125 and "allow_root_token" in loosened.stderr and "-e DATABASE_URL=" in loosened.stderr
+    ignored = sallyport.exec(psql(WHO), vault_url(), env={**env, "SALLYPORT_ALLOW_ROOT_TOKEN": "1"})
+    assert ignored.code == 125 and "root token" in ignored.stderr
 
 
 @pytest.mark.parametrize("mount, path", [("secret", "secret/data/db"), ("kv1", "kv1/db")])
@@ -180,6 +204,18 @@ for turn in range(8):
         assert sallyport.exec(python(script), url, env=app_env(bao)).ok().stdout == "static_one\n" * 8
     finally:
         bao.call("DELETE", "database/static-roles/st")
+
+
+def test_a_ca_file_of_vault_that_others_may_write_is_refused(sallyport, bao, vault_url):
+    path = os.path.join(sallyport.folder, "home", "vault-ca.pem")
+    shutil.copyfile(bao.ca, path)
+    env = {**app_env(bao), "VAULT_CACERT": path}
+    os.chmod(path, 0o666)
+    refused = sallyport.exec(psql(WHO), vault_url(), env=env)
+    assert refused.code == 125 and "may be written by everybody" in refused.stderr, refused.stderr
+    assert f"chmod go-w {path}" in refused.stderr
+    os.chmod(path, 0o644)
+    sallyport.exec(psql(WHO), vault_url(), env=env).ok()
 
 
 @pytest.mark.timeout(120)
@@ -233,6 +269,26 @@ def test_the_kernel_saw_nothing_of_references_in_other_variables(sallyport, bao,
     assert "home/password" in seen and ".s.PGSQL." in seen, "strace saw nothing, so this proves nothing"
     assert str(tmp_path) not in seen and "bait" not in seen
     assert f"htons({bao.port})" not in seen
+
+
+def test_the_environment_cannot_weaken_a_check(sallyport, file_url, pg, tmp_path):
+    """Refused before the secret's file is opened or a packet leaves (threats 3, 14), as strace tells it; -e may."""
+    require(shutil.which("strace"), "strace")
+    log = tmp_path / "strace"
+    until = (datetime.date.today() + datetime.timedelta(days=30)).isoformat()
+    weaker = file_url(sslmode="require", tls_reason="test", tls_until=until)
+    command = ["strace", "-f", "-s", "400", "-e", "trace=execve,execveat,open,openat,openat2,connect,sendto", "-o",
+               str(log), binary(), "exec", "--", "echo", "started"]
+    done = subprocess.run(command, env=sallyport.env(DATABASE_URL=weaker), capture_output=True, text=True, timeout=60)
+    if "PTRACE" in done.stderr:
+        pytest.skip("this machine does not allow strace")
+    assert done.returncode == 125 and "sslmode=require" in done.stderr and "started" not in done.stdout
+    assert "-e DATABASE_URL=" in done.stderr and "sallyport.yaml" in done.stderr
+    seen = log.read_text()
+    assert "execve(" in seen, "strace saw nothing, so this proves nothing"
+    assert "home/password" not in seen and f"htons({pg.port})" not in seen
+    allowed = sallyport.exec(psql("SELECT 'in'"), flags=["-e", f"DATABASE_URL={weaker}"]).ok()
+    assert allowed.stdout == "in\n" and "not fully verified" in allowed.stderr
 
 
 def test_exec_references_are_refused_in_database_url(sallyport, pg, tmp_path):

@@ -1,6 +1,8 @@
 """OpenBao sealed, down, slow, talking nonsense, revoking under us: clear words, and what lives goes on living."""
 
+import os
 import re
+import shutil
 import socket
 import ssl
 import threading
@@ -59,7 +61,8 @@ def test_sealed_from_the_start_is_said(sallyport, own_bao, vault_url):
 
 
 def test_down_from_the_start_is_said(sallyport, own_bao, vault_url):
-    env = own_bao.environment(own_bao.token())
+    authority = shutil.copy(own_bao.ca, os.path.join(sallyport.folder, "home"))      # its folder goes with it
+    env = {**own_bao.environment(own_bao.token()), "VAULT_CACERT": authority}
     own_bao.close()
     run = sallyport.exec(psql("SELECT 1"), vault_url(), env=env, seconds=90)
     assert run.code in (2, 125)

@@ -1,5 +1,8 @@
 """Upstream TLS: which server certificate is accepted for which name, and what the refusals say."""
 
+import os
+import shutil
+
 import pytest
 
 from conftest import REFUSED, connections_in
@@ -67,6 +70,19 @@ def test_system_roots_do_not_know_our_ca(sallyport, pg, file_url):
 def test_a_missing_ca_file_is_named_before_the_child_starts(sallyport, file_url):
     run = sallyport.exec(["echo", "started"], file_url(sslrootcert="/nonexistent/ca.pem"))
     assert run.code == 125 and "/nonexistent/ca.pem" in run.stderr and "started" not in run.stdout
+
+
+def test_a_ca_file_that_others_may_write_is_refused_with_the_way_to_mend_it(sallyport, pg, pki, file_url):
+    path = os.path.join(sallyport.folder, "home", "ca.pem")
+    shutil.copyfile(pki.ca, path)
+    os.chmod(path, 0o666)
+    with pg.log_since() as read:
+        run = sallyport.exec(["echo", "started"], file_url(sslrootcert=path))
+        assert run.code == 125 and "may be written by everybody" in run.stderr and "started" not in run.stdout
+        assert f"chmod go-w {path}" in run.stderr
+        assert connections_in(read()) == []
+    os.chmod(path, 0o644)
+    assert sallyport.exec(psql("SELECT 'in'"), file_url(sslrootcert=path)).ok().stdout == "in\n"
 
 
 def test_a_server_without_tls_gets_no_password(sallyport, own_pg, file_url, secret):
