@@ -112,9 +112,10 @@ class Walk {
     struct stat parent {};
     if (::fstat(next.get(), &status) != 0 || ::fstat(at_.get(), &parent) != 0) return cannot_open(path);
     const bool directory = S_ISDIR(status.st_mode);
-    if (auto checked = check_writers(parent, here_.empty() ? "/" : here_, directory); !checked)
+    const bool link = S_ISLNK(status.st_mode);  // its owner is looked at before it is followed
+    if (auto checked = check_writers(parent, here_.empty() ? "/" : here_, directory || link); !checked)
       return checked.error();
-    if (S_ISLNK(status.st_mode)) return follow(next, status, path);
+    if (link) return follow(next, status, path);
     if (!directory && !rest_.empty()) return bad(here_ + "/" + part + " is not a directory");
     if (directory && !is_ours(status)) return check_writers(status, path, true).error();
     if (!directory) return true;

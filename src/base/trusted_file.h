@@ -11,8 +11,9 @@ namespace sallyport {
 
 /// Reads FILE after checking it and every directory on the way to it, links followed by hand:
 /// - each directory and the file belong to root or to our user, and neither group nor others may write them;
-/// - a directory that all may write but only owners may change (sticky: /tmp) is accepted only when what
-///   lies in it on the way is a directory, which is then checked like the others; never the file itself;
+/// - a directory that all may write but only owners may change (sticky: /tmp, and the volumes in which Kubernetes
+///   mounts secrets) is accepted only when what lies in it on the way is a directory, which is then checked like
+///   the others, or a link; never the file itself;
 /// - links belong to root or to our user.
 /// What is read is what was checked (one descriptor).
 ///

@@ -88,6 +88,7 @@ std::size_t Pool::usable_spares(const Sub& sub) const {
 }
 
 Pool::SpareList::iterator Pool::find_ready(Sub& sub, std::uint64_t newer_than) {
+  if (newer_than == 0 && pauses()) return sub.spares.end();
   // The most recently used one first: its caches are warm, and the others can grow old and go.
   for (auto at = sub.spares.end(); at != sub.spares.begin();) {
     --at;

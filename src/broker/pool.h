@@ -8,6 +8,9 @@
 // At most logins_at_once_max logins of an identity are under way for its clients, so that a burst of clients does
 // not become a burst of TLS handshakes. How long a login takes may be the client's choice (post_auth_delay), so
 // nobody's slow ones hold up another identity's, nor sessions that move; and those ahead of demand hold up nobody.
+// After the loss of a connection, and while an overdue renewal is under way, what is ready is handed to no new
+// session (pool_pause.cpp).
+//
 // A login that fails fails all who wait for that key: they would meet the same error, and a direct connection
 // would have told them at once.
 #pragma once
@@ -82,6 +85,9 @@ class Pool {
 
   /// The session has let go of the connection that this one replaces.
   void on_move_done(Upstream& upstream);
+
+  /// The server has ended a connection of ours. Whoever did may be about to end the others.
+  void note_loss();
 
   /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
   void on_cancel_done(std::uint64_t generation, std::int32_t pid);
@@ -167,6 +173,7 @@ class Pool {
   SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
+  bool pauses();
   [[nodiscard]] std::size_t usable_spares(const Sub& sub) const;
 
   WaiterId enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than);
@@ -222,6 +229,9 @@ class Pool {
   std::map<std::uint64_t, MonotonicTime> endings_;  // of the latest generations
   std::uint64_t proven_generation_ = 0;             // the latest one that has logged in
   std::set<std::string> proven_databases_;          // to these
+  MonotonicTime paused_until_{};
+  std::optional<MonotonicTime> next_pause_;
+  bool awaits_renewal_ = false, renewal_given_up_ = false;
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
   PoolStatus totals_;

@@ -66,7 +66,8 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   if (!connected) {
     const auto error = connected.error();
     const bool others_may = refuses_only_this(*attempt.sub, generation->number, error);
-    slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate);
+    slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate,
+                              error.what);
     if (refused_credential(error) && !others_may && !attempt.retried) {
       // The credential may just have been rotated: the slot fetches once for everybody.
       count_login(attempt, -1);

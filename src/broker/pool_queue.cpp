@@ -202,6 +202,8 @@ bool Pool::log_in_for_mover() {
 }
 
 bool Pool::log_in_for_newcomer() {
+  // With the same credential: its user may be about to be dropped.
+  if (loop_.now().mono < paused_until_) return false;
   auto* share = hungriest();
   if (share == nullptr) return false;
   auto& sub = *first_in_line(*share);

@@ -52,7 +52,10 @@ void Pool::remove_spare(Spare& spare) {
   if (at == spares.end()) return;
   // A manager that revokes a lease ends the user's connections, then drops the user: in between a login ahead of
   // demand would succeed, and a client be given a user that is gone.
-  if (!spare.failed_reset()) hold_back(*found->second);
+  if (!spare.failed_reset()) {
+    hold_back(*found->second);
+    note_loss();
+  }
   drop_spare(*found->second, at);
   pump();
 }

@@ -77,6 +77,7 @@ void Session::on_relay_end(EndCause cause) {
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
              name_of(cause));
   let_go_of_upstream();
+  if (cause == EndCause::server_closed) access_.pool->note_loss();
   client_->set_events(this);
   outgoing_ = relay_->take_outgoing_to_client();
   if (cause == EndCause::client_lost) return finish();

@@ -52,6 +52,9 @@ Result<void> check_environment_reference(const std::string& variable, std::strin
   if (weakens("sslmode", mode))
     return refused(variable, "sslmode=" + mode + " weakens a check, which the environment alone may not do");
   for (const auto& [name, value] : reference->attributes) {
+    if (name == "addr")
+      return refused(variable,
+                     "the attribute addr chooses who gets our token, which the environment alone may not do");
     if (!weakens(name, value)) continue;
     return refused(variable,
                    "the attribute " + name + " weakens a check, which the environment alone may not do");

@@ -112,6 +112,7 @@ class ExecRun {
       context_.logger.write(LogLevel::warning, "the server is not fully verified",
                             {{"variable", target.variable},
                              {"sslmode", name_of(tls.mode)},
+                             {"which", weakness(tls.mode)},
                              {"tls.reason", tls.weaker_reason},
                              {"tls.until", tls.weaker_until}});
     }

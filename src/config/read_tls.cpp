@@ -68,10 +68,10 @@ class TlsReader {
 
   void warn() {
     if (policy_.mode != TlsMode::verify_full) {
-      problems_.warn(
-          position_of("mode"),
-          "tls mode " + std::string{name_of(policy_.mode)} + " until " + policy_.weaker_until +
-              ": who answers is not fully checked (reason: " + in_backquotes(policy_.weaker_reason) + ")");
+      problems_.warn(position_of("mode"), "tls mode " + std::string{name_of(policy_.mode)} + " until " +
+                                              policy_.weaker_until + " " +
+                                              std::string{weakness(policy_.mode)} +
+                                              " (reason: " + in_backquotes(policy_.weaker_reason) + ")");
       return;
     }
     for (const auto key : {"reason", "until"}) {

@@ -45,11 +45,12 @@ void Slot::cancel(WaiterId waiter) { state_->cancel(waiter); }
 GenerationPtr Slot::current() const { return state_->current(); }
 Hold Slot::hold(const GenerationPtr& generation) { return state_->hold(generation); }
 void Slot::report_login_succeeded(std::uint64_t generation) { state_->report_login_succeeded(generation); }
-void Slot::report_login_failed(std::uint64_t generation, std::string_view sqlstate) {
-  state_->report_login_failed(generation, sqlstate);
+void Slot::report_login_failed(std::uint64_t generation, std::string_view sqlstate, std::string_view said) {
+  state_->report_login_failed(generation, sqlstate, said);
 }
 void Slot::prefetch() { state_->prefetch(); }
 void Slot::check_now() { state_->check_now(); }
+bool Slot::renews_first() { return state_->renews_first(); }
 void Slot::shutdown(Duration limit, std::function<void(ShutdownReport)> done) {
   state_->shutdown(limit, std::move(done));
 }

@@ -183,8 +183,9 @@ class Slot {
   /// A login with this generation failed. Only 28P01 and 28000 about the current generation do anything: it is
   /// invalidated and fetched again once; get() then answers with the next one. If that is refused as well, an
   /// event is told and get() fails until a growing back-off ends. Other failures: call it too, so that the next
-  /// caller may try sooner.
-  void report_login_failed(std::uint64_t generation, std::string_view sqlstate);
+  /// caller may try sooner. `said`: the server's words, printable, for the error that callers get. 28000 from a
+  /// database that never let anything of ours in is no event: nobody has changed anything.
+  void report_login_failed(std::uint64_t generation, std::string_view sqlstate, std::string_view said = {});
 
   /// Fetches if there is nothing usable, so that the first caller need not wait.
   void prefetch();
@@ -198,6 +199,10 @@ class Slot {
 
   /// Revokes a lease that a dead run left (orphans.h) through this slot's session, after more urgent work.
   void revoke_orphan(Lease lease, std::function<void(Result<void>)> done);
+
+  /// An overdue renewal comes before anybody is served: of what is logged in already, nothing is handed out either.
+  /// Until get() answers.
+  [[nodiscard]] bool renews_first();
 
   /// When the lease of a live generation ends as it stands now. None: it is gone, or does not end.
   [[nodiscard]] std::optional<WallTime> expiry_of(std::uint64_t generation) const;

@@ -91,14 +91,19 @@ std::optional<Error> SlotState::held_back(Moment now, MonotonicTime deadline) co
 Error SlotState::refused_error(Moment now) const {
   const auto live = live_.find(current_);
   const auto user = live == live_.end() ? std::string{} : live->second.generation->credential->user;
-  return {ErrorCode::denied,
-          Hop::login,
-          options_.name,
-          "the database refuses " + (user.empty() ? "" : "user \"" + user + "\" with ") +
-              "the credential that its source has just given; no other attempt for " +
-              format_duration(blocked_until_ - now.mono),
-          "Compare the role in the database with the secret: one of them was changed without the other.",
-          refusal_sqlstate_};
+  const auto whom = user.empty() ? std::string{} : "user \"" + user + "\" with ";
+  const auto said = refusal_said_.empty() ? std::string{} : ": " + refusal_said_;
+  return {
+      ErrorCode::denied,
+      Hop::login,
+      options_.name,
+      "the database refuses " + whom + "the credential that its source has just given" + said +
+          "; no other attempt for " + format_duration(blocked_until_ - now.mono),
+      refusal_sqlstate_ == "28000"
+          ? "Look in pg_hba.conf for this user, database and address, whether it wants a client certificate "
+            "(sslcert= and sslkey=), and whether the role may log in."
+          : "Compare the role in the database with the secret: one of them was changed without the other.",
+      refusal_sqlstate_};
 }
 
 void SlotState::settle_waiters(Moment now) {

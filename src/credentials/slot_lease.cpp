@@ -158,6 +158,11 @@ void SlotState::check_now() {
   pump();
 }
 
+bool SlotState::renews_first() {
+  note_time(timers_.now());
+  return renew_first_;
+}
+
 std::optional<WallTime> SlotState::expiry_of(std::uint64_t number) const {
   const auto found = live_.find(number);
   if (found == live_.end() || !found->second.expires) return std::nullopt;

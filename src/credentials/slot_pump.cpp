@@ -65,6 +65,8 @@ void SlotState::note_time(Moment now) {
     const Duration jump = (now.wall - last_seen_->wall) - (now.mono - last_seen_->mono);
     if (jump > clock_jump_min) mark_overdue(now);
   }
+  // Stopped by a signal the clocks go on together; our own timer is then long past.
+  if (armed_for_ && now.mono - *armed_for_ > clock_jump_min) mark_overdue(now);
   last_seen_ = now;
 }
 
@@ -112,7 +114,6 @@ void SlotState::arm(Moment now) {
     const auto self = weak.lock();
     if (!self || self->detached_) return;
     self->timer_ = 0;
-    self->armed_for_.reset();
     self->pump();
   });
 }

@@ -19,6 +19,7 @@ bool is_refusal(std::string_view sqlstate) {
 }  // namespace
 
 void SlotState::report_login_succeeded(std::uint64_t number) {
+  accepted_ever_ = true;
   if (number != current_ || refusals_ == 0) return;
   const Live* live = find(number);
   if (!live || live->refused) return;  // somebody else's later try was refused
@@ -28,7 +29,7 @@ void SlotState::report_login_succeeded(std::uint64_t number) {
   pump();
 }
 
-void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlstate) {
+void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlstate, std::string_view said) {
   if (number != current_) return;  // another caller was first, and the next one is here or on its way
   Live* live = find(number);
   if (!live || live->refused) return;
@@ -44,6 +45,7 @@ void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlst
   probation_ = false;
   trial_until_.reset();
   refusal_sqlstate_ = std::string(sqlstate);
+  refusal_said_ = std::string(said);
   if (refusals_ == 0) {
     refusals_ = 1;
     prefetch_ = true;
@@ -59,8 +61,10 @@ void SlotState::login_refused_again(Moment now) {
   prefetch_ = false;
   blocked_until_ = now.mono + backoff_delay(refusals_ - 1, login_backoff_base, login_backoff_max, random());
   const Error error = refused_error(now);
-  post([this, event = SecurityEvent{SecurityEvent::Kind::credential_changed_outside, current_,
-                                    describe(error)}] { observer_.on_security_event(event); });
+  if (refusal_sqlstate_ == "28P01" || accepted_ever_) {
+    post([this, event = SecurityEvent{SecurityEvent::Kind::credential_changed_outside, current_,
+                                      describe(error)}] { observer_.on_security_event(event); });
+  }
   answer_all(error);
 }
 

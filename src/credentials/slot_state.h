@@ -32,9 +32,10 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   [[nodiscard]] GenerationPtr current() const;
   Hold hold(const GenerationPtr& generation);
   void report_login_succeeded(std::uint64_t number);
-  void report_login_failed(std::uint64_t number, std::string_view sqlstate);
+  void report_login_failed(std::uint64_t number, std::string_view sqlstate, std::string_view said);
   void prefetch();
   void check_now();
+  bool renews_first();
   void shutdown(Duration limit, std::function<void(ShutdownReport)> done);
   void revoke_orphan(Lease lease, std::function<void(Result<void>)> done);
   [[nodiscard]] std::optional<WallTime> expiry_of(std::uint64_t number) const;
@@ -208,6 +209,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
 
   unsigned refusals_ = 0;  ///< logins refused in a row, over generations
   std::string refusal_sqlstate_;
+  std::string refusal_said_;
+  bool accepted_ever_ = false;  ///< some login with some generation succeeded
   MonotonicTime refused_at_{};
   MonotonicTime blocked_until_{};  ///< no fetch and no login before
   bool probation_ = false;         ///< the current generation follows a refusal: one caller at a time

@@ -52,16 +52,6 @@ std::string shortened(const std::string& text) {
 }
 
 /// What a mode weaker than verify-full gives away, in the words of the message that asks for a reason.
-std::string_view weakness(TlsMode mode) {
-  switch (mode) {
-    case TlsMode::disable: return "does not encrypt";
-    case TlsMode::require: return "encrypts but does not check whose certificate the server has";
-    case TlsMode::verify_ca: return "does not check that the certificate is for the host";
-    case TlsMode::verify_full: break;
-  }
-  return "";
-}
-
 Result<void> check_weaker(const TlsPolicy& policy, WallTime now) {
   const auto today = std::chrono::floor<std::chrono::days>(now);
   const auto last = format_date(today + weaker_days_max);
@@ -98,6 +88,16 @@ std::string_view name_of(TlsMode mode) {
     if (known.mode == mode) return known.name;
   }
   return "?";
+}
+
+std::string_view weakness(TlsMode mode) {
+  switch (mode) {
+    case TlsMode::disable: return "does not encrypt";
+    case TlsMode::require: return "encrypts but does not check whose certificate the server has";
+    case TlsMode::verify_ca: return "does not check that the certificate is for the host";
+    case TlsMode::verify_full: break;
+  }
+  return "";
 }
 
 Result<TlsMode> parse_tls_mode(std::string_view text) {

@@ -26,6 +26,8 @@ struct TlsPolicy {
 };
 
 std::string_view name_of(TlsMode mode);
+/// What a weaker mode leaves open: "encrypts nothing". Empty for verify_full.
+std::string_view weakness(TlsMode mode);
 Result<TlsMode> parse_tls_mode(std::string_view text);
 
 /// Checks the rule for anything weaker than verify-full: a reason, and an end date in at most 90 days

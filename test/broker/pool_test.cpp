@@ -65,6 +65,33 @@ TEST(Pool, AReadyConnectionThatTheServerEndsIsNotReplacedWhileItsUserMayBeAboutT
   EXPECT_EQ(world.pool->status().ready, 1u);
 }
 
+TEST(Pool, AfterALossNothingReadyIsHandedOutForAMoment) {
+  World world;
+  auto first = take(world);
+  auto second = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(first->served() && second->served());
+  auto ended = first->upstream();
+  world.pool->give_back(second->upstream());
+  world.loop.settle();
+  world.pool->discard(std::move(ended));
+  world.pool->note_loss();
+  const auto logins = world.connector.requests.size();
+  auto asks = take(world);
+  ASSERT_TRUE(world.loop.advance(50ms));
+  EXPECT_FALSE(asks->served());
+  ASSERT_TRUE(world.loop.advance(51ms));
+  ASSERT_TRUE(asks->served()) << "the one that lived on";
+  EXPECT_EQ(world.connector.requests.size(), logins);
+  world.pool->give_back(asks->upstream());
+  world.loop.settle();
+  // Whoever ends connections without end stops nobody else.
+  world.pool->note_loss();
+  auto next = take(world);
+  EXPECT_TRUE(next->served());
+  world.pool->discard(next->upstream());
+}
+
 TEST(Pool, WithARoleTheResetEndsWithResetRole) {
   World world{World::small(), "owner"};
   auto first = take(world);

@@ -42,6 +42,7 @@ TEST(EnvironmentReference, MayWeakenNothing) {
       {"vault:database/creds/app?host=h&insecure_reason=test", "insecure_reason"},
       {"vault:database/creds/app?host=h&insecure_reason=false", "insecure_reason"},
       {"vault:database/creds/app?host=h&redirect_to=https://evil:8200", "redirect_to"},
+      {"vault:database/creds/app?host=h&addr=https://evil:8200&token_file=/home/u/.vault-token", "addr"},
       {"exec:/bin/true?host=h", "exec:"},
   };
   for (const auto& [text, names] : rows) {

@@ -64,7 +64,9 @@ targets:
   b: {engine: postgresql, host: db.example.com, database: x, auth: "env:X", login_methods: md5, login_reason: old driver}
 )"),
       (Warnings{
-          "3:89: tls mode require until 2026-07-01: who answers is not fully checked (reason: `old server`)",
+          "3:89: tls mode require until 2026-07-01 encrypts but does not check whose certificate the server "
+          "has "
+          "(reason: `old server`)",
           "4:77: role default may log in by md5, which shows the server more of the password than SCRAM "
           "(reason: `old driver`)"}));
 }

@@ -45,6 +45,9 @@ class VirtualTimers final : public Timers {
   /// The machine sleeps, or somebody sets the clock: only wall time passes.
   void jump(Duration duration) { now_.wall += duration; }
 
+  /// The process is stopped: time passes, and no timer fires.
+  void stall(Duration duration) { set_mono(now_.mono + duration); }
+
   [[nodiscard]] std::size_t pending() const { return pending_.size(); }
 
   std::size_t fired = 0;

@@ -248,6 +248,31 @@ TEST(SlotLease, CheckNowNoticesWhatTimersMissed) {
   EXPECT_EQ(world.manager.renew_times.size(), 1u) << "nothing is overdue any more";
 }
 
+TEST(SlotLease, AfterAStopTheOverdueRenewalComesFirst) {
+  World world;
+  world.runner.latency = [] { return 2s; };
+  ASSERT_TRUE(world.get());
+  EXPECT_FALSE(world.slot().renews_first());
+  world.timers.stall(50min);
+  EXPECT_TRUE(world.slot().renews_first()) << "before any timer has fired";
+  world.timers.advance(1s);
+  EXPECT_TRUE(world.slot().renews_first()) << "while it is under way";
+  const auto result = world.get();
+  ASSERT_TRUE(result);
+  EXPECT_EQ((*result)->number, 1u);
+  EXPECT_EQ(world.manager.renew_times.size(), 1u);
+  EXPECT_FALSE(world.slot().renews_first());
+}
+
+TEST(SlotLease, ASlowRenewalInTimeHoldsNobodyUp) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.runner.latency = [] { return 5s; };
+  while (world.runner.running == 0) world.timers.advance(1s);
+  world.timers.advance(4s);
+  EXPECT_FALSE(world.slot().renews_first());
+}
+
 TEST(SlotLease, AWallClockSetBackDoesNotLengthenALease) {
   World world;
   world.manager.on_renew = [](const Lease&) -> Result<Lease> { return failure(ErrorCode::retry_later); };

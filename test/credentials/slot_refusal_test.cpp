@@ -51,6 +51,24 @@ TEST(SlotRefusal, ASecondRefusalIsAnEventAndAClearError) {
   EXPECT_TRUE(world.slot().status().next_attempt_in);
 }
 
+TEST(SlotRefusal, WhatWasNeverLetInIsNoEventAndKeepsTheServersWords) {
+  for (const bool let_in_once : {false, true}) {
+    World world;
+    ASSERT_TRUE(world.get());
+    if (let_in_once) world.slot().report_login_succeeded(1);
+    world.slot().report_login_failed(1, "28000", "connection requires a valid client certificate");
+    ASSERT_TRUE(world.get());
+    world.slot().report_login_failed(2, "28000", "connection requires a valid client certificate");
+    world.timers.advance(1ms);
+    EXPECT_EQ(world.observer.events.size(), let_in_once ? 1u : 0u);
+    const auto result = world.get();
+    ASSERT_FALSE(result);
+    EXPECT_NE(result.error().what.find("user \"v-2\""), std::string::npos) << result.error().what;
+    EXPECT_NE(result.error().what.find("requires a valid client certificate"), std::string::npos);
+    EXPECT_NE(result.error().hint.find("sslcert="), std::string::npos);
+  }
+}
+
 TEST(SlotRefusal, AWrongStaticPasswordIsNoticedWithoutASecondLogin) {
   World world;
   world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("wrong"); };

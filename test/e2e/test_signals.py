@@ -133,6 +133,25 @@ def test_after_sigcont_a_lease_that_has_ended_is_replaced_before_anybody_is_serv
     assert start["upstream_user"] == served
 
 
+def test_after_sigcont_a_renewal_that_is_due_comes_before_the_first_session(sallyport, bao, pki, vault_url):
+    """Also before one that a connection stands ready for."""
+    bao.role("due", ttl="15s", max_ttl="1h")
+    with ManagerProxy(bao, pki) as proxy:
+        talk = Dialogue(sallyport, vault_url("due"), {**proxy.environment, "VAULT_TOKEN": bao.token()})
+        os.kill(talk.run.pid, signal.SIGSTOP)
+        lease = f"database/creds/due/{bao.leases('due')[0]}"
+        wait_for(lambda: bao.call("PUT", "sys/leases/lookup", {"lease_id": lease})["data"]["ttl"] <= 3, "the renewal to be due")
+        proxy.fault("slow")  # the answer takes 2 s: whoever does not wait for it is served before it
+        continued = time.time()
+        os.kill(talk.run.pid, signal.SIGCONT)
+        assert talk.ask("new") == talk.user
+        renewed = [at for at, path, status in proxy.replies
+                   if path.endswith("sys/leases/renew") and status == 200 and at > continued]
+        talk.end().ok()
+    start = sallyport.audit("--kind", "session_start")[-1]
+    assert renewed and renewed[0] <= datetime.fromisoformat(start["at"].replace("Z", "+00:00")).timestamp()
+
+
 def test_a_child_that_ignores_sigterm_is_not_killed_by_us(sallyport, file_url):
     run = sallyport.start_exec(["sh", "-c", "trap '' TERM; echo ready; sleep 1; sleep 1; exit 5"], file_url())
     run.until("ready")

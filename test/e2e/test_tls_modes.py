@@ -96,3 +96,12 @@ def test_serve_tells_at_start_and_at_each_reload_that_it_uses_no_tls(sallyport, 
     assert len(re.findall(told, it.run.output)) == 1, it.run.output
     assert it.reload() and len(re.findall(told, it.run.output)) == 2, it.run.output
     it.stop()
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_a_client_certificate_that_is_needed_and_absent_is_said(connect, sallyport, mode):
+    run = connect(mode, user="cert_user")
+    assert run.code in REFUSED
+    assert_says(run.stderr, "client certificate")
+    assert "sslcert=" in run.stderr, "the fix is in the words of a reference"
+    assert "credential_changed_outside" not in str(sallyport.audit())

@@ -6,8 +6,8 @@
 //   token_file=/path          the token
 //   role_id=…  role_id_file=/path  secret_id_file=/path  mount=approle      AppRole
 //   namespace=…               instead of VAULT_NAMESPACE
-//   addr=https://…            accepted only when it is VAULT_ADDR: a reference may not choose where a token goes
-//                             (threat 12)
+//   addr=https://…            instead of VAULT_ADDR; not from the environment, which may not choose where a token
+//                             goes (threat 12)
 //   redirect_to=https://a:8200,https://b:8200     other nodes that a redirect may lead to
 //   insecure_reason=…         plain http to a literal loopback address, and why
 //   allow_root_token=true     or the flag --allow-root-token (threat 20)

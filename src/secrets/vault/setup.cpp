@@ -118,18 +118,14 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
   return wrong_at(ErrorCode::internal, state, "the driver answered what was not asked", {});
 }
 
-/// addr= in a reference: the operator must have named that address in VAULT_ADDR, or whoever writes the
-/// reference would choose who gets the token.
+/// addr= in a reference chooses who gets the token: whoever takes references from the environment refuses it there
+/// (cli/environment_reference.h).
 Setup::Progress Setup::on_address(State& state, const std::optional<Secret>& value) {
-  std::optional<Address> named;
-  if (value) {
+  std::optional<Address> named = state.options.address;
+  if (!named && value) {
     auto address = parse_address(text_of(value), "VAULT_ADDR");
     if (!address) return std::move(address).error();
     named = std::move(*address);
-  }
-  if (const auto& given = state.options.address; given && given != named) {
-    return wrong_at(ErrorCode::bad_config, state, "addr=" + to_string(*given) + " is not VAULT_ADDR",
-                    "A reference may not choose where a token goes: set VAULT_ADDR");
   }
   if (!named) {
     return wrong_at(ErrorCode::bad_config, state, "VAULT_ADDR is not set",

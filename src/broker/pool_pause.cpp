@@ -1,0 +1,46 @@
+// When clients wait for a moment although connections stand ready for them.
+#include "base/limits.h"
+#include "broker/pool.h"
+
+namespace sallyport::broker {
+
+namespace {
+
+/// A manager that revokes a lease ends the user's connections one after the other, a server that goes down too:
+/// within milliseconds. A client that came in between would be given one that is about to end.
+constexpr auto loss_pause = std::chrono::milliseconds{100};
+/// A session may end its own connection as often as it likes: that must not keep the others waiting.
+constexpr auto loss_pause_every = std::chrono::seconds{5};
+
+}  // namespace
+
+void Pool::note_loss() {
+  const auto now = loop_.now().mono;
+  if (next_pause_ && now < *next_pause_) return;
+  next_pause_ = now + loss_pause_every;
+  paused_until_ = now + loss_pause;
+  loop_.after(loss_pause, [this, alive = alive_] {
+    if (*alive) pump();
+  });
+}
+
+bool Pool::pauses() {
+  if (loop_.now().mono < paused_until_ || awaits_renewal_) return true;
+  if (!slot_.renews_first()) {
+    renewal_given_up_ = false;
+    return false;
+  }
+  // The source does not answer, but the lease has not ended: better served than not.
+  if (renewal_given_up_) return false;
+  awaits_renewal_ = true;
+  slot_.get(loop_.now().mono + limits::upstream_login_deadline,
+            [this, alive = alive_](const Result<credentials::GenerationPtr>& generation) {
+              if (!*alive) return;
+              awaits_renewal_ = false;
+              renewal_given_up_ = !generation;
+              pump();
+            });
+  return awaits_renewal_;
+}
+
+}  // namespace sallyport::broker
