@@ -9,6 +9,8 @@ namespace {
 
 /// Before the credential dies, sessions that could not be moved are told at their next boundary.
 constexpr auto force_ahead = std::chrono::milliseconds{500};
+/// Between the last answer and the end.
+constexpr auto farewell_delay = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
 
 }  // namespace
@@ -25,9 +27,7 @@ Departure::Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& lo
                      DepartureOwner& owner)
     : relay_(relay), pool_(pool), run_as_(std::move(run_as)), loop_(loop), logger_(logger), owner_(owner) {}
 
-Departure::~Departure() {
-  for (const auto timer : {force_timer_, move_timer_, stop_timer_}) loop_.cancel(timer);
-}
+Departure::~Departure() { cancel_timers(); }
 
 void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime deadline) {
   if (!relay_.has_upstream() || relay_.upstream().generation > generation) return;
@@ -74,9 +74,23 @@ void Departure::stop_after(Duration grace, Dismissal why) {
 }
 
 void Departure::on_boundary() {
+  if (leaving_) return;
+  const bool moves = mover_ != nullptr && mover_->wants_boundary();
+  if (state_ != State::draining && moves) return mover_->at_boundary();
+  if (!has_to_end() || is_moving_now()) return;
+  // The answer is on its way to the client. What comes with it libpq takes for a notice and the end for an accident:
+  // a moment later it is the answer to the next query, or found by a client at rest.
+  leaving_ = true;
+  if (mover_ != nullptr) {
+    mover_->give_up();
+    bury_mover();
+  }
+  relay_.hold_client();
+  leave_timer_ = loop_.after(farewell_delay, [this] { leave(); });
+}
+
+void Departure::leave() {
   if (state_ == State::draining) return dismiss("drained");
-  if (mover_ != nullptr && mover_->wants_boundary()) return mover_->at_boundary();
-  if (state_ != State::forced || is_moving_now()) return;
   owner_.on_session_forced(immovable_reason_.empty() ? "no_connection" : std::string_view{immovable_reason_});
   owner_.end_session("rotation_forced", "the credential of this session has ended",
                      "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like "
@@ -88,7 +102,7 @@ void Departure::on_cancel_done() {
 }
 
 void Departure::give_up() {
-  for (const auto timer : {force_timer_, move_timer_, stop_timer_}) loop_.cancel(timer);
+  cancel_timers();
   if (mover_ == nullptr) return;
   mover_->give_up();
   bury_mover();
@@ -99,14 +113,22 @@ void Departure::become(State state) {
   relay_.want_boundary(has_to_end());
 }
 
+void Departure::cancel_timers() {
+  for (const auto timer : {force_timer_, move_timer_, stop_timer_, leave_timer_}) loop_.cancel(timer);
+}
+
+// Of a client at rest: nothing is on its way to it.
 void Departure::look_for_boundary() {
-  if (has_to_end() && relay_.at_boundary()) on_boundary();
+  if (leaving_ || !has_to_end() || !relay_.at_boundary()) return;
+  const bool moves = mover_ != nullptr && mover_->wants_boundary();
+  if (state_ != State::draining && moves) return mover_->at_boundary();
+  if (state_ == State::draining || !is_moving_now()) leave();
 }
 
 void Departure::try_move() {
   // Without an ending there may be no later generation to move to; who is dismissed need not move.
   const bool due = state_ == State::moving || state_ == State::forced;
-  if (!due || !immovable_reason_.empty() || mover_ != nullptr) return;
+  if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr) return;
   mover_ = std::make_unique<Mover>(relay_, pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
   mover_->start();
 }

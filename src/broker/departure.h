@@ -81,6 +81,8 @@ class Departure final : private MoverOwner {
   [[nodiscard]] bool is_moving_now() const { return mover_ != nullptr && mover_->is_under_way(); }
   void become(State state);
   void look_for_boundary();
+  void leave();
+  void cancel_timers();
   void try_move();
   void dismiss(std::string_view how);
   void bury_mover();
@@ -97,9 +99,11 @@ class Departure final : private MoverOwner {
   std::string immovable_reason_;  // empty: not known to be
   Dismissal dismissal_{};         // draining
   std::unique_ptr<Mover> mover_;
+  bool leaving_ = false;  // it is told in a moment; its client is not heard any more
   net::TimerId force_timer_;
   net::TimerId move_timer_;
   net::TimerId stop_timer_;
+  net::TimerId leave_timer_;
 };
 
 }  // namespace sallyport::broker

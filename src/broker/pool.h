@@ -87,7 +87,8 @@ class Pool {
   void on_move_done(Upstream& upstream);
 
   /// The server has ended a connection of ours. Whoever did may be about to end the others.
-  void note_loss();
+  /// `identity`: whose session had it.
+  void note_loss(const std::string& identity);
 
   /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
   void on_cancel_done(std::uint64_t generation, std::int32_t pid);
@@ -134,6 +135,7 @@ class Pool {
     std::size_t held = 0;                 // in use, or being logged in
     std::array<std::size_t, 3> logins{};  // under way, by purpose
     std::size_t waiting = 0;
+    MonotonicTime next_pause{};
     std::list<Sub*> line;  // those that may need a login, in the order in which they began to
     std::size_t& logins_for(Purpose purpose) { return logins.at(static_cast<std::size_t>(purpose)); }
   };
@@ -174,6 +176,7 @@ class Pool {
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
   [[nodiscard]] bool usable(const Upstream& upstream) const;
   bool pauses();
+  void await_renewal();
   [[nodiscard]] std::size_t usable_spares(const Sub& sub) const;
 
   WaiterId enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than);
@@ -230,7 +233,6 @@ class Pool {
   std::uint64_t proven_generation_ = 0;             // the latest one that has logged in
   std::set<std::string> proven_databases_;          // to these
   MonotonicTime paused_until_{};
-  std::optional<MonotonicTime> next_pause_;
   bool awaits_renewal_ = false, renewal_given_up_ = false;
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;

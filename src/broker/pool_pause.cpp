@@ -14,10 +14,13 @@ constexpr auto loss_pause_every = std::chrono::seconds{5};
 
 }  // namespace
 
-void Pool::note_loss() {
+void Pool::note_loss(const std::string& identity) {
   const auto now = loop_.now().mono;
-  if (next_pause_ && now < *next_pause_) return;
-  next_pause_ = now + loss_pause_every;
+  const auto share = shares_.find(identity);
+  if (share != shares_.end()) {
+    if (now < share->second.next_pause) return;
+    share->second.next_pause = now + loss_pause_every;
+  }
   paused_until_ = now + loss_pause;
   loop_.after(loss_pause, [this, alive = alive_] {
     if (*alive) pump();
@@ -33,14 +36,24 @@ bool Pool::pauses() {
   // The source does not answer, but the lease has not ended: better served than not.
   if (renewal_given_up_) return false;
   awaits_renewal_ = true;
+  // In a turn of its own: the slot may tell of endings at once, sessions then take connections, and we are in the
+  // middle of looking for one.
+  loop_.post([this, alive = alive_] {
+    if (*alive) await_renewal();
+  });
+  return true;
+}
+
+void Pool::await_renewal() {
   slot_.get(loop_.now().mono + limits::upstream_login_deadline,
             [this, alive = alive_](const Result<credentials::GenerationPtr>& generation) {
               if (!*alive) return;
               awaits_renewal_ = false;
               renewal_given_up_ = !generation;
+              // Nobody logs in with it: if this was the one trial after a refusal, the next caller has it.
+              if (generation) slot_.report_login_failed((*generation)->number, {});
               pump();
             });
-  return awaits_renewal_;
 }
 
 }  // namespace sallyport::broker

@@ -202,8 +202,8 @@ bool Pool::log_in_for_mover() {
 }
 
 bool Pool::log_in_for_newcomer() {
-  // With the same credential: its user may be about to be dropped.
-  if (loop_.now().mono < paused_until_) return false;
+  // With the same credential: its user may be about to be dropped, or is being renewed.
+  if (loop_.now().mono < paused_until_ || awaits_renewal_) return false;
   auto* share = hungriest();
   if (share == nullptr) return false;
   auto& sub = *first_in_line(*share);
@@ -217,6 +217,7 @@ bool Pool::log_in_for_newcomer() {
 // Ahead of demand; not under a storm of profiles, which are not kept warm anyway.
 bool Pool::log_in_ahead() {
   if (subs_.size() > limits::pool_profiles_max || full()) return false;
+  if (loop_.now().mono < paused_until_ || awaits_renewal_) return false;
   for (auto& [key, sub] : subs_) {
     if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
     if (!may_log_in(*sub->share, Purpose::ahead)) continue;

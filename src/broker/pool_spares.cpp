@@ -52,10 +52,8 @@ void Pool::remove_spare(Spare& spare) {
   if (at == spares.end()) return;
   // A manager that revokes a lease ends the user's connections, then drops the user: in between a login ahead of
   // demand would succeed, and a client be given a user that is gone.
-  if (!spare.failed_reset()) {
-    hold_back(*found->second);
-    note_loss();
-  }
+  if (!spare.failed_reset()) hold_back(*found->second);
+  note_loss(found->second->key.identity);
   drop_spare(*found->second, at);
   pump();
 }
@@ -136,6 +134,7 @@ std::optional<MonotonicTime> Pool::ending_of(std::uint64_t generation) const {
 
 void Pool::reap() {
   const auto now = loop_.now().mono;
+  if (!slot_.renews_first()) renewal_given_up_ = false;
   for (auto& [key, sub] : subs_) {
     auto ready = sub->spares.size();
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {

@@ -76,8 +76,9 @@ void Session::on_relay_end(EndCause cause) {
   if (stage_ != Stage::relaying) return;
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
              name_of(cause));
+  // First: whoever waits for its place waits a moment longer.
+  if (cause == EndCause::server_closed) access_.pool->note_loss(access_.decision.identity);
   let_go_of_upstream();
-  if (cause == EndCause::server_closed) access_.pool->note_loss();
   client_->set_events(this);
   outgoing_ = relay_->take_outgoing_to_client();
   if (cause == EndCause::client_lost) return finish();

@@ -64,6 +64,7 @@ void Session::end_session(std::string_view why, const char* message, const char*
 }
 
 void Session::on_server_lost() {
+  access_.pool->note_loss(access_.decision.identity);
   record_end("failed", "the server connection ended while it was asked about the session's state");
   end_session("server closed", "the server connection ended", "Connect again");
 }

@@ -87,7 +87,7 @@ void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door&
 }
 
 std::string ChildEnvironment::path_of(const std::string& file) const {
-  if (file.starts_with("~/")) return environment_.plain("HOME") + file.substr(1);
+  if (file.starts_with("~/")) return environment_.home() + file.substr(1);
   if (!file.starts_with('$')) return file;
   const auto end = std::min(file.find('/'), file.size());
   const auto value = environment_.plain(file.substr(1, end - 1));
@@ -116,7 +116,7 @@ std::set<std::string> ChildEnvironment::authority_left() const {
     return value && !value->empty() && !taken_away.contains(name);
   };
   const auto plain = [this](const std::string& name) { return environment_.plain(name); };
-  found.merge(known_authority({has, plain, can_read, read_dmi()}));
+  found.merge(known_authority({has, plain, can_read, environment_.home(), read_dmi()}));
   return found;
 }
 

@@ -1,5 +1,6 @@
 #include "cli/environment.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -62,6 +63,12 @@ std::string Environment::plain(std::string_view name) const {
   const auto found = values_.find(name);
   if (found == values_.end()) return {};
   return std::string{initial_.reveal().substr(found->second.at, found->second.size)};
+}
+
+std::string Environment::home() const {
+  if (auto home = plain("HOME"); !home.empty()) return home;
+  const auto* account = getpwuid(getuid());
+  return account == nullptr || account->pw_dir == nullptr ? "" : account->pw_dir;
 }
 
 std::vector<std::string> Environment::names() const {

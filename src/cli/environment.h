@@ -23,6 +23,8 @@ class Environment {
   /// For variables that hold no secret (paths, names, flags); empty when it is not set.
   [[nodiscard]] std::string plain(std::string_view name) const;
   [[nodiscard]] std::vector<std::string> names() const;
+  /// $HOME, else the account's; empty when nobody knows.
+  [[nodiscard]] std::string home() const;
 
   // ---- what a child gets ----
   void set(const std::string& name, std::string_view value);

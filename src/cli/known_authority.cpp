@@ -8,6 +8,8 @@ namespace {
 constexpr const char* variables[] = {
     "VAULT_TOKEN",
     "VAULT_SECRET_ID",
+    "BAO_TOKEN",
+    "CREDENTIALS_DIRECTORY",
     "AWS_ACCESS_KEY_ID",
     "AWS_SECRET_ACCESS_KEY",
     "AWS_SESSION_TOKEN",
@@ -35,7 +37,10 @@ constexpr const char* file_variables[] = {
 constexpr const char* files_at_home[] = {
     "/.vault-token",
     "/.aws/credentials",
+    "/.aws/sso/cache",
     "/.config/gcloud/application_default_credentials.json",
+    "/.config/gcloud/credentials.db",
+    "/.azure/msal_token_cache.json",
 };
 
 constexpr const char* service_account_token = "/var/run/secrets/kubernetes.io/serviceaccount/token";
@@ -63,11 +68,8 @@ std::set<std::string> known_authority(const ChildSurroundings& around) {
   for (const std::string name : file_variables) {
     if (around.has_variable(name) && around.can_read(around.path_of(name))) found.insert("$" + name);
   }
-  if (around.has_variable("HOME")) {
-    const auto home = around.path_of("HOME");
-    for (const auto* file : files_at_home) {
-      if (around.can_read(home + file)) found.insert(home + file);
-    }
+  for (const auto* file : files_at_home) {
+    if (!around.home.empty() && around.can_read(around.home + file)) found.insert(around.home + file);
   }
   if (around.can_read(service_account_token)) found.insert(service_account_token);
   if (const auto cloud = cloud_of(around.dmi); !cloud.empty())

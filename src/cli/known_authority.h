@@ -20,8 +20,9 @@ struct DmiTexts {
 /// The child's surroundings, as the table asks for them.
 struct ChildSurroundings {
   std::function<bool(const std::string& name)> has_variable;    ///< set and not empty
-  std::function<std::string(const std::string& name)> path_of;  ///< of a variable that holds a path, or HOME
+  std::function<std::string(const std::string& name)> path_of;  ///< of a variable that holds a path
   std::function<bool(const std::string& path)> can_read;        ///< a file that is there and may be read
+  std::string home;                                             ///< empty: unknown
   DmiTexts dmi;
 };
 

@@ -49,7 +49,7 @@ AppliedConfig ServedConfig::apply(PreparedConfig prepared) {
     close_what_is_gone(prepared.config);
     // Before the sessions' ends, whose reason it is.
     runtime_.record_policy_change(applied.changed);
-    applied.sessions_ended = end_refused();
+    applied.sessions_ended = end_refused(prepared.config.reload_grace);
     prepared.config.state_directory = config_->state_directory;
     prepared.config.audit = config_->audit;
   }
@@ -77,10 +77,9 @@ void ServedConfig::close_what_is_gone(const config::Config& fresh) {
   }
 }
 
-std::size_t ServedConfig::end_refused() {
+std::size_t ServedConfig::end_refused(Duration grace) {
   std::size_t ended = 0;
-  runtime_.on_relay(
-      [&](broker::Broker& broker) { ended = broker.recheck_sessions(routes_, config_->reload_grace); });
+  runtime_.on_relay([&](broker::Broker& broker) { ended = broker.recheck_sessions(routes_, grace); });
   return ended;
 }
 

@@ -55,7 +55,7 @@ class ServedConfig {
   [[nodiscard]] Result<PreparedRoute> prepare_route(const Route& route) const;
   void apply_route(PreparedRoute prepared);
   void close_what_is_gone(const config::Config& fresh);
-  std::size_t end_refused();
+  std::size_t end_refused(Duration grace);
 
   Runtime& runtime_;
   std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();

@@ -4,7 +4,6 @@
 #include "net/peer.h"
 
 #include <pthread.h>
-#include <pwd.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -36,14 +35,9 @@ std::string plain_variable(const Environment& environment, const std::string& na
 std::string default_state_directory(const Environment& environment) {
   const auto state = environment.plain("XDG_STATE_HOME");
   if (!state.empty() && state.front() == '/') return state + "/sallyport";
-  auto home = environment.plain("HOME");
   // Not /tmp: others could be there first.
-  if (home.empty() && getuid() == 0) return "/var/lib/sallyport";
-  if (home.empty()) {
-    const auto* account = getpwuid(getuid());
-    if (account != nullptr && account->pw_dir != nullptr) home = account->pw_dir;
-  }
-  return home + "/.local/state/sallyport";
+  if (getuid() == 0 && environment.plain("HOME").empty()) return "/var/lib/sallyport";
+  return environment.home() + "/.local/state/sallyport";
 }
 
 Runtime::Runtime(Context& context, RuntimeOptions options)

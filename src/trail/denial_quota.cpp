@@ -59,7 +59,8 @@ Event DenialQuota::counted_event(const Key& key, Entry& entry) {
   event.count = std::exchange(entry.counted, 0);
   event.duration_s = std::max(0.0, std::chrono::duration<double>(entry.last - entry.first).count());
   event.verified = std::exchange(entry.verified, {});
-  event.verified.erase("pid");  // of one of many processes: it would only mislead
+  // Of one of many processes: it would only mislead.
+  for (const auto* one : {"pid", "gid", "executable"}) event.verified.erase(one);
   return event;
 }
 

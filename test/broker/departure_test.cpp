@@ -95,7 +95,12 @@ TEST(Departure, ADrainEndsASessionAtRestAtOnceAndAnotherAtItsBoundary) {
   busy.ask("select 1");
   EXPECT_EQ(busy.said, Said{});
   busy.ask("COMMIT");
+  EXPECT_EQ(busy.said, Said{}) << "not together with the answer: libpq would take it for a notice";
+  busy.ask("select 2");
+  busy.world.loop.advance(20ms);
   EXPECT_EQ(busy.said, Said{"drained"});
+  EXPECT_EQ(busy.world.connector.newest().queries.back(), "COMMIT")
+      << "what it asks meanwhile is not executed";
 }
 
 TEST(Departure, TheFirstDismissalsReasonStays) {
@@ -192,7 +197,9 @@ TEST(Departure, InATransactionItIsToldAtTheBoundaryBehindTheEnd) {
   it.world.loop.advance(10s);
   EXPECT_EQ(it.said, Said{});
   it.ask("COMMIT");
-  EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"}));
+  it.world.connector.release_one();
+  it.world.loop.advance(20ms);
+  EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"})) << "what comes now comes too late";
 }
 
 TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
@@ -216,6 +223,7 @@ TEST(Departure, WhoIsDismissedIsNotMovedAnyMore) {
   EXPECT_EQ(it.said, Said{}) << "nor forced: the drain's boundary comes";
   EXPECT_EQ(it.generation(), 1u);
   it.ask("COMMIT");
+  it.world.loop.advance(20ms);
   EXPECT_EQ(it.said, Said{"drained"});
 }
 

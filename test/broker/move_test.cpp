@@ -200,7 +200,9 @@ TEST(Move, WithoutANewConnectionTheSessionIsToldAtItsLastBoundary) {
   EXPECT_TRUE(it.world.forced.empty()) << "never inside a transaction";
   EXPECT_EQ(it.client.types(), "CZ");
   it.ask("COMMIT");
-  EXPECT_EQ(it.client.types(), "CZE");
+  EXPECT_EQ(it.client.types(), "CZ");
+  it.world.loop.advance(20ms);
+  EXPECT_EQ(it.client.types(), "E");
   EXPECT_EQ(it.world.forced, std::vector<std::string>{"no_connection"});
 }
 
@@ -396,7 +398,9 @@ TEST(Drain, AnIdleSessionEndsAtOnceABusyOneAfterItsTransaction) {
   EXPECT_EQ(busy.types(), "");
   busy.wire->push(query("COMMIT"));
   world.loop.settle();
-  EXPECT_EQ(busy.types(), "CZE");
+  EXPECT_EQ(busy.types(), "CZ");
+  world.loop.advance(20ms);
+  EXPECT_EQ(busy.types(), "E");
   EXPECT_EQ(world.pool->status().in_use, 0u);
 }
 

@@ -75,7 +75,7 @@ TEST(Pool, AfterALossNothingReadyIsHandedOutForAMoment) {
   world.pool->give_back(second->upstream());
   world.loop.settle();
   world.pool->discard(std::move(ended));
-  world.pool->note_loss();
+  world.pool->note_loss(world.key().identity);
   const auto logins = world.connector.requests.size();
   auto asks = take(world);
   ASSERT_TRUE(world.loop.advance(50ms));
@@ -86,7 +86,7 @@ TEST(Pool, AfterALossNothingReadyIsHandedOutForAMoment) {
   world.pool->give_back(asks->upstream());
   world.loop.settle();
   // Whoever ends connections without end stops nobody else.
-  world.pool->note_loss();
+  world.pool->note_loss(world.key().identity);
   auto next = take(world);
   EXPECT_TRUE(next->served());
   world.pool->discard(next->upstream());

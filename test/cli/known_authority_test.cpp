@@ -11,7 +11,8 @@ namespace {
 using Names = std::set<std::string>;
 
 struct Machine {
-  std::map<std::string, std::string> variables{{"HOME", "/home/me"}, {"PATH", "/bin"}};
+  std::map<std::string, std::string> variables{{"PATH", "/bin"}};
+  std::string home = "/home/me";
   Names files;
   DmiTexts dmi;
 
@@ -21,7 +22,7 @@ struct Machine {
                               return found != variables.end() && !found->second.empty();
                             },
                             [this](const std::string& name) { return variables.at(name); },
-                            [this](const std::string& path) { return files.contains(path); }, dmi});
+                            [this](const std::string& path) { return files.contains(path); }, home, dmi});
   }
 };
 
@@ -29,15 +30,16 @@ TEST(KnownAuthority, OfAPlainMachineThereIsNone) {
   EXPECT_EQ(Machine{}.authority(), Names{});
   Machine bare;
   bare.variables.clear();
+  bare.home.clear();
   EXPECT_EQ(bare.authority(), Names{}) << "without HOME";
 }
 
 TEST(KnownAuthority, VariablesAreNamedAndTheirValuesNeverShown) {
   for (const std::string name :
-       {"VAULT_TOKEN", "VAULT_SECRET_ID", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-        "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AZURE_CLIENT_SECRET", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
-        "MSI_ENDPOINT", "MSI_SECRET"}) {
+       {"VAULT_TOKEN", "VAULT_SECRET_ID", "BAO_TOKEN", "CREDENTIALS_DIRECTORY", "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AZURE_CLIENT_SECRET",
+        "IDENTITY_ENDPOINT", "IDENTITY_HEADER", "MSI_ENDPOINT", "MSI_SECRET"}) {
     Machine machine;
     machine.variables[name] = "canary";
     EXPECT_EQ(machine.authority(), Names{"$" + name});
