@@ -54,6 +54,13 @@ struct Globals {
 bool is_color(std::string_view when) { return when == "auto" || when == "always" || when == "never"; }
 bool is_format(std::string_view format) { return format == "text" || format == "json"; }
 
+/// -v, -vv, …: how much more detail.
+int verbosity_of(std::string_view word) {
+  if (word == "--verbose") return 1;
+  const bool all = word.size() > 1 && word.front() == '-' && word.find_first_not_of('v', 1) == word.npos;
+  return all ? static_cast<int>(word.size()) - 1 : 0;
+}
+
 // Flags in front of the command. Behind it each command accepts them as well.
 bool take_global(const std::vector<std::string>& arguments, std::size_t& at, Globals& globals) {
   const auto& word = arguments[at];
@@ -70,8 +77,16 @@ bool take_global(const std::vector<std::string>& arguments, std::size_t& at, Glo
   if (name == "-o" || name == "--output") return value(globals.output_file);
   if (name == "--color") return value(globals.color) && is_color(globals.color);
   if (word == "-q" || word == "--quiet") return globals.quiet = true;
-  if (word == "-v" || word == "--verbose") return ++globals.verbosity > 0;
-  return false;
+  globals.verbosity += verbosity_of(word);
+  return verbosity_of(word) > 0;
+}
+
+/// Of a mistake before the command's name: 125 is ours where 2 could be the command's own.
+int error_code_of(const std::vector<std::string>& arguments, std::size_t from) {
+  for (auto at = from; at < arguments.size() && arguments[at] != "--"; ++at) {
+    if (arguments[at] == "exec" || arguments[at] == "connect") return cli::exit_our_error;
+  }
+  return cli::exit_error;
 }
 
 // --color and -v/-q stand in front of or behind the command; the log is made before the command parses.
@@ -79,7 +94,7 @@ void look_ahead(const std::vector<std::string>& arguments, std::size_t from, Glo
   for (auto at = from; at < arguments.size() && arguments[at] != "--"; ++at) {
     const auto& word = arguments[at];
     if (word == "-q" || word == "--quiet") globals.quiet = true;
-    if (word == "-v" || word == "--verbose") ++globals.verbosity;
+    globals.verbosity += verbosity_of(word);
     auto color = std::string_view{};
     if (word == "--color" && at + 1 < arguments.size()) color = arguments[at + 1];
     if (word.starts_with("--color="))
@@ -102,7 +117,7 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
       std::fprintf(stderr,
                    "sallyport: %s is no option, or not with this value\n  fix: sallyport --help explains\n",
                    arguments[at].c_str());
-      return cli::exit_error;
+      return error_code_of(arguments, at + 1);
     }
     ++at;
   }

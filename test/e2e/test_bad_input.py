@@ -95,6 +95,13 @@ def test_an_unknown_option_is_named(sallyport):
     one_line(run, r"sallyport: --nope is not expected$|sallyport: --nope is not expected\n")
 
 
+def test_an_option_before_the_command_is_told_by_the_commands_exit_code(sallyport):
+    assert sallyport.run("--frob", "exec", "--", "true").code == 125
+    assert sallyport.run("--frob", "audit", "tail").code == 2
+    assert "-vx is no option" in sallyport.run("-vx", "exec", "--", "true").stderr
+    assert "DATABASE_URL is not set" in sallyport.run("-vv", "exec", "--", "true").stderr
+
+
 def test_help_lists_the_commands(sallyport):
     run = sallyport.run("--help").ok()
     for command in ("exec", "serve", "connect", "check-config", "audit"):
