@@ -132,9 +132,12 @@ std::string ado_quoted(std::string_view value) {
 }
 
 bool plain_ado_name(std::string_view name) {
-  return !name.empty() && std::all_of(name.begin(), name.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' || c == '_';
-  });
+  // Spaces are part of names like "SSL Mode", and no part at their ends.
+  return !name.empty() && name.front() != ' ' && name.back() != ' ' &&
+         std::all_of(name.begin(), name.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == ' ' ||
+                  c == '_';
+         });
 }
 
 Pieces ado_pieces(const LocalTarget& target) {

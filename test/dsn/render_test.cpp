@@ -75,6 +75,17 @@ TEST(DsnRender, KeepsTheApplicationsOwnParametersAndNothingElse) {
             "options=-c%20a%3Db&pgbouncer=true&connect_timeout=3");
 }
 
+// Found by the fuzzer.
+TEST(DsnRender, ANameThatBeginsOrEndsInASpaceIsNotWrittenForNpgsql) {
+  auto uri = dsn::parse_postgres("postgres:///d?%20=a&%20b=c&d%20=e&SSL%20x=f");
+  ASSERT_TRUE(uri);
+  auto target = local("Host=h;", tcp_end);
+  target.parameters = std::move(uri->parameters);
+  const auto text = with_token(target);
+  EXPECT_TRUE(dsn::parse_postgres(text)) << text;
+  EXPECT_NE(text.find(";SSL x="), std::string::npos) << text;
+}
+
 // Found by the fuzzer: a name without meaning in a URL, which Npgsql takes for the host.
 TEST(DsnRender, AParameterOfOneDialectIsNoHostInAnother) {
   auto uri = dsn::parse_postgres("postgres:///d?Host=evil&Server=evil&UserName=evil&Pooling=true");
