@@ -46,7 +46,7 @@ void print_help() {
 }
 
 struct Globals {
-  std::string config_file, format = "text", output_file, color = "auto";
+  std::string config_file, format, output_file, color = "auto";  // format: empty, not given
   bool quiet = false;
   int verbosity = 0;
 };
@@ -89,18 +89,26 @@ int error_code_of(const std::vector<std::string>& arguments, std::size_t from) {
   return cli::exit_error;
 }
 
-// --color and -v/-q stand in front of or behind the command; the log is made before the command parses.
+// --color, --format and -v/-q stand in front of or behind the command; the log is made before the command parses.
 void look_ahead(const std::vector<std::string>& arguments, std::size_t from, Globals& globals) {
   for (auto at = from; at < arguments.size() && arguments[at] != "--"; ++at) {
     const auto& word = arguments[at];
     if (word == "-q" || word == "--quiet") globals.quiet = true;
     globals.verbosity += verbosity_of(word);
-    auto color = std::string_view{};
-    if (word == "--color" && at + 1 < arguments.size()) color = arguments[at + 1];
-    if (word.starts_with("--color="))
-      color = std::string_view{word}.substr(std::string_view{"--color="}.size());
-    if (is_color(color)) globals.color = color;
+    const auto value_of = [&](const std::string& name) {
+      if (word == name && at + 1 < arguments.size()) return arguments[at + 1];
+      return word.starts_with(name + "=") ? word.substr(name.size() + 1) : std::string{};
+    };
+    if (const auto color = value_of("--color"); is_color(color)) globals.color = color;
+    if (const auto format = value_of("--format"); is_format(format)) globals.format = format;
   }
+}
+
+/// The log of a command that runs the broker, which has no other output. Not given: JSON for `serve` off a terminal.
+bool wants_json_log(const Globals& globals, std::string_view command) {
+  const bool runs = command == "exec" || command == "connect" || command == "serve";
+  if (runs && !globals.format.empty()) return globals.format == "json";
+  return command == "serve" && isatty(STDERR_FILENO) == 0;
 }
 
 bool wants_color(const Globals& globals, const cli::Environment& environment, int fd) {
@@ -137,8 +145,8 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
                        : globals.verbosity > 1                    ? LogLevel::debug
                        : globals.verbosity > 0 || name == "serve" ? LogLevel::info
                                                                   : LogLevel::warning;
-    const auto logger = cli::make_console_logger({least, name == "serve" && isatty(STDERR_FILENO) == 0,
-                                                  wants_color(globals, *environment, STDERR_FILENO)});
+    const auto logger = cli::make_console_logger(
+        {least, wants_json_log(globals, name), wants_color(globals, *environment, STDERR_FILENO)});
     SystemClock clock;
     SystemRandomness randomness;
     cli::Context context{clock,
@@ -146,7 +154,7 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
                          *logger,
                          environment,
                          globals.config_file,
-                         globals.format,
+                         globals.format.empty() ? "text" : globals.format,
                          globals.output_file,
                          globals.quiet,
                          globals.verbosity,

@@ -54,6 +54,10 @@ int run_connect(Context& context, const std::vector<std::string>& arguments) {
   add_global_options(app, context);
   app.add_option("client", options.client_arguments, "psql's own arguments, behind --");
   if (const auto code = parse_arguments(app, arguments, exit_our_error)) return *code;
+  if (const auto allowed = refuse_output_file(context); !allowed) {
+    print_error(allowed.error());
+    return exit_our_error;
+  }
   auto request = plan(context, options);
   if (!request) {
     print_error(request.error());

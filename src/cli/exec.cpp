@@ -181,6 +181,10 @@ int run_exec(Context& context, const std::vector<std::string>& arguments) {
   app.add_option("command", options.command, "The command and its arguments, behind --");
   app.positionals_at_end();
   if (const auto code = parse_arguments(app, arguments, exit_our_error)) return *code;
+  if (const auto allowed = refuse_output_file(context); !allowed) {
+    print_error(allowed.error());
+    return exit_our_error;
+  }
   if (options.command.empty()) {
     print_error(
         usage("no command", "Write sallyport exec -- COMMAND ARGUMENTS; sallyport exec --help explains"));

@@ -47,7 +47,8 @@ void add_global_options(CLI::App& app, Context& context) {
          },
          "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_option("--format", context.format, "text or json")->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--format", context.format, "text or json; of exec, connect and serve: their log")
+      ->check(CLI::IsMember({"text", "json"}));
   app.add_option("-o,--output", context.output_file, "Write output to this file");
 }
 
@@ -70,6 +71,12 @@ std::string missing_command(const CLI::App& app) {
 }
 
 }  // namespace
+
+Result<void> refuse_output_file(const Context& context) {
+  if (context.output_file.empty()) return {};
+  return Error{ErrorCode::bad_config,    Hop::none, "-o", "this command writes nothing but its log",
+               "Redirect that: 2> FILE", {}};
+}
 
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code) {
   std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};

@@ -21,6 +21,10 @@ void add_global_options(CLI::App& app, Context& context);
 /// --allow-root-token, of the commands that fetch secrets (threat 20).
 void add_source_options(CLI::App& app, Context& context);
 
+/// For commands that write nothing of their own but the log: -o would be obeyed by nobody.
+/// Errors  bad_config.
+Result<void> refuse_output_file(const Context& context);
+
 /// Parses; an exit code when that was all (--help, or an error, which gives `error_code`).
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code);
 

@@ -180,6 +180,10 @@ int run_serve(Context& context, const std::vector<std::string>& arguments) {
   add_source_options(app, context);
   add_global_options(app, context);
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  if (const auto allowed = refuse_output_file(context); !allowed) {
+    print_error(allowed.error());
+    return exit_error;
+  }
   auto settings = load_settings(context, *context.environment);
   if (!settings) {
     print_error(settings.error());

@@ -6,10 +6,6 @@
 namespace sallyport::config {
 namespace {
 
-constexpr std::int64_t second_ms = 1'000;
-constexpr std::int64_t minute_ms = 60 * second_ms;
-constexpr std::int64_t day_ms = 24 * 60 * minute_ms;
-
 std::string quoted_list(std::string_view choices) {
   std::string out;
   while (!choices.empty()) {

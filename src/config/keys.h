@@ -10,6 +10,10 @@
 
 namespace sallyport::config {
 
+inline constexpr std::int64_t second_ms = 1'000;
+inline constexpr std::int64_t minute_ms = 60 * second_ms;
+inline constexpr std::int64_t day_ms = 24 * 60 * minute_ms;
+
 /// What YAML node a key's value may be.
 enum class Shape { scalar, scalar_or_list, list, map, scalar_or_map, named_map };
 

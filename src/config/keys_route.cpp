@@ -6,8 +6,6 @@
 namespace sallyport::config {
 namespace {
 
-constexpr std::int64_t second_ms = 1000;
-
 constexpr auto table = std::to_array<Key>({
     {.path = "routes",
      .shape = Shape::list,
@@ -106,7 +104,7 @@ constexpr auto table = std::to_array<Key>({
                 "latest after "
                 "this time.",
      .min = second_ms,
-     .max = 60 * 60 * second_ms},
+     .max = 60 * minute_ms},
     later("relay_threads", "Loops that relay, shared by target."),
 });
 

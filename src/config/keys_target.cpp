@@ -7,10 +7,6 @@
 namespace sallyport::config {
 namespace {
 
-constexpr std::int64_t second_ms = 1'000;
-constexpr std::int64_t minute_ms = 60 * second_ms;
-constexpr std::int64_t day_ms = 24 * 60 * minute_ms;
-
 constexpr auto table = std::to_array<Key>({
 
     {.path = "version",

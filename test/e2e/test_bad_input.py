@@ -1,5 +1,6 @@
 """Mistakes of people and bytes of strangers: one line that says what, where and how to fix it; never a crash or a hang."""
 
+import json
 import os
 import random
 import re
@@ -100,6 +101,14 @@ def test_an_option_before_the_command_is_told_by_the_commands_exit_code(sallypor
     assert sallyport.run("--frob", "audit", "tail").code == 2
     assert "-vx is no option" in sallyport.run("-vx", "exec", "--", "true").stderr
     assert "DATABASE_URL is not set" in sallyport.run("-vv", "exec", "--", "true").stderr
+
+
+def test_format_is_the_logs_and_output_is_refused_where_there_is_none(sallyport, file_url):
+    for place in (["--format", "json", "exec"], ["exec", "--format=json"]):
+        run = sallyport.run(*place, "-e", f"DATABASE_URL={file_url()}", "--", "true").ok()
+        assert run.stderr and all(json.loads(line) for line in run.stderr.splitlines()), run.stderr
+    refused = sallyport.run("exec", "-o", "/tmp/nobody", "--", "true", env={"DATABASE_URL": file_url()})
+    assert refused.code == 125 and "-o: this command writes nothing but its log" in refused.stderr
 
 
 def test_help_lists_the_commands(sallyport):
