@@ -1,0 +1,255 @@
+#include "wire/postgres/session_state.h"
+
+#include <algorithm>
+#include <bit>
+#include <iterator>
+#include <utility>
+
+namespace sallyport::postgres {
+
+namespace {
+
+constexpr std::string_view names[] = {
+    "listen",         "temporary_table", "cursor_with_hold",   "advisory_lock",       "loaded_library",
+    "setting",        "set_config",      "set_role",           "prepared_in_sql",     "sequence_value",
+    "random_seed",    "dblink",          "replication_origin", "statement_too_large", "requests_unclear",
+    "found_by_server"};
+static_assert(std::size(names) == state_reasons);
+
+bool is_temporary(std::string_view word) { return word == "temp" || word == "temporary"; }
+
+std::string lower(std::string_view text) {
+  std::string result{text};
+  for (auto& c : result) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  }
+  return result;
+}
+
+}  // namespace
+
+std::string_view name_of(StateReason reason) { return names[static_cast<std::size_t>(reason)]; }
+
+StateReason StateReasons::first() const { return static_cast<StateReason>(std::countr_zero(bits_)); }
+
+void StateReasons::discard_all() {
+  bits_ &= bit(StateReason::loaded_library) | bit(StateReason::random_seed) | bit(StateReason::dblink) |
+           bit(StateReason::replication_origin) | bit(StateReason::requests_unclear);
+}
+
+void StateScanner::start(const ReportedNames& reported, bool backslashes) {
+  reported_ = &reported;
+  lexer_.start(backslashes);
+  block_ = false;
+  begin_anew();
+}
+
+void StateScanner::look_at(Bytes piece) {
+  lexer_.look_at(piece, *this);
+  if (lexer_.is_over()) end_statement();
+}
+
+void StateScanner::on_word(std::string_view word, bool quoted) {
+  if (call_.depth > 0) on_argument(word, false);
+  if (statement_ == Statement::none) {
+    if (!quoted) begin_statement(word);
+  } else if (statement_ == Statement::set || statement_ == Statement::set_name) {
+    on_set_word(word, quoted);
+  } else if (!quoted) {
+    on_keyword(word);
+  }
+  if (words_ < 255) ++words_;
+  last_word_ = word;
+  last_was_word_ = true;
+}
+
+void StateScanner::begin_statement(std::string_view word) {
+  statement_ = Statement::other;
+  if (word == "explain" || word == "analyze" || word == "verbose") {
+    statement_ = Statement::none;  // what it explains begins behind it
+  } else if (word == "listen") {
+    found_.add(StateReason::listen);
+  } else if (word == "load") {
+    found_.add(StateReason::loaded_library);
+  } else if (word == "set") {
+    statement_ = Statement::set;
+  } else if (word == "reset") {
+    statement_ = Statement::reset;
+  } else if (word == "create") {
+    statement_ = Statement::create;
+  } else if (word == "select" || word == "with") {
+    statement_ = Statement::select_into;
+  } else if (word == "declare") {
+    statement_ = Statement::declare;
+  } else if (word == "prepare") {
+    statement_ = Statement::prepare;
+  } else if (word == "do") {
+    statement_ = Statement::anonymous_block;
+    block_ = true;
+  }
+}
+
+void StateScanner::on_keyword(std::string_view word) {
+  switch (statement_) {
+    case Statement::create:
+      if (is_temporary(word)) {
+        temporary_ = true;
+      } else if (word == "or" || word == "replace" || word == "local" || word == "global") {
+        break;
+      }
+      statement_ = Statement::other;
+      break;
+    case Statement::select_into:
+      if (is_temporary(word) && last_word_ == "into") temporary_ = true;
+      break;
+    case Statement::declare:
+      if (word == "hold" && last_word_ == "with") found_.add(StateReason::cursor_with_hold);
+      break;
+    case Statement::prepare:
+      if (word != "transaction" || words_ != 1) found_.add(StateReason::prepared_in_sql);
+      statement_ = Statement::other;
+      break;
+    case Statement::reset:
+      if (word == "authorization") found_.add(StateReason::set_role);
+      break;
+    case Statement::anonymous_block: on_word_of_block(word); break;
+    default: break;
+  }
+  static constexpr std::string_view on_commit_drop[] = {"on", "commit", "drop"};
+  if (drop_words_ < 3)
+    drop_words_ = word == on_commit_drop[drop_words_] ? drop_words_ + 1 : word == "on" ? 1 : 0;
+}
+
+void StateScanner::on_word_of_block(std::string_view word) {
+  if (word == "update") {
+    in_update_ = true;
+  } else if (word == "set" && !in_update_) {
+    statement_ = Statement::set;
+  } else if (is_temporary(word)) {
+    found_.add(StateReason::temporary_table);
+  } else if (word == "listen") {
+    found_.add(StateReason::listen);
+  } else if (word == "load") {
+    found_.add(StateReason::loaded_library);
+  }
+}
+
+void StateScanner::on_set_word(std::string_view word, bool quoted) {
+  if (statement_ == Statement::set_name) {
+    if (!quoted && word == "to") return set(name_);
+    name_ += lower(word);
+    return;
+  }
+  become_plain();
+  if (quoted) {
+    name_ = lower(word);
+    statement_ = Statement::set_name;
+  } else if (word == "session") {
+    statement_ = Statement::set;
+  } else if (word == "local" || word == "transaction" || word == "constraints") {
+    return;  // ends with the transaction
+  } else if (word == "role" || word == "authorization") {
+    found_.add(StateReason::set_role);
+  } else if (word == "seed") {
+    found_.add(StateReason::random_seed);
+  } else if (word == "time") {
+    set("timezone");
+  } else if (word == "names") {
+    set("client_encoding");
+  } else if (word == "schema") {
+    set("search_path");
+  } else if (word == "characteristics" || word == "xml") {
+    found_.add(StateReason::setting);
+  } else {
+    name_ = word;
+    statement_ = Statement::set_name;
+  }
+}
+
+void StateScanner::set(std::string_view name) {
+  become_plain();
+  if (!reported_->is_reported(name)) found_.add(StateReason::setting);
+}
+
+void StateScanner::on_text(std::string_view begin) {
+  if (call_.depth > 0) on_argument(begin, true);
+  last_was_word_ = false;
+}
+
+void StateScanner::on_symbol(char symbol) {
+  const bool call = symbol == '(' && std::exchange(last_was_word_, false);
+  if (symbol == '.' && last_word_ == "pg_temp") temporary_ = true;
+  if (call_.depth > 0) on_call_symbol(symbol);
+  if (call) on_call();
+  if (statement_ == Statement::set_name) {
+    if (symbol == '=') set(name_);
+    if (symbol == '.') name_ += '.';
+  }
+  if (symbol == ';') end_statement();
+}
+
+void StateScanner::on_call() {
+  const std::string_view name = last_word_;
+  if (name == "set_config") {
+    // One within another's arguments is not told apart.
+    if (call_.depth > 0) found_.add(StateReason::set_config);
+    call_ = {};
+    call_.depth = 1;
+  } else if (name == "setseed") {
+    found_.add(StateReason::random_seed);
+  } else if (name == "currval" || name == "lastval") {
+    found_.add(StateReason::sequence_value);
+  } else if (name.starts_with("pg_advisory_lock") || name.starts_with("pg_try_advisory_lock")) {
+    found_.add(StateReason::advisory_lock);
+  } else if (name.starts_with("dblink_")) {
+    found_.add(StateReason::dblink);
+  } else if (name.starts_with("pg_replication_origin_session_setup")) {
+    found_.add(StateReason::replication_origin);
+  }
+}
+
+void StateScanner::on_argument(std::string_view token, bool is_text) {
+  switch (call_.argument) {
+    case 0: call_.reported = is_text && !call_.begun && reported_->is_reported(lower(token)); break;
+    case 2: call_.local = !call_.begun && (token == "true" || (is_text && token == "t")); break;
+    default: break;
+  }
+  call_.begun = true;
+}
+
+void StateScanner::on_call_symbol(char symbol) {
+  switch (symbol) {
+    case '(': ++call_.depth; break;
+    case ')':
+      if (--call_.depth == 0 && !call_.local && !call_.reported) found_.add(StateReason::set_config);
+      break;
+    case ',':
+      if (call_.depth != 1) break;
+      ++call_.argument;
+      call_.begun = false;
+      return;
+    default: break;
+  }
+  if (call_.depth == 0) return;
+  // Part of an expression.
+  if (call_.argument == 0) call_.reported = false;
+  if (call_.argument == 2) call_.local = false;
+  call_.begun = true;
+}
+
+void StateScanner::end_statement() {
+  if (statement_ == Statement::set_name) found_.add(StateReason::setting);
+  if (call_.depth > 0) found_.add(StateReason::set_config);
+  if (temporary_ && drop_words_ != 3) found_.add(StateReason::temporary_table);
+  begin_anew();
+}
+
+void StateScanner::begin_anew() {
+  statement_ = block_ ? Statement::anonymous_block : Statement::none;
+  words_ = drop_words_ = 0;
+  temporary_ = last_was_word_ = in_update_ = false;
+  last_word_.clear();
+  call_ = {};
+}
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,139 @@
+// What a session leaves behind on its server connection, as far as its SQL tells: in transaction pooling such a
+// session keeps the connection (or is refused), or the next one would find it.
+//
+// Read from the text with a real lexer, statement by statement. Best effort all the same: functions hide what they
+// do, and so does text that a function executes; DO blocks are looked into. On the safe side where it costs little:
+// what a transaction takes back again still counts.
+//
+// Source  PostgreSQL manual, "SET", "LISTEN", "CREATE TABLE", "DECLARE", "PREPARE", "Advisory Lock Functions",
+//         "Sequence Manipulation Functions".
+#pragma once
+
+#include "base/bytes.h"
+#include "wire/postgres/sql_lexer.h"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace sallyport::postgres {
+
+enum class StateReason : std::uint8_t {
+  listen,
+  temporary_table,
+  cursor_with_hold,
+  advisory_lock,
+  loaded_library,
+  setting,     ///< SET of a parameter that the server does not report
+  set_config,  ///< set_config(…, false) of one
+  set_role,    ///< SET ROLE, SET SESSION AUTHORIZATION
+  prepared_in_sql,
+  sequence_value,  ///< currval, lastval
+  random_seed,
+  dblink,
+  replication_origin,
+  // Not read from SQL:
+  statement_too_large,  ///< Parse whose text is not kept
+  requests_unclear,     ///< what the server still owes cannot be told
+  found_by_server,      ///< the server was asked and knows of state
+};
+inline constexpr std::size_t state_reasons = 16;
+
+/// "listen", "temporary_table", …: a label for metrics, the trail and messages.
+std::string_view name_of(StateReason reason);
+
+/// A set of them.
+class StateReasons {
+ public:
+  void add(StateReason reason) { bits_ |= bit(reason); }
+  [[nodiscard]] bool has(StateReason reason) const { return (bits_ & bit(reason)) != 0; }
+  [[nodiscard]] bool empty() const { return bits_ == 0; }
+  /// The first in the order above. Only of a set that is not empty.
+  [[nodiscard]] StateReason first() const;
+  /// DISCARD ALL has been done: what it does not undo stays.
+  void discard_all();
+  bool operator==(const StateReasons&) const = default;
+
+ private:
+  static std::uint32_t bit(StateReason reason) { return 1U << static_cast<unsigned>(reason); }
+  std::uint32_t bits_ = 0;
+};
+
+/// Which parameters the server reports by itself when they change: their values are followed, and set again.
+class ReportedNames {
+ public:
+  /// `name` in lower case.
+  [[nodiscard]] virtual bool is_reported(std::string_view name) const = 0;
+
+ protected:
+  ~ReportedNames() = default;
+};
+
+/// Reads the SQL texts of one session.
+class StateScanner {
+ public:
+  /// Another text begins.
+  void start(const ReportedNames& reported, bool backslashes);
+  /// The next bytes of it, up to its zero byte.
+  void look_at(Bytes piece);
+  /// What all texts so far leave behind.
+  [[nodiscard]] StateReasons& found() { return found_; }
+  [[nodiscard]] const StateReasons& found() const { return found_; }
+
+  // ---- told by the lexer ----
+  void on_word(std::string_view word, bool quoted);
+  void on_text(std::string_view begin);
+  void on_symbol(char symbol);
+  [[nodiscard]] bool texts_are_code() const { return block_; }
+
+ private:
+  enum class Statement : std::uint8_t {
+    none,  // its first word is to come
+    other,
+    set,       // SET, or SET SESSION
+    set_name,  // up to = or TO
+    reset,
+    create,
+    select_into,
+    declare,
+    prepare,
+    anonymous_block,
+  };
+  /// The arguments of a set_config call, as far as they decide.
+  struct SetConfig {
+    unsigned depth = 0;  // of parentheses; 0: in no call
+    unsigned argument = 0;
+    bool begun = false;     // this argument has a token
+    bool reported = false;  // the first argument is one constant, and names such a parameter
+    bool local = false;     // the third argument is TRUE, and nothing else
+  };
+
+  void begin_statement(std::string_view word);
+  void on_word_of_block(std::string_view word);
+  void become_plain() { statement_ = block_ ? Statement::anonymous_block : Statement::other; }
+  void on_keyword(std::string_view word);
+  void on_set_word(std::string_view word, bool quoted);
+  void set(std::string_view name);
+  void on_call();
+  void on_argument(std::string_view token, bool is_text);
+  void on_call_symbol(char symbol);
+  void end_statement();
+  void begin_anew();
+
+  SqlLexer lexer_;
+  const ReportedNames* reported_ = nullptr;  // during look_at
+  StateReasons found_;
+  Statement statement_ = Statement::none;
+  std::uint8_t words_ = 0;       // of this statement, up to 255
+  bool block_ = false;           // it is a DO: statements begin anywhere, also in its texts
+  bool in_update_ = false;       // in a block: SET is the UPDATE's
+  bool temporary_ = false;       // a temporary table is made
+  std::uint8_t drop_words_ = 0;  // of ON COMMIT DROP
+  bool last_was_word_ = false;   // the last token: a call if a parenthesis follows
+  std::string last_word_;
+  std::string name_;  // of a setting
+  SetConfig call_;
+};
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,132 @@
+// Which SQL leaves state behind on a server connection: one claim a reason, and what must not count.
+#include "wire/postgres/session_state.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+namespace sallyport::postgres {
+namespace {
+
+class Reported final : public ReportedNames {
+ public:
+  [[nodiscard]] bool is_reported(std::string_view name) const override {
+    return name == "timezone" || name == "datestyle" || name == "client_encoding" ||
+           name == "application_name";
+  }
+};
+
+/// What a text leaves behind, by name; also when it comes byte by byte.
+std::string state_of(const std::string& sql, bool backslashes = false) {
+  const Reported reported;
+  const std::string bytes = sql + '\0' + "LISTEN behind_the_end";
+  StateScanner whole, pieces;
+  whole.start(reported, backslashes);
+  whole.look_at(as_bytes(bytes));
+  pieces.start(reported, backslashes);
+  for (std::size_t i = 0; i < bytes.size(); ++i) pieces.look_at(as_bytes(bytes).subspan(i, 1));
+  EXPECT_EQ(whole.found(), pieces.found()) << sql;
+  return whole.found().empty() ? "" : std::string{name_of(whole.found().first())};
+}
+
+TEST(SessionState, EachReasonIsSeenInItsStatement) {
+  const std::vector<std::pair<const char*, const char*>> texts{
+      {"LISTEN a", "listen"},
+      {"/* x /* y */ */ -- z\n listen a", "listen"},
+      {"BEGIN; LISTEN a; COMMIT", "listen"},
+      {"LOAD 'auto_explain'", "loaded_library"},
+      {"CREATE TEMP TABLE t (a int)", "temporary_table"},
+      {"create local temporary table t as select 1", "temporary_table"},
+      {"CREATE OR REPLACE TEMP VIEW v AS SELECT 1", "temporary_table"},
+      {"CREATE TABLE pg_temp.t (a int)", "temporary_table"},
+      {"SELECT 1 AS a INTO TEMP t", "temporary_table"},
+      {"EXPLAIN ANALYZE CREATE TEMP TABLE t AS SELECT 1", "temporary_table"},
+      {"DECLARE c CURSOR WITH HOLD FOR SELECT 1", "cursor_with_hold"},
+      {"SELECT pg_advisory_lock(1)", "advisory_lock"},
+      {"SELECT pg_catalog . pg_try_advisory_lock_shared (1)", "advisory_lock"},
+      {"SELECT \"pg_advisory_lock\"(1)", "advisory_lock"},
+      {"SET statement_timeout = 5", "setting"},
+      {"SET SESSION search_path TO a, b", "setting"},
+      {"set a.b to 'c'", "setting"},
+      {"SET SCHEMA 'a'", "setting"},
+      {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "setting"},
+      {"SET ROLE bob", "set_role"},
+      {"SET SESSION AUTHORIZATION bob", "set_role"},
+      {"RESET SESSION AUTHORIZATION", "set_role"},
+      {"SELECT set_config('statement_timeout', '5', false)", "set_config"},
+      {"SELECT set_config('a.b', $1, $2)", "set_config"},
+      {"SELECT set_config('TimeZone' || x, 'UTC', false)", "set_config"},
+      {"SELECT set_config('a.b', f(1, 2), true AND false)", "set_config"},
+      {"PREPARE a AS SELECT 1", "prepared_in_sql"},
+      {"SELECT currval('s')", "sequence_value"},
+      {"SELECT lastval()", "sequence_value"},
+      {"SELECT setseed(0.5)", "random_seed"},
+      {"SET SEED 0.5", "random_seed"},
+      {"SELECT dblink_connect('a', 'b')", "dblink"},
+      {"DO $$ BEGIN PERFORM set_config('a.b', 'c', false); END $$", "set_config"},
+      {"DO $x$ BEGIN UPDATE t SET a = 1; EXECUTE 'SET a.b = 1'; END $x$", "setting"},
+      {"DO 'BEGIN PERFORM pg_advisory_lock(1); END'", "advisory_lock"},
+      {"DO $$ BEGIN SET TIME ZONE 'UTC'; CREATE TEMP TABLE t (a int); END $$", "temporary_table"},
+  };
+  for (const auto& [sql, reason] : texts) EXPECT_EQ(state_of(sql), reason) << sql;
+}
+
+TEST(SessionState, WhatEndsWithItsTransactionOrIsNoCodeDoesNotCount) {
+  for (const auto* sql : {
+           "SELECT 'LISTEN a; SET ROLE b'",
+           "SELECT E'it\\'s; SET ROLE b; '",
+           "SELECT $$; LISTEN a $$, $a$ $$; LISTEN b; $b$ $a$",
+           "SELECT \"; listen a\" -- ; LISTEN b",
+           "SELECT 1 /* ; LISTEN a */",
+           "SELECT currval FROM lastval WHERE set_config = 1",
+           "SET LOCAL statement_timeout = 5",
+           "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+           "SET CONSTRAINTS ALL DEFERRED",
+           "SET TIME ZONE 'UTC'",
+           "SET timezone TO 'UTC'",
+           "SET \"TimeZone\" = 'UTC'",
+           "SET NAMES 'utf8'",
+           "SET SESSION datestyle = ISO",
+           "RESET ALL",
+           "RESET statement_timeout",
+           "SELECT set_config('a.b', 'c', true)",
+           "SELECT set_config('a.b', (SELECT max(x) FROM t), TRUE)",
+           "SELECT set_config('TimeZone', 'UTC', false)",
+           "SELECT pg_advisory_xact_lock(1)",
+           "PREPARE TRANSACTION 'a'",
+           "CREATE TEMP TABLE t ON COMMIT DROP AS SELECT 1",
+           "CREATE TABLE temp (a int)",
+           "INSERT INTO temp VALUES (1)",
+           "DECLARE c CURSOR WITHOUT HOLD FOR SELECT 1",
+           "UPDATE t SET role = 1, a = 2",
+           "CREATE FUNCTION f() RETURNS void LANGUAGE sql AS $$ SELECT set_config('a.b', '', false) $$",
+           "SELECT $1, $2::int, 1$1",
+           "SELECT 'open; LISTEN a",
+           "SELECT nextval('s')",
+           "",
+           ";;;",
+       }) {
+    EXPECT_EQ(state_of(sql), "") << sql;
+  }
+}
+
+TEST(SessionState, BackslashesEscapeInPlainTextsWhereTheServerSaysSo) {
+  EXPECT_EQ(state_of("SELECT 'a\\'; LISTEN b; '", true), "");
+  EXPECT_EQ(state_of("SELECT 'a\\'; LISTEN b", false), "listen");
+}
+
+TEST(SessionState, DiscardAllUndoesAllButWhatItDoesNot) {
+  StateReasons reasons;
+  reasons.add(StateReason::listen);
+  reasons.add(StateReason::setting);
+  reasons.discard_all();
+  EXPECT_TRUE(reasons.empty());
+  reasons.add(StateReason::random_seed);
+  reasons.add(StateReason::loaded_library);
+  reasons.discard_all();
+  EXPECT_EQ(reasons.first(), StateReason::loaded_library);
+}
+
+}  // namespace
+}  // namespace sallyport::postgres
