@@ -20,6 +20,7 @@ void SessionTracker::on_command_complete(std::string_view tag) {
                                     [](const Expected& one) {
                                       return one.kind == Kind::query || one.kind == Kind::parse;
                                     }) <= 1;
+    if (notes_ != nullptr) notes_->on_statements_gone(tag == "DISCARD ALL", last);
     if (tag == "DISCARD ALL" && hidden_state_ == custom_setting && last) {
       hidden_state_ = {};
       words_.forget();

@@ -94,6 +94,15 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
   queue_.push_back({kind, 0, std::move(body)});
 }
 
+bool SessionTracker::expect_noted(char type, Face face) {
+  if (skipping_to_sync_ || uncertain_) return false;
+  expect(type == 'P' ? Kind::parse : Kind::close);
+  if (uncertain_) return false;
+  queue_.back().noted = true;
+  queue_.back().face = face;
+  return true;
+}
+
 // A run of Bind, Describe, Execute is one entry that counts its answers: so an error is known to be the
 // run's, or that of the Query behind it.
 void SessionTracker::expect_extended() {
@@ -113,6 +122,9 @@ void SessionTracker::expect_copy(bool ends) {
 // Nothing is remembered any more that could only grow: replies can no longer be told apart.
 void SessionTracker::lose_count() {
   uncertain_ = true;
+  for (; queue_head_ < queue_.size(); ++queue_head_) {
+    if (queue_[queue_head_].noted) notes_->on_noted_dropped();
+  }
   queue_ = {};
   queue_head_ = 0;
   queued_bytes_ = 0;
@@ -136,10 +148,10 @@ bool SessionTracker::wants_server_body(char type, std::uint32_t body_bytes) {
   return (type == 'Z' && body_bytes == 1) || (type == 'C' && body_bytes <= 64);
 }
 
-void SessionTracker::on_server_frame(char type) {
+Face SessionTracker::on_server_frame(char type) {
   switch (type) {
-    case '1': on_parse_complete(); break;
-    case '3': on_close_complete(); break;
+    case '1': return on_parse_complete();
+    case '3': return on_close_complete();
     case 'E': on_error(); break;
     case 'G': on_copy_in(); break;
     case 'W': lose_count(); break;  // CopyBoth belongs to replication
@@ -151,6 +163,7 @@ void SessionTracker::on_server_frame(char type) {
     case 's': on_extended_answer(); break;
     default: break;
   }
+  return Face::as_it_is;
 }
 
 void SessionTracker::on_server_body(char type, Bytes body) {
@@ -213,34 +226,38 @@ void SessionTracker::on_extended_answer() {
   if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
 
-void SessionTracker::on_parse_complete() {
+Face SessionTracker::on_parse_complete() {
   while (queue_head_ < queue_.size()) {
     auto& front = queue_[queue_head_];
-    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) return;
+    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
     if (front.kind == Kind::parse) {
+      const auto face = front.face;
       queued_bytes_ -= front.body.size();
       if (!front.body.empty()) remember_statement(std::exchange(front.body, {}));
-      drop_front();
+      drop_front(true);
       // What follows the statement still waits for its Sync.
       if (queue_head_ == queue_.size()) expect(Kind::extended);
-      return;
+      return face;
     }
     drop_front();
   }
+  return Face::as_it_is;
 }
 
-void SessionTracker::on_close_complete() {
+Face SessionTracker::on_close_complete() {
   while (queue_head_ < queue_.size()) {
     auto& front = queue_[queue_head_];
-    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) return;
+    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
     if (front.kind == Kind::close) {
-      forget_statement(as_text(front.body));
-      drop_front();
+      const auto face = front.face;
+      if (!front.noted) forget_statement(as_text(front.body));
+      drop_front(true);
       if (queue_head_ == queue_.size()) expect(Kind::extended);
-      return;
+      return face;
     }
     drop_front();
   }
+  return Face::as_it_is;
 }
 
 void SessionTracker::on_copy_in() {
@@ -270,7 +287,8 @@ void SessionTracker::on_copy_in() {
   queue_head_ += rest - copying - 1;
 }
 
-void SessionTracker::drop_front() {
+void SessionTracker::drop_front(bool done) {
+  if (queue_[queue_head_].noted) done ? notes_->on_noted_done() : notes_->on_noted_dropped();
   queued_bytes_ -= queue_[queue_head_].body.size();
   queue_[queue_head_].body = {};
   if (++queue_head_ == queue_.size()) {

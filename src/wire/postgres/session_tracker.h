@@ -23,8 +23,38 @@
 
 namespace sallyport::postgres {
 
+/// How the client is to see the server's answer to a Parse or Close.
+enum class Face : std::uint8_t {
+  as_it_is,
+  hidden,          ///< somebody slipped the message in
+  parse_complete,  ///< its Parse was replaced by a Close
+};
+
+/// Hears of Parse and Close messages that it has announced (SessionTracker::expect_noted), in their order.
+class NotedRequests {
+ public:
+  virtual void on_noted_done() = 0;
+  /// An error came first: the server has passed it over.
+  virtual void on_noted_dropped() = 0;
+  /// DEALLOCATE ALL; `discard_all`: DISCARD ALL. `last`: no other statement is on its way behind it.
+  virtual void on_statements_gone(bool discard_all, bool last) = 0;
+
+ protected:
+  ~NotedRequests() = default;
+};
+
 class SessionTracker {
  public:
+  /// From now on statements are not remembered here; `notes` hears of them.
+  void set_notes(NotedRequests* notes) { notes_ = notes; }
+  /// Instead of on_client_frame or on_client_body, for a 'P' or 'C'. False: the server will pass over it, or what it
+  /// answers can no longer be told; then `notes` will not hear of it.
+  bool expect_noted(char type, Face face);
+  /// The server discards what the client sends now, or what it answers can no longer be told.
+  [[nodiscard]] bool passes_over() const { return skipping_to_sync_ || uncertain_; }
+  /// What is owed can no longer be told: no boundary is ever seen again.
+  [[nodiscard]] bool is_uncertain() const { return uncertain_; }
+
   [[nodiscard]] bool wants_client_body(char type, std::uint32_t body_bytes) const;
   void on_client_frame(char type);
   void on_client_body(char type, Bytes body);  ///< instead of on_client_frame, when the body was wanted
@@ -34,7 +64,8 @@ class SessionTracker {
   void on_client_piece(Bytes piece);
 
   [[nodiscard]] static bool wants_server_body(char type, std::uint32_t body_bytes);
-  void on_server_frame(char type);
+  /// Returns how the client is to see it.
+  Face on_server_frame(char type);
   void on_server_body(char type, Bytes body);  ///< instead of on_server_frame, when the body was wanted
 
   /// Nothing outstanding, no transaction open, bookkeeping certain: the connection may change owner.
@@ -79,6 +110,8 @@ class SessionTracker {
     // copy: CopyDone and CopyFail in the run; 0: only data
     unsigned open = 0;
     std::vector<std::uint8_t> body = {};  // parse: the whole body; close: the statement's name
+    bool noted = false;
+    Face face = Face::as_it_is;
   };
 
   void expect(Kind kind, std::vector<std::uint8_t> body = {});
@@ -89,10 +122,10 @@ class SessionTracker {
   [[nodiscard]] std::size_t current() const;
   void on_ready_for_query(char status);
   void on_error();
-  void on_parse_complete();
-  void on_close_complete();
+  Face on_parse_complete();
+  Face on_close_complete();
   void on_copy_in();
-  void drop_front();
+  void drop_front(bool done = false);
 
   static constexpr std::string_view custom_setting = "custom_setting";
 
@@ -118,6 +151,7 @@ class SessionTracker {
   std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
   std::size_t statement_bytes_ = 0;
   StateWords words_;
+  NotedRequests* notes_ = nullptr;
   std::string_view hidden_state_;
 };
 

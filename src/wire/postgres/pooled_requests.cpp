@@ -1,0 +1,179 @@
+#include "wire/postgres/pooled_requests.h"
+
+#include "wire/postgres/session_messages.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::postgres {
+
+namespace {
+
+/// A statement and a portal have names of 63 bytes; longer ones are not looked for.
+constexpr std::size_t names_bytes_max = 4096;
+/// Close, Describe: not longer than a name may be.
+constexpr std::uint32_t name_frame_bytes_max = 8192;
+/// A simple query up to here is looked at whole: DEALLOCATE is among them.
+constexpr std::uint32_t short_query_bytes_max = 512;
+
+std::uint32_t load_u32(Bytes at) {
+  return static_cast<std::uint32_t>(at[0]) << 24 | static_cast<std::uint32_t>(at[1]) << 16 |
+         static_cast<std::uint32_t>(at[2]) << 8 | static_cast<std::uint32_t>(at[3]);
+}
+
+}  // namespace
+
+PooledRequests::PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings)
+    : tracker_(tracker), registry_(registry), settings_(settings) {
+  tracker_.set_notes(this);
+}
+
+PooledRequests::~PooledRequests() { tracker_.set_notes(nullptr); }
+
+void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes) {
+  upstream_ = &upstream;
+  reported_ = &reported;
+  backslashes_ = backslashes;
+}
+
+void PooledRequests::detach() {
+  upstream_ = nullptr;
+  reported_ = nullptr;
+  bound_.clear();
+  mistrusts_ = false;
+}
+
+Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out) {
+  chunk_ = chunk;
+  out_ = &out;
+  at_ = copied_ = 0;
+  rewritten_ = false;
+  bool terminate = false;
+  if (body_left_ > 0) {
+    const auto here = std::min<std::size_t>(body_left_, chunk.size());
+    if (lexing_) scanner_.look_at(chunk.first(here));
+    body_left_ -= static_cast<std::uint32_t>(here);
+    at_ = here;
+  }
+  while (body_left_ == 0 && chunk.size() - at_ >= frame_header_bytes) {
+    const char type = static_cast<char>(chunk[at_]);
+    const auto length = load_u32(chunk.subspan(at_ + 1));
+    if (length < 4 || length - 4 > frame_body_bytes_max) {
+      return Error{length < 4 ? ErrorCode::invalid_message : ErrorCode::limit_exceeded,
+                   Hop::session,
+                   std::string{type},
+                   "a message of impossible length",
+                   {},
+                   "08P01"};
+    }
+    if (type == 'X') {
+      terminate = true;
+      break;
+    }
+    const auto body_bytes = length - 4;
+    const auto rest = chunk.subspan(at_ + frame_header_bytes);
+    const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
+    if (!has_enough(type, body_bytes, body)) break;
+    on_frame(type, body_bytes, body);
+    at_ += frame_header_bytes + body.size();
+    body_left_ = body_bytes - static_cast<std::uint32_t>(body.size());
+  }
+  if (rewritten_) before_frame();
+  return Taken{at_, rewritten_, terminate};
+}
+
+// What has to be read before anything of it may go on.
+bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body) const {
+  if (body.size() == body_bytes) return true;
+  switch (type) {
+    case 'P': return body_bytes > limits::session_statements_bytes_max;
+    case 'C':
+    case 'D': return body_bytes > name_frame_bytes_max;
+    case 'B': return body.size() >= names_bytes_max || std::count(body.begin(), body.end(), 0) >= 2;
+    case 'Q':
+      return body_bytes >
+             (settings_.refuses_state ? limits::session_statements_bytes_max : short_query_bytes_max);
+    default: return true;
+  }
+}
+
+void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
+  lexing_ = false;
+  const bool whole = body.size() == body_bytes;
+  switch (type) {
+    case 'P': return whole ? on_parse(body) : on_large(type, body);
+    case 'B': return on_bind(body_bytes, body);
+    case 'D':
+      if (whole && !body.empty() && body[0] == 'S') on_describe(body);
+      return tracker_.on_client_frame(type);
+    case 'C':
+      if (whole && !body.empty() && body[0] == 'S') return on_close(body);
+      return note('C', Face::as_it_is, Op::Kind::nothing);
+    case 'Q': return on_query(body_bytes, body);
+    default: return tracker_.on_client_frame(type);
+  }
+}
+
+// Bytes of the chunk up to the frame have been written; what is appended now comes in front of it.
+WipedBytes& PooledRequests::before_frame() {
+  rewritten_ = true;
+  const auto passed = chunk_.subspan(copied_, at_ - copied_);
+  out_->insert(out_->end(), passed.begin(), passed.end());
+  copied_ = at_;
+  return *out_;
+}
+
+void PooledRequests::replace_frame(std::size_t consumed_body) {
+  copied_ = at_ + frame_header_bytes + consumed_body;
+}
+
+void PooledRequests::note(char type, Face face, Op::Kind kind, std::string_view name,
+                          StatementPtr statement) {
+  if (!tracker_.expect_noted(type, face)) return;
+  ops_.push_back({kind, next_op_++, std::string{name}, std::move(statement)});
+}
+
+void PooledRequests::on_noted_dropped() {
+  const auto op = std::move(ops_.front());
+  ops_.pop_front();
+  switch (op.kind) {
+    case Op::Kind::nothing: return;
+    case Op::Kind::named_and_added:
+    case Op::Kind::named: {
+      const auto found = named_.find(op.name);
+      if (found != named_.end() && found->second.op == op.number) {
+        named_bytes_ -= found->second.statement->body.size();
+        named_.erase(found);
+      }
+      if (op.kind == Op::Kind::named_and_added) upstream_->remove(*op.statement);
+      return;
+    }
+    case Op::Kind::added: return upstream_->remove(*op.statement);
+    case Op::Kind::removed: return upstream_->add(op.statement);
+    case Op::Kind::closed:
+      if (named_.try_emplace(op.name, Prepared{op.statement, op.number}).second)
+        named_bytes_ += op.statement->body.size();
+      return;
+    case Op::Kind::unnamed: upstream_->unnamed = 0; return;
+  }
+}
+
+void PooledRequests::on_statements_gone(bool discard_all, bool last) {
+  named_.clear();
+  named_bytes_ = 0;
+  if (upstream_ != nullptr) upstream_->clear();
+  if (!discard_all) return;
+  unnamed_ = 0;
+  if (last) scanner_.found().discard_all();
+}
+
+void PooledRequests::on_error(std::string_view sqlstate) {
+  // "cached plan must not change result type": who prepares the text again gets a plan of its own everywhere.
+  if (sqlstate == "0A000") {
+    for (const auto& statement : bound_) registry_.retire(*statement);
+  }
+  // Somebody has ended statements or made some behind our back.
+  if (sqlstate == "26000" || sqlstate == "42P05") mistrusts_ = true;
+}
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,154 @@
+// What a client's requests become on their way to a server connection that is only borrowed (transaction pooling).
+//
+// Statements get the names that all sessions share (statements.h), and are parsed first where this connection does
+// not have them; a Parse of a text that it has becomes a Close of nothing, whose answer becomes ParseComplete: so
+// every answer still comes from the server, in its order. The text of each request is read for state that would stay
+// behind (session_state.h).
+//
+// Pure: bytes in, bytes out; the tracker is told of every frame.
+#pragma once
+
+#include "base/bytes.h"
+#include "base/limits.h"
+#include "base/result.h"
+#include "base/secret.h"
+#include "wire/postgres/frame.h"
+#include "wire/postgres/session_state.h"
+#include "wire/postgres/session_tracker.h"
+#include "wire/postgres/statements.h"
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace sallyport::postgres {
+
+/// Stands in the server's error about what was refused, behind the reason's name.
+inline constexpr std::string_view refusal_mark =
+    " is not available in transaction pooling (on_session_state: refuse)";
+
+class PooledRequests final : private NotedRequests {
+ public:
+  struct Settings {
+    bool refuses_state = false;        ///< what leaves state behind is not passed on, but fails
+    std::size_t statements_max = 200;  ///< prepared on one server connection
+    std::uint64_t session = 1;         ///< not 0; no other session of the process has it
+  };
+  struct Taken {
+    std::size_t consumed = 0;  ///< of the chunk; the rest has to be shown again with more behind it
+    bool rewritten = false;    ///< `out` goes to the server instead
+    bool terminate = false;    ///< Terminate stands behind what was consumed
+  };
+
+  /// `tracker` and `registry` outlive it.
+  PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings);
+  ~PooledRequests();
+  PooledRequests(const PooledRequests&) = delete;
+  PooledRequests& operator=(const PooledRequests&) = delete;
+
+  /// The session has this connection until detach(). `reported`: what its server reports by itself.
+  void attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes);
+  /// At a boundary.
+  void detach();
+
+  /// Client bytes, while attached. `out` is appended to, and only if something has to change.
+  ///
+  /// Limit   what is not consumed is at most limits::session_statements_bytes_max and a header.
+  /// Errors  invalid_message: a length below 4. limit_exceeded: a body above frame_body_bytes_max.
+  Result<Taken> take(Bytes chunk, WipedBytes& out);
+
+  /// Between two frames of the client.
+  [[nodiscard]] bool at_boundary() const { return body_left_ == 0; }
+  /// What the session leaves behind as it is now.
+  [[nodiscard]] StateReasons& state() { return scanner_.found(); }
+  [[nodiscard]] const StateReasons& state() const { return scanner_.found(); }
+  /// What was refused since the last call.
+  StateReasons take_refused() { return std::exchange(refused_, {}); }
+
+  /// The server's ErrorResponse.
+  void on_error(std::string_view sqlstate);
+  /// The connection may have other statements than we think: it has to be reset.
+  [[nodiscard]] bool mistrusts_upstream() const { return mistrusts_; }
+
+ private:
+  struct Prepared {
+    StatementPtr statement;
+    std::uint64_t op = 0;  // that has made it
+  };
+  /// A Parse or Close under way, and what has to be undone if an error comes before it.
+  struct Op {
+    enum class Kind : std::uint8_t {
+      nothing,
+      named,
+      named_and_added,
+      added,
+      removed,
+      closed,
+      unnamed
+    } kind{};
+    std::uint64_t number = 0;
+    std::string name = {};
+    StatementPtr statement = {};
+  };
+
+  void on_noted_done() override { ops_.pop_front(); }
+  void on_noted_dropped() override;
+  void on_statements_gone(bool discard_all, bool last) override;
+
+  [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
+  void on_frame(char type, std::uint32_t body_bytes, Bytes body);
+  void on_parse(Bytes body);
+  void on_parse_named(std::string_view name, Bytes rest);
+  void on_parse_unnamed(Bytes rest);
+  void on_bind(std::uint32_t body_bytes, Bytes body);
+  void on_describe(Bytes body);
+  void on_close(Bytes body);
+  void on_query(std::uint32_t body_bytes, Bytes body);
+  void on_large(char type, Bytes body);
+  [[nodiscard]] bool reads_refused_state(Bytes sql);
+  std::optional<std::string> renamed_deallocate(std::string_view sql);
+
+  void note(char type, Face face, Op::Kind kind, std::string_view name = {}, StatementPtr statement = {});
+  void ensure(const StatementPtr& statement);
+  void make_room();
+  /// The name that the server knows the client's statement by.
+  std::string_view upstream_name(std::string_view name);
+
+  WipedBytes& before_frame();
+  void replace_frame(std::size_t consumed_body);
+
+  SessionTracker& tracker_;
+  StatementRegistry& registry_;
+  Settings settings_;
+  StateScanner scanner_;
+  StateReasons refused_;
+  std::map<std::string, Prepared, std::less<>> named_;
+  std::size_t named_bytes_ = 0;
+  std::vector<std::uint8_t> unnamed_body_;  // of Parse, behind the empty name
+  std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
+  std::uint64_t next_stamp_ = 0;
+  std::deque<Op> ops_;
+  std::uint64_t next_op_ = 1;
+  std::vector<StatementPtr> bound_;  // lately
+  bool mistrusts_ = false;
+
+  UpstreamStatements* upstream_ = nullptr;
+  const ReportedNames* reported_ = nullptr;
+  bool backslashes_ = false;
+  std::uint32_t body_left_ = 0;  // of a frame that passes
+  bool lexing_ = false;          // it is SQL
+
+  // During take():
+  Bytes chunk_;
+  WipedBytes* out_ = nullptr;
+  std::size_t at_ = 0;      // of the frame
+  std::size_t copied_ = 0;  // up to here the chunk stands in `out`, if rewritten
+  bool rewritten_ = false;
+};
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,278 @@
+// Statements of a client on a borrowed connection: Parse, Bind, Describe, Close, and SQL's DEALLOCATE.
+#include "wire/postgres/pooled_requests.h"
+#include "wire/postgres/session_messages.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+namespace sallyport::postgres {
+
+namespace {
+
+constexpr std::string_view no_statement = "sallyport_none";
+constexpr std::size_t bound_max = 16;
+
+std::string_view text_up_to_zero(Bytes bytes) {
+  const auto text = as_text(bytes);
+  return text.substr(0, text.find('\0'));
+}
+
+void write_frame(WipedBytes& out, char type, std::string_view first, Bytes rest) {
+  FrameWriter frame{out, type};
+  frame.c_string(first);
+  frame.bytes(rest);
+  frame.finish();
+}
+
+/// DEALLOCATE [PREPARE] name, and nothing else.
+class DeallocateReader {
+ public:
+  std::optional<std::string> read(std::string_view sql) {
+    SqlLexer lexer;
+    lexer.start();
+    lexer.look_at(as_bytes(sql), *this);
+    lexer.finish(*this);
+    if (other_ || step_ != Step::over) return std::nullopt;
+    return std::move(name_);
+  }
+  void on_word(std::string_view word, bool quoted) {
+    const auto is = [&](std::string_view wanted) { return !quoted && word == wanted; };
+    if (step_ == Step::verb && is("deallocate")) {
+      step_ = Step::prepare_or_name;
+    } else if (step_ == Step::prepare_or_name && is("prepare")) {
+      step_ = Step::name;
+    } else if ((step_ == Step::prepare_or_name || step_ == Step::name) && !is("all")) {
+      name_ = word;
+      step_ = Step::over;
+    } else {
+      other_ = true;
+    }
+  }
+  void on_text(std::string_view) { other_ = true; }
+  void on_symbol(char symbol) { other_ = other_ || symbol != ';'; }
+  [[nodiscard]] static bool texts_are_code() { return false; }
+
+ private:
+  enum class Step { verb, prepare_or_name, name, over } step_ = Step::verb;
+  bool other_ = false;
+  std::string name_;
+};
+
+bool may_be_deallocate(std::string_view sql) {
+  const auto first = sql.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (sql[first] == 'd' || sql[first] == 'D');
+}
+
+/// Fails when it is parsed, and says why.
+std::string refusal(StateReason reason) {
+  return "SELECT '" + std::string{name_of(reason)} + std::string{refusal_mark} + "'::pg_catalog.int4";
+}
+
+}  // namespace
+
+void PooledRequests::make_room() {
+  while (upstream_->size() >= settings_.statements_max) {
+    const auto victim = upstream_->oldest();
+    upstream_->remove(*victim);
+    encode(before_frame(), Close{Named::statement, victim->name});
+    note('C', Face::hidden, Op::Kind::removed, {}, victim);
+  }
+}
+
+void PooledRequests::ensure(const StatementPtr& statement) {
+  if (upstream_->has(*statement)) return;
+  make_room();
+  write_frame(before_frame(), 'P', statement->name, Bytes{statement->body});
+  upstream_->add(statement);
+  note('P', Face::hidden, Op::Kind::added, {}, statement);
+}
+
+bool PooledRequests::reads_refused_state(Bytes sql) {
+  const auto before = scanner_.found();
+  scanner_.start(*reported_, backslashes_);
+  scanner_.look_at(sql);
+  if (!settings_.refuses_state || scanner_.found() == before) return false;
+  refused_ = scanner_.found();
+  scanner_.found() = before;
+  return true;
+}
+
+void PooledRequests::on_parse(Bytes body) {
+  const auto name = text_up_to_zero(body);
+  if (tracker_.passes_over() || name.size() == body.size())
+    return note('P', Face::as_it_is, Op::Kind::nothing);
+  const auto rest = body.subspan(name.size() + 1);
+  if (reads_refused_state(rest)) {
+    postgres::encode(before_frame(), Parse{{}, refusal(refused_.first()), {}});
+    replace_frame(body.size());
+    return note('P', Face::as_it_is, Op::Kind::nothing);
+  }
+  name.empty() ? on_parse_unnamed(rest) : on_parse_named(name, rest);
+}
+
+void PooledRequests::on_parse_unnamed(Bytes rest) {
+  const auto sql = text_up_to_zero(rest);
+  unnamed_body_.assign(rest.begin(), rest.end());
+  if (const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql) : std::nullopt) {
+    unnamed_body_.assign(renamed->begin(), renamed->end());
+    const auto behind = rest.subspan(sql.size());
+    unnamed_body_.insert(unnamed_body_.end(), behind.begin(), behind.end());
+    write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
+    replace_frame(rest.size() + 1);
+  }
+  unnamed_ = ++next_stamp_ << 32 | settings_.session;
+  upstream_->unnamed = unnamed_;
+  note('P', Face::as_it_is, Op::Kind::unnamed);
+}
+
+void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
+  const auto body_bytes = name.size() + 1 + rest.size();
+  if (const auto known = named_.find(name); known != named_.end()) {
+    // The server says that it exists.
+    const auto statement = known->second.statement;
+    ensure(statement);
+    write_frame(before_frame(), 'P', statement->name, rest);
+    replace_frame(body_bytes);
+    return note('P', Face::as_it_is, Op::Kind::nothing);
+  }
+  if (named_bytes_ + rest.size() > limits::session_statements_bytes_max) {
+    scanner_.found().add(StateReason::statement_too_large);
+    return note('P', Face::as_it_is, Op::Kind::nothing);
+  }
+  const auto statement = registry_.intern(rest);
+  const bool there = upstream_->has(*statement);
+  if (!there) make_room();
+  auto& out = before_frame();
+  if (there) {
+    encode(out, Close{Named::statement, no_statement});
+  } else {
+    write_frame(out, 'P', statement->name, rest);
+    upstream_->add(statement);
+  }
+  replace_frame(body_bytes);
+  named_bytes_ += rest.size();
+  named_.emplace(name, Prepared{statement, next_op_});
+  if (there) return note('C', Face::parse_complete, Op::Kind::named, name, statement);
+  note('P', Face::as_it_is, Op::Kind::named_and_added, name, statement);
+}
+
+// The name that the server knows the client's statement by, which it has from now on. A name that is none of the
+// client's is passed on, as it may be of SQL's PREPARE; but not one of those that others share.
+std::string_view PooledRequests::upstream_name(std::string_view name) {
+  if (name.empty()) {
+    if (unnamed_ == 0 || upstream_->unnamed == unnamed_) return name;
+    write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
+    upstream_->unnamed = unnamed_;
+    note('P', Face::hidden, Op::Kind::unnamed);
+    return name;
+  }
+  const auto known = named_.find(name);
+  if (known == named_.end()) return name.starts_with(statement_prefix) ? no_statement : name;
+  const auto& statement = known->second.statement;
+  ensure(statement);
+  if (bound_.empty() || bound_.back() != statement) {
+    if (bound_.size() == bound_max) bound_.erase(bound_.begin());
+    bound_.push_back(statement);
+  }
+  return statement->name;
+}
+
+void PooledRequests::on_bind(std::uint32_t body_bytes, Bytes body) {
+  const auto portal = text_up_to_zero(body);
+  const auto name = portal.size() < body.size() ? text_up_to_zero(body.subspan(portal.size() + 1)) : portal;
+  const auto names_bytes = portal.size() + name.size() + 2;
+  if (!tracker_.passes_over() && names_bytes <= body.size()) {
+    const auto renamed = upstream_name(name);
+    if (renamed != name) {
+      auto& out = before_frame();
+      const auto length = 4 + body_bytes - static_cast<std::uint32_t>(name.size()) +
+                          static_cast<std::uint32_t>(renamed.size());
+      out.push_back('B');
+      for (const int shift : {24, 16, 8, 0}) out.push_back(static_cast<std::uint8_t>(length >> shift));
+      out.insert(out.end(), portal.begin(), portal.end());
+      out.push_back(0);
+      out.insert(out.end(), renamed.begin(), renamed.end());
+      out.push_back(0);
+      replace_frame(names_bytes);
+    }
+  }
+  tracker_.on_client_frame('B');
+}
+
+void PooledRequests::on_describe(Bytes body) {
+  const auto name = text_up_to_zero(body.subspan(1));
+  if (tracker_.passes_over() || name.size() + 2 > body.size()) return;
+  const auto renamed = upstream_name(name);
+  if (renamed == name) return;
+  encode(before_frame(), Describe{Named::statement, renamed});
+  replace_frame(body.size());
+}
+
+// The statement stays on the server connection, for others: what is closed there has a name that nothing has.
+void PooledRequests::on_close(Bytes body) {
+  const auto name = text_up_to_zero(body.subspan(1));
+  if (tracker_.passes_over()) return note('C', Face::as_it_is, Op::Kind::nothing);
+  if (name.empty()) {
+    unnamed_ = upstream_->unnamed = 0;
+    return note('C', Face::as_it_is, Op::Kind::nothing);
+  }
+  const auto known = named_.find(name);
+  if (known == named_.end() && !name.starts_with(statement_prefix))
+    return note('C', Face::as_it_is, Op::Kind::nothing);
+  encode(before_frame(), Close{Named::statement, no_statement});
+  replace_frame(body.size());
+  if (known == named_.end()) return note('C', Face::as_it_is, Op::Kind::nothing);
+  note('C', Face::as_it_is, Op::Kind::closed, name, known->second.statement);
+  named_bytes_ -= known->second.statement->body.size();
+  named_.erase(known);
+}
+
+void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
+  const bool passes_over = tracker_.passes_over();
+  tracker_.on_client_frame('Q');
+  if (passes_over) return;
+  unnamed_ = upstream_->unnamed = 0;
+  if (body.size() < body_bytes) {
+    scanner_.start(*reported_, backslashes_);
+    scanner_.look_at(body);
+    lexing_ = true;
+    return;
+  }
+  const auto sql = text_up_to_zero(body);
+  std::optional<std::string> replaced;
+  if (reads_refused_state(body)) {
+    replaced = refusal(refused_.first());
+  } else if (may_be_deallocate(sql)) {
+    replaced = renamed_deallocate(sql);
+  }
+  if (!replaced) return;
+  encode(before_frame(), Query{*replaced});
+  replace_frame(body.size());
+}
+
+// A Parse that is too long to be kept: the server alone has it, under the client's own name.
+void PooledRequests::on_large(char type, Bytes body) {
+  scanner_.found().add(StateReason::statement_too_large);
+  note(type, Face::as_it_is, Op::Kind::nothing);
+  const auto name = text_up_to_zero(body);
+  if (name.empty()) unnamed_ = upstream_->unnamed = 0;
+}
+
+// SQL that ends a statement which was prepared by protocol: by the name that the server knows. A connection that does
+// not have it ends another one of ours, which comes back when somebody needs it.
+std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view sql) {
+  const auto name = DeallocateReader{}.read(sql);
+  if (!name || tracker_.status() == TransactionStatus::failed) return std::nullopt;
+  const auto known = named_.find(*name);
+  if (known == named_.end()) return std::nullopt;
+  auto statement = known->second.statement;
+  named_bytes_ -= statement->body.size();
+  named_.erase(known);
+  if (!upstream_->has(*statement)) statement = upstream_->oldest();
+  if (statement == nullptr) return "PREPARE sallyport_none AS SELECT 1; DEALLOCATE sallyport_none";
+  upstream_->remove(*statement);
+  return "DEALLOCATE " + statement->name;
+}
+
+}  // namespace sallyport::postgres

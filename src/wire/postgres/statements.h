@@ -1,0 +1,70 @@
+// Prepared statements in transaction pooling: clients name them, server connections have them, and neither knows of
+// the other's. So each text has one name of ours on every server connection, whoever prepared it.
+//
+// Source  PostgreSQL manual, "Extended Query": a named statement lasts until it is closed, the unnamed one until the
+//         next Parse of it or simple Query.
+#pragma once
+
+#include "base/bytes.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+namespace sallyport::postgres {
+
+/// What our names begin with on the server.
+inline constexpr std::string_view statement_prefix = "sallyport_s";
+
+/// One text with its parameter types.
+struct Statement {
+  std::uint64_t number = 0;
+  std::string name;                ///< on server connections
+  std::vector<std::uint8_t> body;  ///< of its Parse, behind the name
+};
+using StatementPtr = std::shared_ptr<const Statement>;
+
+/// The texts that the sessions of one pool have prepared. It keeps none of them alive.
+class StatementRegistry {
+ public:
+  /// `body`: of Parse, behind the statement's name.
+  StatementPtr intern(Bytes body);
+  /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
+  void retire(const Statement& statement);
+  [[nodiscard]] std::size_t size() const { return known_.size(); }
+
+ private:
+  void sweep();
+
+  std::unordered_multimap<std::size_t, std::weak_ptr<const Statement>> known_;  // by hash
+  std::size_t sweep_at_ = 64;
+  std::uint64_t next_ = 1;
+};
+
+/// Those that one server connection has, the least recently used first to go.
+class UpstreamStatements {
+ public:
+  /// Marks it as used.
+  [[nodiscard]] bool has(const Statement& statement);
+  void add(StatementPtr statement);
+  void remove(const Statement& statement);
+  void clear();
+  /// Null: none.
+  [[nodiscard]] StatementPtr oldest() const { return order_.empty() ? nullptr : order_.front(); }
+  [[nodiscard]] std::size_t size() const { return order_.size(); }
+
+  /// Whose unnamed statement it has: a number of the session's, 0 for nobody's.
+  std::uint64_t unnamed = 0;
+
+ private:
+  std::list<StatementPtr> order_;
+  std::unordered_map<std::uint64_t, std::list<StatementPtr>::iterator> places_;
+};
+
+}  // namespace sallyport::postgres
