@@ -16,8 +16,8 @@ constexpr auto turned_away_told_every = std::chrono::seconds{1};
 Broker::Broker(BrokerServices services)
     : services_(services),
       buffer_(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
-      session_services_{services.loop, services.randomness, services.logger,      services.trail,
-                        cancels_,      services.connector,  MutableBytes{buffer_}} {}
+      session_services_{services.loop, services.randomness, services.logger,       services.trail,
+                        cancels_,      services.connector,  MutableBytes{buffer_}, scratch_} {}
 
 Broker::~Broker() {
   services_.loop.cancel(retired_timer_);
@@ -201,6 +201,10 @@ void Broker::on_session_over(Session& session) {
 void Broker::on_session_forced(std::string_view reason) {
   ++counters_.rotation_forced[std::string{reason}];
   services_.logger.write(LogLevel::info, "a session could not be moved and was ended", {{"why", reason}});
+}
+
+void Broker::on_session_state(postgres::StateReason reason, bool refused) {
+  ++(refused ? counters_.state_refused : counters_.pins)[std::string{name_of(reason)}];
 }
 
 void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {

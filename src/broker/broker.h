@@ -48,7 +48,8 @@ struct TargetOpening {
 
 struct BrokerCounters {
   std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
-  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;  ///< by reason
+  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;      ///< by reason
+  std::map<std::string, std::uint64_t, std::less<>> pins, state_refused;  ///< transaction pooling, by reason
 };
 
 class Broker final : private SessionHost {
@@ -120,6 +121,7 @@ class Broker final : private SessionHost {
   void on_session_over(Session& session) override;
   void on_session_moved() override { ++counters_.moved; }
   void on_session_forced(std::string_view reason) override;
+  void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
   void record_turned_away();
   void retire(std::shared_ptr<RoleRuntime> role);
@@ -128,6 +130,7 @@ class Broker final : private SessionHost {
   BrokerServices services_;
   CancelMap cancels_;
   std::vector<std::uint8_t> buffer_;
+  WipedBytes scratch_;
   SessionServices session_services_;
   std::map<std::string, TargetRuntime> targets_;
   std::vector<std::shared_ptr<RoleRuntime>> retired_;  ///< of replaced targets, until their last session ends

@@ -53,7 +53,7 @@ void Mover::start() {
 void Mover::at_boundary() {
   if (step_ != Step::have_connection) return;
   if (relay_.upstream().cancels_in_flight != 0) return;  // it must not hit our questions
-  if (!relay_.tracker().hidden_state().empty()) return stay(relay_.tracker().hidden_state());
+  if (const auto hidden = relay_.hidden_state(); !hidden.empty()) return stay(hidden);
   ask();
 }
 
@@ -166,7 +166,7 @@ Result<void> Mover::on_message(char type, Bytes body) {
       const auto status = postgres::decode_parameter_status(body);
       if (!status) return status.error();
       auto& parameters = asking ? old_->parameters : fresh_->parameters;
-      note_parameter(parameters, status->name, status->value);
+      parameters.note(status->name, status->value);
       if (asking) forward_to_client(type, body);
       return {};
     }
@@ -224,6 +224,8 @@ std::string_view Mover::why_not() const {
   if (state_[move_user_column] != old_->user) return "session_authorization";
   const auto& known = relay_.tracker().statements();
   for (const auto& name : statements_) {
+    // Those of transaction pooling are made again when they are needed.
+    if (name.starts_with(postgres::statement_prefix)) continue;
     if (known.find(name) == known.end()) return "unknown_statement";
   }
   return {};
@@ -232,14 +234,14 @@ std::string_view Mover::why_not() const {
 void Mover::swap() {
   loop_.cancel(deadline_);
   step_ = Step::over;
-  const auto before = std::move(old_->parameters);
+  const auto before = old_->parameters;
   pool_.on_move_done(*fresh_);
   pool_.discard(std::move(old_));
   fresh_->stream->set_events(nullptr);
   WipedBytes changed;
-  for (const auto& [name, value] : fresh_->parameters) {
-    const auto old_value = before.find(name);
-    if (name != "application_name" && (old_value == before.end() || old_value->second != value)) {
+  for (const auto& [name, value] : fresh_->parameters.map()) {
+    const auto old_value = before.map().find(name);
+    if (name != "application_name" && (old_value == before.map().end() || old_value->second != value)) {
       postgres::encode(changed, postgres::ParameterStatus{name, value});
     }
   }

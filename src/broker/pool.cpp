@@ -105,6 +105,10 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
   auto at = find_ready(sub, newer_than);
   while (at != sub.spares.end()) {
     const auto* found = at->get();
+    // In use a moment ago: what has come since then has told its event.
+    const bool fresh =
+        settings_.pool.mode == PoolMode::transaction && loop_.now().mono - (*at)->ready_since() < fresh_for;
+    if (fresh) break;
     // The server may have ended it and the event still be on its way: then it leaves the list.
     (*at)->look();
     at = find_ready(sub, newer_than);

@@ -41,6 +41,14 @@ struct PoolStatus {
   std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
 };
 
+/// What the latest login of a key was told, for clients that are let in without a server connection of their own.
+struct Greeting {
+  ReportedParameters parameters;
+  std::uint64_t generation = 0;
+  std::string user, lease_accessor, peer_address, local_address;
+  TlsFacts tls;
+};
+
 class Pool {
  public:
   static constexpr std::size_t logins_at_once_max = 2;  ///< of one identity, for one purpose
@@ -50,6 +58,7 @@ class Pool {
   static constexpr std::size_t waiters_max = 10'000;
   static constexpr std::size_t waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
+  static constexpr auto fresh_for = std::chrono::milliseconds{100};
   static constexpr auto reap_every = std::chrono::seconds{5};
   static constexpr std::size_t endings_max = 64;
   static constexpr std::size_t proven_databases_max = 64;
@@ -76,6 +85,15 @@ class Pool {
   WaiterId take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                 std::uint64_t newer_than = 0);
   void cancel(WaiterId waiter);
+
+  /// Transaction pooling: a connection that is ready now and nobody waits for. Null: take() has to wait for one.
+  UpstreamPtr try_take(const PoolKey& key);
+  /// Transaction pooling: between two transactions, with nothing on it that the next one must not find.
+  void put_back(UpstreamPtr upstream);
+  /// What a client of this key is told at its start; null unless a connection of it stands logged in.
+  [[nodiscard]] std::shared_ptr<const Greeting> greeting_of(const PoolKey& key) const;
+  /// The statements that sessions of this pool have prepared.
+  [[nodiscard]] postgres::StatementRegistry& statements() { return statements_; }
 
   /// The session ended at a boundary: reset it and keep it.
   void give_back(UpstreamPtr upstream);
@@ -147,6 +165,7 @@ class Pool {
     std::list<Waiter> movers, newcomers;             // in order
     std::optional<std::list<Sub*>::iterator> place;  // in the line
     std::size_t in_use = 0, connecting = 0;
+    std::shared_ptr<const Greeting> greeting;
     MonotonicTime last_taken{};
     bool keep_warm = false;
     bool server_full = false;  // it had no place for one more; ours come free
@@ -204,6 +223,7 @@ class Pool {
   void on_attempt_failed(const Attempt& attempt, const Error& error);
   void fail_waiters(Sub& sub, const Error& error);
   void on_wait_over(WaiterId id);
+  void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
   void remove_spare(Spare& spare);
   SpareList::iterator drop_spare(Sub& sub, SpareList::iterator at);
@@ -236,6 +256,7 @@ class Pool {
   bool awaits_renewal_ = false, renewal_given_up_ = false;
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
+  postgres::StatementRegistry statements_;
   PoolStatus totals_;
   net::TimerId reaper_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks of others outlive us

@@ -95,13 +95,12 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->address = connected->address;
   upstream->peer_address = upstream->stream->peer_address();
   upstream->local_address = upstream->stream->local_address();
-  for (auto& [name, value] : connected->greeting.parameters)
-    note_parameter(upstream->parameters, name, value);
   upstream->pid = connected->greeting.pid;
   upstream->cancel_key = std::move(connected->greeting.cancel_key);
   upstream->tls = std::move(connected->greeting.tls);
   upstream->user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
   if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
+  note_greeting(*attempt.sub, *upstream, connected->greeting.parameters);
   std::uint8_t jitter = 0;
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
@@ -112,6 +111,18 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     add_spare(*attempt.sub, std::move(upstream), true);
   }
   if (attempt.done) attempt.done({});
+}
+
+// Connections that were told the same share it, so that comparing them costs nothing.
+void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters) {
+  ParameterMap map;
+  for (const auto& [name, value] : parameters) note_parameter(map, name, value);
+  upstream.parameters = ReportedParameters{std::move(map)};
+  if (sub.greeting != nullptr && sub.greeting->parameters == upstream.parameters)
+    upstream.parameters = sub.greeting->parameters;
+  sub.greeting = std::make_shared<const Greeting>(
+      Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
+               upstream.peer_address, upstream.local_address, upstream.tls});
 }
 
 // pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential.

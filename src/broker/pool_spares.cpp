@@ -75,6 +75,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
+  upstream->statements.clear();  // as its reset does
   add_spare(sub, std::move(upstream), false);
 }
 

@@ -32,6 +32,7 @@ Relay::~Relay() {
   *alive_ = false;
   client_.set_events(nullptr);
   if (upstream_ != nullptr) upstream_->stream->set_events(nullptr);
+  lending_.reset();
 }
 
 void Relay::prepend_statement(std::string_view sql) {
@@ -44,6 +45,10 @@ void Relay::prepend_statement(std::string_view sql) {
 
 void Relay::start(Bytes early) {
   client_.set_events(&client_side_);
+  if (lending_ != nullptr) {
+    lending_->held.assign(early.begin(), early.end());
+    return pump_client();
+  }
   upstream_->stream->set_events(&server_side_);
   pump_server();
   if (!early.empty() && !ended_) {
@@ -60,6 +65,8 @@ void Relay::send_to_client(Bytes bytes) {
 }
 
 bool Relay::at_boundary() const {
+  if (lending_ != nullptr && upstream_ == nullptr) return !lending_->waiting && to_client_.pending() == 0;
+  if (lending_ != nullptr && !(lending_->held.empty() && lending_->requests.at_boundary())) return false;
   return upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() &&
          client_scanner_.at_boundary() && server_scanner_.at_boundary() && client_carry_.empty() &&
          server_carry_.empty() && to_client_.pending() == 0 &&
@@ -67,6 +74,7 @@ bool Relay::at_boundary() const {
 }
 
 void Relay::pump_client() {
+  if (lending_ != nullptr) return pump_lent_client();
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || client_held_ || client_done_ || upstream_ == nullptr) return;
     if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
@@ -144,18 +152,21 @@ void Relay::pump_server() {
     const auto result = upstream_->stream->read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {
       server_carry_.keep(buffer_.first(carried));
+      if (!ended_ && may_return()) return_upstream();
       return;
     }
     if (result.status != net::IoStatus::ok) return end(client_done_ ? done_cause_ : EndCause::server_closed);
     if (!on_server_chunk(carried + result.bytes)) return;
+    // Whoever gets the connection next must not miss what has come: only when all is read.
+    if (!ended_ && !result.more && may_return()) return return_upstream();
     after_server_bytes();
     if (!result.more) return;
   }
   requeue_server();
 }
 
-bool Relay::on_server_chunk(std::size_t size) {
-  Bytes chunk = buffer_.first(size);
+// Replies to statements of our own, at the front of the chunk. False: no more can be done with it.
+bool Relay::swallow(Bytes& chunk) {
   while (swallow_ready_ > 0 && !chunk.empty()) {
     SwallowVisitor visitor{upstream_->parameters, swallow_ready_};
     const auto swallowed = server_scanner_.scan(chunk, visitor);
@@ -166,9 +177,16 @@ bool Relay::on_server_chunk(std::size_t size) {
     chunk = chunk.subspan(swallowed->consumed);
     if (swallowed->stop == postgres::ScanStop::chunk_end) {
       server_carry_.keep(chunk);
-      return true;
+      return false;
     }
   }
+  return true;
+}
+
+bool Relay::on_server_chunk(std::size_t size) {
+  Bytes chunk = buffer_.first(size);
+  if (!swallow(chunk)) return !ended_;
+  if (lending_ != nullptr) return on_lent_server_chunk(buffer_.subspan(size - chunk.size(), chunk.size()));
   ServerVisitor visitor{tracker_, upstream_->parameters};
   const auto scanned = server_scanner_.scan(chunk, visitor);
   if (!scanned) {
@@ -186,6 +204,8 @@ bool Relay::on_server_chunk(std::size_t size) {
 }
 
 void Relay::after_server_bytes() {
+  if (lending_ != nullptr && lending_->stalled) resume_stalled();
+  if (ended_) return;
   if (client_done_) return after_client_end();
   if (client_waits_ && !tracker_.is_full()) {
     client_waits_ = false;
@@ -215,11 +235,13 @@ void Relay::release_client() {
 
 UpstreamPtr Relay::detach_upstream() {
   upstream_->stream->set_events(nullptr);
+  if (lending_ != nullptr) lending_->requests.detach();
   return std::move(upstream_);
 }
 
 void Relay::attach_upstream(UpstreamPtr upstream) {
   upstream_ = std::move(upstream);
+  if (lending_ != nullptr) lending_->begin_on(*upstream_);
   upstream_->stream->set_events(&server_side_);
   pump_server();
 }

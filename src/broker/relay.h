@@ -3,8 +3,11 @@
 // Client bytes go on at once; when a peer does not read, its unsent bytes are kept up to
 // relay_pending_bytes_max and the other side is no longer read. Replies to statements that we slipped
 // in ourselves (SET application_name before the first query) are swallowed.
+//
+// In transaction pooling it has a server connection only while something is under way (relay_lent.cpp).
 #pragma once
 
+#include "broker/lending.h"
 #include "broker/outgoing.h"
 #include "broker/upstream.h"
 #include "net/loop.h"
@@ -36,6 +39,16 @@ class RelayOwner {
   /// Once. The relay does nothing more; the owner may not destroy it before the turn's end.
   virtual void on_relay_end(EndCause cause) = 0;
 
+  // ---- transaction pooling only ----
+  /// The client asks for something: a connection that is ready now, or null.
+  virtual UpstreamPtr lend_now() { return nullptr; }
+  /// None is: on_lent() when there is one. Perhaps from within this call.
+  virtual void lend_later() {}
+  /// Nothing is under way any more. `clean`: it need not be reset.
+  virtual void on_returned(UpstreamPtr upstream, bool clean) { (void)upstream, (void)clean; }
+  /// The session keeps its connection from now on, for this reason; `refused`: what the client wanted was refused.
+  virtual void on_session_state(postgres::StateReason reason, bool refused) { (void)reason, (void)refused; }
+
  protected:
   ~RelayOwner() = default;
 };
@@ -47,6 +60,20 @@ class Relay {
   ~Relay();
   Relay(const Relay&) = delete;
   Relay& operator=(const Relay&) = delete;
+
+  /// Transaction pooling. Without a connection so far; before start().
+  void lend(LendingSettings settings, ReportedParameters parameters);
+  /// After lend_later().
+  void on_lent(UpstreamPtr upstream);
+  [[nodiscard]] bool awaits_upstream() const { return lending_ != nullptr && lending_->waiting; }
+  /// Its state is bound to the connection that it has; always so in session pooling.
+  /// Transaction pooling: it has a connection, and has no more to do with it.
+  [[nodiscard]] bool may_return() const;
+  [[nodiscard]] bool is_pinned() const { return lending_ == nullptr || lending_->is_pinned(); }
+  /// As the client was told; in transaction pooling.
+  [[nodiscard]] const ReportedParameters& parameters() const { return lending_->parameters; }
+  /// What is known of state that no new connection could be given, as a word for a counter; empty: nothing.
+  [[nodiscard]] std::string_view hidden_state() const;
 
   /// Our own statement, to be sent in front of the client's first bytes; its reply is swallowed.
   void prepend_statement(std::string_view sql);
@@ -102,6 +129,7 @@ class Relay {
   struct ClientVisitor;
   struct ServerVisitor;
   struct SwallowVisitor;
+  struct LentServerVisitor;
 
   void pump_client();
   void pump_server();
@@ -114,6 +142,18 @@ class Relay {
   void after_server_bytes();
   void requeue_client();
   void requeue_server();
+
+  // relay_lent.cpp: transaction pooling.
+  void pump_lent_client();
+  bool read_ahead();
+  bool on_lent_chunk(std::size_t size);
+  bool forward_lent(Bytes bytes);
+  bool swallow(Bytes& chunk);
+  bool on_lent_server_chunk(MutableBytes chunk);
+  void attach_lent(UpstreamPtr upstream);
+  void return_upstream();
+  void resume_stalled();
+  void look_at_state();
   void end(EndCause cause);
 
   net::Stream& client_;
@@ -128,6 +168,7 @@ class Relay {
   postgres::FrameScanner server_scanner_;
   postgres::HeaderCarry client_carry_;
   postgres::HeaderCarry server_carry_;
+  std::unique_ptr<Lending> lending_;  // null: session pooling
   Outgoing to_server_;
   Outgoing to_client_;
   std::uint64_t bytes_to_server_ = 0;

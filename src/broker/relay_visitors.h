@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/relay.h"
+#include "wire/postgres/error_fields.h"
 
 #include <string>
 
@@ -33,7 +34,7 @@ struct Relay::ClientVisitor {
 
 struct Relay::ServerVisitor {
   postgres::SessionTracker& tracker;
-  ParameterMap& parameters;
+  ReportedParameters& parameters;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
     return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024);
@@ -46,16 +47,49 @@ struct Relay::ServerVisitor {
     if (frame.type != 'S') {
       tracker.on_server_body(frame.type, body);
     } else if (const auto status = postgres::decode_parameter_status(body)) {
-      note_parameter(parameters, status->name, status->value);
+      parameters.note(status->name, status->value);
     }
     return postgres::ScanStep::go_on;
+  }
+};
+
+// As ServerVisitor, on a connection that is lent: it stops in front of answers to what was slipped in, and turns the
+// answers to Closes that stand for Parses into theirs.
+struct Relay::LentServerVisitor {
+  postgres::SessionTracker& tracker;
+  ReportedParameters& parameters;
+  postgres::PooledRequests& requests;
+  MutableBytes chunk;
+  bool hidden = false;
+
+  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
+    return ServerVisitor::wants_body(type, bytes) || (type == 'E' && bytes <= 8192);
+  }
+  postgres::ScanStep on_frame(const postgres::Frame& frame) {
+    const auto face = tracker.on_server_frame(frame.type);
+    if (face == postgres::Face::as_it_is) return postgres::ScanStep::go_on;
+    if (frame.body_bytes != 0) return postgres::ScanStep::fail;
+    if (face == postgres::Face::hidden) {
+      hidden = true;
+      return postgres::ScanStep::stop_before;
+    }
+    chunk[frame.begin] = '1';
+    return postgres::ScanStep::go_on;
+  }
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) {
+    if (frame.type == 'E') {
+      tracker.on_server_frame('E');
+      if (const auto fields = postgres::decode_error_fields(body)) requests.on_error(fields->sqlstate());
+      return postgres::ScanStep::go_on;
+    }
+    return ServerVisitor{tracker, parameters}.on_body(frame, body);
   }
 };
 
 // Replies to our own statement: dropped up to its ReadyForQuery, but for parameters. ReadyForQuery counts once
 // its body has arrived too, or that would be taken for the client's.
 struct Relay::SwallowVisitor {
-  ParameterMap& parameters;
+  ReportedParameters& parameters;
   unsigned& left;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
@@ -67,7 +101,7 @@ struct Relay::SwallowVisitor {
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
     if (const auto status = postgres::decode_parameter_status(body)) {
-      note_parameter(parameters, status->name, status->value);
+      parameters.note(status->name, status->value);
     }
     return postgres::ScanStep::go_on;
   }

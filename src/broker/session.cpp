@@ -26,6 +26,13 @@ std::uint64_t random_number(Randomness& randomness) {
   return number;
 }
 
+// What the client is told: its own name in place of the one that the connection has.
+ReportedParameters with_name(const ReportedParameters& reported, const std::string& name) {
+  auto own = reported;
+  if (!name.empty() || !reported.value_of("application_name").empty()) own.note("application_name", name);
+  return own;
+}
+
 }  // namespace
 
 Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
@@ -171,8 +178,13 @@ void Session::on_proven() {
   host_.on_session_let_in(*this);
   // The queue of the pool has a deadline of its own.
   services_.loop.cancel(deadline_);
+  key_ = pool_key();
+  if (is_lent()) {
+    greeting_ = access_.pool->greeting_of(key_);
+    if (greeting_ != nullptr) return admit();
+  }
   const auto& pool = access_.pool->settings().pool;
-  waiter_ = access_.pool->take(pool_key(), services_.loop.now().mono + pool.wait_max,
+  waiter_ = access_.pool->take(key_, services_.loop.now().mono + pool.wait_max,
                                [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
 }
 
@@ -184,7 +196,7 @@ policy::ClientClaims Session::claims() const {
 PoolKey Session::pool_key() const {
   PoolKey key;
   key.database = access_.decision.database;
-  key.identity = access_.decision.identity;
+  if (!access_.pool->settings().pool.shared_by_role) key.identity = access_.decision.identity;
   for (const auto& [name, value] : startup_.parameters) {
     const bool ours = name == "user" || name == "database" || name == "application_name" ||
                       name == "replication" || name.starts_with("_pq_.") ||
@@ -202,7 +214,21 @@ void Session::on_upstream(Result<UpstreamPtr> upstream) {
     return;
   }
   if (!upstream) return refuse(upstream.error(), false);
-  upstream_ = std::move(*upstream);
+  if (is_lent()) {
+    access_.pool->put_back(std::move(*upstream));
+    greeting_ = access_.pool->greeting_of(key_);
+    if (greeting_ == nullptr) {
+      return refuse(Error{ErrorCode::retry_later, Hop::pool, access_.target,
+                          "the server connection ended before it could be used", "Connect again", "57P03"},
+                    false);
+    }
+  } else {
+    upstream_ = std::move(*upstream);
+  }
+  admit();
+}
+
+void Session::admit() {
   stage_ = Stage::admitting;
   auto start = event(trail::EventKind::session_start);
   start.result = "ok";
@@ -223,10 +249,11 @@ void Session::on_admitted(const Result<void>& outcome) {
 }
 
 void Session::greet() {
-  auto& upstream = *upstream_;
   cancel_key_.resize(negotiation_.protocol == postgres::protocol_3_0 ? 4 : 32);
   services_.randomness.fill(cancel_key_);
-  told_pid_ = upstream.pid;
+  // In transaction pooling no one server process is the session's: a number of ours, in the range of theirs.
+  told_pid_ = is_lent() ? static_cast<std::int32_t>(random_number(services_.randomness) & 0x7fff'ffff) | 1
+                        : upstream_->pid;
   services_.cancels.add(told_pid_, cancel_key_, *this);
 
   WipedBytes greeting;
@@ -237,27 +264,27 @@ void Session::greet() {
   } else {
     postgres::encode(greeting, negotiation_);
   }
-  postgres::Parameters parameters;
-  for (const auto& [name, value] : upstream.parameters) {
-    parameters.emplace_back(name, name == "application_name" ? application_name_ : value);
-  }
-  postgres::encode(greeting, postgres::Greeting{parameters, told_pid_, cancel_key_});
+  const auto& told = is_lent() ? greeting_->parameters : upstream_->parameters;
+  const auto parameters = with_name(told, application_name_);
+  postgres::Parameters list{parameters.map().begin(), parameters.map().end()};
+  postgres::encode(greeting, postgres::Greeting{list, told_pid_, cancel_key_});
 
   stage_ = Stage::relaying;
-  const auto current_name = upstream.parameters.find("application_name");
-  const bool rename = current_name == upstream.parameters.end() ? !application_name_.empty()
-                                                                : current_name->second != application_name_;
+  const bool rename = told.value_of("application_name") != application_name_;
   relay_ = std::make_unique<Relay>(*client_, std::move(upstream_), services_.loop, services_.buffer,
                                    static_cast<RelayOwner&>(*this));
   departure_ = std::make_unique<Departure>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
                                            services_.logger, static_cast<DepartureOwner&>(*this));
-  if (rename) {
+  if (is_lent()) {
+    relay_->lend(lending_settings(), parameters);
+    greeting_.reset();
+  } else if (rename) {
     relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
-  if (stage_ == Stage::relaying) departure_->heed_ending();
+  if (stage_ == Stage::relaying && relay_->is_pinned()) departure_->heed_ending();
 }
 
 }  // namespace sallyport::broker

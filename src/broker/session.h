@@ -48,6 +48,8 @@ struct SessionServices {
   CancelMap& cancels;
   Connector& connector;
   MutableBytes buffer;
+  WipedBytes& scratch;
+  std::uint64_t sessions_begun = 0;
 };
 
 class SessionHost {
@@ -64,6 +66,8 @@ class SessionHost {
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved() = 0;
   virtual void on_session_forced(std::string_view reason) = 0;
+  /// Transaction pooling: it keeps its server connection, or what it wanted was refused.
+  virtual void on_session_state(postgres::StateReason reason, bool refused) { (void)reason, (void)refused; }
 
  protected:
   ~SessionHost() = default;
@@ -111,6 +115,10 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_writable() override;
   void on_boundary() override;
   void on_relay_end(EndCause cause) override;
+  UpstreamPtr lend_now() override;
+  void lend_later() override;
+  void on_returned(UpstreamPtr upstream, bool clean) override;
+  void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;
   void on_session_forced(std::string_view reason) override { host_.on_session_forced(reason); }
   void end_session(std::string_view why, const char* message, const char* hint) override;
@@ -129,6 +137,11 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_proven();
   [[nodiscard]] PoolKey pool_key() const;
   void on_upstream(Result<UpstreamPtr> upstream);
+  void admit();
+  void on_lent(Result<UpstreamPtr> upstream);
+  [[nodiscard]] bool is_lent() const { return access_.pool->settings().pool.mode == PoolMode::transaction; }
+  void end_unserved(const Error& error);
+  LendingSettings lending_settings();
   void on_admitted(const Result<void>& outcome);
   void greet();
   void on_deadline();
@@ -161,6 +174,8 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   std::uint32_t local_port_ = 0;
   ProvenPeer peer_;
   Access access_;
+  PoolKey key_;
+  std::shared_ptr<const Greeting> greeting_;  // transaction pooling, until it is let in
   std::string application_name_;
   Pool::WaiterId waiter_ = 0;
   UpstreamPtr upstream_;  // until the relay has it
@@ -170,6 +185,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   unsigned cancels_under_way_ = 0;  // 0 or 1: further ones join
   std::vector<std::function<void()>> joined_cancels_;
   std::int32_t told_pid_ = 0;
+  bool cancel_when_lent_ = false;
   bool started_ = false;  // a session_start record was accepted
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -47,6 +47,11 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
 }
 
 void Session::cancel_query(std::function<void()> done) {
+  if (stage_ == Stage::relaying && relay_->awaits_upstream()) {
+    // What is to be stopped has not begun: it is as soon as it does.
+    cancel_when_lent_ = true;
+    return done();
+  }
   if (stage_ != Stage::relaying || !relay_->has_upstream()) return done();
   // One at a time: whoever asks meanwhile gets the next one, together with all others that do.
   if (cancels_under_way_ != 0) {

@@ -64,8 +64,11 @@ void Session::let_go_of_upstream() {
   if (!relay_->has_upstream()) return;
   const bool reusable = relay_->at_boundary();
   const bool whole = relay_->whole_towards_server();
+  const bool clean = reusable && relay_->may_return();
   auto upstream = relay_->detach_upstream();
-  if (reusable) {
+  if (clean) {
+    access_.pool->put_back(std::move(upstream));
+  } else if (reusable) {
     access_.pool->give_back(std::move(upstream));
   } else {
     access_.pool->discard(std::move(upstream), whole);
@@ -127,6 +130,15 @@ trail::Event Session::event(trail::EventKind kind) const {
   if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
   if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;
   if (!application_name_.empty()) event.claimed["application_name"] = application_name_;
+  if (greeting_ != nullptr) {
+    event.upstream_user = greeting_->user;
+    event.lease_accessor = greeting_->lease_accessor;
+    event.generation = greeting_->generation;
+    event.upstream_address = greeting_->peer_address;
+    event.tls_protocol = greeting_->tls.protocol;
+    event.tls_cipher = greeting_->tls.cipher;
+    event.server_certificate_sha256 = greeting_->tls.peer_certificate_sha256;
+  }
   const Upstream* upstream = upstream_.get();
   if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
   if (upstream != nullptr) {

@@ -5,6 +5,8 @@ namespace sallyport::broker {
 
 void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
   if (stage_ != Stage::relaying || access_.pool.get() != &pool) return;
+  // One that borrows its connections gets the next from the successor.
+  if (!relay_->is_pinned()) return;
   departure_->on_generation_ending(generation, deadline);
 }
 

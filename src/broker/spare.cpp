@@ -84,7 +84,7 @@ Result<void> Spare::on_message(char type, Bytes body) {
     case 'S': {
       const auto status = postgres::decode_parameter_status(body);
       if (!status) return status.error();
-      note_parameter(upstream_->parameters, status->name, status->value);
+      upstream_->parameters.note(status->name, status->value);
       return {};
     }
     case 'N': return {};

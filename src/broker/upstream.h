@@ -2,9 +2,11 @@
 #pragma once
 
 #include "broker/ports.h"
+#include "broker/reported_parameters.h"
 #include "credentials/slot.h"
+#include "wire/postgres/statements.h"
 
-#include <map>
+#include <memory>
 #include <string>
 
 namespace sallyport::broker {
@@ -18,21 +20,6 @@ struct PoolKey {
   auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };
 
-using ParameterMap = std::map<std::string, std::string, std::less<>>;
-
-/// PostgreSQL reports 15 of them, an extension may add some.
-inline constexpr std::size_t reported_parameters_max = 256;
-
-/// Takes note of a ParameterStatus; a new name beyond the limit is dropped (the client has been told of it).
-inline void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value) {
-  const auto found = parameters.find(name);
-  if (found != parameters.end()) {
-    found->second = value;
-  } else if (parameters.size() < reported_parameters_max) {
-    parameters.emplace(name, value);
-  }
-}
-
 struct Upstream {
   std::unique_ptr<net::Stream> stream;
   PoolKey key;
@@ -41,7 +28,8 @@ struct Upstream {
   std::shared_ptr<const Reach> reach;
   std::optional<net::Address> address;      ///< where a cancel goes
   std::string peer_address, local_address;  ///< for the trail
-  ParameterMap parameters;                  ///< as the server reported them last
+  ReportedParameters parameters;            ///< as the server reported them last
+  postgres::UpstreamStatements statements;  ///< transaction pooling: those that we have prepared on it
   std::int32_t pid = 0;
   std::vector<std::uint8_t> cancel_key;
   TlsFacts tls;

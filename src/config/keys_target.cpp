@@ -159,9 +159,10 @@ constexpr auto table = std::to_array<Key>({
     {.path = "targets.*.pool.mode",
      .kind = Kind::choice,
      .fallback = "`session`",
-     .meaning = "When an upstream connection may change owner.",
-     .choices = "session",
-     .later_choices = "transaction"},
+     .meaning =
+         "When an upstream connection may change owner: when a session ends, or after each transaction "
+         "([docs/pooling.md](pooling.md)).",
+     .choices = "session|transaction"},
     {.path = "targets.*.pool.min_ready",
      .kind = Kind::integer,
      .fallback = "`1`",
@@ -195,10 +196,39 @@ constexpr auto table = std::to_array<Key>({
      .meaning = "How long a client waits for a connection when `max` are in use.",
      .min = 100,
      .max = 10 * minute_ms},
-    later("targets.*.pool.share", "Who shares a pool: `identity` or `role`."),
-    later("targets.*.pool.share_reason", "Why `share: role` is safe here."),
-    later("targets.*.pool.on_session_state", "Transaction mode: what happens to sessions that hold state."),
-    later("targets.*.pool.verify_session_state", "Transaction mode: whether the server is asked for state."),
+    {.path = "targets.*.pool.share",
+     .kind = Kind::choice,
+     .fallback = "`identity`",
+     .meaning =
+         "Who shares server connections: only sessions of one identity, or all of the role. What one of "
+         "them hides in a connection, another one finds. `role` needs `share_reason`.",
+     .choices = "identity|role"},
+    {.path = "targets.*.pool.share_reason",
+     .kind = Kind::text,
+     .fallback = "none",
+     .meaning = "With `share: role`: why that is safe here. Repeated as a warning by every check."},
+    {.path = "targets.*.pool.on_session_state",
+     .kind = Kind::choice,
+     .fallback = "`pin`",
+     .meaning =
+         "Transaction mode: what becomes of a session that would leave state on its connection. `pin`: it "
+         "keeps the connection to its end. `refuse`: the statement fails. `ignore`: the next session finds "
+         "it.",
+     .choices = "pin|refuse|ignore"},
+    {.path = "targets.*.pool.verify_session_state",
+     .kind = Kind::choice,
+     .fallback = "`off`",
+     .meaning =
+         "Transaction mode: whether the server is asked for state that the SQL does not show, before a "
+         "connection changes owner: never, after one transaction in 16, or after each.",
+     .choices = "off|sample|always"},
+    {.path = "targets.*.pool.statements_max",
+     .kind = Kind::integer,
+     .fallback = "`200`",
+     .meaning = "Transaction mode: prepared statements kept on one server connection. Those not used for "
+                "longest go.",
+     .min = 10,
+     .max = 10'000},
 });
 
 }  // namespace

@@ -225,17 +225,44 @@ class TargetReader {
       const auto value = parse_duration(text_of(pool, key));
       return value ? Duration{std::chrono::milliseconds{*value}} : fallback;
     };
+    read_pool_mode(pool, settings);
     settings.min_ready = count("min_ready", settings.min_ready);
     settings.max = count("max", settings.max);
     settings.idle_max = time("idle_max", settings.idle_max);
     settings.lifetime_max = time("lifetime_max", settings.lifetime_max);
     settings.wait_max = time("wait_max", settings.wait_max);
+    settings.statements_max = count("statements_max", settings.statements_max);
     if (settings.min_ready <= settings.max) return;
     const Node* min_ready = good(pool, "min_ready");
     problems_.add(min_ready != nullptr ? min_ready->at : pool.at,
                   "`min_ready` " + std::to_string(settings.min_ready) + " is more than `max` " +
                       std::to_string(settings.max),
                   "Lower the one or raise the other.");
+  }
+
+  void read_pool_mode(const Node& pool, PoolSettings& settings) {
+    const auto is = [&](std::string_view key, std::string_view value) { return text_of(pool, key) == value; };
+    if (is("mode", "transaction")) settings.mode = PoolMode::transaction;
+    if (is("on_session_state", "refuse")) settings.on_session_state = OnSessionState::refuse;
+    if (is("on_session_state", "ignore")) settings.on_session_state = OnSessionState::ignore;
+    if (is("verify_session_state", "sample")) settings.verify_session_state = VerifySessionState::sample;
+    if (is("verify_session_state", "always")) settings.verify_session_state = VerifySessionState::always;
+    settings.shared_by_role = is("share", "role");
+    settings.share_reason = text_of(pool, "share_reason");
+    if (const Node* share = good(pool, "share"); settings.shared_by_role && settings.share_reason.empty()) {
+      problems_.add(share->at, "`share: role` needs `share_reason`",
+                    "Say why sessions of different identities may find what another one left.");
+    } else if (settings.shared_by_role) {
+      problems_.warn(share->at,
+                     "server connections are shared by all identities of a role: " + settings.share_reason);
+    }
+    const Node* ignored = good(pool, "on_session_state");
+    if (settings.shared_by_role && settings.on_session_state == OnSessionState::ignore) {
+      problems_.add(ignored->at,
+                    "`on_session_state: ignore` and `share: role` together let one identity leave "
+                    "state for another",
+                    "Write `pin` or `refuse`, or `share: identity`.");
+    }
   }
 
   const Node& node_;

@@ -33,12 +33,32 @@ struct Role {
   bool operator==(const Role&) const = default;
 };
 
+/// When a server connection may change owner.
+enum class PoolMode { session, transaction };
+
+/// Transaction pooling: what becomes of a session that would leave state on its connection.
+enum class OnSessionState {
+  pin,     ///< it keeps the connection to its end
+  refuse,  ///< the statement fails
+  ignore,  ///< nothing: the next session finds the state
+};
+
+/// Transaction pooling: whether the server is asked for state before a connection changes owner.
+enum class VerifySessionState { off, sample, always };
+
 struct PoolSettings {
+  PoolMode mode = PoolMode::session;
+
   std::size_t min_ready = 1;                      ///< upstream connections kept logged in, per profile
   std::size_t max = 20;                           ///< per (target, role)
   Duration idle_max = std::chrono::minutes{10};   ///< a ready connection above min_ready is closed after it
   Duration lifetime_max = std::chrono::hours{1};  ///< jittered
   Duration wait_max = std::chrono::seconds{30};   ///< a client in the queue
+  bool shared_by_role = false;                    ///< else each identity has connections of its own
+  std::string share_reason;
+  OnSessionState on_session_state = OnSessionState::pin;
+  VerifySessionState verify_session_state = VerifySessionState::off;
+  std::size_t statements_max = 200;  ///< prepared on one server connection (transaction pooling)
   bool operator==(const PoolSettings&) const = default;
 };
 

@@ -120,7 +120,7 @@ TEST(Pool, NobodyGetsAConnectionBeforeItsResetIsAnswered) {
   }
   ASSERT_TRUE(second->served());
   auto upstream = second->upstream();
-  EXPECT_EQ(upstream->parameters.at("search_path"), "x");
+  EXPECT_EQ(upstream->parameters.map().at("search_path"), "x");
   EXPECT_EQ(upstream->pid, 100);
   world.pool->discard(std::move(upstream));
 }
@@ -202,7 +202,7 @@ TEST(Pool, AReadyConnectionTakesNoteOfReloadedSettings) {
   auto second = take(world);
   ASSERT_TRUE(second->served());
   auto upstream = second->upstream();
-  EXPECT_EQ(upstream->parameters.at("TimeZone"), "UTC");
+  EXPECT_EQ(upstream->parameters.map().at("TimeZone"), "UTC");
   world.pool->discard(std::move(upstream));
 }
 

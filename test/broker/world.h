@@ -225,7 +225,7 @@ class World : private broker::SessionHost, private credentials::Observer {
             std::make_unique<ScriptedSource>(script), credentials::SlotOptions{"db/app", 24h, false}, timers,
             runner, journal, static_cast<credentials::Observer&>(*this), randomness)),
         buffer(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
-        services{loop, randomness, logger, gate, cancels, connector, MutableBytes{buffer}} {
+        services{loop, randomness, logger, gate, cancels, connector, MutableBytes{buffer}, scratch} {
     broker::Pool::Settings settings;
     settings.name = "db/app";
     settings.reach = std::make_shared<broker::Reach>(broker::Reach{{"db.example", 5432}, nullptr});
@@ -317,6 +317,7 @@ class World : private broker::SessionHost, private credentials::Observer {
   credentials::NullLeaseJournal journal;
   std::unique_ptr<credentials::Slot> slot;
   std::vector<std::uint8_t> buffer;
+  WipedBytes scratch;
   broker::SessionServices services;
   std::shared_ptr<broker::Pool> pool;
   std::shared_ptr<FakeProver> prover = std::make_shared<FakeProver>();

@@ -48,7 +48,7 @@ TEST(SessionState, EachReasonIsSeenInItsStatement) {
       {"SELECT \"pg_advisory_lock\"(1)", "advisory_lock"},
       {"SET statement_timeout = 5", "setting"},
       {"SET SESSION search_path TO a, b", "setting"},
-      {"set a.b to 'c'", "setting"},
+      {"set a.b to 'c'", "custom_setting"},
       {"SET SCHEMA 'a'", "setting"},
       {"SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY", "setting"},
       {"SET ROLE bob", "set_role"},
@@ -65,7 +65,7 @@ TEST(SessionState, EachReasonIsSeenInItsStatement) {
       {"SET SEED 0.5", "random_seed"},
       {"SELECT dblink_connect('a', 'b')", "dblink"},
       {"DO $$ BEGIN PERFORM set_config('a.b', 'c', false); END $$", "set_config"},
-      {"DO $x$ BEGIN UPDATE t SET a = 1; EXECUTE 'SET a.b = 1'; END $x$", "setting"},
+      {"DO $x$ BEGIN UPDATE t SET a = 1; EXECUTE 'SET a.b = 1'; END $x$", "custom_setting"},
       {"DO 'BEGIN PERFORM pg_advisory_lock(1); END'", "advisory_lock"},
       {"DO $$ BEGIN SET TIME ZONE 'UTC'; CREATE TEMP TABLE t (a int); END $$", "temporary_table"},
   };

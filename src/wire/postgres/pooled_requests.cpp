@@ -37,6 +37,7 @@ void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& r
 }
 
 void PooledRequests::detach() {
+  ending_all_ = false;
   upstream_ = nullptr;
   reported_ = nullptr;
   bound_.clear();
@@ -49,6 +50,7 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
   at_ = copied_ = 0;
   rewritten_ = false;
   bool terminate = false;
+  bool waits = false;
   if (body_left_ > 0) {
     const auto here = std::min<std::size_t>(body_left_, chunk.size());
     if (lexing_) scanner_.look_at(chunk.first(here));
@@ -74,12 +76,16 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
     const auto rest = chunk.subspan(at_ + frame_header_bytes);
     const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
     if (!has_enough(type, body_bytes, body)) break;
+    if (has_to_wait(type, body)) {
+      waits = true;
+      break;
+    }
     on_frame(type, body_bytes, body);
     at_ += frame_header_bytes + body.size();
     body_left_ = body_bytes - static_cast<std::uint32_t>(body.size());
   }
   if (rewritten_) before_frame();
-  return Taken{at_, rewritten_, terminate};
+  return Taken{at_, rewritten_, terminate, waits};
 }
 
 // What has to be read before anything of it may go on.
@@ -97,6 +103,18 @@ bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body)
   }
 }
 
+// In a pipeline of several segments an error in one leaves it open what a name means in the next, and whether its
+// transaction goes on: it is waited for. A client that waits for each Sync never comes here, nor one that prepares
+// first.
+bool PooledRequests::has_to_wait(char type, Bytes body) const {
+  const bool about_statements = type == 'P' || type == 'B' || type == 'Q' ||
+                                ((type == 'D' || type == 'C') && !body.empty() && body[0] == 'S');
+  if (!about_statements || tracker_.passes_over() || tracker_.is_copying_in()) return false;
+  if (!ops_.empty() && ops_.front().segment != segment_) return true;
+  if (tracker_.nothing_outstanding() || tracker_.status() == TransactionStatus::idle) return false;
+  return (type == 'P' && body[0] != 0) || (type == 'Q' && may_be_deallocate(as_text(body)));
+}
+
 void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
   lexing_ = false;
   const bool whole = body.size() == body_bytes;
@@ -109,7 +127,11 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
     case 'C':
       if (whole && !body.empty() && body[0] == 'S') return on_close(body);
       return note('C', Face::as_it_is, Op::Kind::nothing);
-    case 'Q': return on_query(body_bytes, body);
+    case 'Q':
+      on_query(body_bytes, body);
+      ++segment_;
+      return;
+    case 'S': ++segment_; return tracker_.on_client_frame(type);
     default: return tracker_.on_client_frame(type);
   }
 }
@@ -130,38 +152,72 @@ void PooledRequests::replace_frame(std::size_t consumed_body) {
 void PooledRequests::note(char type, Face face, Op::Kind kind, std::string_view name,
                           StatementPtr statement) {
   if (!tracker_.expect_noted(type, face)) return;
-  ops_.push_back({kind, next_op_++, std::string{name}, std::move(statement)});
+  push({kind, next_op_++, std::string{name}, std::move(statement)});
+}
+
+void PooledRequests::push(Op op) {
+  if (ops_.empty()) dropped_.clear();
+  op.segment = segment_;
+  ops_.push_back(std::move(op));
+}
+
+void PooledRequests::on_noted_done() {
+  // By protocol its Parse is done; its Execute will be.
+  const auto& op = ops_.front();
+  ending_all_ = op.kind == Op::Kind::ended && op.other == nullptr && op.by_protocol;
+  ops_.pop_front();
 }
 
 void PooledRequests::on_noted_dropped() {
   const auto op = std::move(ops_.front());
   ops_.pop_front();
+  dropped_.push_back(op.number);
   switch (op.kind) {
     case Op::Kind::nothing: return;
     case Op::Kind::named_and_added:
     case Op::Kind::named: {
       const auto found = named_.find(op.name);
-      if (found != named_.end() && found->second.op == op.number) {
-        named_bytes_ -= found->second.statement->body.size();
-        named_.erase(found);
-      }
+      if (found != named_.end() && found->second.op == op.number) end_named(op.name);
       if (op.kind == Op::Kind::named_and_added) upstream_->remove(*op.statement);
       return;
     }
     case Op::Kind::added: return upstream_->remove(*op.statement);
     case Op::Kind::removed: return upstream_->add(op.statement);
-    case Op::Kind::closed:
-      if (named_.try_emplace(op.name, Prepared{op.statement, op.number}).second)
-        named_bytes_ += op.statement->body.size();
+    case Op::Kind::closed: return restore_named(op);
+    case Op::Kind::ended:
+      restore_named(op);
+      if (op.other != nullptr) upstream_->add(op.other);
+      if (op.by_protocol) unnamed_ = upstream_->unnamed = 0;
       return;
-    case Op::Kind::unnamed: upstream_->unnamed = 0; return;
+    case Op::Kind::unnamed:
+      // The server has dropped the one before, too, if it was this one that failed.
+      unnamed_ = upstream_->unnamed = 0;
+      return;
   }
 }
 
-void PooledRequests::on_statements_gone(bool discard_all, bool last) {
+// Unless the name came from something that was passed over, too.
+void PooledRequests::restore_named(const Op& op) {
+  if (std::binary_search(dropped_.begin(), dropped_.end(), op.made_by)) return;
+  if (named_.try_emplace(op.name, Prepared{op.statement, op.made_by}).second)
+    named_bytes_ += op.statement->body.size();
+}
+
+void PooledRequests::end_named(std::string_view name) {
+  const auto found = named_.find(name);
+  if (found == named_.end()) return;
+  named_bytes_ -= found->second.statement->body.size();
+  named_.erase(found);
+}
+
+void PooledRequests::on_ended_in_sql(std::string_view tag, bool last) {
+  const bool discard_all = tag == "DISCARD ALL";
+  const bool ours = !ops_.empty() && ops_.front().kind == Op::Kind::ended && ops_.front().other == nullptr;
+  if (!discard_all && (ours || std::exchange(ending_all_, false))) return;
+  if (tag == "DEALLOCATE") return;  // of what SQL has prepared
   named_.clear();
   named_bytes_ = 0;
-  if (upstream_ != nullptr) upstream_->clear();
+  upstream_->clear();
   if (!discard_all) return;
   unnamed_ = 0;
   if (last) scanner_.found().discard_all();

@@ -43,6 +43,7 @@ class PooledRequests final : private NotedRequests {
     std::size_t consumed = 0;  ///< of the chunk; the rest has to be shown again with more behind it
     bool rewritten = false;    ///< `out` goes to the server instead
     bool terminate = false;    ///< Terminate stands behind what was consumed
+    bool waits = false;        ///< what comes next depends on what the server still has to answer
   };
 
   /// `tracker` and `registry` outlive it.
@@ -89,17 +90,24 @@ class PooledRequests final : private NotedRequests {
       added,
       removed,
       closed,
-      unnamed
+      unnamed,
+      ended
     } kind{};
     std::uint64_t number = 0;
     std::string name = {};
     StatementPtr statement = {};
+    std::uint64_t segment = 0;  // of the pipeline
+    std::uint64_t made_by = 0;  // closed, ended: the op that the name came from
+    bool by_protocol = false;   // ended: by a Parse, else by a Query
+    StatementPtr other = {};    // ended: on the server connection; null: it has none, so all of them are
   };
 
-  void on_noted_done() override { ops_.pop_front(); }
+  void on_noted_done() override;
   void on_noted_dropped() override;
-  void on_statements_gone(bool discard_all, bool last) override;
+  void on_ended_in_sql(std::string_view tag, bool last) override;
 
+  [[nodiscard]] bool has_to_wait(char type, Bytes body) const;
+  void push(Op op);
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
   void on_parse(Bytes body);
@@ -111,10 +119,14 @@ class PooledRequests final : private NotedRequests {
   void on_query(std::uint32_t body_bytes, Bytes body);
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
-  std::optional<std::string> renamed_deallocate(std::string_view sql);
+  static bool may_be_deallocate(std::string_view sql);
+  void end_named(std::string_view name);
+  void restore_named(const Op& op);
+  std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
   void note(char type, Face face, Op::Kind kind, std::string_view name = {}, StatementPtr statement = {});
   void ensure(const StatementPtr& statement);
+  void close_hidden(StatementPtr statement);
   void make_room();
   /// The name that the server knows the client's statement by.
   std::string_view upstream_name(std::string_view name);
@@ -133,7 +145,10 @@ class PooledRequests final : private NotedRequests {
   std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
   std::uint64_t next_stamp_ = 0;
   std::deque<Op> ops_;
+  bool ending_all_ = false;             // DEALLOCATE ALL, which ends nothing of the client's, is under way
+  std::vector<std::uint64_t> dropped_;  // ops of this batch, in order
   std::uint64_t next_op_ = 1;
+  std::uint64_t segment_ = 0;        // a Sync or Query ends one: errors before it do not matter behind it
   std::vector<StatementPtr> bound_;  // lately
   bool mistrusts_ = false;
 

@@ -59,11 +59,6 @@ class DeallocateReader {
   std::string name_;
 };
 
-bool may_be_deallocate(std::string_view sql) {
-  const auto first = sql.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (sql[first] == 'd' || sql[first] == 'D');
-}
-
 /// Fails when it is parsed, and says why.
 std::string refusal(StateReason reason) {
   return "SELECT '" + std::string{name_of(reason)} + std::string{refusal_mark} + "'::pg_catalog.int4";
@@ -71,13 +66,19 @@ std::string refusal(StateReason reason) {
 
 }  // namespace
 
+bool PooledRequests::may_be_deallocate(std::string_view sql) {
+  const auto first = sql.find_first_not_of(" \t\r\n");
+  return first != std::string_view::npos && (sql[first] == 'd' || sql[first] == 'D');
+}
+
+void PooledRequests::close_hidden(StatementPtr statement) {
+  upstream_->remove(*statement);
+  encode(before_frame(), Close{Named::statement, statement->name});
+  note('C', Face::hidden, Op::Kind::removed, {}, std::move(statement));
+}
+
 void PooledRequests::make_room() {
-  while (upstream_->size() >= settings_.statements_max) {
-    const auto victim = upstream_->oldest();
-    upstream_->remove(*victim);
-    encode(before_frame(), Close{Named::statement, victim->name});
-    note('C', Face::hidden, Op::Kind::removed, {}, victim);
-  }
+  while (upstream_->size() >= settings_.statements_max) close_hidden(upstream_->oldest());
 }
 
 void PooledRequests::ensure(const StatementPtr& statement) {
@@ -114,16 +115,18 @@ void PooledRequests::on_parse(Bytes body) {
 void PooledRequests::on_parse_unnamed(Bytes rest) {
   const auto sql = text_up_to_zero(rest);
   unnamed_body_.assign(rest.begin(), rest.end());
-  if (const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql) : std::nullopt) {
-    unnamed_body_.assign(renamed->begin(), renamed->end());
-    const auto behind = rest.subspan(sql.size());
-    unnamed_body_.insert(unnamed_body_.end(), behind.begin(), behind.end());
-    write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
-    replace_frame(rest.size() + 1);
-  }
   unnamed_ = ++next_stamp_ << 32 | settings_.session;
   upstream_->unnamed = unnamed_;
-  note('P', Face::as_it_is, Op::Kind::unnamed);
+  Op op;
+  const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql, op) : std::nullopt;
+  if (!renamed) return note('P', Face::as_it_is, Op::Kind::unnamed);
+  unnamed_body_.assign(renamed->begin(), renamed->end());
+  const auto behind = rest.subspan(sql.size());
+  unnamed_body_.insert(unnamed_body_.end(), behind.begin(), behind.end());
+  write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
+  replace_frame(rest.size() + 1);
+  op.by_protocol = true;
+  if (tracker_.expect_noted('P', Face::as_it_is)) push(std::move(op));
 }
 
 void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
@@ -141,7 +144,12 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     return note('P', Face::as_it_is, Op::Kind::nothing);
   }
   const auto statement = registry_.intern(rest);
-  const bool there = upstream_->has(*statement);
+  bool there = upstream_->has(*statement);
+  if (there && tracker_.status() == TransactionStatus::failed) {
+    // A Close would succeed where this Parse does not; but by then the transaction may be over.
+    close_hidden(statement);
+    there = false;
+  }
   if (!there) make_room();
   auto& out = before_frame();
   if (there) {
@@ -161,7 +169,8 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
 // client's is passed on, as it may be of SQL's PREPARE; but not one of those that others share.
 std::string_view PooledRequests::upstream_name(std::string_view name) {
   if (name.empty()) {
-    if (unnamed_ == 0 || upstream_->unnamed == unnamed_) return name;
+    if (unnamed_ == 0) return no_statement;  // what the connection has is another client's
+    if (upstream_->unnamed == unnamed_) return name;
     write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
     upstream_->unnamed = unnamed_;
     note('P', Face::hidden, Op::Kind::unnamed);
@@ -224,16 +233,15 @@ void PooledRequests::on_close(Bytes body) {
   replace_frame(body.size());
   if (known == named_.end()) return note('C', Face::as_it_is, Op::Kind::nothing);
   note('C', Face::as_it_is, Op::Kind::closed, name, known->second.statement);
-  named_bytes_ -= known->second.statement->body.size();
-  named_.erase(known);
+  if (!ops_.empty()) ops_.back().made_by = known->second.op;
+  end_named(name);
 }
 
 void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
-  const bool passes_over = tracker_.passes_over();
-  tracker_.on_client_frame('Q');
-  if (passes_over) return;
+  if (tracker_.passes_over()) return tracker_.on_client_frame('Q');
   unnamed_ = upstream_->unnamed = 0;
   if (body.size() < body_bytes) {
+    tracker_.on_client_frame('Q');
     scanner_.start(*reported_, backslashes_);
     scanner_.look_at(body);
     lexing_ = true;
@@ -241,14 +249,18 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
   }
   const auto sql = text_up_to_zero(body);
   std::optional<std::string> replaced;
+  Op op;
   if (reads_refused_state(body)) {
     replaced = refusal(refused_.first());
   } else if (may_be_deallocate(sql)) {
-    replaced = renamed_deallocate(sql);
+    replaced = renamed_deallocate(sql, op);
   }
-  if (!replaced) return;
-  encode(before_frame(), Query{*replaced});
-  replace_frame(body.size());
+  if (replaced) {
+    encode(before_frame(), Query{*replaced});
+    replace_frame(body.size());
+  }
+  if (op.kind != Op::Kind::ended) return tracker_.on_client_frame('Q');
+  if (tracker_.expect_noted('Q', Face::as_it_is)) push(std::move(op));
 }
 
 // A Parse that is too long to be kept: the server alone has it, under the client's own name.
@@ -256,23 +268,23 @@ void PooledRequests::on_large(char type, Bytes body) {
   scanner_.found().add(StateReason::statement_too_large);
   note(type, Face::as_it_is, Op::Kind::nothing);
   const auto name = text_up_to_zero(body);
-  if (name.empty()) unnamed_ = upstream_->unnamed = 0;
+  // A session that keeps its connection finds it there.
+  if (name.empty()) unnamed_ = upstream_->unnamed = ++next_stamp_ << 32 | settings_.session;
 }
 
 // SQL that ends a statement which was prepared by protocol: by the name that the server knows. A connection that does
-// not have it ends another one of ours, which comes back when somebody needs it.
-std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view sql) {
+// not have it ends another one of ours, which comes back when somebody needs it; one that has none ends them all.
+std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view sql, Op& op) {
   const auto name = DeallocateReader{}.read(sql);
   if (!name || tracker_.status() == TransactionStatus::failed) return std::nullopt;
   const auto known = named_.find(*name);
   if (known == named_.end()) return std::nullopt;
-  auto statement = known->second.statement;
-  named_bytes_ -= statement->body.size();
-  named_.erase(known);
-  if (!upstream_->has(*statement)) statement = upstream_->oldest();
-  if (statement == nullptr) return "PREPARE sallyport_none AS SELECT 1; DEALLOCATE sallyport_none";
-  upstream_->remove(*statement);
-  return "DEALLOCATE " + statement->name;
+  const auto [statement, made_by] = known->second;
+  const auto ended = upstream_->has(*statement) ? statement : upstream_->oldest();
+  end_named(*name);
+  if (ended != nullptr) upstream_->remove(*ended);
+  op = {Op::Kind::ended, next_op_++, *name, statement, 0, made_by, false, ended};
+  return ended == nullptr ? "DEALLOCATE ALL" : "DEALLOCATE " + ended->name;
 }
 
 }  // namespace sallyport::postgres

@@ -10,10 +10,10 @@ namespace sallyport::postgres {
 namespace {
 
 constexpr std::string_view names[] = {
-    "listen",         "temporary_table", "cursor_with_hold",   "advisory_lock",       "loaded_library",
-    "setting",        "set_config",      "set_role",           "prepared_in_sql",     "sequence_value",
-    "random_seed",    "dblink",          "replication_origin", "statement_too_large", "requests_unclear",
-    "found_by_server"};
+    "listen",           "temporary_table", "cursor_with_hold", "advisory_lock",      "loaded_library",
+    "setting",          "custom_setting",  "set_config",       "set_role",           "prepared_in_sql",
+    "sequence_value",   "random_seed",     "dblink",           "replication_origin", "statement_too_large",
+    "requests_unclear", "found_by_server"};
 static_assert(std::size(names) == state_reasons);
 
 bool is_temporary(std::string_view word) { return word == "temp" || word == "temporary"; }
@@ -31,6 +31,17 @@ std::string lower(std::string_view text) {
 std::string_view name_of(StateReason reason) { return names[static_cast<std::size_t>(reason)]; }
 
 StateReason StateReasons::first() const { return static_cast<StateReason>(std::countr_zero(bits_)); }
+
+StateReasons StateReasons::hidden() const {
+  StateReasons hidden;
+  for (const auto reason :
+       {StateReason::custom_setting, StateReason::set_config, StateReason::sequence_value,
+        StateReason::random_seed, StateReason::loaded_library, StateReason::dblink,
+        StateReason::replication_origin, StateReason::statement_too_large, StateReason::requests_unclear}) {
+    if (has(reason)) hidden.add(reason);
+  }
+  return hidden;
+}
 
 void StateReasons::discard_all() {
   bits_ &= bit(StateReason::loaded_library) | bit(StateReason::random_seed) | bit(StateReason::dblink) |
@@ -168,7 +179,8 @@ void StateScanner::on_set_word(std::string_view word, bool quoted) {
 
 void StateScanner::set(std::string_view name) {
   become_plain();
-  if (!reported_->is_reported(name)) found_.add(StateReason::setting);
+  if (reported_->is_reported(name)) return;
+  found_.add(name.find('.') == std::string_view::npos ? StateReason::setting : StateReason::custom_setting);
 }
 
 void StateScanner::on_text(std::string_view begin) {

@@ -25,9 +25,10 @@ enum class StateReason : std::uint8_t {
   cursor_with_hold,
   advisory_lock,
   loaded_library,
-  setting,     ///< SET of a parameter that the server does not report
-  set_config,  ///< set_config(…, false) of one
-  set_role,    ///< SET ROLE, SET SESSION AUTHORIZATION
+  setting,         ///< SET of a parameter that the server does not report
+  custom_setting,  ///< of one with a dot in its name, which no catalogue shows
+  set_config,      ///< set_config(…, false) of either
+  set_role,        ///< SET ROLE, SET SESSION AUTHORIZATION
   prepared_in_sql,
   sequence_value,  ///< currval, lastval
   random_seed,
@@ -38,7 +39,7 @@ enum class StateReason : std::uint8_t {
   requests_unclear,     ///< what the server still owes cannot be told
   found_by_server,      ///< the server was asked and knows of state
 };
-inline constexpr std::size_t state_reasons = 16;
+inline constexpr std::size_t state_reasons = 17;
 
 /// "listen", "temporary_table", …: a label for metrics, the trail and messages.
 std::string_view name_of(StateReason reason);
@@ -51,6 +52,8 @@ class StateReasons {
   [[nodiscard]] bool empty() const { return bits_ == 0; }
   /// The first in the order above. Only of a set that is not empty.
   [[nodiscard]] StateReason first() const;
+  /// Those of which the server's catalogues tell nothing.
+  [[nodiscard]] StateReasons hidden() const;
   /// DISCARD ALL has been done: what it does not undo stays.
   void discard_all();
   bool operator==(const StateReasons&) const = default;

@@ -12,21 +12,20 @@ std::string_view SessionTracker::text_up_to_zero(Bytes bytes) {
 }
 
 void SessionTracker::on_command_complete(std::string_view tag) {
-  if (tag == "DISCARD ALL" || tag == "DEALLOCATE ALL") {
-    statements_.clear();
-    statement_bytes_ = 0;
-    // Unless what set it may be a statement behind this one.
-    const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
-                                    [](const Expected& one) {
-                                      return one.kind == Kind::query || one.kind == Kind::parse;
-                                    }) <= 1;
-    if (notes_ != nullptr) notes_->on_statements_gone(tag == "DISCARD ALL", last);
-    if (tag == "DISCARD ALL" && hidden_state_ == custom_setting && last) {
-      hidden_state_ = {};
-      words_.forget();
-    }
-  } else if (tag == "LOAD") {
-    hidden_state_ = "loaded_library";
+  if (tag == "LOAD") hidden_state_ = "loaded_library";
+  if (!tag.starts_with("DISCARD ALL") && !tag.starts_with("DEALLOCATE")) return;
+  // Unless what set it may be a statement behind this one.
+  const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
+                                  [](const Expected& one) {
+                                    return one.kind == Kind::query || one.kind == Kind::parse;
+                                  }) <= 1;
+  if (notes_ != nullptr) notes_->on_ended_in_sql(tag, last);
+  if (tag == "DEALLOCATE") return;
+  statements_.clear();
+  statement_bytes_ = 0;
+  if (tag == "DISCARD ALL" && hidden_state_ == custom_setting && last) {
+    hidden_state_ = {};
+    words_.forget();
   }
 }
 

@@ -96,7 +96,8 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
 
 bool SessionTracker::expect_noted(char type, Face face) {
   if (skipping_to_sync_ || uncertain_) return false;
-  expect(type == 'P' ? Kind::parse : Kind::close);
+  if (type == 'Q') words_.start();
+  expect(type == 'P' ? Kind::parse : type == 'Q' ? Kind::query : Kind::close);
   if (uncertain_) return false;
   queue_.back().noted = true;
   queue_.back().face = face;
@@ -190,7 +191,7 @@ void SessionTracker::on_ready_for_query(char status) {
     if (answered && kind != Kind::copy) return;
     if (kind == Kind::query) forget_statement({});  // a simple query ends the unnamed statement
     answered = answered || kind == Kind::query || kind == Kind::sync || kind == Kind::function_call;
-    drop_front();
+    drop_front(kind == Kind::query && queue_[queue_head_].open == 0);
   }
 }
 
@@ -211,6 +212,7 @@ void SessionTracker::on_error() {
   if (queue_head_ == queue_.size()) return;  // a FATAL out of the blue; the connection ends
   const auto at = current();
   const auto failed = at < queue_.size() ? queue_[at].kind : Kind::extended;
+  if (failed == Kind::query) queue_[at].open = 1;
   if (failed == Kind::query || failed == Kind::function_call || failed == Kind::sync) return;
   // In the extended protocol the server now discards all messages up to a Sync.
   while (queue_head_ < queue_.size() && queue_[queue_head_].kind != Kind::sync) drop_front();

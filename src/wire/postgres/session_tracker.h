@@ -30,14 +30,14 @@ enum class Face : std::uint8_t {
   parse_complete,  ///< its Parse was replaced by a Close
 };
 
-/// Hears of Parse and Close messages that it has announced (SessionTracker::expect_noted), in their order.
+/// Hears of Parse, Close and Query messages that it has announced (SessionTracker::expect_noted), in their order.
 class NotedRequests {
  public:
   virtual void on_noted_done() = 0;
-  /// An error came first: the server has passed it over.
+  /// It failed, or an error came first and the server has passed it over.
   virtual void on_noted_dropped() = 0;
-  /// DEALLOCATE ALL; `discard_all`: DISCARD ALL. `last`: no other statement is on its way behind it.
-  virtual void on_statements_gone(bool discard_all, bool last) = 0;
+  /// A DEALLOCATE or DISCARD has been done. `last`: no other statement is on its way behind it.
+  virtual void on_ended_in_sql(std::string_view tag, bool last) = 0;
 
  protected:
   ~NotedRequests() = default;
@@ -47,11 +47,13 @@ class SessionTracker {
  public:
   /// From now on statements are not remembered here; `notes` hears of them.
   void set_notes(NotedRequests* notes) { notes_ = notes; }
-  /// Instead of on_client_frame or on_client_body, for a 'P' or 'C'. False: the server will pass over it, or what it
+  /// Instead of on_client_frame or on_client_body, for a 'P', 'C' or 'Q'. False: the server will pass over it, or what it
   /// answers can no longer be told; then `notes` will not hear of it.
   bool expect_noted(char type, Face face);
   /// The server discards what the client sends now, or what it answers can no longer be told.
   [[nodiscard]] bool passes_over() const { return skipping_to_sync_ || uncertain_; }
+  /// The server takes data now.
+  [[nodiscard]] bool is_copying_in() const { return copy_in_; }
   /// What is owed can no longer be told: no boundary is ever seen again.
   [[nodiscard]] bool is_uncertain() const { return uncertain_; }
 
@@ -107,6 +109,7 @@ class SessionTracker {
   struct Expected {
     Kind kind = Kind::query;
     // extended: answers to Bind, Describe, Execute still to come; 0: its Sync is missing
+    // query: 1 if it has failed
     // copy: CopyDone and CopyFail in the run; 0: only data
     unsigned open = 0;
     std::vector<std::uint8_t> body = {};  // parse: the whole body; close: the statement's name

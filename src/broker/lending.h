@@ -1,0 +1,55 @@
+// What a session has in transaction pooling while no server connection is its own: the parameters that it believes
+// in, the statements that it has prepared, the bytes that wait.
+#pragma once
+
+#include "broker/upstream.h"
+#include "policy/target.h"
+#include "wire/postgres/pooled_requests.h"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace sallyport::broker {
+
+struct LendingSettings {
+  postgres::StatementRegistry& statements;  ///< of the pool
+  WipedBytes& scratch;                      ///< of the loop: used within one call only
+  OnSessionState on_session_state = OnSessionState::pin;
+  std::size_t statements_max = 200;
+  std::uint64_t session = 1;  ///< not 0; no other session of the process has it
+};
+
+struct Lending final : private postgres::ReportedNames {
+  Lending(postgres::SessionTracker& tracker, const LendingSettings& settings, ReportedParameters initial)
+      : scratch(settings.scratch),
+        ignores_state(settings.on_session_state == OnSessionState::ignore),
+        requests(
+            tracker, settings.statements,
+            {settings.on_session_state == OnSessionState::refuse, settings.statements_max, settings.session}),
+        parameters(std::move(initial)) {}
+
+  void begin_on(Upstream& upstream) {
+    reported_ = &upstream.parameters;
+    requests.attach(upstream.statements, *this,
+                    upstream.parameters.value_of("standard_conforming_strings") == "off");
+  }
+
+  WipedBytes& scratch;
+  bool ignores_state;
+  postgres::PooledRequests requests;
+  ReportedParameters parameters;   ///< as the client was told
+  std::vector<std::uint8_t> held;  ///< of the client, not passed on yet
+  bool waiting = false;            ///< for a server connection
+  bool stalled = false;            ///< until the server has answered more
+  bool told_of_pin = false;
+
+  [[nodiscard]] bool is_pinned() const { return !ignores_state && !requests.state().empty(); }
+
+ private:
+  [[nodiscard]] bool is_reported(std::string_view name) const override;
+
+  const ReportedParameters* reported_ = nullptr;
+};
+
+}  // namespace sallyport::broker

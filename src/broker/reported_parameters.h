@@ -1,0 +1,45 @@
+// Parameters as a server has reported them. Thousands of sessions have the same ones, so they are shared until one
+// changes.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+
+namespace sallyport::broker {
+
+using ParameterMap = std::map<std::string, std::string, std::less<>>;
+
+/// PostgreSQL reports 15 of them, an extension may add some.
+inline constexpr std::size_t reported_parameters_max = 256;
+
+/// Takes note of a ParameterStatus; a new name beyond the limit is dropped (the client has been told of it).
+void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value);
+
+class ReportedParameters {
+ public:
+  ReportedParameters() = default;
+  explicit ReportedParameters(ParameterMap parameters);
+
+  [[nodiscard]] const ParameterMap& map() const;
+  /// As note_parameter(); whoever shares the old ones keeps them.
+  void note(std::string_view name, std::string_view value);
+  [[nodiscard]] std::string_view value_of(std::string_view name) const;
+
+  /// The same object: cheap, and enough for most.
+  [[nodiscard]] bool shares(const ReportedParameters& other) const { return map_ == other.map_; }
+  bool operator==(const ReportedParameters& other) const {
+    return map_ == other.map_ || map() == other.map();
+  }
+
+ private:
+  std::shared_ptr<const ParameterMap> map_;  // null: none
+};
+
+/// SQL that gives a connection whose parameters are `there` those that are `wanted`; empty: nothing differs that can
+/// be set. What only the server decides (its version, whether it is a standby) is left alone.
+std::string statement_to_restore(const ParameterMap& wanted, const ParameterMap& there);
+
+}  // namespace sallyport::broker

@@ -1,0 +1,60 @@
+// A session in transaction pooling: it borrows a server connection for as long as something is under way.
+#include "broker/session.h"
+
+#include <utility>
+
+namespace sallyport::broker {
+
+LendingSettings Session::lending_settings() {
+  const auto& pool = access_.pool->settings().pool;
+  return {access_.pool->statements(), services_.scratch, pool.on_session_state, pool.statements_max,
+          ++services_.sessions_begun};
+}
+
+UpstreamPtr Session::lend_now() { return access_.pool->try_take(key_); }
+
+void Session::lend_later() {
+  const auto deadline = services_.loop.now().mono + access_.pool->settings().pool.wait_max;
+  const auto waiter = access_.pool->take(
+      key_, deadline, [this](Result<UpstreamPtr> upstream) { on_lent(std::move(upstream)); });
+  // It may have come already.
+  if (relay_->awaits_upstream() && waiter_ == 0) waiter_ = waiter;
+}
+
+void Session::on_lent(Result<UpstreamPtr> upstream) {
+  waiter_ = 0;
+  if (stage_ != Stage::relaying) {
+    if (upstream) access_.pool->put_back(std::move(*upstream));
+    return;
+  }
+  if (!upstream) return end_unserved(upstream.error());
+  relay_->on_lent(std::move(*upstream));
+  // The server has the query, or will have it before the cancel.
+  if (std::exchange(cancel_when_lent_, false) && stage_ == Stage::relaying && relay_->has_upstream()) {
+    cancel_query([] {});
+  }
+}
+
+void Session::on_returned(UpstreamPtr upstream, bool clean) {
+  clean ? access_.pool->put_back(std::move(upstream)) : access_.pool->give_back(std::move(upstream));
+}
+
+void Session::on_session_state(postgres::StateReason reason, bool refused) {
+  host_.on_session_state(reason, refused);
+  // It is bound to this connection, and so to its credential.
+  if (!refused && relay_->has_upstream()) departure_->heed_ending();
+}
+
+// Its query cannot be given to any server. What it is told is fatal, as the query may be one of a pipeline.
+void Session::end_unserved(const Error& error) {
+  record_end("failed", describe(error));
+  stage_ = Stage::closing;
+  departure_->give_up();
+  outgoing_ = relay_->take_outgoing_to_client();
+  WipedBytes refusal;
+  postgres::encode_refusal(refusal, error, postgres::RefusalTexts::full, id_);
+  send(Bytes{refusal});
+  close_client();
+}
+
+}  // namespace sallyport::broker

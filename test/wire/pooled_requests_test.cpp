@@ -1,0 +1,321 @@
+// What a client sees through borrowed connections is what it would see on one of its own: checked against a model
+// server for scripts made by dice, and one claim at a time.
+#include "wire/postgres/pooled_requests.h"
+
+#include "test/wire/model_server.h"
+
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <random>
+
+namespace sallyport::postgres::test {
+namespace {
+
+class NothingReported final : public ReportedNames {
+ public:
+  [[nodiscard]] bool is_reported(std::string_view) const override { return false; }
+};
+
+struct Connection {
+  ModelServer server;
+  UpstreamStatements statements;
+};
+
+std::string zero(const std::string& text) { return text + '\0'; }
+std::string parse(const std::string& name, const std::string& sql) {
+  return frame_of('P', zero(name) + zero(sql) + std::string(2, '\0'));
+}
+std::string bind(const std::string& name, const std::string& portal = "") {
+  return frame_of('B', zero(portal) + zero(name) + std::string(6, '\0'));
+}
+std::string describe(const std::string& name) { return frame_of('D', 'S' + zero(name)); }
+std::string execute() { return frame_of('E', zero("") + std::string(4, '\0')); }
+std::string close(const std::string& name) { return frame_of('C', 'S' + zero(name)); }
+std::string sync() { return frame_of('S', ""); }
+std::string query(const std::string& sql) { return frame_of('Q', zero(sql)); }
+std::string run(const std::string& name) { return bind(name) + execute() + sync(); }
+
+std::string readable(std::string bytes) {
+  std::string text;
+  for (const auto& [type, body] : take_frames(bytes)) {
+    text += type;
+    for (const char c : body) text += c == '\0' ? '|' : c;
+    text += ' ';
+  }
+  return text;
+}
+
+/// A client in transaction pooling.
+class Borrower {
+ public:
+  explicit Borrower(StatementRegistry& registry, std::uint64_t number, PooledRequests::Settings settings = {})
+      : requests_(tracker_, registry, with_number(settings, number)) {}
+
+  /// The client's bytes in pieces of `piece`, on this connection unless it still has one; what it sees.
+  std::vector<ModelFrame> send(Connection& free, const std::string& bytes, std::size_t piece = 1U << 20) {
+    std::vector<ModelFrame> seen;
+    for (std::size_t at = 0; at < bytes.size(); at += piece) {
+      if (connection_ == nullptr) {
+        connection_ = &free;
+        requests_.attach(free.statements, reported_, false);
+      }
+      held_ += bytes.substr(at, piece);
+      while (pass_on(seen)) {}
+      const bool at_rest = tracker_.at_boundary() && held_.empty() && requests_.at_boundary();
+      if (at_rest && (requests_.state().empty() || ignores_state)) let_go();
+    }
+    return seen;
+  }
+  [[nodiscard]] bool has_connection() const { return connection_ != nullptr; }
+  PooledRequests& requests() { return requests_; }
+  bool ignores_state = false;
+
+ private:
+  /// True: the server's answers had to be waited for, and have come.
+  bool pass_on(std::vector<ModelFrame>& seen) {
+    WipedBytes out;
+    const auto taken = requests_.take(as_bytes(held_), out);
+    EXPECT_TRUE(taken);
+    if (!taken) return false;
+    const auto sent = taken->rewritten ? std::string{as_text(Bytes{out})} : held_.substr(0, taken->consumed);
+    held_.erase(0, taken->consumed);
+    EXPECT_FALSE(taken->waits && tracker_.nothing_outstanding());
+    for (const auto& frame : connection_->server.feed(sent)) see(frame, seen);
+    return taken->waits;
+  }
+  static PooledRequests::Settings with_number(PooledRequests::Settings settings, std::uint64_t number) {
+    settings.session = number;
+    return settings;
+  }
+  void see(const ModelFrame& frame, std::vector<ModelFrame>& seen) {
+    Face face = Face::as_it_is;
+    if (frame.type == 'Z' || frame.type == 'C') {
+      tracker_.on_server_body(frame.type, as_bytes(frame.body));
+    } else {
+      face = tracker_.on_server_frame(frame.type);
+    }
+    if (frame.type == 'E') requests_.on_error(frame.body.substr(8, 5));
+    if (face == Face::hidden) return;
+    const bool ended_all = frame == ModelFrame{'C', "DEALLOCATE ALL" + std::string(1, '\0')};
+    seen.push_back(face == Face::parse_complete ? ModelFrame{'1', ""}
+                   : ended_all                  ? ModelFrame{'C', "DEALLOCATE" + std::string(1, '\0')}
+                                                : frame);
+  }
+  void let_go() {
+    requests_.detach();
+    connection_ = nullptr;
+  }
+
+  SessionTracker tracker_;
+  NothingReported reported_;
+  PooledRequests requests_;
+  Connection* connection_ = nullptr;
+  std::string held_;
+};
+
+TEST(PooledRequests, AStatementIsParsedAgainWhereTheConnectionLacksIt) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower client{registry, 1};
+  ModelServer direct;
+  for (auto* connection : {&a, &b, &a, &b}) {
+    const auto bytes = direct.statements().empty() ? parse("x", "select 1") + sync() : run("x");
+    EXPECT_EQ(client.send(*connection, bytes), direct.feed(bytes));
+    EXPECT_FALSE(client.has_connection());
+  }
+  EXPECT_EQ(a.server.statements(), b.server.statements());
+}
+
+TEST(PooledRequests, TwoClientsWithOneNameForTwoTextsGetTheirOwn) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry, 1}, two{registry, 2};
+  one.send(only, parse("s", "select 'one'") + sync());
+  two.send(only, parse("s", "select 'two'") + sync());
+  EXPECT_EQ(one.send(only, run("s"))[1].body, "select 'one'");
+  EXPECT_EQ(two.send(only, run("s"))[1].body, "select 'two'");
+}
+
+TEST(PooledRequests, OneTextIsPreparedOnceForAllClients) {
+  StatementRegistry registry;
+  Connection only;
+  for (std::uint64_t number = 1; number <= 20; ++number) {
+    Borrower client{registry, number};
+    const auto seen = client.send(only, parse("s" + std::to_string(number), "select 1") + sync());
+    EXPECT_EQ(seen.front().type, '1');
+    EXPECT_EQ(client.send(only, run("s" + std::to_string(number)))[1].body, "select 1");
+  }
+  EXPECT_EQ(only.server.statements().size(), 1U);
+}
+
+TEST(PooledRequests, TheUnnamedStatementOutlivesTheConnectionThatParsedIt) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower one{registry, 1}, two{registry, 2};
+  one.send(a, parse("", "select 'one'") + describe("") + sync());
+  two.send(a, parse("", "select 'two'") + sync());
+  EXPECT_EQ(one.send(a, run(""))[1].body, "select 'one'");
+  EXPECT_EQ(one.send(b, run(""))[1].body, "select 'one'");
+  EXPECT_EQ(two.send(b, run(""))[1].body, "select 'two'");
+  two.send(b, query("select 3"));
+  EXPECT_EQ(two.send(a, run(""))[0].body.substr(8, 5), "26000");
+}
+
+TEST(PooledRequests, MoreStatementsThanAConnectionMayKeepReplaceTheLeastUsed) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower client{registry, 1, {.statements_max = 10}};
+  for (int i = 0; i < 50; ++i) {
+    const auto text = std::to_string(i);
+    client.send(only, parse("s" + text, "select " + text) + sync());
+    EXPECT_LE(only.server.statements().size(), 10U);
+  }
+  for (int i = 0; i < 50; ++i) {
+    const auto text = std::to_string(i);
+    EXPECT_EQ(client.send(only, run("s" + text))[1].body, "select " + text);
+  }
+}
+
+TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower client{registry, 1};
+  client.send(only, parse("s", "select * from t") + sync());
+  const auto before = only.server.statements().begin()->first;
+  client.requests().attach(only.statements, NothingReported{}, false);
+  client.send(only, run("s"));
+  only.server.spoil("from t");
+  EXPECT_EQ(client.send(only, run("s"))[0].body.substr(8, 5), "0A000");
+  only.server.spoil("");
+  client.send(only, close("s") + sync());
+  client.send(only, parse("s", "select * from t") + sync());
+  EXPECT_EQ(client.send(only, run("s"))[1].body, "select * from t");
+  EXPECT_EQ(only.server.statements().size(), 2U);
+  EXPECT_TRUE(only.server.statements().contains(before));
+}
+
+TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower one{registry, 1}, two{registry, 2};
+  one.send(a, parse("s", "select 1") + sync());
+  two.send(a, parse("s", "select 1") + sync());
+  for (auto* connection : {&b, &a}) {
+    EXPECT_EQ(one.send(*connection, query("DEALLOCATE PREPARE \"s\";")).back().body, "I");
+    EXPECT_EQ(one.send(a, run("s"))[0].body.substr(8, 5), "26000");
+    one.send(a, parse("s", "select 1") + sync());
+    EXPECT_EQ(two.send(a, run("s"))[1].body, "select 1");
+  }
+}
+
+TEST(PooledRequests, NamesThatOthersShareAreNobodysToUse) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry, 1}, two{registry, 2};
+  one.send(only, parse("s", "select 'secret'") + sync());
+  const auto shared = only.server.statements().begin()->first;
+  EXPECT_EQ(two.send(only, run(shared))[0].body.substr(8, 5), "26000");
+  two.send(only, close(shared) + sync());
+  EXPECT_TRUE(only.server.statements().contains(shared));
+}
+
+TEST(PooledRequests, WhatIsRefusedFailsOnTheServerAndSaysWhy) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower client{registry, 1, {.refuses_state = true}};
+  for (const auto& bytes :
+       {query("LISTEN a"), parse("", "LISTEN a") + sync(), parse("n", "LISTEN a") + sync()}) {
+    for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}}) {
+      WipedBytes out;
+      const auto seen = client.send(only, bytes, piece);
+      EXPECT_FALSE(client.has_connection());
+      EXPECT_EQ(client.requests().take_refused().first(), StateReason::listen);
+      // The model runs anything.
+      EXPECT_EQ(seen.back().type, 'Z');
+      if (bytes[0] == 'Q') {
+        EXPECT_EQ(seen[0].body, "SELECT 'listen" + std::string{refusal_mark} + "'::pg_catalog.int4");
+      }
+    }
+  }
+}
+
+TEST(PooledRequests, AFailedParseLeavesNoNameBehind) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower client{registry, 1};
+  ModelServer direct;
+  const auto check = [&](Connection& connection, const std::string& bytes) {
+    EXPECT_EQ(client.send(connection, bytes), direct.feed(bytes));
+  };
+  check(a, parse("s", "syntax") + bind("s") + execute() + sync());
+  check(b, parse("s", "select 1") + bind("s") + execute() + sync());
+  check(a, bind("nothing") + close("s") + parse("t", "select 2") + sync());
+  check(a, run("s"));
+  check(b, run("t"));
+  check(b, parse("s", "select 3") + sync());
+  check(a, run("s"));
+}
+
+// Whatever clients do, in whatever pieces: each sees what it would see alone, but for names in errors.
+TEST(PooledRequests, ClientsByDiceSeeWhatTheyWouldSeeAlone) {
+  for (unsigned seed = 0; seed < 400; ++seed) {
+    std::mt19937 dice{seed};
+    const auto below = [&](std::size_t n) { return dice() % n; };
+    StatementRegistry registry;
+    std::vector<Connection> connections(3);
+    std::vector<std::unique_ptr<Borrower>> clients;
+    std::vector<ModelServer> direct(4);
+    std::vector<Connection*> has(4, nullptr);
+    std::vector<std::string> said(4);
+    for (std::uint64_t i = 1; i <= 4; ++i)
+      clients.push_back(
+          std::make_unique<Borrower>(registry, i, PooledRequests::Settings{.statements_max = 3 + seed % 10}));
+    for (int step = 0; step < 60; ++step) {
+      const auto who = below(4);
+      auto* free = has[who];
+      for (auto tries = 0; free == nullptr && tries < 10; ++tries) {
+        auto* candidate = &connections[below(3)];
+        if (std::find(has.begin(), has.end(), candidate) == has.end()) free = candidate;
+      }
+      if (free == nullptr) continue;
+      std::string bytes;
+      const auto count = 1 + below(6);
+      for (std::size_t i = 0; i < count; ++i) {
+        const auto name = below(5) == 0 ? std::string{} : std::string(1, static_cast<char>('a' + below(3)));
+        const auto text = "select " + std::to_string(below(4)) + (below(12) == 0 ? " syntax" : "");
+        switch (below(9)) {
+          case 0:
+          case 1:
+            // What is left of an unnamed one behind an error in front of it is not followed.
+            if (name.empty()) bytes += sync();
+            bytes += parse(name, below(10) == 0 ? "fail" : text);
+            break;
+          case 2:
+          case 3: bytes += bind(name) + execute(); break;
+          case 4: bytes += describe(name); break;
+          case 5: bytes += close(name); break;
+          case 6: bytes += sync(); break;
+          case 7: bytes += sync() + query(below(3) == 0 ? "BEGIN" : below(2) == 0 ? "COMMIT" : text); break;
+          case 8:
+            bytes += sync() + query(below(2) == 0
+                                        ? "fail"
+                                        : "DEALLOCATE " + std::string(1, static_cast<char>('a' + below(3))));
+            break;
+        }
+      }
+      bytes += sync();
+      const auto piece = below(3) == 0 ? 1 + below(20) : bytes.size();
+      const auto seen = clients[who]->send(*free, bytes, piece);
+      said[who] += readable(bytes) + "\n";
+      ASSERT_EQ(seen, direct[who].feed(bytes))
+          << "seed " << seed << " step " << step << " of " << who << ": " << said[who];
+      has[who] = clients[who]->has_connection() ? free : nullptr;
+      ASSERT_EQ(clients[who]->has_connection(), direct[who].status() != 'I')
+          << "seed " << seed << " step " << step;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sallyport::postgres::test
