@@ -110,8 +110,8 @@ bool PooledRequests::has_to_wait(char type, Bytes body) const {
   const bool about_statements = type == 'P' || type == 'B' || type == 'Q' ||
                                 ((type == 'D' || type == 'C') && !body.empty() && body[0] == 'S');
   if (!about_statements || tracker_.passes_over() || tracker_.is_copying_in()) return false;
-  if (!ops_.empty() && ops_.front().segment != segment_) return true;
-  if (tracker_.nothing_outstanding() || tracker_.status() == TransactionStatus::idle) return false;
+  if (!tracker_.owes_earlier()) return false;
+  if (!ops_.empty()) return true;
   return (type == 'P' && body[0] != 0) || (type == 'Q' && may_be_deallocate(as_text(body)));
 }
 
@@ -126,12 +126,8 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
       return tracker_.on_client_frame(type);
     case 'C':
       if (whole && !body.empty() && body[0] == 'S') return on_close(body);
-      return note('C', Face::as_it_is, Op::Kind::nothing);
-    case 'Q':
-      on_query(body_bytes, body);
-      ++segment_;
-      return;
-    case 'S': ++segment_; return tracker_.on_client_frame(type);
+      return pass('C');
+    case 'Q': return on_query(body_bytes, body);
     default: return tracker_.on_client_frame(type);
   }
 }
@@ -149,70 +145,59 @@ void PooledRequests::replace_frame(std::size_t consumed_body) {
   copied_ = at_ + frame_header_bytes + consumed_body;
 }
 
-void PooledRequests::note(char type, Face face, Op::Kind kind, std::string_view name,
-                          StatementPtr statement) {
-  if (!tracker_.expect_noted(type, face)) return;
-  push({kind, next_op_++, std::string{name}, std::move(statement)});
+void PooledRequests::note(char type, Face face, Op op) {
+  if (ops_.empty()) forget_settled();
+  if (tracker_.expect_noted(type, face)) ops_.push_back(std::move(op));
 }
 
-void PooledRequests::push(Op op) {
-  if (ops_.empty()) dropped_.clear();
-  op.segment = segment_;
-  ops_.push_back(std::move(op));
+void PooledRequests::forget_settled() {
+  settled_names_.clear();
+  settled_statements_.clear();
 }
 
 void PooledRequests::on_noted_done() {
   // By protocol its Parse is done; its Execute will be.
-  const auto& op = ops_.front();
-  ending_all_ = op.kind == Op::Kind::ended && op.other == nullptr && op.by_protocol;
+  ending_all_ = ops_.front().ends_all && ops_.front().by_protocol;
   ops_.pop_front();
+  forget_settled();
 }
 
 void PooledRequests::on_noted_dropped() {
   const auto op = std::move(ops_.front());
   ops_.pop_front();
-  dropped_.push_back(op.number);
-  switch (op.kind) {
-    case Op::Kind::nothing: return;
-    case Op::Kind::named_and_added:
-    case Op::Kind::named: {
-      const auto found = named_.find(op.name);
-      if (found != named_.end() && found->second.op == op.number) end_named(op.name);
-      if (op.kind == Op::Kind::named_and_added) upstream_->remove(*op.statement);
-      return;
-    }
-    case Op::Kind::added: return upstream_->remove(*op.statement);
-    case Op::Kind::removed: return upstream_->add(op.statement);
-    case Op::Kind::closed: return restore_named(op);
-    case Op::Kind::ended:
-      restore_named(op);
-      if (op.other != nullptr) upstream_->add(op.other);
-      if (op.by_protocol) unnamed_ = upstream_->unnamed = 0;
-      return;
-    case Op::Kind::unnamed:
-      // The server has dropped the one before, too, if it was this one that failed.
-      unnamed_ = upstream_->unnamed = 0;
-      return;
+  if (op.name && settled_names_.insert(*op.name).second) set_name(*op.name, op.before);
+  if (op.statement != nullptr && settled_statements_.insert(op.statement->number).second) {
+    op.had ? upstream_->add(op.statement) : upstream_->remove(*op.statement);
   }
+  // The server has dropped the one before, too, if it was this one that failed.
+  const bool first = (op.unnamed || op.unnamed_closed != 0) && settled_names_.insert(std::string{}).second;
+  if (first) unnamed_ = op.unnamed_closed;
+  if (first || op.unnamed_again) upstream_->unnamed = 0;
 }
 
-// Unless the name came from something that was passed over, too.
-void PooledRequests::restore_named(const Op& op) {
-  if (std::binary_search(dropped_.begin(), dropped_.end(), op.made_by)) return;
-  if (named_.try_emplace(op.name, Prepared{op.statement, op.made_by}).second)
-    named_bytes_ += op.statement->body.size();
+void PooledRequests::set_name(const std::string& name, StatementPtr statement) {
+  auto& meant = named_[name];
+  if (meant != nullptr) named_bytes_ -= meant->body.size();
+  if (statement == nullptr) {
+    named_.erase(name);
+    return;
+  }
+  named_bytes_ += statement->body.size();
+  meant = std::move(statement);
 }
 
-void PooledRequests::end_named(std::string_view name) {
-  const auto found = named_.find(name);
-  if (found == named_.end()) return;
-  named_bytes_ -= found->second.statement->body.size();
-  named_.erase(found);
+/// The name means this from now on; null: nothing.
+PooledRequests::Op PooledRequests::renamed(std::string_view name, StatementPtr statement) {
+  Op op;
+  op.name = name;
+  if (const auto known = named_.find(name); known != named_.end()) op.before = known->second;
+  set_name(*op.name, std::move(statement));
+  return op;
 }
 
 void PooledRequests::on_ended_in_sql(std::string_view tag, bool last) {
   const bool discard_all = tag == "DISCARD ALL";
-  const bool ours = !ops_.empty() && ops_.front().kind == Op::Kind::ended && ops_.front().other == nullptr;
+  const bool ours = !ops_.empty() && ops_.front().ends_all;
   if (!discard_all && (ours || std::exchange(ending_all_, false))) return;
   if (tag == "DEALLOCATE") return;  // of what SQL has prepared
   named_.clear();

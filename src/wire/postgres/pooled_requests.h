@@ -21,6 +21,7 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -73,33 +74,23 @@ class PooledRequests final : private NotedRequests {
 
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
+  /// The client has prepared a statement of this name.
+  [[nodiscard]] bool knows(std::string_view name) const { return named_.find(name) != named_.end(); }
   /// The connection may have other statements than we think: it has to be reset.
   [[nodiscard]] bool mistrusts_upstream() const { return mistrusts_; }
 
  private:
-  struct Prepared {
-    StatementPtr statement;
-    std::uint64_t op = 0;  // that has made it
-  };
-  /// A Parse or Close under way, and what has to be undone if an error comes before it.
+  /// A Parse, Close or DEALLOCATE under way, and what has to be undone if an error comes before it.
   struct Op {
-    enum class Kind : std::uint8_t {
-      nothing,
-      named,
-      named_and_added,
-      added,
-      removed,
-      closed,
-      unnamed,
-      ended
-    } kind{};
-    std::uint64_t number = 0;
-    std::string name = {};
-    StatementPtr statement = {};
-    std::uint64_t segment = 0;  // of the pipeline
-    std::uint64_t made_by = 0;  // closed, ended: the op that the name came from
-    bool by_protocol = false;   // ended: by a Parse, else by a Query
-    StatementPtr other = {};    // ended: on the server connection; null: it has none, so all of them are
+    std::optional<std::string> name = {};  // of the client's, that means something else from now on
+    StatementPtr before = {};              // what it meant; null: nothing
+    StatementPtr statement = {};           // that the connection has gained or lost
+    bool had = false;                      // it had it before
+    bool unnamed = false;                  // it is about the unnamed one
+    bool unnamed_again = false;            // the client's, on another connection
+    std::uint64_t unnamed_closed = 0;      // its stamp
+    bool ends_all = false;                 // a DEALLOCATE ALL that ends nothing of the client's
+    bool by_protocol = false;              // DEALLOCATE in a Parse, not a Query
   };
 
   void on_noted_done() override;
@@ -107,7 +98,6 @@ class PooledRequests final : private NotedRequests {
   void on_ended_in_sql(std::string_view tag, bool last) override;
 
   [[nodiscard]] bool has_to_wait(char type, Bytes body) const;
-  void push(Op op);
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
   void on_parse(Bytes body);
@@ -120,11 +110,13 @@ class PooledRequests final : private NotedRequests {
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
   static bool may_be_deallocate(std::string_view sql);
-  void end_named(std::string_view name);
-  void restore_named(const Op& op);
+  void set_name(const std::string& name, StatementPtr statement);
+  Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
-  void note(char type, Face face, Op::Kind kind, std::string_view name = {}, StatementPtr statement = {});
+  void note(char type, Face face, Op op);
+  void forget_settled();
+  void pass(char type) { note(type, Face::as_it_is, {}); }
   void ensure(const StatementPtr& statement);
   void close_hidden(StatementPtr statement);
   void make_room();
@@ -139,16 +131,16 @@ class PooledRequests final : private NotedRequests {
   Settings settings_;
   StateScanner scanner_;
   StateReasons refused_;
-  std::map<std::string, Prepared, std::less<>> named_;
+  std::map<std::string, StatementPtr, std::less<>> named_;
   std::size_t named_bytes_ = 0;
   std::vector<std::uint8_t> unnamed_body_;  // of Parse, behind the empty name
   std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
   std::uint64_t next_stamp_ = 0;
   std::deque<Op> ops_;
-  bool ending_all_ = false;             // DEALLOCATE ALL, which ends nothing of the client's, is under way
-  std::vector<std::uint64_t> dropped_;  // ops of this batch, in order
-  std::uint64_t next_op_ = 1;
-  std::uint64_t segment_ = 0;        // a Sync or Query ends one: errors before it do not matter behind it
+  bool ending_all_ = false;  // DEALLOCATE ALL, which ends nothing of the client's, is under way
+  // Of the ops that were passed over together the first says how it was.
+  std::set<std::string> settled_names_;
+  std::set<std::uint64_t> settled_statements_;
   std::vector<StatementPtr> bound_;  // lately
   bool mistrusts_ = false;
 

@@ -74,7 +74,7 @@ bool PooledRequests::may_be_deallocate(std::string_view sql) {
 void PooledRequests::close_hidden(StatementPtr statement) {
   upstream_->remove(*statement);
   encode(before_frame(), Close{Named::statement, statement->name});
-  note('C', Face::hidden, Op::Kind::removed, {}, std::move(statement));
+  note('C', Face::hidden, {.statement = std::move(statement), .had = true});
 }
 
 void PooledRequests::make_room() {
@@ -86,7 +86,7 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   make_room();
   write_frame(before_frame(), 'P', statement->name, Bytes{statement->body});
   upstream_->add(statement);
-  note('P', Face::hidden, Op::Kind::added, {}, statement);
+  note('P', Face::hidden, {.statement = statement});
 }
 
 bool PooledRequests::reads_refused_state(Bytes sql) {
@@ -101,13 +101,12 @@ bool PooledRequests::reads_refused_state(Bytes sql) {
 
 void PooledRequests::on_parse(Bytes body) {
   const auto name = text_up_to_zero(body);
-  if (tracker_.passes_over() || name.size() == body.size())
-    return note('P', Face::as_it_is, Op::Kind::nothing);
+  if (tracker_.passes_over() || name.size() == body.size()) return pass('P');
   const auto rest = body.subspan(name.size() + 1);
   if (reads_refused_state(rest)) {
     postgres::encode(before_frame(), Parse{{}, refusal(refused_.first()), {}});
     replace_frame(body.size());
-    return note('P', Face::as_it_is, Op::Kind::nothing);
+    return pass('P');
   }
   name.empty() ? on_parse_unnamed(rest) : on_parse_named(name, rest);
 }
@@ -119,29 +118,29 @@ void PooledRequests::on_parse_unnamed(Bytes rest) {
   upstream_->unnamed = unnamed_;
   Op op;
   const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql, op) : std::nullopt;
-  if (!renamed) return note('P', Face::as_it_is, Op::Kind::unnamed);
+  if (!renamed) return note('P', Face::as_it_is, {.unnamed = true});
   unnamed_body_.assign(renamed->begin(), renamed->end());
   const auto behind = rest.subspan(sql.size());
   unnamed_body_.insert(unnamed_body_.end(), behind.begin(), behind.end());
   write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
   replace_frame(rest.size() + 1);
-  op.by_protocol = true;
-  if (tracker_.expect_noted('P', Face::as_it_is)) push(std::move(op));
+  op.unnamed = op.by_protocol = true;
+  note('P', Face::as_it_is, std::move(op));
 }
 
 void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
   const auto body_bytes = name.size() + 1 + rest.size();
   if (const auto known = named_.find(name); known != named_.end()) {
     // The server says that it exists.
-    const auto statement = known->second.statement;
+    const auto statement = known->second;
     ensure(statement);
     write_frame(before_frame(), 'P', statement->name, rest);
     replace_frame(body_bytes);
-    return note('P', Face::as_it_is, Op::Kind::nothing);
+    return pass('P');
   }
   if (named_bytes_ + rest.size() > limits::session_statements_bytes_max) {
     scanner_.found().add(StateReason::statement_too_large);
-    return note('P', Face::as_it_is, Op::Kind::nothing);
+    return pass('P');
   }
   const auto statement = registry_.intern(rest);
   bool there = upstream_->has(*statement);
@@ -159,10 +158,10 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     upstream_->add(statement);
   }
   replace_frame(body_bytes);
-  named_bytes_ += rest.size();
-  named_.emplace(name, Prepared{statement, next_op_});
-  if (there) return note('C', Face::parse_complete, Op::Kind::named, name, statement);
-  note('P', Face::as_it_is, Op::Kind::named_and_added, name, statement);
+  auto op = renamed(name, statement);
+  if (there) return note('C', Face::parse_complete, std::move(op));
+  op.statement = statement;
+  note('P', Face::as_it_is, std::move(op));
 }
 
 // The name that the server knows the client's statement by, which it has from now on. A name that is none of the
@@ -173,12 +172,12 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
     if (upstream_->unnamed == unnamed_) return name;
     write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
     upstream_->unnamed = unnamed_;
-    note('P', Face::hidden, Op::Kind::unnamed);
+    note('P', Face::hidden, {.unnamed_again = true});
     return name;
   }
   const auto known = named_.find(name);
   if (known == named_.end()) return name.starts_with(statement_prefix) ? no_statement : name;
-  const auto& statement = known->second.statement;
+  const auto& statement = known->second;
   ensure(statement);
   if (bound_.empty() || bound_.back() != statement) {
     if (bound_.size() == bound_max) bound_.erase(bound_.begin());
@@ -221,20 +220,19 @@ void PooledRequests::on_describe(Bytes body) {
 // The statement stays on the server connection, for others: what is closed there has a name that nothing has.
 void PooledRequests::on_close(Bytes body) {
   const auto name = text_up_to_zero(body.subspan(1));
-  if (tracker_.passes_over()) return note('C', Face::as_it_is, Op::Kind::nothing);
+  if (tracker_.passes_over()) return pass('C');
   if (name.empty()) {
+    Op op;
+    op.unnamed_closed = unnamed_;
     unnamed_ = upstream_->unnamed = 0;
-    return note('C', Face::as_it_is, Op::Kind::nothing);
+    return note('C', Face::as_it_is, std::move(op));
   }
   const auto known = named_.find(name);
-  if (known == named_.end() && !name.starts_with(statement_prefix))
-    return note('C', Face::as_it_is, Op::Kind::nothing);
+  if (known == named_.end() && !name.starts_with(statement_prefix)) return pass('C');
   encode(before_frame(), Close{Named::statement, no_statement});
   replace_frame(body.size());
-  if (known == named_.end()) return note('C', Face::as_it_is, Op::Kind::nothing);
-  note('C', Face::as_it_is, Op::Kind::closed, name, known->second.statement);
-  if (!ops_.empty()) ops_.back().made_by = known->second.op;
-  end_named(name);
+  if (known == named_.end()) return pass('C');
+  note('C', Face::as_it_is, renamed(name, nullptr));
 }
 
 void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
@@ -259,14 +257,14 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     encode(before_frame(), Query{*replaced});
     replace_frame(body.size());
   }
-  if (op.kind != Op::Kind::ended) return tracker_.on_client_frame('Q');
-  if (tracker_.expect_noted('Q', Face::as_it_is)) push(std::move(op));
+  if (!op.name) return tracker_.on_client_frame('Q');
+  note('Q', Face::as_it_is, std::move(op));
 }
 
 // A Parse that is too long to be kept: the server alone has it, under the client's own name.
 void PooledRequests::on_large(char type, Bytes body) {
   scanner_.found().add(StateReason::statement_too_large);
-  note(type, Face::as_it_is, Op::Kind::nothing);
+  pass(type);
   const auto name = text_up_to_zero(body);
   // A session that keeps its connection finds it there.
   if (name.empty()) unnamed_ = upstream_->unnamed = ++next_stamp_ << 32 | settings_.session;
@@ -279,12 +277,14 @@ std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view s
   if (!name || tracker_.status() == TransactionStatus::failed) return std::nullopt;
   const auto known = named_.find(*name);
   if (known == named_.end()) return std::nullopt;
-  const auto [statement, made_by] = known->second;
-  const auto ended = upstream_->has(*statement) ? statement : upstream_->oldest();
-  end_named(*name);
-  if (ended != nullptr) upstream_->remove(*ended);
-  op = {Op::Kind::ended, next_op_++, *name, statement, 0, made_by, false, ended};
-  return ended == nullptr ? "DEALLOCATE ALL" : "DEALLOCATE " + ended->name;
+  const auto ended = upstream_->has(*known->second) ? known->second : upstream_->oldest();
+  op = this->renamed(*name, nullptr);
+  op.ends_all = ended == nullptr;
+  if (ended == nullptr) return "DEALLOCATE ALL";
+  upstream_->remove(*ended);
+  op.statement = ended;
+  op.had = true;
+  return "DEALLOCATE " + ended->name;
 }
 
 }  // namespace sallyport::postgres

@@ -92,6 +92,8 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
   }
   queued_bytes_ += body.size();
   queue_.push_back({kind, 0, std::move(body)});
+  queue_.back().segment = segment_;
+  if (kind == Kind::query || kind == Kind::sync || kind == Kind::function_call) ++segment_;
 }
 
 bool SessionTracker::expect_noted(char type, Face face) {

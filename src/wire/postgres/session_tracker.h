@@ -52,6 +52,10 @@ class SessionTracker {
   bool expect_noted(char type, Face face);
   /// The server discards what the client sends now, or what it answers can no longer be told.
   [[nodiscard]] bool passes_over() const { return skipping_to_sync_ || uncertain_; }
+  /// Something in front of the last Query or Sync is not answered: it will be, without more from the client.
+  [[nodiscard]] bool owes_earlier() const {
+    return queue_head_ < queue_.size() && queue_[queue_head_].segment != segment_;
+  }
   /// The server takes data now.
   [[nodiscard]] bool is_copying_in() const { return copy_in_; }
   /// What is owed can no longer be told: no boundary is ever seen again.
@@ -115,6 +119,7 @@ class SessionTracker {
     std::vector<std::uint8_t> body = {};  // parse: the whole body; close: the statement's name
     bool noted = false;
     Face face = Face::as_it_is;
+    std::uint32_t segment = 0;
   };
 
   void expect(Kind kind, std::vector<std::uint8_t> body = {});
@@ -144,6 +149,7 @@ class SessionTracker {
 
   std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
   std::size_t queue_head_ = 0;
+  std::uint32_t segment_ = 0;  // ends with a Query or Sync
   TransactionStatus status_ = TransactionStatus::idle;
   bool skipping_to_sync_ = false;  // the server discards messages until Sync, and none is queued
   bool copy_in_ = false;

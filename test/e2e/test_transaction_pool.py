@@ -1,0 +1,293 @@
+"""`pool: {mode: transaction}`: many clients on few server connections, each seeing what it would see alone."""
+
+import subprocess
+import threading
+import time
+
+import psycopg
+import pytest
+
+from harness.processes import wait_for
+from harness.service import Service
+
+
+@pytest.fixture
+def service(sallyport, pg, pki, secret):
+    made = []
+
+    def make(pool="", **more):
+        settings = f"    pool: {{mode: transaction, {pool or 'max: 2, min_ready: 1'}}}"
+        made.append(Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}", extra_target=settings, **more))
+        return made[-1].start()
+    yield make
+    for it in made:
+        it.stop()
+
+
+def connect(it, **more):
+    return psycopg.connect(host=it.directory, port=it.port, user="app", dbname="app", autocommit=True, **more)
+
+
+def one(connection, sql, *parameters, **more):
+    return connection.execute(sql, *parameters, **more).fetchone()[0]
+
+
+def test_thirty_clients_work_on_two_connections(service):
+    it = service()
+    clients = [connect(it) for _ in range(30)]
+    pids = {one(c, "SELECT pg_backend_pid()") for c in clients for _ in range(3)}
+    assert 1 <= len(pids) <= 2
+    for client in clients:
+        client.close()
+
+
+def test_a_transaction_keeps_its_connection_and_waiters_get_it_afterwards(service):
+    it = service(pool="max: 1, min_ready: 1")
+    first, second = connect(it), connect(it)
+    first.execute("BEGIN")
+    pid = one(first, "SELECT pg_backend_pid()")
+    got = []
+    waiting = threading.Thread(target=lambda: got.append(one(second, "SELECT pg_backend_pid()")))
+    waiting.start()
+    time.sleep(0.3)
+    assert got == [] and one(first, "SELECT pg_backend_pid()") == pid
+    first.execute("COMMIT")
+    waiting.join(10)
+    assert got == [pid]
+
+
+def test_a_client_that_waits_too_long_is_told_how_deep_the_queue_was(service):
+    it = service(pool="max: 1, wait_max: 1 s")
+    first, second = connect(it), connect(it)
+    first.execute("BEGIN")
+    with pytest.raises(psycopg.errors.TooManyConnections, match="within 1 s: 1 of 1 are in use"):
+        second.execute("SELECT 1")
+    assert one(first, "SELECT 1") == 1
+
+
+def test_parameters_that_the_server_reports_follow_their_session(service):
+    it = service(pool="max: 1")
+    a, b = connect(it, application_name="a"), connect(it, application_name="b")
+    a.execute("SET TimeZone = 'Asia/Tokyo'")
+    a.execute("SET DateStyle = 'German, DMY'")
+    for _ in range(2):
+        assert one(b, "SHOW TimeZone") != "Asia/Tokyo" and one(b, "SHOW application_name") == "b"
+        assert one(a, "SHOW TimeZone") == "Asia/Tokyo" and one(a, "SHOW application_name") == "a"
+        assert one(a, "SHOW DateStyle") == "German, DMY"
+    a.execute("BEGIN; SET TimeZone = 'UTC'; ROLLBACK")
+    assert one(b, "SHOW TimeZone") != "Asia/Tokyo"
+    assert one(a, "SHOW TimeZone") == "Asia/Tokyo"
+
+
+def test_prepared_statements_of_many_clients_are_each_their_own(service):
+    it = service()
+    clients = [connect(it, prepare_threshold=0) for _ in range(8)]
+    for turn in range(30):
+        for number, client in enumerate(clients):
+            assert one(client, f"SELECT {number} * 1000 + %s::int", (turn,)) == number * 1000 + turn
+
+
+def test_dropped_and_evicted_statements_are_prepared_again(service):
+    it = service(pool="max: 1, statements_max: 10")
+    a, b = connect(it, prepare_threshold=0), connect(it, prepare_threshold=0)
+    a.prepared_max = 5  # psycopg sends DEALLOCATE for the others
+    for turn in range(3):
+        for number in range(30):
+            assert one(a, f"SELECT {number} + %s::int", (turn,)) == number + turn
+            assert one(b, f"SELECT {number} - %s::int", (turn,)) == number - turn
+    a.execute("DEALLOCATE ALL")
+    assert one(b, "SELECT 3 - %s::int", (1,)) == 2
+
+
+def test_a_changed_result_type_is_cured_by_preparing_again(service, pg):
+    it = service(pool="max: 1")
+    client = connect(it, prepare_threshold=0)
+    pg.sql("DROP TABLE IF EXISTS changing; CREATE TABLE changing (a int); INSERT INTO changing VALUES (1); "
+           "GRANT ALL ON changing TO app", database="app")
+    assert client.execute("SELECT * FROM changing").fetchall() == [(1,)]
+    pg.sql("ALTER TABLE changing ADD b int DEFAULT 2", database="app")
+    for _ in range(3):
+        try:
+            assert client.execute("SELECT * FROM changing").fetchall() == [(1, 2)]
+            break
+        except psycopg.errors.FeatureNotSupported:
+            client.execute("DEALLOCATE ALL")
+            client._prepared.clear()
+    else:
+        pytest.fail("the statement stayed unusable")
+    pg.sql("DROP TABLE changing", database="app")
+
+
+PINS = {
+    "LISTEN a": "listen",
+    "CREATE TEMP TABLE t (a int)": "temporary_table",
+    "SET work_mem = '99MB'": "setting",
+    "SELECT set_config('app.tenant', '5', false)": "set_config",
+    "SELECT pg_advisory_lock(77)": "advisory_lock",
+    "PREPARE p AS SELECT 1": "prepared_in_sql",
+    "SET ROLE app_owner": "set_role",
+    "DO $$ BEGIN PERFORM set_config('app.tenant', '6', false); END $$": "set_config",
+}
+
+
+@pytest.mark.parametrize("sql", PINS)
+def test_a_session_that_leaves_state_keeps_its_connection(service, sql):
+    it = service(pool="max: 2")
+    a, b = connect(it), connect(it)
+    a.execute(sql)
+    pid = one(a, "SELECT pg_backend_pid()")
+    assert {one(a, "SELECT pg_backend_pid()") for _ in range(5)} == {pid}
+    assert pid not in {one(b, "SELECT pg_backend_pid()") for _ in range(5)}
+    a.close()
+    # Its connection comes back reset.
+    pids = set()
+    for _ in range(10):
+        c = connect(it)
+        c.execute("BEGIN")
+        assert one(c, "SHOW work_mem") == "4MB" and one(c, "SELECT current_user") == "app"
+        assert one(c, "SELECT current_setting('app.tenant', true)") in (None, "")
+        pids.add(one(c, "SELECT pg_backend_pid()"))
+        c.close()
+
+
+def test_discard_all_lets_a_pinned_session_share_again(service):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    a.execute("SET work_mem = '99MB'")
+    a.execute("DISCARD ALL")
+    assert one(b, "SHOW work_mem") == "4MB"
+    assert one(a, "SHOW work_mem") == "4MB"
+
+
+@pytest.mark.parametrize("sql", [s for s in PINS if not s.startswith("DO")])
+def test_state_is_refused_where_that_is_set(service, sql):
+    it = service(pool="max: 1, on_session_state: refuse")
+    a, b = connect(it), connect(it)
+    for prepare in (False, True):
+        with pytest.raises(psycopg.Error, match=f"{PINS[sql]} is not available in transaction pooling"):
+            a.execute(sql, prepare=prepare)
+    assert one(b, "SELECT 1") == 1 and one(a, "SELECT 1") == 1
+    a.execute("SET TimeZone = 'Asia/Tokyo'")
+    a.execute("BEGIN; SET LOCAL work_mem = '9MB'; COMMIT")
+
+
+def test_an_error_in_a_transaction_and_a_lost_client_leave_nothing_behind(service, pg):
+    it = service(pool="max: 1")
+    a = connect(it)
+    a.execute("BEGIN")
+    with pytest.raises(psycopg.errors.DivisionByZero):
+        a.execute("SELECT 1/0")
+    with pytest.raises(psycopg.errors.InFailedSqlTransaction):
+        a.execute("SELECT 1")
+    b = connect(it)
+    a.close()
+    assert one(b, "SELECT txid_current_if_assigned()") is None
+
+
+def test_copy_both_ways_and_its_failures(service, pg):
+    it = service(pool="max: 1")
+    pg.sql("DROP TABLE IF EXISTS copied; CREATE TABLE copied (a int); GRANT ALL ON copied TO app", database="app")
+    a, b = connect(it), connect(it)
+    with a.cursor().copy("COPY copied FROM STDIN") as copy:
+        for i in range(10_000):
+            copy.write_row((i,))
+    assert one(b, "SELECT count(*) FROM copied") == 10_000
+    with pytest.raises(psycopg.errors.InvalidTextRepresentation):
+        with a.cursor().copy("COPY copied FROM STDIN") as copy:
+            copy.write("no number\n")
+    with b.cursor().copy("COPY copied TO STDOUT") as copy:
+        assert sum(1 for _ in copy.rows()) == 10_000
+    assert one(a, "SELECT count(*) FROM copied") == 10_000
+    pg.sql("DROP TABLE copied", database="app")
+
+
+def test_pipelines_with_an_error_in_the_middle(service):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    for _ in range(3):
+        with pytest.raises(psycopg.errors.DivisionByZero):
+            with a.pipeline():
+                results = [a.execute("SELECT %s::int", (i,)) for i in range(5)]
+                a.execute("SELECT 1/%s", (0,))
+                a.execute("SELECT 7")
+        assert [r.fetchone()[0] for r in results] == list(range(5))
+        assert one(b, "SELECT 5") == 5
+
+
+def test_a_cancel_stops_a_query_that_runs_and_one_that_waits(service):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    for victim in (a, b):
+        timer = threading.Timer(0.5, victim.cancel)
+        timer.start()
+        began = time.monotonic()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            victim.execute("SELECT pg_sleep(20)")
+        assert time.monotonic() - began < 10
+    a.execute("BEGIN")
+    errors = []
+
+    def sleep():
+        try:
+            b.execute("SELECT pg_sleep(20)")
+        except psycopg.Error as error:
+            errors.append(error)
+    waiting = threading.Thread(target=sleep)
+    waiting.start()
+    time.sleep(0.3)
+    b.cancel()
+    time.sleep(0.2)
+    a.execute("COMMIT")
+    waiting.join(10)
+    assert isinstance(errors[0], psycopg.errors.QueryCanceled)
+    assert one(a, "SELECT 1") == 1
+
+
+def test_a_late_cancel_does_not_hit_the_next_client(service):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    for _ in range(50):
+        a.execute("SELECT 1")
+        a.cancel()
+        assert one(b, "SELECT count(*) FROM generate_series(1, 20000)") == 20000
+
+
+def test_two_identities_never_share_a_connection(service):
+    it = service(pool="max: 4", allow="[{user: root}, {user: postgres}]")
+    mine = connect(it)
+    pids = {one(mine, "SELECT pg_backend_pid()") for _ in range(5)}
+    for _ in range(5):
+        assert int(it.psql("SELECT pg_backend_pid()", account="postgres").stdout) not in pids
+
+
+def test_a_server_that_ends_its_connections_costs_idle_clients_nothing(service, pg):
+    it = service(pool="max: 3")
+    clients = [connect(it) for _ in range(6)]
+    for client in clients:
+        client.execute("SELECT 1")
+    pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+    wait_for(lambda: pg.sql("SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle'") is not None,
+             "the server")
+    time.sleep(0.3)
+    for client in clients:
+        assert one(client, "SELECT 2") == 2
+
+
+def test_a_simple_query_of_megabytes_and_rows_of_megabytes_pass(service):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    text = "x" * 3_000_000
+    assert a.execute(f"SELECT length('{text}')").fetchone() == (3_000_000,)
+    assert one(b, "SELECT length(%s::text)", (text,)) == 3_000_000
+    assert len(one(a, "SELECT repeat('y', 20000000)")) == 20_000_000
+    assert one(b, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("mode", ["simple", "extended", "prepared"])
+def test_pgbench_runs_its_transactions(service, pg, mode):
+    it = service(pool="max: 8, min_ready: 2")
+    subprocess.run(["pgbench", "-i", "-q", "-s", "1", "-h", it.directory, "-U", "app", "app"], check=True, capture_output=True)
+    done = subprocess.run(["pgbench", "-n", "-M", mode, "-c", "8", "-j", "2", "-T", "3", "-h", it.directory, "-U", "app", "app"],
+                          capture_output=True, text=True)
+    assert done.returncode == 0 and "number of failed transactions: 0 " in done.stdout, done.stderr
+    pg.sql("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
