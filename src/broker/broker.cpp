@@ -30,7 +30,8 @@ void Broker::open_target(TargetOpening opening) {
   TargetRuntime runtime;
   for (auto& role : opening.roles) {
     const auto name = role.role.name;
-    runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role);
+    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role);
+    opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
   }
   const auto name = opening.target.name;
   runtime.target = std::move(opening.target);
@@ -161,7 +162,7 @@ void Broker::record_turned_away() {
     event.reason = "turned away at the door: too many refused connections of this account in a second";
     event.count = count;
     if (whose.first != Doorstep::unknown_uid) event.verified["uid"] = std::to_string(whose.first);
-    services_.trail.deny(std::move(event), "turned away");
+    services_.trail.deny(std::move(event), "door turned_away");
   }
   turned_away_.clear();
 }
@@ -193,6 +194,7 @@ void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.id()
 void Broker::on_session_over(Session& session) {
   const bool came_to_nothing = doorstep_.remove(session.id(), session.peer_uid());
   if (came_to_nothing) turnstile_.charge(session.peer_uid(), services_.loop.now().mono);
+  count_traffic(session);
   services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });

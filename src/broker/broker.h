@@ -6,6 +6,7 @@
 
 #include "broker/doorstep.h"
 #include "broker/session.h"
+#include "broker/status.h"
 #include "broker/turnstile.h"
 #include "credentials/orphans.h"
 #include "credentials/slot.h"
@@ -44,12 +45,6 @@ struct TargetOpening {
   Target target;
   std::shared_ptr<const Reach> reach;
   std::vector<RoleOpening> roles;
-};
-
-struct BrokerCounters {
-  std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
-  std::map<std::string, std::uint64_t, std::less<>> rotation_forced;      ///< by reason
-  std::map<std::string, std::uint64_t, std::less<>> pins, state_refused;  ///< transaction pooling, by reason
 };
 
 class Broker final : private SessionHost {
@@ -104,6 +99,18 @@ class Broker final : private SessionHost {
   /// Ends all leases, at the latest after `limit`. `done` gets what could not be ended.
   void shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done);
 
+  // ---- for an operator (broker_control.cpp, broker_status.cpp) ----
+  /// New sessions of this target wait, as long as its pool lets clients wait, until resume_target(). Also after a
+  /// reload. Errors, of all four  not_found.
+  Result<void> pause_target(const std::string& name);
+  Result<void> resume_target(const std::string& name);
+  /// Ready server connections are closed now, those in use when they come back.
+  Result<void> reconnect_target(const std::string& name);
+  /// Sessions of this target end at their next boundary. How many.
+  Result<std::size_t> drain_target(const std::string& name);
+  /// All that the broker knows; `process` is the caller's.
+  [[nodiscard]] Status status() const;
+
   [[nodiscard]] const BrokerCounters& counters() const { return counters_; }
   [[nodiscard]] std::map<std::string, PoolStatus> pools() const;
 
@@ -124,6 +131,9 @@ class Broker final : private SessionHost {
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
   void record_turned_away();
+  void count_traffic(const Session& session);
+  template <class Action>
+  Result<void> for_pools_of(const std::string& target, Action action);
   void retire(std::shared_ptr<RoleRuntime> role);
   void end_retired();
 
@@ -146,6 +156,8 @@ class Broker final : private SessionHost {
   std::size_t sessions_max_ = sessions_max;
   std::optional<std::map<std::string, std::shared_ptr<const RouteRuntime>>> routes_;  ///< after a reload
   BrokerCounters counters_;
+  std::map<std::string, TargetTraffic> traffic_;  ///< of sessions that have ended, by target
+  std::set<std::string> paused_;                  ///< targets
 };
 
 }  // namespace sallyport::broker

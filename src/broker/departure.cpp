@@ -19,6 +19,7 @@ const char* message_of(Dismissal why) {
   switch (why) {
     case Dismissal::shutting_down: return "Sallyport is shutting down";
     case Dismissal::policy_changed: return "this connection is no longer allowed by the configuration";
+    case Dismissal::target_drained: return "an administrator ends the connections to this database";
   }
   return "";
 }

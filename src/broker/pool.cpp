@@ -79,7 +79,8 @@ void Pool::count_login(const Attempt& attempt, int by) {
 bool Pool::usable(const Upstream& upstream) const {
   const auto now = loop_.now().mono;
   const auto dies = ending_of(upstream.generation);
-  return upstream.generation >= newest_generation_ && now < upstream.close_after && (!dies || now < *dies);
+  return upstream.generation >= newest_generation_ && upstream.epoch == epoch_ &&
+         now < upstream.close_after && (!dies || now < *dies);
 }
 
 std::size_t Pool::usable_spares(const Sub& sub) const {
@@ -155,6 +156,7 @@ PoolStatus Pool::status() const {
   }
   now.waiting = waiters_.size();
   now.moving = moving_;
+  now.held = held_;
   return now;
 }
 

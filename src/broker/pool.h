@@ -15,6 +15,7 @@
 // would have told them at once.
 #pragma once
 
+#include "broker/histogram.h"
 #include "broker/ports.h"
 #include "broker/spare.h"
 #include "broker/upstream.h"
@@ -39,6 +40,8 @@ struct PoolStatus {
   std::size_t in_use = 0, ready = 0, resetting = 0, connecting = 0, waiting = 0;
   std::size_t moving = 0;  ///< of those in use: held by sessions that still have their old one
   std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
+  Histogram wait;     ///< of those who got a connection
+  bool held = false;  ///< hold_newcomers()
 };
 
 /// What the latest login of a key was told, for clients that are let in without a server connection of their own.
@@ -118,6 +121,11 @@ class Pool {
   void note_ending(std::uint64_t generation, MonotonicTime deadline);
   [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
 
+  /// An operator's pause: who does not have a connection yet waits in the queue; sessions still move.
+  void hold_newcomers(bool held);
+  /// An operator's wish for new connections: ready ones are closed now, those in use when they come back.
+  void reconnect();
+
   /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
 
@@ -184,6 +192,7 @@ class Pool {
     Purpose purpose = Purpose::newcomer;
     bool retried = false;
     std::function<void(Result<void>)> done;
+    std::uint64_t epoch = 0;  ///< when it began: reconnect() ends one
   };
 
   Sub& sub_of(const PoolKey& key);
@@ -254,6 +263,8 @@ class Pool {
   std::set<std::string> proven_databases_;          // to these
   MonotonicTime paused_until_{};
   bool awaits_renewal_ = false, renewal_given_up_ = false;
+  bool held_ = false;
+  std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
   postgres::StatementRegistry statements_;

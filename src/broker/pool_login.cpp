@@ -17,6 +17,7 @@ bool refused_credential(const Error& error) { return error.sqlstate == "28P01" |
 
 void Pool::connect(Attempt attempt) {
   count_login(attempt, 1);
+  attempt.epoch = epoch_;
   const auto deadline = loop_.now().mono + limits::upstream_login_deadline;
   slot_.get(deadline, [this, alive = alive_, attempt](Result<credentials::GenerationPtr> generation) {
     if (*alive) on_credential(attempt, std::move(generation));
@@ -91,6 +92,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->key = attempt.sub->key;
   upstream->hold = std::move(hold);
   upstream->generation = generation->number;
+  upstream->epoch = attempt.epoch;
   upstream->reach = reach;
   upstream->address = connected->address;
   upstream->peer_address = upstream->stream->peer_address();

@@ -27,7 +27,18 @@ void Pool::note_loss(const std::string& identity) {
   });
 }
 
+void Pool::hold_newcomers(bool held) {
+  held_ = held;
+  if (!held_) pump();
+}
+
+void Pool::reconnect() {
+  ++epoch_;
+  on_new_generation(newest_generation_);
+}
+
 bool Pool::pauses() {
+  if (held_) return true;
   if (loop_.now().mono < paused_until_ || awaits_renewal_) return true;
   if (!slot_.renews_first()) {
     renewal_given_up_ = false;

@@ -21,6 +21,7 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
   // Not past those who wait already: a spare may be at rest while its turn is another one's.
   const bool queue = newer_than == 0 && !sub.newcomers.empty();
   if (auto upstream = queue ? nullptr : take_ready(sub, newer_than)) {
+    totals_.wait.add({});
     callback(std::move(upstream));
     pump();
     return 0;
@@ -79,7 +80,9 @@ void Pool::on_wait_over(WaiterId id) {
                             std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) +
                             " are in use, " + std::to_string(now.connecting) + " logins are under way, " +
                             std::to_string(now.waiting) + " other clients wait",
-                        "Raise pool.max, or look for sessions that stay open", "53300"});
+                        held_ ? "An operator has paused this target: sallyport resume TARGET"
+                              : "Raise pool.max, or look for sessions that stay open",
+                        "53300"});
 }
 
 void Pool::fail_waiters(Sub& sub, const Error& error) {
@@ -120,7 +123,9 @@ bool Pool::serve_one() {
       const auto id = next->id;
       auto upstream = take_ready(*sub, next->newer_than);
       if (upstream == nullptr) return true;  // it had ended: look again
-      leave(waiters_.at(id)).callback(std::move(upstream));
+      const auto waiter = leave(waiters_.at(id));
+      totals_.wait.add(loop_.now().mono - waiter.since);
+      waiter.callback(std::move(upstream));
       return true;  // the callback may have changed everything
     }
   }
@@ -203,7 +208,7 @@ bool Pool::log_in_for_mover() {
 
 bool Pool::log_in_for_newcomer() {
   // With the same credential: its user may be about to be dropped, or is being renewed.
-  if (loop_.now().mono < paused_until_ || awaits_renewal_) return false;
+  if (held_ || loop_.now().mono < paused_until_ || awaits_renewal_) return false;
   auto* share = hungriest();
   if (share == nullptr) return false;
   auto& sub = *first_in_line(*share);
@@ -217,7 +222,7 @@ bool Pool::log_in_for_newcomer() {
 // Ahead of demand; not under a storm of profiles, which are not kept warm anyway.
 bool Pool::log_in_ahead() {
   if (subs_.size() > limits::pool_profiles_max || full()) return false;
-  if (loop_.now().mono < paused_until_ || awaits_renewal_) return false;
+  if (held_ || loop_.now().mono < paused_until_ || awaits_renewal_) return false;
   for (auto& [key, sub] : subs_) {
     if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
     if (!may_log_in(*sub->share, Purpose::ahead)) continue;

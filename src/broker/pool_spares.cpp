@@ -170,7 +170,8 @@ void Pool::close_politely(Upstream& upstream) {
 
 void Pool::close_when_idle() {
   settings_.pool.min_ready = 0;
-  settings_.pool.lifetime_max = Duration::zero();
+  // Long enough for who waits already: one that is old when it is logged in is of use to nobody.
+  settings_.pool.lifetime_max = std::chrono::seconds{1};
   for (auto& [key, sub] : subs_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
       if ((*at)->condition() != Spare::Condition::ready || !waiters_.empty()) {

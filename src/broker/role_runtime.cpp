@@ -28,8 +28,25 @@ Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, R
       name_(target_ + "/" + role_),
       slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
             broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
-      pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop,
-                                   broker.services_.connector, slot_, broker.services_.randomness)) {}
+      connector_(broker.services_.connector, broker.services_.loop),
+      pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop, connector_,
+                                   slot_, broker.services_.randomness)) {}
+
+RoleStatus Broker::RoleRuntime::status() const {
+  RoleStatus status;
+  status.role = role_;
+  status.pool = pool_->status();
+  status.pool_min_ready = pool_->settings().pool.min_ready;
+  status.pool_max = pool_->settings().pool.max;
+  status.logins = connector_.figures();
+  auto slot = slot_.status();
+  status.credential_present = slot.current != 0;
+  if (slot.last_error) status.credential_error = describe(*slot.last_error);
+  status.next_fetch_in = slot.next_attempt_in;
+  status.generations = std::move(slot.generations);
+  status.credential = slot_.counters();
+  return status;
+}
 
 void Broker::RoleRuntime::on_new_generation(credentials::GenerationPtr generation) {
   const auto& credential = *generation->credential;

@@ -15,7 +15,9 @@ class Broker::RoleRuntime final : public credentials::Observer {
   RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role);
 
   [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] const std::string& target() const { return target_; }
   credentials::Slot& slot() { return slot_; }
+  [[nodiscard]] RoleStatus status() const;
   const std::shared_ptr<Pool>& pool() { return pool_; }
 
  private:
@@ -34,6 +36,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
   std::string name_;  // both, for messages
   bool swept_ = false;
   credentials::Slot slot_;
+  MeteredConnector connector_;
   std::shared_ptr<Pool> pool_;
 };
 

@@ -108,6 +108,17 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] const std::string& role() const { return access_.decision.role; }
   [[nodiscard]] const std::string& target() const { return access_.target; }
 
+  // ---- for counters ----
+  struct Traffic {
+    std::uint64_t bytes_to_server = 0, bytes_to_client = 0, transactions = 0;
+  };
+  /// None: it has not been greeted.
+  [[nodiscard]] std::optional<Traffic> traffic() const {
+    if (relay_ == nullptr) return std::nullopt;
+    return Traffic{relay_->bytes_to_server(), relay_->bytes_to_client(), relay_->tracker().transactions()};
+  }
+  [[nodiscard]] MonotonicTime accepted_at() const { return accepted_at_; }
+
  private:
   enum class Stage { first_packet, scram, cancelling, waiting, admitting, relaying, closing, over };
 

@@ -39,6 +39,12 @@ void TrailGate::note(trail::Event event) {
 }
 
 bool TrailGate::deny(trail::Event event, std::string_view cause) {
+  const auto refused = totals_.refusals.find(cause);
+  if (refused != totals_.refusals.end()) {
+    ++refused->second;
+  } else {
+    totals_.refusals.emplace(cause, 1);
+  }
   auto single = quota_.on_denied(std::move(event), cause, loop_.now().mono);
   const bool recorded = single.has_value();
   if (recorded) note(std::move(*single));
@@ -97,6 +103,7 @@ Result<void> TrailGate::write(const std::vector<Admission>& admissions, std::siz
       bytes = 0;
     }
     sink_->add(admissions[i].event);
+    ++added_;
     bytes += size;
   }
   if (bytes == 0) return {};
@@ -117,6 +124,7 @@ std::size_t TrailGate::add_notes(std::size_t bytes_max, std::size_t& bytes) {
   const auto events = notes_.first(bytes_max);
   for (const auto* event : events) {
     sink_->add(*event);
+    ++added_;
     bytes += trail::bytes_in_memory(*event);
   }
   return events.size();
@@ -124,7 +132,9 @@ std::size_t TrailGate::add_notes(std::size_t bytes_max, std::size_t& bytes) {
 
 Result<void> TrailGate::commit_added(std::size_t& notes) {
   auto done = sink_->commit();
+  const auto added = std::exchange(added_, 0);
   if (!done) return done;
+  totals_.written += added;
   notes_.remove_first(std::exchange(notes, 0));
   if (state_ == State::failing) state_ = State::catching_up;
   return done;
@@ -156,6 +166,8 @@ void TrailGate::tell_lost() {
   const auto lost = notes_.lost();
   if (lost.denials == 0 && lost.others == 0) return;
   notes_.forget_lost();
+  totals_.lost_denials += lost.denials;
+  totals_.lost_others += lost.others;
   logger_.write(LogLevel::error, "audit records were lost: the trail could not be written for too long",
                 {{"denials", static_cast<std::int64_t>(lost.denials)},
                  {"others", static_cast<std::int64_t>(lost.others)}});
@@ -180,6 +192,18 @@ void TrailGate::commit_after(Duration delay) {
     retry_ = {};
     want_commit();
   });
+}
+
+TrailStatus TrailGate::status() const {
+  auto now = totals_;
+  now.present = sink_ != nullptr;
+  now.healthy = healthy();
+  now.queued = notes_.size();
+  now.queued_bytes = notes_.bytes();
+  const auto untold = notes_.lost();
+  now.lost_denials += untold.denials;
+  now.lost_others += untold.others;
+  return now;
 }
 
 void TrailGate::flush() {

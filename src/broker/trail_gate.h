@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "broker/kept_notes.h"
+#include "broker/trail_status.h"
 #include "config/config.h"
 #include "net/loop.h"
 #include "trail/denial_quota.h"
@@ -46,6 +47,7 @@ class TrailGate {
   [[nodiscard]] bool healthy() const { return state_ != State::failing; }
   /// Dropped, and not told yet.
   [[nodiscard]] KeptNotes::Lost lost() const { return notes_.lost(); }
+  [[nodiscard]] TrailStatus status() const;
 
  private:
   struct Admission {
@@ -78,6 +80,8 @@ class TrailGate {
   trail::DenialQuota quota_;
   std::vector<Admission> admissions_;
   KeptNotes notes_;
+  TrailStatus totals_;       // what only grows
+  std::uint64_t added_ = 0;  // to the sink, for the next commit
   bool commit_wanted_ = false;
   State state_ = State::well;
   bool failure_told_ = false;

@@ -25,6 +25,7 @@ struct Upstream {
   PoolKey key;
   credentials::Hold hold;  ///< keeps its generation leased
   std::uint64_t generation = 0;
+  std::uint64_t epoch = 0;  ///< of its pool: an operator may end one
   std::shared_ptr<const Reach> reach;
   std::optional<net::Address> address;      ///< where a cancel goes
   std::string peer_address, local_address;  ///< for the trail

@@ -119,11 +119,22 @@ struct SlotCounters {
   std::uint64_t waits_timed_out = 0;
 };
 
+/// One generation that may be in use; a copy.
+struct GenerationStatus {
+  std::uint64_t number = 0;
+  bool current = false;
+  std::string user;  ///< as the database knows it; empty: the role's
+  Duration age{};
+  std::optional<Duration> lease_left;  ///< none: it does not end
+  std::size_t holders = 0;             ///< connections that were logged in with it
+};
+
 /// What an operator may see of a slot; a copy.
 struct SlotStatus {
   std::uint64_t current = 0;  ///< generation number; 0: none
   std::optional<WallTime> current_expires;
-  std::size_t live_generations = 0;  ///< current and replaced ones
+  std::size_t live_generations = 0;           ///< current and replaced ones
+  std::vector<GenerationStatus> generations;  ///< those, oldest first
   std::size_t holders = 0;
   std::size_t waiters = 0;
   std::optional<Error> last_error;          ///< of the last fetch, until one succeeds

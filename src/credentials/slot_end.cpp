@@ -209,7 +209,17 @@ SlotStatus SlotState::status() const {
     if (live->expires) status.current_expires = live->expires->wall;
   }
   status.live_generations = live_.size();
-  for (const auto& [number, live] : live_) status.holders += live.holders;
+  for (const auto& [number, live] : live_) {
+    status.holders += live.holders;
+    GenerationStatus one{number,
+                         number == status.current,
+                         live.generation->credential->user,
+                         now.wall - live.generation->fetched_at,
+                         {},
+                         live.holders};
+    if (live.expires) one.lease_left = live.expires->wall - now.wall;
+    status.generations.push_back(std::move(one));
+  }
   status.waiters = waiting_;
   status.last_error = last_error_;
   const Duration held_for =

@@ -1,7 +1,5 @@
 // The broker over all its targets and sessions, in memory: what it does ahead of its clients, and at a reload.
-#include "broker/broker.h"
-
-#include "test/broker/world.h"
+#include "test/broker/running.h"
 
 #include <gtest/gtest.h>
 
@@ -10,52 +8,9 @@
 namespace sallyport {
 namespace {
 
+using test::Running;
 using test::World;
 using namespace std::chrono_literals;
-
-/// A broker with target "db" and role "app" in a world whose own sessions and pool are not used.
-struct Running {
-  explicit Running(std::size_t min_ready = 0) {
-    pool.min_ready = min_ready;
-    open_target();
-  }
-
-  void open_target() {
-    broker::TargetOpening opening;
-    opening.target.name = "db";
-    opening.target.databases = {"production"};
-    opening.target.pool = pool;
-    opening.target.roles["app"].name = "app";
-    opening.reach = std::make_shared<broker::Reach>(broker::Reach{{"db.example", 5432}, nullptr});
-    opening.roles.push_back(
-        {opening.target.roles.at("app"), std::make_unique<test::ScriptedSource>(world.script), 24h});
-    broker.open_target(std::move(opening));
-  }
-
-  /// A client of uid 1000 that has said hello.
-  test::FakeClient enter() {
-    test::FakeClient client;
-    client.wire = std::make_shared<test::Wire>(world.loop);
-    broker.accept(std::make_unique<test::MemoryStream>(client.wire), route());
-    client.wire->push(World::hello());
-    world.loop.settle();
-    return client;
-  }
-
-  std::shared_ptr<const broker::RouteRuntime> route() const {
-    auto made = std::make_shared<broker::RouteRuntime>();
-    made->route.name = "route";
-    made->route.target = "db";
-    made->route.allow.emplace_back().uid = 1000;
-    made->prover = world.prover;
-    return made;
-  }
-
-  PoolSettings pool = World::small();
-  World world;
-  broker::Broker broker{{world.loop, world.randomness, world.logger, world.gate, world.connector,
-                         world.timers, world.runner, world.journal, nullptr}};
-};
 
 TEST(Broker, LogsNoConnectionInForNobody) {
   Running it{1};

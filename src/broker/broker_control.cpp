@@ -1,0 +1,55 @@
+// What an operator tells the broker to do with one target. docs/operations.md says what each command means.
+#include "broker/broker.h"
+#include "broker/role_runtime.h"
+
+namespace sallyport::broker {
+
+namespace {
+
+Error no_such_target() {
+  return {ErrorCode::not_found,          Hop::none, "target", "there is no target of the name that was given",
+          "sallyport status lists them", {}};
+}
+
+}  // namespace
+
+template <class Action>
+Result<void> Broker::for_pools_of(const std::string& target, Action action) {
+  const auto found = targets_.find(target);
+  if (found == targets_.end()) return no_such_target();
+  for (auto& [name, role] : found->second.roles) action(*role->pool());
+  // Sessions that wait for one that was replaced meanwhile are not forgotten.
+  for (const auto& role : retired_) {
+    if (role->target() == target) action(*role->pool());
+  }
+  return {};
+}
+
+Result<void> Broker::pause_target(const std::string& name) {
+  auto done = for_pools_of(name, [](Pool& pool) { pool.hold_newcomers(true); });
+  if (done) paused_.insert(name);
+  return done;
+}
+
+Result<void> Broker::resume_target(const std::string& name) {
+  paused_.erase(name);
+  return for_pools_of(name, [](Pool& pool) { pool.hold_newcomers(false); });
+}
+
+Result<void> Broker::reconnect_target(const std::string& name) {
+  return for_pools_of(name, [](Pool& pool) { pool.reconnect(); });
+}
+
+// Those that wait for a connection go on waiting: a pause and a drain together let a database be exchanged.
+Result<std::size_t> Broker::drain_target(const std::string& name) {
+  if (!targets_.contains(name)) return no_such_target();
+  std::size_t told = 0;
+  for (auto& [id, session] : sessions_) {
+    if (session->target() != name || !session->traffic()) continue;
+    ++told;
+    session->drain(Dismissal::target_drained);
+  }
+  return told;
+}
+
+}  // namespace sallyport::broker

@@ -1,0 +1,83 @@
+// What an operator may see of the broker at one moment: a copy without secrets, made on the relay loop when somebody
+// asks. The broker fills in what it knows, cli/ what concerns the process; admin/ shows it.
+//
+// Texts are those of the configuration, of our own code and, in `credential_error`, of an error, which never holds a
+// secret. None is a client's (threat 19).
+#pragma once
+
+#include "base/clock.h"
+#include "broker/metered_connector.h"
+#include "broker/pool.h"
+#include "broker/trail_status.h"
+#include "credentials/slot.h"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sallyport::broker {
+
+/// Since the start. Plain integers of the relay loop.
+struct BrokerCounters {
+  std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
+  CountsByWord rotation_forced;  ///< by reason
+  CountsByWord pins;             ///< transaction pooling: sessions that keep their server connection, by reason
+  CountsByWord state_refused;    ///< likewise: statements refused because they leave state behind, by reason
+};
+
+/// What sessions of a target that have ended brought together, and those that live have so far.
+struct TargetTraffic {
+  std::uint64_t sessions = 0;  ///< that were let in
+  std::uint64_t bytes_to_server = 0, bytes_to_client = 0, transactions = 0;
+  Histogram session_duration;  ///< of those that have ended
+};
+
+struct RoleStatus {
+  std::string role;
+  PoolStatus pool;
+  std::size_t pool_min_ready = 0, pool_max = 0;
+  LoginFigures logins;
+  bool credential_present = false;  ///< one that may be used now
+  std::string credential_error;     ///< why the last fetch failed; empty: it did not
+  std::optional<Duration> next_fetch_in;
+  std::vector<credentials::GenerationStatus> generations;  ///< oldest first
+  credentials::SlotCounters credential;
+};
+
+struct TargetStatus {
+  std::string name;
+  bool paused = false;
+  std::size_t sessions = 0;
+  TargetTraffic traffic;
+  std::vector<RoleStatus> roles;
+};
+
+struct RouteStatus {
+  std::string target;
+  std::size_t sessions = 0;  ///< connections that are open, let in or not
+};
+
+struct ProcessStatus {
+  std::string version;
+  std::int64_t pid = 0;
+  WallTime started;
+  Duration uptime{};
+  bool listening = false;            ///< all routes are open
+  bool draining = false;             ///< no new sessions: it was asked to stop
+  std::vector<std::string> missing;  ///< protections that the machine does not give us, as one word each
+};
+
+struct Status {
+  WallTime at;
+  ProcessStatus process;
+  std::size_t sessions = 0, sessions_max = 0;
+  std::size_t on_doorstep = 0;  ///< of those, not let in yet
+  BrokerCounters counters;
+  std::map<std::string, RouteStatus> routes;
+  std::vector<TargetStatus> targets;
+  TrailStatus trail;
+};
+
+}  // namespace sallyport::broker
