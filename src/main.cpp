@@ -26,6 +26,12 @@ constexpr cli::Command commands[] = {
     {"exec", "run an application with no secret", &cli::run_exec},
     {"connect", "psql through the broker, ready to use", &cli::run_connect},
     {"serve", "the broker as a service", &cli::run_serve},
+    {"status", "what a running broker does and has", &cli::run_status},
+    {"pause", "new sessions of a target wait", &cli::run_pause},
+    {"resume", "and go on", &cli::run_resume},
+    {"drain", "sessions of a target end at their next boundary", &cli::run_drain},
+    {"reconnect", "a target's server connections are replaced", &cli::run_reconnect},
+    {"reload", "the configuration is read again", &cli::run_reload},
     {"audit", "tail and query the audit trail", &cli::run_audit},
     {"check-config", "check a configuration file", &cli::run_check_config},
 };
@@ -149,16 +155,17 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
         {least, wants_json_log(globals, name), wants_color(globals, *environment, STDERR_FILENO)});
     SystemClock clock;
     SystemRandomness randomness;
-    cli::Context context{clock,
-                         randomness,
-                         *logger,
-                         environment,
-                         globals.config_file,
-                         globals.format.empty() ? "text" : globals.format,
-                         globals.output_file,
-                         globals.quiet,
-                         globals.verbosity,
-                         wants_color(globals, *environment, STDOUT_FILENO)};
+    cli::Context context{.clock = clock,
+                         .randomness = randomness,
+                         .logger = *logger,
+                         .environment = environment,
+                         .config_file = globals.config_file,
+                         .format = globals.format.empty() ? "text" : globals.format,
+                         .output_file = globals.output_file,
+                         .quiet = globals.quiet,
+                         .verbosity = globals.verbosity,
+                         .color = wants_color(globals, *environment, STDOUT_FILENO),
+                         .version = SALLYPORT_VERSION};
     return command.run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end()});
   }
   std::fprintf(stderr, "sallyport: unknown command \"%s\"\n  fix: sallyport --help lists them\n",

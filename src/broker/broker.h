@@ -87,6 +87,10 @@ class Broker final : private SessionHost {
   void warm(const std::string& target, const std::string& role, PoolKey key,
             std::function<void(Result<credentials::GenerationPtr>)> done);
 
+  /// Credentials that are missing are fetched although nobody asks: whoever waits for readiness before it sends
+  /// clients would wait for ever. The sources' back-off holds.
+  void fetch_missing();
+
   /// The clock may have jumped.
   void check_now();
 
@@ -108,6 +112,7 @@ class Broker final : private SessionHost {
   Result<void> reconnect_target(const std::string& name);
   /// Sessions of this target end at their next boundary. How many.
   Result<std::size_t> drain_target(const std::string& name);
+  [[nodiscard]] std::vector<std::string> target_names() const;
   /// All that the broker knows; `process` is the caller's.
   [[nodiscard]] Status status() const;
 

@@ -25,6 +25,20 @@ Result<void> Broker::for_pools_of(const std::string& target, Action action) {
   return {};
 }
 
+void Broker::fetch_missing() {
+  for (auto& [name, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) {
+      if (role->slot().current() == nullptr) role->slot().prefetch();
+    }
+  }
+}
+
+std::vector<std::string> Broker::target_names() const {
+  std::vector<std::string> names;
+  for (const auto& [name, runtime] : targets_) names.push_back(name);
+  return names;
+}
+
 Result<void> Broker::pause_target(const std::string& name) {
   auto done = for_pools_of(name, [](Pool& pool) { pool.hold_newcomers(true); });
   if (done) paused_.insert(name);

@@ -26,6 +26,7 @@ struct Context {
   int verbosity = 0;                                   ///< -v, repeatable
   bool allow_root_token = false;                       ///< --allow-root-token, of what asks sources
   bool color = false;                                  ///< decided once: --color, NO_COLOR, a terminal
+  std::string version = {};                            ///< of this program
 };
 
 /// Exit codes, as `sallyport COMMAND --help` lists them.
@@ -53,5 +54,11 @@ int run_connect(Context& context, const std::vector<std::string>& arguments);
 int run_serve(Context& context, const std::vector<std::string>& arguments);
 int run_check_config(Context& context, const std::vector<std::string>& arguments);
 int run_audit(Context& context, const std::vector<std::string>& arguments);
+int run_status(Context& context, const std::vector<std::string>& arguments);
+int run_pause(Context& context, const std::vector<std::string>& arguments);
+int run_resume(Context& context, const std::vector<std::string>& arguments);
+int run_drain(Context& context, const std::vector<std::string>& arguments);
+int run_reconnect(Context& context, const std::vector<std::string>& arguments);
+int run_reload(Context& context, const std::vector<std::string>& arguments);
 
 }  // namespace sallyport::cli

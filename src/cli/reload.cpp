@@ -52,6 +52,7 @@ AppliedConfig ServedConfig::apply(PreparedConfig prepared) {
     applied.sessions_ended = end_refused(prepared.config.reload_grace);
     prepared.config.state_directory = config_->state_directory;
     prepared.config.audit = config_->audit;
+    prepared.config.admin = config_->admin;
   }
   config_ = std::move(prepared.config);
   return applied;

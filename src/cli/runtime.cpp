@@ -48,6 +48,8 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       relay_loop_(context.clock),
       login_loop_(context.clock),
       memory_watch_(relay_loop_, context.logger) {
+  process_.version = context.version;
+  process_.started = context.clock.now().wall;
   const auto environment = options_.environment;
   const auto settings =
       net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
@@ -256,7 +258,10 @@ void Runtime::record_policy_change(const std::string& what) {
 }
 
 void Runtime::stop_listening() {
-  on_relay([&](broker::Broker&) { acceptors_.clear(); });
+  on_relay([&](broker::Broker&) {
+    process_.draining = true;
+    acceptors_.clear();
+  });
 }
 
 void Runtime::stop_listening(const std::string& route_name) {

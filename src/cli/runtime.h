@@ -81,6 +81,17 @@ class Runtime {
   Result<std::shared_ptr<PreparedTarget>> prepare_target(const Target& target);
   void apply_target(PreparedTarget& prepared);
 
+  // ---- for an operator (runtime_status.cpp) ----
+  /// Runs `action` on the relay loop and does not wait.
+  void post(std::function<void(broker::Broker&)> action);
+  /// All that may be seen, on the relay loop.
+  void status(std::function<void(broker::Status)> done);
+  /// The configuration was applied: all routes listen. From now on missing credentials are fetched unasked.
+  void say_listening();
+  /// A command of an operator, for the trail. Any thread.
+  void record_command(const std::string& what, const std::string& target, std::int64_t pid, std::uint32_t uid,
+                      const std::string& result);
+
   /// Serves connections of `listener` by `route`, until stop_listening() closes it and removes its socket.
   /// Thread-safe.
   void listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route);
@@ -133,6 +144,8 @@ class Runtime {
     std::unique_ptr<net::Acceptor> acceptor;
   };
   std::map<std::string, Entrance> acceptors_;  // by route; relay loop's
+  void keep_credentials_present();
+  broker::ProcessStatus process_;  // relay loop's
   std::thread relay_thread_;
   std::thread login_thread_;
 };

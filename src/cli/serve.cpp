@@ -2,9 +2,11 @@
 //
 // SIGHUP reloads whole or not at all, SIGTERM drains, a second SIGTERM stops.
 
+#include "cli/admin_listeners.h"
 #include "cli/child.h"
 #include "cli/exec_run.h"
 #include "cli/notify.h"
+#include "cli/operator_desk.h"
 #include "cli/options.h"
 #include "cli/reload.h"
 #include "cli/runtime.h"
@@ -12,8 +14,10 @@
 #include <CLI/CLI.hpp>
 
 #include <signal.h>
+#include <unistd.h>
 
 #include <ctime>
+#include <mutex>
 #include <vector>
 
 namespace sallyport::cli {
@@ -51,9 +55,12 @@ class Service {
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);
     served_ = std::make_unique<ServedConfig>(*runtime_);
+    if (auto opened = admin_.open(context_, *settings_.config); !opened) return opened.error();
+    admin_.serve(desk());
     auto prepared = served_->prepare(std::move(*settings_.config));
     if (!prepared) return prepared.error();
     served_->apply(std::move(*prepared));
+    runtime_->say_listening();
     prefetch();
     say_warnings();
     context_.logger.write(LogLevel::info, "serving",
@@ -81,6 +88,8 @@ class Service {
 
   void stop() {
     if (runtime_ == nullptr) return;
+    answer_reloads({false, "Sallyport is stopping", {}});
+    admin_.stop();
     runtime_->shut_down(shutdown_limit);
     served_.reset();
     runtime_.reset();
@@ -107,24 +116,63 @@ class Service {
     }
   }
 
-  // Checked whole before anything is touched: an invalid file changes nothing.
-  void reload() {
-    notify_.say("RELOADING=1");
-    auto loaded = config::load(served_->config().file, context_.clock.now().wall);
-    if (!loaded) {
-      for (const auto& error : loaded.error()) say_not_reloaded(error);
-    } else if (auto prepared = served_->prepare(std::move(*loaded)); !prepared) {
-      say_not_reloaded(prepared.error());
-    } else {
-      say_reloaded(served_->apply(std::move(*prepared)));
-      prefetch();
-    }
-    notify_.say("READY=1");
+  admin::Control& desk() {
+    desk_ = std::make_unique<OperatorDesk>(*runtime_, [this](OperatorDesk::Done done) {
+      {
+        const std::lock_guard lock{reloads_mutex_};
+        reloads_.push_back(std::move(done));
+      }
+      kill(getpid(), SIGHUP);
+    });
+    return *desk_;
   }
 
-  void say_not_reloaded(const Error& error) {
-    const auto text = describe(error);
-    context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
+  void answer_reloads(const admin::Outcome& outcome) {
+    std::vector<OperatorDesk::Done> waiting;
+    {
+      const std::lock_guard lock{reloads_mutex_};
+      waiting.swap(reloads_);
+    }
+    for (const auto& done : waiting) done(outcome);
+  }
+
+  // Who asks while one is under way is answered by the next, which its signal brings.
+  void reload() {
+    std::vector<OperatorDesk::Done> waiting;
+    {
+      const std::lock_guard lock{reloads_mutex_};
+      waiting.swap(reloads_);
+    }
+    notify_.say("RELOADING=1");
+    const auto outcome = reload_now();
+    notify_.say("READY=1");
+    for (const auto& done : waiting) done(outcome);
+  }
+
+  // Checked whole before anything is touched: an invalid file changes nothing.
+  admin::Outcome reload_now() {
+    auto loaded = config::load(served_->config().file, context_.clock.now().wall);
+    if (!loaded) return say_not_reloaded(loaded.error());
+    auto prepared = served_->prepare(std::move(*loaded));
+    if (!prepared) return say_not_reloaded({prepared.error()});
+    if (auto read = admin_.reload_token(served_->config().admin); !read)
+      return say_not_reloaded({read.error()});
+    const auto applied = served_->apply(std::move(*prepared));
+    say_reloaded(applied);
+    prefetch();
+    std::string text = "the configuration was reloaded; changed: " + applied.changed;
+    if (applied.sessions_ended != 0) text += "; sessions that end: " + std::to_string(applied.sessions_ended);
+    return {true, std::move(text), {}};
+  }
+
+  admin::Outcome say_not_reloaded(const std::vector<Error>& errors) {
+    for (const auto& error : errors) {
+      const auto text = describe(error);
+      context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
+    }
+    auto first = errors.front();
+    const auto hint = std::exchange(first.hint, {});
+    return {false, "the configuration was not reloaded: " + describe(first), hint};
   }
 
   void say_reloaded(const AppliedConfig& applied) {
@@ -153,6 +201,7 @@ class Service {
       const timespec pause{0, 100'000'000};
       const auto number = sigtimedwait(&set, nullptr, &pause);
       if (number == SIGTERM || number == SIGINT || number == SIGQUIT) return;
+      if (number == SIGHUP) answer_reloads({false, "Sallyport is draining and reloads no more", {}});
     }
     end_at_boundaries();
   }
@@ -170,6 +219,10 @@ class Service {
   Notify notify_{environment_->plain("NOTIFY_SOCKET")};
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<ServedConfig> served_;
+  std::mutex reloads_mutex_;
+  std::vector<OperatorDesk::Done> reloads_;  ///< who waits for the next one
+  std::unique_ptr<OperatorDesk> desk_;
+  AdminListeners admin_;  ///< last: its thread uses the others
 };
 
 }  // namespace

@@ -157,6 +157,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_state(*root, config, problems);
   read_audit(*root, config);
   read_reload(*root, config);
+  if (const Node* admin = good(*root, "admin")) config.admin = read_admin(*admin, around, problems);
   if (!problems.empty()) return problems.take_errors();
   config.warnings = problems.take_warnings();
   return config;

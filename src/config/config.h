@@ -7,6 +7,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 namespace sallyport::config {
@@ -22,12 +23,24 @@ struct Audit {
   bool durability_power = false;  ///< audit.durability: power adds an fsync per group
 };
 
+/// Health, metrics and commands (docs/operations.md).
+struct Admin {
+  /// The commands' Unix socket, and where HTTP is served: a socket's path, an address, or nothing.
+  std::string socket = "/run/sallyport/admin.sock";  ///< empty: none
+  std::variant<std::monostate, std::string, TcpListen> listen = "/run/sallyport/admin.http";
+  bool socket_named = false, listen_named = false;  ///< in the file: else they may fail to open
+  std::string token_file;                           ///< beyond health, on TCP; empty: refused there
+  std::vector<std::string> hosts;                   ///< names that an HTTP client may call us by
+  bool operator==(const Admin&) const = default;
+};
+
 struct Config {
   std::string file;  ///< where it came from
   std::map<std::string, Target> targets;
   std::vector<Route> routes;
   std::string state_directory;  ///< lease journals live here
   Audit audit;
+  Admin admin;
   std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
   std::vector<std::string> warnings;  ///< true but unwise: threat 20, each names its line
 };

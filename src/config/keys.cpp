@@ -47,7 +47,8 @@ std::string scalar_type(const Key& key) {
 std::span<const Key> all_keys() {
   static const std::vector<Key> all = [] {
     std::vector<Key> out;
-    for (const auto part : {target_keys(), route_keys()}) out.insert(out.end(), part.begin(), part.end());
+    for (const auto part : {target_keys(), route_keys(), admin_keys()})
+      out.insert(out.end(), part.begin(), part.end());
     return out;
   }();
   return all;

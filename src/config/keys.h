@@ -59,7 +59,10 @@ std::span<const Key> target_keys();
 /// `routes` and what concerns the whole process.
 std::span<const Key> route_keys();
 
-/// Both, in the order of the documentation.
+/// `admin`.
+std::span<const Key> admin_keys();
+
+/// All, in the order of the documentation.
 std::span<const Key> all_keys();
 
 /// The key at exactly this path, or null.

@@ -92,7 +92,6 @@ constexpr auto table = std::to_array<Key>({
     later("audit.sinks", "Other places that events are sent to."),
     later("audit.statements", "Record statements."),
     later("alerts", "Alerts and detectors."),
-    later("admin", "Health, metrics and control."),
     {.path = "reload",
      .shape = Shape::map,
      .fallback = "defaults",

@@ -25,6 +25,7 @@ struct ReadRoute {
 };
 
 Target read_target(const Entry& entry, const Surroundings& around, Problems& problems);
+Admin read_admin(const Node& node, const Surroundings& around, Problems& problems);
 TlsPolicy read_tls(const Node& node, const Surroundings& around, Problems& problems);
 /// Reports a file that somebody else could have written.
 void check_named_file(const std::string& path, const Node& node, const Surroundings& around,

@@ -33,8 +33,6 @@ Error system_fault(const std::string& where, const std::string& step, int reason
 
 std::string name_of_socket(std::uint16_t port) { return ".s.PGSQL." + std::to_string(port); }
 
-std::string name_of_lock(std::uint16_t port) { return name_of_socket(port) + ".lock"; }
-
 std::string uid_text() { return std::to_string(geteuid()); }
 
 /// One directory on the way, opened without following a link.
@@ -183,8 +181,8 @@ std::string SocketDirectory::socket_path(std::uint16_t port) const {
   return path() + "/" + name_of_socket(port);
 }
 
-Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) const {
-  const auto name = name_of_lock(port);
+Result<UniqueFd> SocketDirectory::take_lock(const std::string& socket_name) const {
+  const auto name = socket_name + ".lock";
   const auto path = held_->path() + "/" + name;
   for (int attempt = 0; attempt < 10; ++attempt) {
     UniqueFd lock{
@@ -194,7 +192,8 @@ Result<UniqueFd> SocketDirectory::take_lock(std::uint16_t port) const {
     if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode))
       return fault(ErrorCode::bad_config, path, "is no regular file", "Remove it.");
     if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-      return fault(ErrorCode::bad_config, socket_path(port), "is in use by " + holder_of_lock(lock.get()),
+      return fault(ErrorCode::bad_config, held_->path() + "/" + socket_name,
+                   "is in use by " + holder_of_lock(lock.get()),
                    "Stop the other instance, or choose another port or directory.");
     }
     struct stat named {};
@@ -237,13 +236,16 @@ Result<void> SocketDirectory::clear_way(const std::string& name) const {
 }
 
 Result<Listener> SocketDirectory::listen_unix(std::uint16_t port) const {
-  const auto name = name_of_socket(port);
-  const auto path = socket_path(port);
-  auto lock = take_lock(port);
+  return listen_named(name_of_socket(port), held_->is_private() ? 0600 : 0666);
+}
+
+Result<Listener> SocketDirectory::listen_named(const std::string& name, mode_t mode) const {
+  const auto path = held_->path() + "/" + name;
+  auto lock = take_lock(name);
   if (lock.has_error()) return lock.error();
   struct stat lock_info {};
   fstat(lock->get(), &lock_info);
-  MadeFile lock_file{held_, name_of_lock(port), lock_info.st_ino};
+  MadeFile lock_file{held_, name + ".lock", lock_info.st_ino};
   if (auto clear = clear_way(name); clear.has_error()) return clear.error();
   auto socket = new_socket();
   if (!socket.valid()) return system_fault(path, "no socket", errno);
@@ -258,8 +260,7 @@ Result<Listener> SocketDirectory::listen_unix(std::uint16_t port) const {
   }
   MadeFile socket_file{held_, name, info.st_ino};
   // Before listen, so that nobody connects under the umask's mode.
-  if (fchmodat(held_->fd(), name.c_str(), held_->is_private() ? 0600 : 0666, 0) != 0)
-    return system_fault(path, "chmod", errno);
+  if (fchmodat(held_->fd(), name.c_str(), mode, 0) != 0) return system_fault(path, "chmod", errno);
   if (listen(socket.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
   return Listener{std::move(*lock), std::move(lock_file), std::move(socket), std::move(socket_file)};
 }

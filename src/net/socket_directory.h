@@ -38,6 +38,9 @@ class SocketDirectory {
   ///         the socket; what is in the way is no socket.
   [[nodiscard]] Result<Listener> listen_unix(std::uint16_t port) const;
 
+  /// The same for a socket of another name and mode, in a shared directory; its lock is NAME.lock.
+  [[nodiscard]] Result<Listener> listen_named(const std::string& name, mode_t mode) const;
+
   /// True while the path still leads to the directory that we hold (nobody cleaned or replaced it).
   [[nodiscard]] bool still_there() const { return held_->still_there(); }
 
@@ -46,7 +49,7 @@ class SocketDirectory {
 
  private:
   SocketDirectory(std::string path, UniqueFd directory, bool is_private);
-  [[nodiscard]] Result<UniqueFd> take_lock(std::uint16_t port) const;
+  [[nodiscard]] Result<UniqueFd> take_lock(const std::string& name) const;
   [[nodiscard]] Result<void> clear_way(const std::string& name) const;
 
   std::shared_ptr<const HeldDirectory> held_;

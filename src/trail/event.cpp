@@ -12,6 +12,7 @@ std::string_view name_of(EventKind kind) {
     case EventKind::session_moved: return "session_moved";
     case EventKind::credential: return "credential";
     case EventKind::policy_changed: return "policy_changed";
+    case EventKind::admin: return "admin";
     case EventKind::security: return "security";
   }
   return "security";

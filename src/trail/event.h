@@ -22,12 +22,13 @@ enum class EventKind {
   session_moved,  ///< to another server connection: its credential ends
   credential,
   policy_changed,
+  admin,  ///< a command of an operator
   security
 };
 inline constexpr std::array event_kinds{
-    EventKind::broker_start,   EventKind::broker_stop,    EventKind::session_start,
-    EventKind::session_denied, EventKind::session_end,    EventKind::session_moved,
-    EventKind::credential,     EventKind::policy_changed, EventKind::security};
+    EventKind::broker_start, EventKind::broker_stop,   EventKind::session_start, EventKind::session_denied,
+    EventKind::session_end,  EventKind::session_moved, EventKind::credential,    EventKind::policy_changed,
+    EventKind::admin,        EventKind::security};
 
 /// Empty strings and absent numbers are left out of the record.
 struct Event {

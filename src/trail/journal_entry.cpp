@@ -16,6 +16,7 @@ std::string_view priority_of(EventKind kind) {
   switch (kind) {
     case EventKind::security: return priority_alert_worthy;
     case EventKind::session_denied:
+    case EventKind::admin:
     case EventKind::policy_changed: return priority_warning;
     default: return priority_info;
   }

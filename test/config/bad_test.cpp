@@ -350,7 +350,6 @@ relay_threads: 2
         "come later.",
         "10:25: `hours` is not in this version. Remove it; it is for: When the rule holds.",
         "12:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
-        "13:1: `admin` is not in this version. Remove it; it is for: Health, metrics and control.",
         "14:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",
         "15:9: `sinks` is not in this version. Remove it; it is for: Other places that events are sent to.",
         "16:1: `relay_threads` is not in this version. Remove it; it is for: Loops that relay, shared by "

@@ -1,0 +1,136 @@
+#include "admin/status_json.h"
+
+#include <chrono>
+#include <cmath>
+
+namespace sallyport::admin {
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+/// Seconds, to the millisecond.
+double seconds(Duration duration) {
+  return std::round(std::chrono::duration<double>(duration).count() * 1e3) / 1e3;
+}
+
+/// What a person asks of a histogram; the buckets are for /metrics.
+Json summary(const broker::Histogram& values) {
+  const auto count = values.count();
+  const auto sum_us = static_cast<double>(values.sum_us());
+  return {{"count", count}, {"mean_s", count == 0 ? 0.0 : sum_us / 1e6 / static_cast<double>(count)}};
+}
+
+Json generations(const broker::RoleStatus& role) {
+  auto list = Json::array();
+  for (const auto& one : role.generations) {
+    Json item{{"number", one.number}, {"current", one.current}, {"age_s", seconds(one.age)}};
+    if (!one.user.empty()) item["user"] = one.user;
+    if (one.lease_left) item["lease_left_s"] = seconds(*one.lease_left);
+    item["connections"] = one.holders;
+    list.push_back(std::move(item));
+  }
+  return list;
+}
+
+Json credential(const broker::RoleStatus& role) {
+  Json out{{"present", role.credential_present}, {"generations", generations(role)}};
+  if (!role.credential_error.empty()) out["error"] = role.credential_error;
+  if (role.next_fetch_in) out["next_fetch_in_s"] = seconds(*role.next_fetch_in);
+  const auto& work = role.credential;
+  out["fetches"] = work.fetches;
+  out["fetch_failures"] = work.fetch_failures;
+  out["renewals"] = work.renewals;
+  out["renewal_failures"] = work.renewal_failures;
+  out["revocations"] = work.revocations;
+  out["refused_by_database"] = work.logins_refused;
+  return out;
+}
+
+Json role_json(const broker::RoleStatus& role) {
+  Json logins;
+  for (std::size_t i = 0; i < broker::login_results; ++i) {
+    logins[std::string{name_of(static_cast<broker::LoginResult>(i))}] = role.logins.by_result.at(i);
+  }
+  logins["duration"] = summary(role.logins.duration);
+  const auto& pool = role.pool;
+  return {{"role", role.role},
+          {"pool",
+           {{"in_use", pool.in_use},
+            {"ready", pool.ready},
+            {"resetting", pool.resetting},
+            {"connecting", pool.connecting},
+            {"moving", pool.moving},
+            {"waiting", pool.waiting},
+            {"min_ready", role.pool_min_ready},
+            {"max", role.pool_max},
+            {"resets_failed", pool.resets_failed},
+            {"wait", summary(pool.wait)}}},
+          {"logins", std::move(logins)},
+          {"credential", credential(role)}};
+}
+
+Json target_json(const broker::TargetStatus& target) {
+  auto roles = Json::array();
+  for (const auto& role : target.roles) roles.push_back(role_json(role));
+  const auto& traffic = target.traffic;
+  return {{"target", target.name},
+          {"paused", target.paused},
+          {"sessions", target.sessions},
+          {"sessions_started", traffic.sessions},
+          {"session_duration", summary(traffic.session_duration)},
+          {"bytes_to_server", traffic.bytes_to_server},
+          {"bytes_to_client", traffic.bytes_to_client},
+          {"transactions", traffic.transactions},
+          {"roles", std::move(roles)}};
+}
+
+Json process_json(const broker::ProcessStatus& process) {
+  return {{"version", process.version},
+          {"pid", process.pid},
+          {"started", format_utc(process.started)},
+          {"uptime_s", seconds(process.uptime)},
+          {"listening", process.listening},
+          {"draining", process.draining},
+          {"missing", process.missing}};
+}
+
+Json sessions_json(const broker::Status& status) {
+  const auto& counters = status.counters;
+  return {{"open", status.sessions},
+          {"max", status.sessions_max},
+          {"before_login", status.on_doorstep},
+          {"accepted", counters.accepted},
+          {"turned_away", counters.turned_away},
+          {"moved", counters.moved},
+          {"rotation_forced", counters.rotation_forced},
+          {"pins", counters.pins},
+          {"refused", status.trail.refusals}};
+}
+
+}  // namespace
+
+Json to_json(const broker::Status& status) {
+  auto routes = Json::array();
+  for (const auto& [name, route] : status.routes) {
+    routes.push_back({{"route", name}, {"target", route.target}, {"connections", route.sessions}});
+  }
+  auto targets = Json::array();
+  for (const auto& target : status.targets) targets.push_back(target_json(target));
+  const auto& trail = status.trail;
+  return {{"at", format_utc(status.at)},
+          {"process", process_json(status.process)},
+          {"sessions", sessions_json(status)},
+          {"routes", std::move(routes)},
+          {"targets", std::move(targets)},
+          {"trail",
+           {{"present", trail.present},
+            {"healthy", trail.healthy},
+            {"queued", trail.queued},
+            {"queued_bytes", trail.queued_bytes},
+            {"written", trail.written},
+            {"lost_denials", trail.lost_denials},
+            {"lost_others", trail.lost_others}}}};
+}
+
+}  // namespace sallyport::admin

@@ -1,0 +1,62 @@
+#include "cli/admin_call.h"
+
+#include "admin/server.h"
+#include "cli/environment.h"
+#include "net/unix_call.h"
+#include "trail/text.h"
+
+#include <unistd.h>
+
+namespace sallyport::cli {
+
+namespace {
+
+/// A status of a thousand targets has some MB.
+constexpr std::size_t answer_bytes_max = 64U << 20;
+
+/// A file that was named has to be right; the default one may be missing, or not for us to read.
+Result<std::string> socket_of(Context& context) {
+  const auto variable = context.environment->plain("SALLYPORT_CONFIG");
+  const auto file = config::file_to_use(context.config_file, variable.c_str());
+  const bool named = !context.config_file.empty() || !variable.empty();
+  if (!named && access(file.c_str(), R_OK) != 0) return config::Admin{}.socket;
+  auto loaded = config::load(file, context.clock.now().wall);
+  if (!loaded) {
+    auto error = loaded.error().front();
+    error.hint += std::string{error.hint.empty() ? "" : " "} + "Or name the broker's socket: --socket PATH";
+    return error;
+  }
+  if (!loaded->admin.socket.empty()) return loaded->admin.socket;
+  return Error{
+      ErrorCode::bad_config,  Hop::config, file, "says admin.socket: off, so there is nobody to command",
+      "Give it a path there", {}};
+}
+
+std::string text_of(const nlohmann::ordered_json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_string() ? trail::printable(found->get<std::string>())
+                                                   : std::string{};
+}
+
+}  // namespace
+
+Result<BrokerAnswer> call_broker(Context& context, const std::string& socket, const admin::Command& command) {
+  auto path = socket.empty() ? socket_of(context) : Result<std::string>{socket};
+  if (!path) return path.error();
+  auto line = net::call_unix(*path, admin::encode_command(command),
+                             admin::command_deadline + std::chrono::seconds{5}, answer_bytes_max);
+  if (!line) return line.error();
+  auto json = nlohmann::ordered_json::parse(*line, nullptr, false);
+  if (!json.is_object() || !json.contains("ok") || !json["ok"].is_boolean()) {
+    return Error{ErrorCode::peer_misbehaved,
+                 Hop::listener,
+                 *path,
+                 "does not answer as a Sallyport does",
+                 "Name the right socket",
+                 {}};
+  }
+  if (json["ok"].get<bool>()) return BrokerAnswer{std::move(json)};
+  return Error{ErrorCode::denied, Hop::none, {}, text_of(json, "text"), text_of(json, "fix"), {}};
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,33 @@
+// From the `admin` part of the configuration to the admin thread: opens its sockets and reads its token.
+#pragma once
+
+#include "admin/server.h"
+#include "cli/command.h"
+#include "config/config.h"
+
+#include <memory>
+
+namespace sallyport::cli {
+
+class AdminListeners {
+ public:
+  /// What the configuration names has to open; a default that does not is told and left out.
+  ///
+  /// Errors  of net::SocketDirectory, net::listen_tcp() and reload_token().
+  Result<void> open(Context& context, const config::Config& config);
+
+  /// Reads the token's file again. Errors  of net::read_file(); bad_config: it is empty.
+  Result<void> reload_token(const config::Admin& admin);
+
+  void serve(admin::Control& control) {
+    server_ = std::make_unique<admin::Server>(std::move(settings_), control);
+  }
+  void stop() { server_.reset(); }
+
+ private:
+  admin::ServerSettings settings_;
+  std::shared_ptr<admin::BearerToken> token_ = std::make_shared<admin::BearerToken>();
+  std::unique_ptr<admin::Server> server_;
+};
+
+}  // namespace sallyport::cli

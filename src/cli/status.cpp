@@ -1,0 +1,57 @@
+// `sallyport status`: what a running broker does and has, over its admin socket.
+#include "cli/admin_call.h"
+#include "cli/exec_run.h"
+#include "cli/options.h"
+#include "cli/status_text.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <fstream>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr const char* examples = R"(
+Examples:
+  sallyport status
+  sallyport status -c /etc/sallyport/sallyport.yaml --format json | jq .targets
+
+Exit codes: 0 it answered; 2 error; 3 nothing listens there.
+)";
+
+bool write(const std::string& text, const std::string& output_file) {
+  if (output_file.empty()) {
+    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  }
+  std::ofstream file{output_file, std::ios::binary | std::ios::trunc};
+  file << text << std::flush;
+  return file.good();
+}
+
+}  // namespace
+
+int run_status(Context& context, const std::vector<std::string>& arguments) {
+  std::string socket;
+  CLI::App app{"Shows what a running broker does and has: routes, pools, credentials, the trail",
+               "sallyport status"};
+  app.add_option("--socket", socket, "The broker's admin.socket; else that of the configuration");
+  add_global_options(app, context);
+  app.footer(examples);
+  if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  auto answer = call_broker(context, socket, {admin::Verb::status, {}});
+  if (!answer) {
+    print_error(answer.error());
+    return answer.error().code == ErrorCode::not_found ? exit_unreachable : exit_error;
+  }
+  const auto& status = answer->json["status"];
+  const auto text = context.format == "json"
+                        ? status.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"
+                        : status_text(status);
+  if (write(text, context.output_file)) return exit_ok;
+  std::fputs("sallyport: the result cannot be written\n", stderr);
+  return exit_error;
+}
+
+}  // namespace sallyport::cli

@@ -1,0 +1,43 @@
+// A Status with something in each place.
+#pragma once
+
+#include "broker/status.h"
+
+namespace sallyport::test {
+
+inline broker::Status sample_status() {
+  using namespace std::chrono_literals;
+  broker::Status status;
+  status.at = WallTime{1'800'000'000s};
+  status.process = {"1.2.3", 4711, WallTime{1'799'999'000s}, 1000s, true, false, {"locked-memory"}};
+  status.sessions = 3;
+  status.sessions_max = 100;
+  status.counters.accepted = 9;
+  status.counters.rotation_forced["temporary_tables"] = 2;
+  status.counters.pins["listen"] = 1;
+  status.routes["unix:/run/x:5432"] = {"db", 3};
+  status.trail.present = true;
+  status.trail.written = 12;
+  status.trail.refusals["policy denied"] = 4;
+  broker::TargetStatus target;
+  target.name = "db";
+  target.sessions = 2;
+  target.traffic.bytes_to_client = 1234;
+  target.traffic.session_duration.add(1500ms);
+  broker::RoleStatus role;
+  role.role = "app";
+  role.pool.in_use = 2;
+  role.pool.wait.add(3ms);
+  role.pool.wait.add(40s);
+  role.pool_max = 20;
+  role.logins.by_result[0] = 5;
+  role.logins.duration.add(20ms);
+  role.credential_present = true;
+  role.generations.push_back({6, false, "v-old", 100s, 20s, 1});
+  role.generations.push_back({7, true, "v-new", 60s, 3540s, 2});
+  target.roles.push_back(role);
+  status.targets.push_back(target);
+  return status;
+}
+
+}  // namespace sallyport::test

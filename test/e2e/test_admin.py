@@ -1,0 +1,368 @@
+"""Health, metrics, status and commands of a running broker, and who may not have them (threat 15)."""
+
+import http.client
+import json
+import os
+import pwd
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import psycopg
+import pytest
+from prometheus_client.openmetrics import parser as openmetrics
+from prometheus_client import parser as prometheus
+
+from harness.processes import wait_for
+from harness.service import Service
+
+TOKEN = "a-token-of-the-tests-0123456789"
+OPEN = {"Accept": "application/openmetrics-text; version=1.0.0"}
+
+
+def free_port():
+    with socket.socket() as it:
+        it.bind(("127.0.0.1", 0))
+        return it.getsockname()[1]
+
+
+class Admin:
+    """A service with both kinds of HTTP listener to choose from, and its commands."""
+
+    def __init__(self, sallyport, pg, pki, secret, tcp, extra="", **more):
+        self.sallyport = sallyport
+        self.port = free_port() if tcp else None
+        self.folder = os.path.join(sallyport.folder, "sock")
+        self.socket = os.path.join(self.folder, "admin.sock")
+        self.http = os.path.join(self.folder, "admin.http")
+        token = sallyport.secret_file(TOKEN + "\n", "admin-token")
+        listen = f"127.0.0.1:{self.port}" if tcp else f"unix:{self.http}"
+        self.service = Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}",
+                               extra=f'admin: {{listen: "{listen}", socket: "{self.socket}", token: "file:{token}"{extra}}}',
+                               **more)
+
+    def start(self):
+        self.service.start()
+        self.service.run.until("serving")
+        return self
+
+    def get(self, path, **headers):
+        """(status, headers, text)"""
+        if self.port:
+            request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
+            try:
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    return answer.status, dict(answer.headers), answer.read().decode()
+            except urllib.error.HTTPError as error:
+                return error.code, dict(error.headers), error.read().decode()
+        words = [w for name, value in headers.items() for w in ("-H", f"{name}: {value}")]
+        done = subprocess.run(["curl", "-s", "-i", "--max-time", "10", "--unix-socket", self.http, *words,
+                               f"http://localhost{path}"], capture_output=True, text=True)
+        assert done.returncode == 0, done
+        head, _, text = done.stdout.partition("\n\n" if "\n\n" in done.stdout else "\r\n\r\n")
+        lines = head.splitlines()
+        return int(lines[0].split()[1]), dict(line.split(": ", 1) for line in lines[1:]), text
+
+    def metrics(self, **headers):
+        code, got, text = self.get("/metrics", Authorization=f"Bearer {TOKEN}", **headers)
+        assert code == 200, text
+        return got["Content-Type"], text
+
+    def command(self, *words, code=0):
+        done = self.sallyport.run(*words, "-c", self.service.config)
+        assert done.code == code, done.output
+        return done
+
+    def status(self):
+        return json.loads(self.command("status", "--format", "json").stdout)
+
+    def raw(self, *lines):
+        """Lines to the admin socket, and those that come back until it closes or as many as were sent."""
+        with socket.socket(socket.AF_UNIX) as it:
+            it.settimeout(10)
+            it.connect(self.socket)
+            reader = it.makefile("rb")
+            answers = []
+            for line in lines:
+                it.sendall(line)
+                answers.append(json.loads(reader.readline()))
+            return answers
+
+
+@pytest.fixture
+def admin(sallyport, pg, pki, secret):
+    def make(tcp=False, **more):
+        return Admin(sallyport, pg, pki, secret, tcp, **more)
+    return make
+
+
+def values(text, parse):
+    return {(sample.name, *sorted(sample.labels.items())): sample.value
+            for family in parse(text) for sample in family.samples}
+
+
+@pytest.mark.parametrize("tcp", [False, True])
+def test_metrics_are_read_by_an_independent_parser(admin, tcp):
+    it = admin(tcp).start()
+    for _ in range(3):
+        assert it.service.psql("SELECT 1", "SELECT 2").stdout == "1\n2\n"
+    assert it.service.psql("SELECT 1", account="nobody").returncode == 2
+    wait_for(lambda: it.status()["routes"][0]["connections"] == 0, "the sessions to end")
+    with it.service.psycopg() as live:
+        live.execute("SELECT 1")
+        time.sleep(0.2)     # one snapshot serves all who ask within 100 ms
+        kind, text = it.metrics(**OPEN)
+    assert kind.startswith("application/openmetrics-text")
+    found = values(text, openmetrics.text_string_to_metric_families)
+    pool = (("role", "default"), ("target", "main"))
+    assert found[("sallyport_sessions_started_total", ("target", "main"))] == 4
+    assert found[("sallyport_sessions", ("target", "main"))] == 1
+    assert found[("sallyport_pool_connections", pool[0], ("state", "in_use"), pool[1])] == 1
+    assert found[("sallyport_pool_wait_seconds_count", *pool)] == 4
+    assert found[("sallyport_logins_total", ("result", "ok"), *pool)] >= 1
+    assert found[("sallyport_login_duration_seconds_count", *pool)] >= 1
+    assert found[("sallyport_session_duration_seconds_count", ("target", "main"))] == 3
+    assert found[("sallyport_relayed_bytes_total", ("direction", "to_client"), ("target", "main"))] > 100
+    assert found[("sallyport_transactions_total", ("target", "main"))] == 6
+    assert found[("sallyport_refusals_total", ("at", "policy"), ("reason", "denied"))] == 1
+    assert found[("sallyport_credential_present", *pool)] == 1
+    assert found[("sallyport_trail_healthy",)] == 1
+    kind, text = it.metrics()
+    assert kind.startswith("text/plain; version=0.0.4")
+    older = values(text, prometheus.text_string_to_metric_families)
+    assert older[("sallyport_sessions_started_total", ("target", "main"))] == 4
+    assert it.service.stop().code == 0
+
+
+def test_no_text_of_a_client_becomes_a_metric(admin):
+    it = admin().start()
+    with psycopg.connect(host=it.service.directory, port=it.service.port, user="app", dbname="app",
+                         application_name="hostile-canary", options="-c search_path=hostile-canary"):
+        it.service.psql("SELECT 1", user="hostile-canary", database="hostile-canary")
+        assert "hostile" not in it.metrics()[1]
+        assert "hostile" not in json.dumps(it.status())
+    it.service.stop()
+
+
+def test_health_says_what_is_missing(admin, sallyport):
+    it = admin(True)
+    os.rename(os.path.join(sallyport.folder, "home", "password"), os.path.join(sallyport.folder, "home", "away"))
+    it.start()
+    assert it.get("/livez")[0] == 200
+    assert it.get("/startupz")[0] == 200
+    code, _, text = it.get("/readyz")
+    assert code == 503 and "failed credential main/default: it is missing\n" in text and "ok audit trail" in text
+    assert "password" not in text, "why is for `sallyport status`"
+    assert "password" in it.command("status").stdout
+    os.rename(os.path.join(sallyport.folder, "home", "away"), os.path.join(sallyport.folder, "home", "password"))
+    wait_for(lambda: it.get("/readyz")[0] == 200, "readiness", 40)
+    it.service.stop()
+
+
+def test_a_relay_loop_that_hangs_is_not_alive(admin):
+    it = admin(True).start()
+    relay = [t for t in os.listdir(f"/proc/{it.service.run.pid}/task")
+             if open(f"/proc/{it.service.run.pid}/task/{t}/comm").read().strip() == "relay"]
+    # A thread cannot be stopped alone, but it can be traced; the tracer's end lets it go on.
+    trace = ("import ctypes, os, sys\n"
+             "libc = ctypes.CDLL(None, use_errno=True)\n"
+             "libc.ptrace.argtypes = [ctypes.c_long] * 4\n"
+             "if libc.ptrace(16, int(sys.argv[1]), 0, 0): sys.exit(str(ctypes.get_errno()))\n"
+             "os.waitpid(int(sys.argv[1]), 0x40000000)\n"
+             "print('stopped', flush=True)\n"
+             "sys.stdin.read()\n")
+    tracer = subprocess.Popen(["python3", "-c", trace, relay[0]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    if tracer.stdout.readline() != "stopped\n":
+        tracer.wait()
+        from conftest import skip_here
+        skip_here("no process may be traced here")
+    code, _, text = it.get("/livez")
+    assert code == 503 and text == "failed relay loop: it did not answer in time\n"
+    refused = it.sallyport.run("status", "-c", it.service.config)
+    assert refused.code == 2 and "did not answer in time" in refused.stderr
+    tracer.stdin.close()
+    tracer.wait()
+    wait_for(lambda: it.get("/livez")[0] == 200, "the loop to go on")
+    it.service.stop()
+
+
+def test_tcp_wants_a_host_an_origin_and_a_token(admin):
+    it = admin(True, extra=", hosts: [broker.example]").start()
+    assert it.get("/livez", Host="evil.example")[0] == 421, "DNS rebinding"
+    assert it.get("/livez", Host=f"broker.example:{it.port}")[0] == 200
+    assert it.get("/livez", Origin="http://evil.example")[0] == 403
+    for path in ("/metrics", "/status"):
+        code, headers, _ = it.get(path)
+        assert code == 401 and headers["WWW-Authenticate"] == "Bearer"
+        assert it.get(path, Authorization="Bearer " + TOKEN[:-1])[0] == 401
+        assert it.get(path, Authorization="Bearer " + TOKEN)[0] == 200
+    assert it.get("/metrics", Authorization="Bearer " + TOKEN, Host="evil.example")[0] == 421
+    assert it.get("/nothing")[0] == 404
+    with open(os.path.join(it.sallyport.folder, "home", "admin-token"), "w") as file:
+        file.write("another-token-of-the-tests")
+    assert it.service.reload()
+    assert it.get("/metrics", Authorization="Bearer " + TOKEN)[0] == 401, "a reload reads the token again"
+    assert it.get("/metrics", Authorization="Bearer another-token-of-the-tests")[0] == 200
+    it.service.stop()
+
+
+def test_nobody_keeps_others_from_the_http_port(admin):
+    it = admin(True).start()
+    silent = [socket.create_connection(("127.0.0.1", it.port)) for _ in range(60)]
+    assert it.get("/livez")[0] == 200
+    for one in silent:
+        one.close()
+    for bytes_sent in (b"GET /livez HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 20000 + b"\r\n\r\n", b"\x16\x03\x01" + b"\0" * 600,
+                       b"GET /livez HTTP/1.1\r\nHost: localhost\r\nHost: evil\r\n\r\n", b"\0" * 10000):
+        with socket.create_connection(("127.0.0.1", it.port), timeout=10) as one:
+            one.sendall(bytes_sent)
+            one.shutdown(socket.SHUT_WR)
+            answer = b""
+            try:
+                while chunk := one.recv(4096):
+                    answer += chunk
+            except ConnectionResetError:
+                pass
+            assert b" 200 " not in answer
+    assert it.get("/livez")[0] == 200
+    it.service.stop()
+
+
+def test_commands_do_what_they_say_and_stand_in_the_trail(admin):
+    it = admin(extra_target="    pool: {wait_max: 20 s}").start()
+    service = it.service
+    with service.psycopg(autocommit=True) as live:
+        first = live.execute("SELECT pg_backend_pid()").fetchone()[0]
+        assert "main is paused" in it.command("pause", "main").stdout
+        assert it.status()["targets"][0]["paused"] is True
+        waits = subprocess.Popen(["psql", "-XAtqc", "SELECT 'went on'", "-h", service.directory, "-U", "app", "-d", "app"],
+                                 stdout=subprocess.PIPE, text=True)
+        wait_for(lambda: it.status()["targets"][0]["roles"][0]["pool"]["waiting"] == 1, "a session to wait")
+        assert live.execute("SELECT 1").fetchone() == (1,)
+        assert "main: 1 session ends" in it.command("drain", "main").stdout
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            time.sleep(0.5)
+            live.execute("SELECT 1")
+        assert waits.poll() is None
+        it.command("reconnect", "main")
+        it.command("resume")
+        assert waits.communicate(timeout=20)[0] == "went on\n"
+    with service.psycopg(autocommit=True) as live:
+        assert live.execute("SELECT pg_backend_pid()").fetchone()[0] != first
+    assert "changed: nothing" in it.command("reload").stdout
+    route = service.add_route(5433)
+    assert "route unix:" in it.command("reload").stdout
+    service.rewrite(route, "")
+    service.rewrite("audit:", "audti:")
+    assert "--socket PATH" in it.command("reload", code=2).stderr, "the file that says where the socket is cannot be read"
+    refused = it.sallyport.run("reload", "--socket", it.socket)
+    assert refused.code == 2
+    assert "the configuration was not reloaded" in refused.stderr and "audti" in refused.stderr
+    unknown = it.sallyport.run("pause", "nosuch", "--socket", it.socket)
+    assert unknown.code == 2
+    assert "there is no target" in unknown.stderr and "fix: sallyport status" in unknown.stderr
+    service.stop()
+    records = [row for row in it.sallyport.audit("--dir", service.audit_directory, "--kind", "admin")]
+    told = [(row["reason"], row.get("target", ""), row["result"]) for row in records]
+    assert told == [("pause", "main", "ok"), ("drain", "main", "ok"), ("reconnect", "main", "ok"), ("resume", "", "ok"),
+                    ("reload", "", "ok"), ("reload", "", "ok"), ("reload", "", "failed"), ("pause", "nosuch", "failed")]
+    assert all(row["verified"]["uid"] == "0" for row in records)
+
+
+def test_status_is_a_table_for_people(admin):
+    it = admin().start()
+    it.service.psql("SELECT 1")
+    text = it.command("status").stdout
+    assert text.startswith("Sallyport ") and "serving" in text and "audit trail: well" in text
+    lines = text.splitlines()
+    head = next(line for line in lines if line.startswith("POOL"))
+    row = next(line for line in lines if line.startswith("main/default"))
+    assert head.index("IN USE") + len("IN USE") == len("main/default") + row[len("main/default"):].index("0") + 1
+    assert it.sallyport.run("status", "--socket", os.path.join(it.folder, "nothing")).code == 3
+    it.service.stop()
+
+
+@pytest.mark.parametrize("account", ["postgres", "nobody"])
+def test_another_account_commands_nothing_and_reads_nothing(admin, account):
+    it = admin().start()
+    assert os.stat(it.socket).st_mode & 0o777 == 0o600 and os.stat(it.http).st_mode & 0o777 == 0o600
+    uid = pwd.getpwnam(account).pw_uid
+
+    def as_account(opened):
+        """As if somebody had opened the mode: the kernel's word about the peer still decides."""
+        for path in (it.socket, it.http):
+            os.chmod(path, 0o666 if opened else 0o600)
+        script = ("import socket, sys\n"
+                  "s = socket.socket(socket.AF_UNIX); s.settimeout(10)\n"
+                  "try:\n"
+                  "    s.connect(sys.argv[1]); s.sendall(sys.argv[2].encode())\n"
+                  "    print(s.recv(65536).decode())\n"
+                  "except OSError as e: print('refused', type(e).__name__)\n")
+        out = []
+        for path, text in ((it.socket, '{"command": "status"}\n'), (it.socket, '{"command": "drain"}\n'),
+                           (it.http, "GET /metrics HTTP/1.0\r\n\r\n")):
+            out.append(subprocess.run(["python3", "-c", script, path, text], capture_output=True, text=True, cwd="/",
+                                      user=uid, env={"PATH": os.environ["PATH"]}).stdout)
+        return out
+
+    assert all(one == "refused PermissionError\n" for one in as_account(False))
+    commanded = as_account(True)
+    assert all(f"uid {uid} may not command this Sallyport" in one for one in commanded[:2])
+    assert "sallyport_" not in commanded[2]
+    it.service.stop()
+    records = it.sallyport.audit("--dir", it.service.audit_directory, "--kind", "admin")
+    assert [(row["result"], row["verified"]["uid"]) for row in records] == [("denied", str(uid))] * 2
+
+
+def test_lines_that_are_no_commands_are_answered_and_harm_nothing(admin):
+    it = admin().start()
+    answers = it.raw(b"\n", b"{}\n", b'{"command": "stop"}\n', b'{"command": "pause", "target": "a\\u001b[31m"}\n', b"\xff\xfe\n",
+                     b'{"command": "status"}\n')
+    assert [a["ok"] for a in answers] == [False] * 5 + [True]
+    assert "fix" in answers[0]
+    assert it.raw(b"x" * 5000)[0] == {"ok": False, "text": "the command is longer than 4096 bytes"}
+    held = []
+    for _ in range(40):
+        one = socket.socket(socket.AF_UNIX)
+        one.connect(it.socket)
+        held.append(one)
+    assert it.status()["process"]["listening"] is True
+    for one in held:
+        one.close()
+    it.service.stop()
+
+
+def test_many_ask_at_once(admin):
+    it = admin(True).start()
+    failures = []
+
+    def ask():
+        for _ in range(20):
+            connection = http.client.HTTPConnection("127.0.0.1", it.port, timeout=10)
+            connection.request("GET", "/readyz")
+            if connection.getresponse().status != 200:
+                failures.append(1)
+            connection.close()
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    assert not failures
+    it.service.stop()
+
+
+def test_a_default_socket_that_cannot_be_opened_is_told_and_a_named_one_is_an_error(sallyport, pg, pki, secret):
+    auth = f"file:{sallyport.secret_file(secret)}"
+    it = Service(sallyport, pg, pki, auth, extra=f"admin: {{socket: {sallyport.folder}/none/there/admin.sock, listen: off}}")
+    refused = sallyport.run("serve", "-c", it.config)
+    assert refused.code == 2 and f"{sallyport.folder}/none: does not exist" in refused.stderr
+    it.rewrite(f"{sallyport.folder}/none/there/admin.sock", "off")
+    it.start()
+    it.run.until("serving")
+    done = sallyport.run("status", "-c", it.config)
+    assert done.code == 2 and "admin.socket: off" in done.stderr
+    it.stop()
