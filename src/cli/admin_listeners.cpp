@@ -11,16 +11,18 @@ namespace {
 
 constexpr std::size_t token_bytes_max = 4'096;
 
-Result<net::Listener> listen_private(const std::string& path) {
+Result<net::Listener> listen_private(const std::string& path, net::InheritedSockets& inherited) {
+  if (auto socket = inherited.find_unix(path)) return net::Listener{std::move(*socket)};
   const auto slash = path.rfind('/');
   const auto directory = net::SocketDirectory::open_shared(path.substr(0, std::max<std::size_t>(slash, 1)));
   if (!directory) return directory.error();
   return directory->listen_named(path.substr(slash + 1), 0600);
 }
 
-Result<net::Listener> listen_http(const config::Admin& admin) {
-  if (const auto* path = std::get_if<std::string>(&admin.listen)) return listen_private(*path);
+Result<net::Listener> listen_http(const config::Admin& admin, net::InheritedSockets& inherited) {
+  if (const auto* path = std::get_if<std::string>(&admin.listen)) return listen_private(*path, inherited);
   const auto& tcp = std::get<TcpListen>(admin.listen);
+  if (auto socket = inherited.find_tcp(tcp.address, tcp.port)) return net::Listener{std::move(*socket)};
   auto socket = net::listen_tcp(tcp.address, tcp.port);
   if (!socket) return socket.error();
   return net::Listener{std::move(*socket)};
@@ -41,14 +43,16 @@ Result<void> keep(Result<net::Listener> listener, bool named, std::optional<net:
 
 }  // namespace
 
-Result<void> AdminListeners::open(Context& context, const config::Config& config) {
+Result<void> AdminListeners::open(Context& context, const config::Config& config,
+                                  net::InheritedSockets& inherited) {
   const auto& admin = config.admin;
   if (!admin.socket.empty()) {
-    auto kept = keep(listen_private(admin.socket), admin.socket_named, settings_.commands, context.logger);
+    auto kept =
+        keep(listen_private(admin.socket, inherited), admin.socket_named, settings_.commands, context.logger);
     if (!kept) return kept;
   }
   if (!std::holds_alternative<std::monostate>(admin.listen)) {
-    auto kept = keep(listen_http(admin), admin.listen_named, settings_.http, context.logger);
+    auto kept = keep(listen_http(admin, inherited), admin.listen_named, settings_.http, context.logger);
     if (!kept) return kept;
   }
   settings_.http_rules.tcp = std::holds_alternative<TcpListen>(admin.listen);

@@ -4,6 +4,7 @@
 #include "admin/server.h"
 #include "cli/command.h"
 #include "config/config.h"
+#include "net/inherited_sockets.h"
 
 #include <memory>
 
@@ -11,10 +12,10 @@ namespace sallyport::cli {
 
 class AdminListeners {
  public:
-  /// What the configuration names has to open; a default that does not is told and left out.
+  /// What the configuration names and the service manager has not opened has to open; a default that does not is told and left out.
   ///
   /// Errors  of net::SocketDirectory, net::listen_tcp() and reload_token().
-  Result<void> open(Context& context, const config::Config& config);
+  Result<void> open(Context& context, const config::Config& config, net::InheritedSockets& inherited);
 
   /// Reads the token's file again. Errors  of net::read_file(); bad_config: it is empty.
   Result<void> reload_token(const config::Admin& admin);

@@ -1,11 +1,14 @@
 #include "cli/console_logger.h"
 
 #include "base/clock.h"
+#include "cli/repeated_lines.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <nlohmann/json.hpp>
+
+#include <mutex>
 
 namespace sallyport::cli {
 
@@ -47,11 +50,27 @@ class ConsoleLogger final : public Logger {
 
   void write(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) override {
     if (!log_->should_log(level_of(level))) return;
+    const auto now = std::chrono::steady_clock::now();
+    const auto key = RepeatedLines::key_of(level, message, fields);
+    const std::lock_guard lock{mutex_};
+    tell_repeated(now, false);
+    if (repeated_.admits(key, level, message, now)) print(level, message, fields);
+  }
+
+  ~ConsoleLogger() override { tell_repeated(std::chrono::steady_clock::now(), true); }
+
+ private:
+  void print(LogLevel level, std::string_view message, std::initializer_list<LogField> fields) {
     const auto line = json_ ? as_json(level, message, fields) : as_text(message, fields);
     log_->log(level_of(level), "{}", line);
   }
 
- private:
+  void tell_repeated(MonotonicTime now, bool all) {
+    for (const auto& told : repeated_.take_told(now, all)) {
+      print(told.level, told.message, {{"repeated", static_cast<std::int64_t>(told.times)}});
+    }
+  }
+
   static std::string as_text(std::string_view message, std::initializer_list<LogField> fields) {
     std::string line = printable(message);
     const char* separator = ": ";
@@ -86,6 +105,8 @@ class ConsoleLogger final : public Logger {
 
   bool json_;
   std::unique_ptr<spdlog::logger> log_;
+  std::mutex mutex_;
+  RepeatedLines repeated_;  // guarded by mutex_
 };
 
 }  // namespace

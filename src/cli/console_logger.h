@@ -1,4 +1,5 @@
-// The operator's log on standard error: text on a terminal, one JSON object a line else.
+// The operator's log on standard error: text on a terminal, one JSON object a line else. Of a line
+// that comes more than ten times in ten seconds the rest is counted (cli/repeated_lines.h).
 #pragma once
 
 #include "base/log.h"

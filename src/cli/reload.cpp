@@ -34,6 +34,10 @@ Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
   // Opened anew each time: whose it is now counts, and one that was replaced meanwhile is found by its path.
   const auto directory = net::SocketDirectory::open_shared(local->directory);
   if (!directory) return directory.error();
+  if (inherited_ != nullptr) {
+    auto socket = inherited_->find_unix(directory->socket_path(local->port));
+    if (socket) return PreparedRoute{std::move(runtime), net::Listener{std::move(*socket)}};
+  }
   auto listener = directory->listen_unix(local->port);
   if (!listener) return listener.error();
   return PreparedRoute{std::move(runtime), std::move(*listener)};

@@ -4,6 +4,7 @@
 
 #include "cli/runtime.h"
 #include "config/config.h"
+#include "net/inherited_sockets.h"
 #include "net/listener.h"
 
 #include <map>
@@ -35,8 +36,9 @@ struct AppliedConfig {
 
 class ServedConfig {
  public:
-  /// Nothing is served yet. `runtime` outlives this.
-  explicit ServedConfig(Runtime& runtime) : runtime_(runtime) {}
+  /// Nothing is served yet. Both outlive this. `inherited` null: the service manager opened no sockets for us.
+  explicit ServedConfig(Runtime& runtime, net::InheritedSockets* inherited = nullptr)
+      : runtime_(runtime), inherited_(inherited) {}
 
   /// Opens what `fresh` names and what is not open yet. Nobody is served by it before apply().
   ///
@@ -58,6 +60,7 @@ class ServedConfig {
   std::size_t end_refused(Duration grace);
 
   Runtime& runtime_;
+  net::InheritedSockets* inherited_;
   std::shared_ptr<UnixPeerProver> prover_ = std::make_shared<UnixPeerProver>();
   std::optional<config::Config> config_;
   std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;  ///< open ones, by name

@@ -88,6 +88,8 @@ class Runtime {
   void status(std::function<void(broker::Status)> done);
   /// The configuration was applied: all routes listen. From now on missing credentials are fetched unasked.
   void say_listening();
+  /// Calls `alive` on the relay loop again and again, as long as both loops turn.
+  void prove_life(Duration every, std::function<void()> alive);
   /// A command of an operator, for the trail. Any thread.
   void record_command(const std::string& what, const std::string& target, std::int64_t pid, std::uint32_t uid,
                       const std::string& result);

@@ -44,6 +44,15 @@ void Runtime::keep_credentials_present() {
   relay_loop_.after(fetch_missing_every, [this] { keep_credentials_present(); });
 }
 
+void Runtime::prove_life(Duration every, std::function<void()> alive) {
+  login_loop_.post([this, every, alive = std::move(alive)] {
+    relay_loop_.post([this, every, alive] {
+      alive();
+      relay_loop_.after(every, [this, every, alive] { prove_life(every, alive); });
+    });
+  });
+}
+
 void Runtime::record_command(const std::string& what, const std::string& target, std::int64_t pid,
                              std::uint32_t uid, const std::string& result) {
   relay_loop_.post([this, what, target, pid, uid, result] {

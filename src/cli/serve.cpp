@@ -44,6 +44,8 @@ class Service {
 
   Result<void> start() {
     block_child_signals();
+    inherited_ =
+        net::InheritedSockets::take(environment_->plain("LISTEN_PID"), environment_->plain("LISTEN_FDS"));
     auto helper = net::Helper::fork_now();
     if (!helper) return helper.error();
     RuntimeOptions options;
@@ -54,19 +56,23 @@ class Service {
     auto runtime = Runtime::start(context_, std::move(options));
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);
-    served_ = std::make_unique<ServedConfig>(*runtime_);
-    if (auto opened = admin_.open(context_, *settings_.config); !opened) return opened.error();
+    served_ = std::make_unique<ServedConfig>(*runtime_, &inherited_);
+    if (auto opened = admin_.open(context_, *settings_.config, inherited_); !opened) return opened.error();
     admin_.serve(desk());
     auto prepared = served_->prepare(std::move(*settings_.config));
     if (!prepared) return prepared.error();
     served_->apply(std::move(*prepared));
     runtime_->say_listening();
+    say_closed();
+    if (const auto every = notify_.watchdog_every()) {
+      runtime_->prove_life(*every, [this] { notify_.say("WATCHDOG=1"); });
+    }
     prefetch();
     say_warnings();
     context_.logger.write(LogLevel::info, "serving",
                           {{"targets", static_cast<std::int64_t>(served_->config().targets.size())},
                            {"routes", static_cast<std::int64_t>(served_->config().routes.size())}});
-    notify_.say("READY=1");
+    notify_.say("READY=1", state_text());
     return {};
   }
 
@@ -96,6 +102,20 @@ class Service {
   }
 
  private:
+  /// For `systemctl status`.
+  [[nodiscard]] std::string state_text() const {
+    const auto& config = served_->config();
+    return "serving " + std::to_string(config.targets.size()) + " targets by " +
+           std::to_string(config.routes.size()) + " routes";
+  }
+
+  void say_closed() {
+    for (const auto& what : inherited_.close_unused()) {
+      context_.logger.write(LogLevel::warning, "a descriptor that the configuration does not name was closed",
+                            {{"inherited", what}});
+    }
+  }
+
   void say_warnings() {
     for (const auto& warning : served_->config().warnings) context_.logger.write(LogLevel::warning, warning);
   }
@@ -143,9 +163,9 @@ class Service {
       const std::lock_guard lock{reloads_mutex_};
       waiting.swap(reloads_);
     }
-    notify_.say("RELOADING=1");
+    notify_.say("RELOADING=1", "reading the configuration");
     const auto outcome = reload_now();
-    notify_.say("READY=1");
+    notify_.say("READY=1", state_text());
     for (const auto& done : waiting) done(outcome);
   }
 
@@ -190,7 +210,7 @@ class Service {
   }
 
   void drain(const sigset_t& set) {
-    notify_.say("STOPPING=1");
+    notify_.say("STOPPING=1", "draining: no new sessions");
     runtime_->stop_listening();
     context_.logger.write(LogLevel::info, "draining: no new sessions; waiting for the live ones to end");
     const auto give_up = context_.clock.now().mono + drain_limit;
@@ -216,7 +236,9 @@ class Service {
   Context& context_;
   std::shared_ptr<Environment> environment_;
   Settings settings_;
-  Notify notify_{environment_->plain("NOTIFY_SOCKET")};
+  Notify notify_{environment_->plain("NOTIFY_SOCKET"), environment_->plain("WATCHDOG_USEC"),
+                 environment_->plain("WATCHDOG_PID")};
+  net::InheritedSockets inherited_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<ServedConfig> served_;
   std::mutex reloads_mutex_;

@@ -8,6 +8,8 @@ import time
 
 import pytest
 
+from conftest import require
+from harness.frozen import frozen
 from harness.service import Service
 
 
@@ -21,7 +23,11 @@ def manager(sallyport):
 
 
 def heard(manager):
-    return manager.recv(4096).decode().splitlines()
+    """One message, but for the words for people and the sign of life."""
+    while True:
+        lines = [line for line in manager.recv(4096).decode().splitlines() if not line.startswith("STATUS=")]
+        if lines != ["WATCHDOG=1"]:
+            return lines
 
 
 def heard_no_more(manager):
@@ -85,3 +91,42 @@ def test_a_manager_that_is_gone_holds_up_nobody(service, sallyport):
     service.start(env={"NOTIFY_SOCKET": os.path.join(sallyport.folder, "nobody")})
     assert service.psql("SELECT 'in'").stdout == "in\n"
     assert service.stop().code == 0
+
+
+def signs_of_life(manager, seconds):
+    """How many come in that time."""
+    count, until = 0, time.monotonic() + seconds
+    while (left := until - time.monotonic()) > 0:
+        manager.settimeout(left)
+        try:
+            count += manager.recv(4096) == b"WATCHDOG=1"
+        except TimeoutError:
+            break
+    manager.settimeout(20)
+    return count
+
+
+@pytest.mark.parametrize("loop", ["relay", "login"])
+def test_the_watchdog_hears_of_us_only_while_the_loops_turn(service, manager, loop):
+    service.start(env={"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "300000"})
+    service.run.until("serving")
+    assert signs_of_life(manager, 2) >= 3
+    with frozen(service.run.pid, loop) as still:
+        require(still, "the right to trace a process")
+        signs_of_life(manager, 0.3)     # one may have been on its way
+        assert signs_of_life(manager, 1.5) == 0
+    assert signs_of_life(manager, 2) >= 3
+    service.stop()
+
+
+def test_a_watchdog_of_another_process_is_not_ours(service, manager):
+    service.start(env={"NOTIFY_SOCKET": manager.getsockname(), "WATCHDOG_USEC": "300000", "WATCHDOG_PID": "1"})
+    service.run.until("serving")
+    assert signs_of_life(manager, 1) == 0
+    service.stop()
+
+
+def test_the_manager_is_told_in_words(service, manager):
+    service.start(env={"NOTIFY_SOCKET": manager.getsockname()})
+    assert manager.recv(4096) == b"READY=1\nSTATUS=serving 1 targets by 1 routes"
+    service.stop()
