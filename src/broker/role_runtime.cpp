@@ -44,6 +44,9 @@ RoleStatus Broker::RoleRuntime::status() const {
   if (slot.last_error) status.credential_error = describe(*slot.last_error);
   status.next_fetch_in = slot.next_attempt_in;
   status.generations = std::move(slot.generations);
+  for (auto& generation : status.generations) {
+    if (generation.user.empty()) generation.user = pool_->settings().role.user;
+  }
   status.credential = slot_.counters();
   return status;
 }

@@ -123,7 +123,7 @@ struct SlotCounters {
 struct GenerationStatus {
   std::uint64_t number = 0;
   bool current = false;
-  std::string user;  ///< as the database knows it; empty: the role's
+  std::string user;  ///< the credential's; empty: it has none
   Duration age{};
   std::optional<Duration> lease_left;  ///< none: it does not end
   std::size_t holders = 0;             ///< connections that were logged in with it
