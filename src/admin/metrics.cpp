@@ -93,6 +93,8 @@ class Encoder {
     by_word(out_, "reason", status_.counters.rotation_forced);
     out_.counter("sallyport_pins", "Sessions that keep their server connection, by reason.");
     by_word(out_, "reason", status_.counters.pins);
+    out_.counter("sallyport_state_refused", "Statements refused because they leave state behind, by reason.");
+    by_word(out_, "reason", status_.counters.state_refused);
   }
 
   void targets() {

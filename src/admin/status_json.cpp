@@ -105,6 +105,7 @@ Json sessions_json(const broker::Status& status) {
           {"moved", counters.moved},
           {"rotation_forced", counters.rotation_forced},
           {"pins", counters.pins},
+          {"state_refused", counters.state_refused},
           {"refused", status.trail.refusals}};
 }
 

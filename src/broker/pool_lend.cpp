@@ -12,7 +12,9 @@ UpstreamPtr Pool::try_take(const PoolKey& key) {
   if (found == subs_.end() || !found->second->newcomers.empty()) return nullptr;
   auto& sub = *found->second;
   sub.keep_warm = true;
-  return take_ready(sub, 0);
+  auto upstream = take_ready(sub, 0);
+  if (upstream != nullptr) totals_.wait.add({});
+  return upstream;
 }
 
 void Pool::put_back(UpstreamPtr upstream) {

@@ -183,5 +183,31 @@ TEST(Operator, AReconnectClosesReadyConnectionsNowAndOthersWhenTheyComeBack) {
   EXPECT_EQ(next.types(), "RSSKZ");
 }
 
+TEST(Operator, InTransactionPoolingAPauseHoldsTheNextTransactionAndADrainEndsWhoHasNone) {
+  Running it;
+  it.pool.mode = PoolMode::transaction;
+  it.open_target();
+  auto first = it.enter();
+  auto second = it.enter();
+  EXPECT_EQ(first.types() + second.types(), "RSSKZRSSKZ");
+  second.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  ASSERT_TRUE(it.broker.pause_target("db"));
+  first.wire->push(test::query("SELECT 1"));
+  it.world.loop.advance(1s);
+  EXPECT_EQ(first.types(), "");
+  EXPECT_EQ(second.types(), "CZ");
+  ASSERT_TRUE(it.broker.resume_target("db"));
+  it.world.loop.advance(1s);
+  EXPECT_EQ(first.types(), "DCZ");
+  EXPECT_EQ(*it.broker.drain_target("db"), 2u);
+  it.world.loop.advance(1s);
+  EXPECT_EQ(first.types(), "E");
+  EXPECT_EQ(second.types(), "");
+  second.wire->push(test::query("COMMIT"));
+  it.world.loop.advance(1s);
+  EXPECT_EQ(second.types(), "CZE");
+}
+
 }  // namespace
 }  // namespace sallyport
