@@ -23,8 +23,8 @@ namespace sallyport::broker {
 struct BrokerCounters {
   std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
   CountsByWord rotation_forced;  ///< by reason
-  CountsByWord pins;             ///< transaction pooling: sessions that keep their server connection, by reason
-  CountsByWord state_refused;    ///< likewise: statements refused because they leave state behind, by reason
+  CountsByWord pins;           ///< transaction pooling: sessions that keep their server connection, by reason
+  CountsByWord state_refused;  ///< likewise: statements refused because they leave state behind, by reason
 };
 
 /// What sessions of a target that have ended brought together, and those that live have so far.
