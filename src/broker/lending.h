@@ -7,7 +7,9 @@
 #include "wire/postgres/pooled_requests.h"
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace sallyport::broker {
@@ -16,6 +18,8 @@ struct LendingSettings {
   postgres::StatementRegistry& statements;  ///< of the pool
   WipedBytes& scratch;                      ///< of the loop: used within one call only
   OnSessionState on_session_state = OnSessionState::pin;
+  VerifySessionState verify = VerifySessionState::off;
+  std::string run_as = {};
   std::size_t statements_max = 200;
   std::uint64_t session = 1;  ///< not 0; no other session of the process has it
 };
@@ -27,7 +31,10 @@ struct Lending final : private postgres::ReportedNames {
         requests(
             tracker, settings.statements,
             {settings.on_session_state == OnSessionState::refuse, settings.statements_max, settings.session}),
-        parameters(std::move(initial)) {}
+        parameters(std::move(initial)),
+        run_as(settings.run_as),
+        verify_(settings.verify),
+        turn_(settings.session) {}
 
   void begin_on(Upstream& upstream) {
     reported_ = &upstream.parameters;
@@ -39,17 +46,31 @@ struct Lending final : private postgres::ReportedNames {
   bool ignores_state;
   postgres::PooledRequests requests;
   ReportedParameters parameters;   ///< as the client was told
+  const std::string run_as;        ///< the role that connections start with; empty: none
   std::vector<std::uint8_t> held;  ///< of the client, not passed on yet
   bool waiting = false;            ///< for a server connection
+  bool restoring = false;          ///< the connection gets the session's parameters first
   bool stalled = false;            ///< until the server has answered more
   bool told_of_pin = false;
+  bool checking = false;         ///< the server is asked what the session leaves behind
+  postgres::StateReasons found;  ///< what it has answered so far
+  bool answered = false;
 
+  /// Whether the server is asked this time.
+  bool check_is_due() {
+    if (verify_ == VerifySessionState::off) return false;
+    return verify_ == VerifySessionState::always || turn_++ % sample_every == 0;
+  }
   [[nodiscard]] bool is_pinned() const { return !ignores_state && !requests.state().empty(); }
 
  private:
   [[nodiscard]] bool is_reported(std::string_view name) const override;
 
+  static constexpr std::uint64_t sample_every = 16;
+
   const ReportedParameters* reported_ = nullptr;
+  VerifySessionState verify_;
+  std::uint64_t turn_;
 };
 
 }  // namespace sallyport::broker

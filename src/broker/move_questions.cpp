@@ -53,6 +53,8 @@ void question(WipedBytes& out, std::string_view sql, char number) {
 
 }  // namespace
 
+std::string_view move_state_question() { return ask_state; }
+
 void encode_move_questions(WipedBytes& out) {
   question(out, ask_state, '0');
   question(out, ask_settings, '1');

@@ -17,6 +17,9 @@ namespace sallyport::broker {
 ///          (statements).
 void encode_move_questions(WipedBytes& out);
 
+/// The first of them, without the Parse around it.
+std::string_view move_state_question();
+
 /// The first columns of the first answer, "0" when nothing stands in the way; behind them `role` and
 /// session_user.
 inline constexpr std::string_view move_obstacles[] = {

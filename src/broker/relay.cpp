@@ -165,11 +165,19 @@ void Relay::pump_server() {
   requeue_server();
 }
 
+Result<postgres::Scanned> Relay::swallow_some(Bytes chunk) {
+  if (lending_ != nullptr && lending_->checking) {
+    CheckVisitor visitor{*lending_, upstream_->user, swallow_ready_};
+    return server_scanner_.scan(chunk, visitor);
+  }
+  SwallowVisitor visitor{upstream_->parameters, swallow_ready_, lending_ != nullptr};
+  return server_scanner_.scan(chunk, visitor);
+}
+
 // Replies to statements of our own, at the front of the chunk. False: no more can be done with it.
 bool Relay::swallow(Bytes& chunk) {
   while (swallow_ready_ > 0 && !chunk.empty()) {
-    SwallowVisitor visitor{upstream_->parameters, swallow_ready_};
-    const auto swallowed = server_scanner_.scan(chunk, visitor);
+    const auto swallowed = swallow_some(chunk);
     if (!swallowed || swallowed->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);
       return false;
@@ -204,8 +212,7 @@ bool Relay::on_server_chunk(std::size_t size) {
 }
 
 void Relay::after_server_bytes() {
-  if (lending_ != nullptr && lending_->stalled) resume_stalled();
-  if (ended_) return;
+  if (lending_ != nullptr && !go_on_with_client()) return;
   if (client_done_) return after_client_end();
   if (client_waits_ && !tracker_.is_full()) {
     client_waits_ = false;

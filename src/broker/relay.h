@@ -44,6 +44,8 @@ class RelayOwner {
   virtual UpstreamPtr lend_now() { return nullptr; }
   /// None is: on_lent() when there is one. Perhaps from within this call.
   virtual void lend_later() {}
+  /// What the client wanted has been sent to the server, after some waiting.
+  virtual void on_served() {}
   /// Nothing is under way any more. `clean`: it need not be reset.
   virtual void on_returned(UpstreamPtr upstream, bool clean) { (void)upstream, (void)clean; }
   /// The session keeps its connection from now on, for this reason; `refused`: what the client wanted was refused.
@@ -65,7 +67,12 @@ class Relay {
   void lend(LendingSettings settings, ReportedParameters parameters);
   /// After lend_later().
   void on_lent(UpstreamPtr upstream);
-  [[nodiscard]] bool awaits_upstream() const { return lending_ != nullptr && lending_->waiting; }
+  /// Its request has not been given to a server yet.
+  [[nodiscard]] bool awaits_upstream() const {
+    return lending_ != nullptr && (lending_->waiting || lending_->restoring);
+  }
+  /// The server is asked what the session leaves behind; of the client nothing is under way.
+  [[nodiscard]] bool checks_state() const { return lending_ != nullptr && lending_->checking; }
   /// Its state is bound to the connection that it has; always so in session pooling.
   /// Transaction pooling: it has a connection, and has no more to do with it.
   [[nodiscard]] bool may_return() const;
@@ -130,6 +137,7 @@ class Relay {
   struct ServerVisitor;
   struct SwallowVisitor;
   struct LentServerVisitor;
+  struct CheckVisitor;
 
   void pump_client();
   void pump_server();
@@ -149,10 +157,14 @@ class Relay {
   bool on_lent_chunk(std::size_t size);
   bool forward_lent(Bytes bytes);
   bool swallow(Bytes& chunk);
+  Result<postgres::Scanned> swallow_some(Bytes chunk);
   bool on_lent_server_chunk(MutableBytes chunk);
-  void attach_lent(UpstreamPtr upstream);
+  bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
-  void resume_stalled();
+  void give_up_upstream();
+  bool ask_for_state();
+  bool on_state_known();
+  bool go_on_with_client();
   void look_at_state();
   void end(EndCause cause);
 

@@ -37,14 +37,16 @@ void Relay::lend(LendingSettings settings, ReportedParameters parameters) {
 
 void Relay::pump_lent_client() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
-    if (ended_ || client_held_ || client_done_ || lending_->waiting || lending_->stalled) return;
+    if (ended_ || client_held_ || client_done_ || awaits_upstream() || lending_->stalled ||
+        lending_->checking)
+      return;
     if (upstream_ == nullptr) {
       auto lent = owner_.lend_now();
       if (lent == nullptr) {
         if (read_ahead()) owner_.lend_later();
         return;
       }
-      attach_lent(std::move(lent));
+      if (!attach_lent(std::move(lent))) return;
       if (!lending_->held.empty() && !on_lent_chunk(0)) return;
       if (ended_) return;
     }
@@ -94,18 +96,24 @@ bool Relay::read_ahead() {
 
 void Relay::on_lent(UpstreamPtr upstream) {
   lending_->waiting = false;
-  attach_lent(std::move(upstream));
-  if (!on_lent_chunk(0) || ended_) return;
+  if (!attach_lent(std::move(upstream)) || !on_lent_chunk(0) || ended_) return;
   pump_lent_client();
 }
 
-void Relay::attach_lent(UpstreamPtr upstream) {
+// False: the client's bytes have to wait, as the connection gets its parameters first. Not with them in one write: a
+// cancel of the client's must not hit what we say.
+bool Relay::attach_lent(UpstreamPtr upstream) {
   upstream_ = std::move(upstream);
   upstream_->stream->set_events(&server_side_);
   lending_->begin_on(*upstream_);
-  if (lending_->parameters.shares(upstream_->parameters)) return;
+  if (lending_->parameters.shares(upstream_->parameters)) return true;
   const auto restore = statement_to_restore(lending_->parameters.map(), upstream_->parameters.map());
-  if (!restore.empty()) prepend_statement(restore);
+  if (restore.empty()) return true;
+  lending_->restoring = true;
+  prepend_statement(restore);
+  prefix_held_ = false;
+  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  return false;
 }
 
 bool Relay::on_lent_chunk(std::size_t size) {
@@ -151,10 +159,20 @@ bool Relay::forward_lent(Bytes bytes) {
   return false;
 }
 
-// The server has answered more of what was asked.
-void Relay::resume_stalled() {
-  lending_->stalled = false;
-  if (on_lent_chunk(0) && !ended_) pump_lent_client();
+// The server has answered more of what was asked: the client may have waited for that. False: there is no more to do.
+bool Relay::go_on_with_client() {
+  if (lending_->checking && swallow_ready_ == 0) return on_state_known();
+  if (lending_->restoring && swallow_ready_ == 0) {
+    lending_->restoring = false;
+    if (!on_lent_chunk(0) || ended_) return false;
+    pump_lent_client();
+    owner_.on_served();
+  } else if (lending_->stalled) {
+    lending_->stalled = false;
+    if (!on_lent_chunk(0) || ended_) return false;
+    pump_lent_client();
+  }
+  return !ended_;
 }
 
 // What the client's requests leave behind: told to the owner once each.
@@ -201,23 +219,49 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
 
 // Nothing is under way in either direction. What the client has not read yet does not matter: it is ours.
 bool Relay::may_return() const {
-  return lending_ != nullptr && upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() &&
-         !lending_->is_pinned() && lending_->held.empty() && lending_->requests.at_boundary() &&
-         server_scanner_.at_boundary() && server_carry_.empty() &&
-         (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
+  return lending_ != nullptr && upstream_ != nullptr && !lending_->restoring && !server_told_of_end_ &&
+         tracker_.at_boundary() && !lending_->is_pinned() && lending_->held.empty() &&
+         lending_->requests.at_boundary() && server_scanner_.at_boundary() && server_carry_.empty() &&
+         swallow_ready_ == 0 && to_server_.pending() == 0;
+}
+
+// True: the connection stays until the server has said what is left behind.
+bool Relay::ask_for_state() {
+  lending_->checking = true;
+  lending_->answered = false;
+  upstream_->statements.unnamed = 0;  // a simple query ends it
+  prepend_statement(state_question(upstream_->parameters.map()));
+  prefix_held_ = false;
+  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  return true;
+}
+
+bool Relay::on_state_known() {
+  auto& lending = *lending_;
+  lending.checking = false;
+  if (!lending.answered) {
+    end(EndCause::server_misbehaved);
+    return false;
+  }
+  if (lending.found.empty() || lending.ignores_state) {
+    give_up_upstream();
+  } else {
+    lending.requests.state().add(lending.found);
+    look_at_state();
+  }
+  if (!ended_) pump_lent_client();
+  return !ended_;
 }
 
 void Relay::return_upstream() {
-  auto& lending = *lending_;
   look_at_state();
-  if (prefix_held_) {
-    // Nothing was asked after all.
-    to_server_ = {};
-    prefix_held_ = false;
-    swallow_ready_ = 0;
-  } else {
-    lending.parameters = upstream_->parameters;
-  }
+  if (lending_->check_is_due() && ask_for_state()) return;
+  give_up_upstream();
+}
+
+void Relay::give_up_upstream() {
+  auto& lending = *lending_;
+  lending.parameters = upstream_->parameters;
   const bool clean = !lending.requests.mistrusts_upstream();
   lending.requests.detach();
   upstream_->stream->set_events(nullptr);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/relay.h"
+#include "broker/state_check.h"
 #include "wire/postgres/error_fields.h"
 
 #include <string>
@@ -86,17 +87,41 @@ struct Relay::LentServerVisitor {
   }
 };
 
+// The answer to the question what a session leaves behind.
+struct Relay::CheckVisitor {
+  Lending& lending;
+  std::string_view user;
+  unsigned& left;
+
+  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
+    return (type == 'D' && bytes <= 8192) || (type == 'Z' && bytes == 1);
+  }
+  static postgres::ScanStep on_frame(const postgres::Frame& frame) {
+    return frame.type == 'Z' || frame.type == 'E' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
+  }
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+    if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
+    const auto found = state_of_answer(body, lending.run_as, user);
+    if (!found) return postgres::ScanStep::fail;
+    lending.found = *found;
+    lending.answered = true;
+    return postgres::ScanStep::go_on;
+  }
+};
+
 // Replies to our own statement: dropped up to its ReadyForQuery, but for parameters. ReadyForQuery counts once
 // its body has arrived too, or that would be taken for the client's.
 struct Relay::SwallowVisitor {
   ReportedParameters& parameters;
   unsigned& left;
+  bool must_succeed = false;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
     return (type == 'S' && bytes <= 1024) || (type == 'Z' && bytes == 1);
   }
-  static postgres::ScanStep on_frame(const postgres::Frame& frame) {
-    return frame.type == 'Z' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
+  [[nodiscard]] postgres::ScanStep on_frame(const postgres::Frame& frame) const {
+    return frame.type == 'Z' || (must_succeed && frame.type == 'E') ? postgres::ScanStep::fail
+                                                                    : postgres::ScanStep::go_on;
   }
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;

@@ -128,6 +128,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_relay_end(EndCause cause) override;
   UpstreamPtr lend_now() override;
   void lend_later() override;
+  void on_served() override;
   void on_returned(UpstreamPtr upstream, bool clean) override;
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;

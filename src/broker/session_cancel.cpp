@@ -52,7 +52,7 @@ void Session::cancel_query(std::function<void()> done) {
     cancel_when_lent_ = true;
     return done();
   }
-  if (stage_ != Stage::relaying || !relay_->has_upstream()) return done();
+  if (stage_ != Stage::relaying || !relay_->has_upstream() || relay_->checks_state()) return done();
   // One at a time: whoever asks meanwhile gets the next one, together with all others that do.
   if (cancels_under_way_ != 0) {
     if (joined_cancels_.size() >= joined_cancels_max) return done();

@@ -64,7 +64,8 @@ void Session::let_go_of_upstream() {
   if (!relay_->has_upstream()) return;
   const bool reusable = relay_->at_boundary();
   const bool whole = relay_->whole_towards_server();
-  const bool clean = reusable && relay_->may_return();
+  const bool asks = access_.pool->settings().pool.verify_session_state != VerifySessionState::off;
+  const bool clean = reusable && relay_->may_return() && !asks;
   auto upstream = relay_->detach_upstream();
   if (clean) {
     access_.pool->put_back(std::move(upstream));

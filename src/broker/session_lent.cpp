@@ -7,7 +7,8 @@ namespace sallyport::broker {
 
 LendingSettings Session::lending_settings() {
   const auto& pool = access_.pool->settings().pool;
-  return {access_.pool->statements(), services_.scratch, pool.on_session_state, pool.statements_max,
+  return {access_.pool->statements(), services_.scratch,       pool.on_session_state,
+          pool.verify_session_state,  access_.decision.run_as, pool.statements_max,
           ++services_.sessions_begun};
 }
 
@@ -29,7 +30,12 @@ void Session::on_lent(Result<UpstreamPtr> upstream) {
   }
   if (!upstream) return end_unserved(upstream.error());
   relay_->on_lent(std::move(*upstream));
-  // The server has the query, or will have it before the cancel.
+  on_served();
+}
+
+// The server has the query, or will have it before the cancel.
+void Session::on_served() {
+  if (stage_ != Stage::relaying || relay_->awaits_upstream()) return;
   if (std::exchange(cancel_when_lent_, false) && stage_ == Stage::relaying && relay_->has_upstream()) {
     cancel_query([] {});
   }

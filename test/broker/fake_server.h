@@ -65,6 +65,9 @@ class FakeBackend {
     if (sql.starts_with("SET application_name = ")) {
       return say(parameter("application_name", sql.substr(24, sql.size() - 25)) + complete("SET") + ready());
     }
+    if (sql.starts_with("SELECT pg_catalog.set_config(")) return on_set_config(sql);
+    if (sql.starts_with("SELECT (SELECT"))
+      return say(row(state_row_with_settings()) + complete("SELECT 1") + ready());
     if (sql == "BEGIN") status = 'T';
     if (sql == "COMMIT" || sql == "ROLLBACK") status = 'I';
     if (sql == "DISCARD ALL" || sql == "RESET ROLE" || sql == "BEGIN" || sql == "COMMIT") {
@@ -72,6 +75,23 @@ class FakeBackend {
     }
     if (sql == "fail") return say(error("22012") + ready(status));
     say(row({sql + "@" + std::to_string(pid)}) + complete("SELECT 1") + ready(status));
+  }
+  void on_set_config(const std::string& sql) {
+    if (refuse_restore) return say(error("22023") + ready(status));
+    constexpr std::string_view call = "set_config('";
+    std::string told;
+    for (auto at = sql.find(call); at != std::string::npos; at = sql.find(call, at + 1)) {
+      const auto name = sql.substr(at + call.size(), sql.find('\'', at + call.size()) - at - call.size());
+      const auto value_at = sql.find("', '", at) + 4;
+      if (name == "application_name" || name == "TimeZone")
+        told += parameter(name, sql.substr(value_at, sql.find('\'', value_at) - value_at));
+    }
+    say(told + row({"restored"}) + complete("SELECT 1") + ready(status));
+  }
+  [[nodiscard]] std::vector<std::string> state_row_with_settings() const {
+    auto answer = state_row;
+    answer.push_back(std::to_string(settings.size()));
+    return answer;
   }
   void on_parse(const std::string& body) {
     const auto name = body.substr(0, body.find('\0'));

@@ -291,3 +291,47 @@ def test_pgbench_runs_its_transactions(service, pg, mode):
                           capture_output=True, text=True)
     assert done.returncode == 0 and "number of failed transactions: 0 " in done.stdout, done.stderr
     pg.sql("DROP TABLE pgbench_accounts, pgbench_branches, pgbench_tellers, pgbench_history", database="app")
+
+
+HIDDEN = {
+    "a function that sets": ("SELECT hide_setting()", "SHOW work_mem", "4MB"),
+    "a function that locks": ("SELECT hide_lock()", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'", "0"),
+    "a function that listens": ("SELECT hide_listen()", "SELECT count(*)::text FROM pg_listening_channels()", "0"),
+    "a function that makes a temporary table": ("SELECT hide_table()", "SELECT coalesce(to_regclass('pg_temp.hidden')::text, '')", ""),
+}
+
+
+@pytest.fixture
+def hiding_functions(pg):
+    pg.sql("CREATE SCHEMA hiding; GRANT USAGE ON SCHEMA hiding TO app; ALTER ROLE app SET search_path = hiding, public", database="app")
+    for name, what in {"hide_setting": "PERFORM set_config('work_mem', '99MB', false)", "hide_lock": "PERFORM pg_advisory_lock(7)",
+                       "hide_listen": "LISTEN hidden", "hide_table": "CREATE TEMP TABLE hidden (a int)"}.items():
+        pg.sql(f"CREATE FUNCTION hiding.{name}() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {what}; END $$", database="app")
+    yield
+    pg.sql("ALTER ROLE app RESET search_path; DROP SCHEMA hiding CASCADE", database="app")
+
+
+@pytest.mark.parametrize("what", HIDDEN)
+def test_the_server_is_asked_for_state_that_functions_hide(service, hiding_functions, what):
+    it = service(pool="max: 3, verify_session_state: always")
+    hide, look, clean = HIDDEN[what]
+    a, b = connect(it), connect(it)
+    a.execute("SELECT 1")
+    a.execute(hide)
+    pid = one(a, "SELECT pg_backend_pid()")
+    for _ in range(5):
+        assert one(a, "SELECT pg_backend_pid()") == pid
+        assert one(b, look) == clean and one(b, "SELECT pg_backend_pid()") != pid
+    with b.transaction():
+        assert one(b, "SELECT 5") == 5
+
+
+def test_asking_the_server_costs_clean_sessions_nothing_that_they_see(service):
+    it = service(pool="max: 2, verify_session_state: sample")
+    clients = [connect(it, prepare_threshold=0, application_name=f"c{i}") for i in range(5)]
+    clients[0].execute("SET TimeZone = 'Asia/Tokyo'")
+    for turn in range(40):
+        for client in clients:
+            assert one(client, "SELECT %s::int", (turn,)) == turn
+    assert len({one(c, "SELECT pg_backend_pid()") for c in clients}) <= 2
+    assert one(clients[0], "SHOW TimeZone") == "Asia/Tokyo"

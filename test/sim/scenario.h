@@ -59,6 +59,8 @@ class Scenario {
     chosen.server.reset_failures_percent = calm ? 0 : 5;
     chosen.server.connections_max = stormy ? dice_.between(10, 60) : 1000;
     chosen.pool.min_ready = dice_.below(4);
+    if (dice_.chance(50)) chosen.pool.mode = PoolMode::transaction;
+    chosen.pool.statements_max = dice_.between(10, 30);
     // In calm weather ten clients at most share two pools: nobody has to wait, but there may be no room to spare.
     chosen.pool.max = calm ? (dice_.chance(50) ? 10 : 60) : dice_.between(3, 30);
     chosen.pool.idle_max = dice_.ms(2'000, 60'000);
@@ -98,6 +100,7 @@ class Scenario {
     plan.leaving = static_cast<Leaving>(dice_.below(calm ? 3 : 5));
     if (dice_.chance(15)) plan.leaves_early = dice_.chance(50) ? dice_.us(0, 20'000) : dice_.ms(0, 3'000);
     plan.link = link();
+    plan.borrows = world_.borrows();
     return plan;
   }
 

@@ -4,6 +4,7 @@
 
 #include "test/sim/memory_stream.h"
 #include "test/sim/oracle.h"
+#include "test/sim/sim_session.h"
 #include "wire/postgres/messages.h"
 
 #include <algorithm>
@@ -41,6 +42,7 @@ struct ClientPlan {
   Leaving leaving = Leaving::terminate;
   std::optional<Duration> leaves_early;  ///< closes after so long, wherever it stands
   LinkSettings link;
+  bool borrows = false;  ///< the broker pools by transaction
 };
 
 class SimClient final : private net::StreamEvents {
@@ -474,7 +476,10 @@ class SimClient final : private net::StreamEvents {
                                             "DateStyle"};
     const std::string name = names[dice_.below(5)],
                       value = "v" + std::to_string(plan.number) + "_" + std::to_string(statement_);
-    query("SETTING " + marker + " " + name + " " + value);
+    // What the broker reads it by: the simulated server has no SQL.
+    const bool reported = Backend::is_reported(name);
+    query("SETTING " + marker + " " + name + " " + value +
+          (plan.borrows && !reported ? " set_config(1)" : ""));
     expect('C', "SET " + marker, [this, name, value] { settings_[name] = value; });
     expect('Z', {}, [this] { check_reported(); });
   }
@@ -497,7 +502,8 @@ class SimClient final : private net::StreamEvents {
     const std::string verb = verbs[dice_.below(6)];
     const std::string channel =
         "channel" + std::to_string(verb == "LISTEN" ? plan.number % 3 : dice_.below(3));
-    query(verb + " " + marker + " " + channel);
+    const bool kept = plan.borrows && verb != "NOTIFY" && verb != "LISTEN";
+    query(verb + " " + marker + " " + channel + (kept ? " pg_advisory_lock(1)" : ""));
     if (verb == "LISTEN") channels_.insert(channel);
     expect('C', verb + " " + marker);
     expect('Z');
@@ -602,7 +608,7 @@ class SimClient final : private net::StreamEvents {
     const auto [name, text] = *chosen;
     if (dice_.chance(20)) {
       prepared_.erase(chosen);
-      if (dice_.chance(50) || status_ != 'I' || planned_ != 'I') {
+      if (plan.borrows || dice_.chance(50) || status_ != 'I' || planned_ != 'I') {
         postgres::encode(out_, postgres::Close{postgres::Named::statement, name});
         postgres::encode(out_, postgres::Sync{});
         expect('3');

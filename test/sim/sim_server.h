@@ -82,6 +82,7 @@ class SimServer final : public broker::Connector, private BackendHost {
 
   ServerSettings settings;
   bool down = false;
+  bool lends = false;  ///< the broker pools by transaction
   StatementCheck on_statement_check;
 
  private:
@@ -121,6 +122,7 @@ class SimServer final : public broker::Connector, private BackendHost {
     return {1, 2, static_cast<std::uint8_t>(pid >> 8), static_cast<std::uint8_t>(pid)};
   }
 
+  bool lends_backends() const override { return lends; }
   bool user_alive(const std::string& user) override { return vault_.user_alive(user); }
   void notify(const std::string& channel, const std::string& payload) override {
     for (auto& [pid, backend] : backends_) backend->deliver_notification(channel, payload);

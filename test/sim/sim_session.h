@@ -26,6 +26,8 @@ using Settings = std::map<std::string, std::string>;
 class BackendHost {
  public:
   virtual bool user_alive(const std::string& user) = 0;
+  /// Sessions follow one another in a backend without a reset, if they leave nothing behind.
+  [[nodiscard]] virtual bool lends_backends() const = 0;
   virtual void notify(const std::string& channel, const std::string& payload) = 0;
   /// A statement of this marker runs in this backend. `boundary`: nothing was open when it arrived.
   virtual void on_statement(class Backend& backend, const Marker& marker, bool boundary) = 0;
@@ -308,13 +310,23 @@ class Backend final : private net::StreamEvents {
   void own(const std::string& marker_text) {
     const auto marker = Marker::parse(marker_text);
     if (marker.client == 0) return oracle_.violation("a statement without marker: " + marker_text);
-    if (owner != 0 && owner != marker.client) {
+    const bool lent = host_.lends_backends() && boundary_ && is_clean();
+    if (owner != 0 && owner != marker.client && lent) oracle_.count("backend lent to another");
+    if (owner != 0 && owner != marker.client && !lent) {
       oracle_.violation(client_name(marker.client) + " met the session of " + client_name(owner) +
                         ", not reset");
     }
     owner = marker.client;
     served.insert(marker.client);
     host_.on_statement(*this, marker, boundary_);
+  }
+
+  /// Nothing in it that the next session must not find; what the server reports is set again.
+  [[nodiscard]] bool is_clean() const {
+    for (const auto& [name, value] : settings_) {
+      if (!is_reported(name) && startup_.at(name) != value) return false;
+    }
+    return objects_.empty() && channels_.empty() && role_ == initial_role_ && status_ == 'I';
   }
 
   void run(const std::string& sql, const std::string& parameter) {

@@ -70,6 +70,11 @@ class Verdict {
       return;
     }
     if (reason == "rotation_forced") return on_forced(client);
+    if (client.plan.borrows && !client.fatal().empty() && client.fatal() != "57P01") {
+      // No connection could be had for what it asked.
+      if (calm_) violation(client.describe() + " was not served, and the trail says: " + reason);
+      return world_.oracle.count("client not served");
+    }
     const bool both_left = client.plan.leaving == Leaving::fin && reason == "client closed";
     if (reason.find("server c") != std::string::npos || both_left) return on_server_gone(client, *record);
     violation(client.describe() + " was cut, and the trail says: " + reason);

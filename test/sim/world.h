@@ -40,6 +40,7 @@ class World {
         randomness(dice.next()),
         gate(std::make_unique<broker::TrailGate>(&trail, settings.audit, loop, logger)),
         pool_max_(settings.pool.max) {
+    server.lends = settings.pool.mode == PoolMode::transaction;
     trail.failures_permille = settings.trail_failures_permille;
     journal.failures_permille = settings.journal_failures_permille;
     server.on_statement_check = [this](Backend& backend, const Marker& marker, bool boundary) {
@@ -106,6 +107,7 @@ class World {
     return done && done();
   }
 
+  [[nodiscard]] bool borrows() const { return server.lends; }
   [[nodiscard]] std::size_t clients_live() const {
     std::size_t live = 0;
     for (const auto& client : clients) live += client->is_over() ? 0 : 1;

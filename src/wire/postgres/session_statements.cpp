@@ -13,7 +13,7 @@ std::string_view SessionTracker::text_up_to_zero(Bytes bytes) {
 
 void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "LOAD") hidden_state_ = "loaded_library";
-  if (!tag.starts_with("DISCARD ALL") && !tag.starts_with("DEALLOCATE")) return;
+  if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;
   // Unless what set it may be a statement behind this one.
   const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
                                   [](const Expected& one) {

@@ -1,0 +1,237 @@
+// Transaction pooling: whose connection it is when, what is restored on it, what pins a session to it.
+#include "test/broker/world.h"
+
+#include <gtest/gtest.h>
+
+namespace sallyport {
+namespace {
+
+using test::FakeClient;
+using test::query;
+using test::World;
+using namespace std::chrono_literals;
+
+PoolSettings transaction(std::size_t max = 1) {
+  auto settings = World::small();
+  settings.mode = PoolMode::transaction;
+  settings.max = max;
+  return settings;
+}
+
+struct Lent {
+  explicit Lent(PoolSettings settings = transaction()) : world(settings) {}
+  std::string ask(FakeClient& client, const std::string& sql) {
+    client.wire->push(query(sql));
+    world.loop.settle();
+    return client.types();
+  }
+  [[nodiscard]] std::size_t in_use() const { return world.pool->status().in_use; }
+  test::FakeBackend& server() { return world.connector.newest(); }
+  World world;
+};
+
+TEST(Lent, ManyClientsShareOneConnection) {
+  Lent it;
+  std::vector<FakeClient> clients;
+  for (int i = 0; i < 10; ++i) clients.push_back(it.world.enter());
+  EXPECT_EQ(it.in_use(), 0u);
+  for (auto& client : clients) EXPECT_EQ(it.ask(client, "select 1"), "DCZ");
+  EXPECT_EQ(it.world.connector.backends.size(), 1u);
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
+TEST(Lent, ATransactionKeepsItAndTheNextClientWaitsForItsEnd) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  EXPECT_EQ(it.in_use(), 1u);
+  EXPECT_EQ(it.ask(b, "select 2"), "");
+  EXPECT_EQ(it.world.pool->status().waiting, 1u);
+  it.ask(a, "COMMIT");
+  EXPECT_EQ(b.types(), "DCZ");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
+TEST(Lent, WhoLeavesInATransactionTakesTheConnectionAlong) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  a.wire->push(test::frame('X'));
+  it.world.loop.settle();
+  EXPECT_EQ(it.ask(b, "select 1"), "DCZ");
+  EXPECT_EQ(it.world.connector.backends.size(), 2u);
+}
+
+TEST(Lent, AFarewellNeedsNoConnection) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  b.wire->push(test::frame('X'));
+  it.world.loop.settle();
+  EXPECT_FALSE(it.world.alive(b));
+  EXPECT_EQ(it.world.pool->status().waiting, 0u);
+}
+
+TEST(Lent, ReportedParametersFollowTheirSession) {
+  Lent it;
+  auto a = it.world.enter("a"), b = it.world.enter("b");
+  it.ask(a, "select 1");
+  EXPECT_NE(it.server().queries.front().find("'application_name', 'a'"), std::string::npos);
+  const auto before = it.server().queries.size();
+  it.ask(a, "select 2");
+  EXPECT_EQ(it.server().queries.size(), before + 1) << "nothing differs: nothing is restored";
+  EXPECT_EQ(it.ask(b, "select 3"), "DCZ") << "what restores is not seen";
+  EXPECT_NE(it.server().queries[before + 1].find("'application_name', 'b'"), std::string::npos);
+}
+
+TEST(Lent, AParameterThatCannotBeRestoredEndsTheSessionAndNotInAnotherOnesState) {
+  Lent it;
+  it.world.connector.prepare = [](test::FakeBackend& backend) { backend.refuse_restore = true; };
+  auto a = it.world.enter("a");
+  EXPECT_EQ(it.ask(a, "select 1").find('D'), std::string::npos);
+  for (const auto& sql : it.server().queries) EXPECT_NE(sql, "select 1");
+}
+
+TEST(Lent, StateThatSqlShowsPinsAndDiscardAllUnpins) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter();
+  it.ask(a, "LISTEN x");
+  EXPECT_EQ(it.in_use(), 1u);
+  it.ask(a, "DISCARD ALL");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
+TEST(Lent, AnIgnoredStateDoesNotPin) {
+  auto settings = transaction();
+  settings.on_session_state = OnSessionState::ignore;
+  Lent it{settings};
+  auto a = it.world.enter();
+  it.ask(a, "LISTEN x");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
+TEST(Lent, WhatARefusedStatementWouldHaveDoneIsNotDone) {
+  auto settings = transaction();
+  settings.on_session_state = OnSessionState::refuse;
+  Lent it{settings};
+  auto a = it.world.enter();
+  it.ask(a, "LISTEN x");
+  EXPECT_EQ(it.in_use(), 0u);
+  for (const auto& sql : it.server().queries) EXPECT_NE(sql, "LISTEN x");
+}
+
+TEST(Lent, TheServerIsAskedWhatAFunctionHides) {
+  auto settings = transaction(2);
+  settings.verify_session_state = VerifySessionState::always;
+  Lent it{settings};
+  auto a = it.world.enter();
+  EXPECT_EQ(it.ask(a, "select clean()"), "DCZ");
+  EXPECT_EQ(it.in_use(), 0u);
+  it.server().state_row[1] = "1";
+  EXPECT_EQ(it.ask(a, "select lock()"), "DCZ");
+  EXPECT_EQ(it.in_use(), 1u) << "pinned";
+}
+
+TEST(Lent, ACredentialThatEndsMovesNobodyAsNobodyHasAConnection) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter();
+  it.ask(a, "select 1");
+  it.world.rotate();
+  it.world.ending(1, 5s);
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+  EXPECT_EQ(it.world.moved, 0u);
+  EXPECT_TRUE(it.world.forced.empty());
+  EXPECT_EQ(it.world.connector.backends.size(), 2u);
+  EXPECT_EQ(it.server().queries.back(), "select 2");
+}
+
+TEST(Lent, ATransactionThatIsOpenAtTheEndOfItsCredentialGoesOnAndTheNextOneIsOnTheSuccessor) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter();
+  it.ask(a, "BEGIN");
+  it.world.rotate();
+  it.world.ending(1, 5s);
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  EXPECT_EQ(it.ask(a, "COMMIT"), "CZ");
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+  EXPECT_EQ(it.server().queries.back(), "select 2");
+  EXPECT_TRUE(it.world.forced.empty());
+}
+
+TEST(Lent, APinnedSessionMoves) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter();
+  it.ask(a, "SET work_mem = '9MB'");
+  it.world.rotate();
+  it.world.ending(1, 5s);
+  EXPECT_EQ(it.world.moved, 1u);
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+}
+
+TEST(Lent, ACancelOfWhatWaitsIsSentOnceItRuns) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  it.ask(b, "select pg_sleep(9)");
+  bool done = false;
+  b.session->cancel_query([&] { done = true; });
+  EXPECT_TRUE(done);
+  EXPECT_TRUE(it.world.connector.cancels.empty());
+  it.server().silent = true;
+  a.wire->push(query("COMMIT"));
+  it.server().silent = false;
+  it.world.loop.settle();
+  ASSERT_EQ(it.world.connector.cancels.size(), 1u);
+  EXPECT_EQ(it.world.connector.cancels[0].pid, it.server().pid);
+}
+
+TEST(Lent, AConnectionWithACancelUnderWayIsLentToNobody) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.world.connector.hold_cancels = true;
+  it.ask(a, "BEGIN");
+  a.session->cancel_query([] {});
+  it.ask(a, "COMMIT");
+  EXPECT_EQ(it.ask(b, "select 1"), "");
+  it.world.connector.held_cancels.front()({});
+  it.world.loop.settle();
+  EXPECT_EQ(b.types(), "DCZ");
+}
+
+TEST(Lent, WhoWaitsTooLongIsToldAndEnded) {
+  auto settings = transaction();
+  settings.wait_max = 2s;
+  Lent it{settings};
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  it.ask(b, "select 1");
+  it.world.loop.advance(3s);
+  EXPECT_EQ(b.types(), "E");
+  EXPECT_NE(b.text_of('E').find("53300"), std::string::npos);
+  EXPECT_EQ(it.world.sink.of(trail::EventKind::session_end).size(), 1u);
+}
+
+TEST(Lent, AClientIsLetInWithoutAConnectionOnceOneStands) {
+  Lent it;
+  auto a = it.world.enter();
+  it.ask(a, "BEGIN");
+  auto b = it.world.enter();
+  EXPECT_FALSE(it.world.greeting.empty());
+  const auto starts = it.world.sink.of(trail::EventKind::session_start);
+  ASSERT_EQ(starts.size(), 2u);
+  EXPECT_EQ(starts[1].upstream_user, "user");
+  EXPECT_EQ(starts[1].upstream_pid, 0);
+}
+
+TEST(Lent, AServerThatEndsAnIdleConnectionCostsNoSession) {
+  Lent it;
+  auto a = it.world.enter();
+  it.ask(a, "select 1");
+  it.server().wire->close_write();
+  it.world.loop.settle();
+  it.world.loop.advance(200ms);
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+}
+
+}  // namespace
+}  // namespace sallyport
