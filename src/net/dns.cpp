@@ -145,6 +145,19 @@ std::string Address::to_string() const {
   return "[" + std::string{text} + (scope == 0 ? "" : "%" + std::to_string(scope)) + "]" + suffix;
 }
 
+std::string Address::host() const {
+  char text[INET6_ADDRSTRLEN] = "";
+  if (family != AF_INET && family != AF_INET6) return {};
+  return inet_ntop(family, bytes.data(), text, sizeof text) == nullptr ? std::string{} : text;
+}
+
+std::string Address::network() const {
+  if (family != AF_INET6 || is_mapped(*this)) return host();
+  auto first = *this;
+  std::fill(first.bytes.begin() + 8, first.bytes.end(), std::uint8_t{0});
+  return first.host() + "/64";
+}
+
 bool Address::is_loopback() const {
   if (family == AF_UNIX) return true;
   if (family == AF_INET) return bytes[0] == 127;

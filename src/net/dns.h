@@ -27,6 +27,11 @@ struct Address {
   /// "10.0.0.1:5432", "[::1]:5432", "/run/postgresql/.s.PGSQL.5432".
   [[nodiscard]] std::string to_string() const;
 
+  /// Without port, brackets and scope: "10.0.0.1", "::1". Empty for a path.
+  [[nodiscard]] std::string host() const;
+  /// What one customer of a network usually has: the IPv4 address, or "2001:db8:1:2::/64".
+  [[nodiscard]] std::string network() const;
+
   [[nodiscard]] bool is_loopback() const;    ///< 127.0.0.0/8, ::1, and those mapped into IPv6; AF_UNIX
   [[nodiscard]] bool is_link_local() const;  ///< 169.254.0.0/16, fe80::/10, and AWS' fd00:ec2::/32
 

@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstddef>
 
@@ -23,6 +24,7 @@ struct SocketBio {
   static int read(BIO* bio, char* into, int size) {
     auto& self = stream(bio);
     BIO_clear_retry_flags(bio);
+    if (!self.first_bytes_.empty()) return self.take_first_bytes(into, static_cast<std::size_t>(size));
     const auto got = recv(self.fd_.get(), into, static_cast<std::size_t>(size), 0);
     self.socket_drained_ = got < size && !self.hung_up_;
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) BIO_set_retry_read(bio);
@@ -76,12 +78,27 @@ int SocketStream::connect_error() const {
   return getsockopt(fd_.get(), SOL_SOCKET, SO_ERROR, &error, &size) == 0 ? error : errno;
 }
 
-void SocketStream::adopt_tls(SslHandle ssl) {
+void SocketStream::adopt_tls(SslHandle ssl, std::vector<std::uint8_t> first_bytes) {
   ssl_ = std::move(ssl);
+  first_bytes_ = std::move(first_bytes);
   auto* bio = BIO_new(SocketBio::method());
   BIO_set_data(bio, this);
   BIO_set_init(bio, 1);
   SSL_set_bio(ssl_.get(), bio, bio);
+}
+
+void SocketStream::drop_tls() {
+  ssl_.reset();
+  first_bytes_ = {};
+}
+
+int SocketStream::take_first_bytes(char* into, std::size_t size) {
+  const auto count = std::min(size, first_bytes_.size());
+  std::copy_n(first_bytes_.begin(), count, into);
+  first_bytes_.erase(first_bytes_.begin(), first_bytes_.begin() + static_cast<std::ptrdiff_t>(count));
+  if (first_bytes_.empty()) first_bytes_ = {};  // thousands of sessions idle
+  socket_drained_ = false;
+  return static_cast<int>(count);
 }
 
 IoStatus SocketStream::handshake() {

@@ -7,6 +7,8 @@
 #include "net/ssl_handle.h"
 #include "net/stream.h"
 
+#include <vector>
+
 namespace sallyport::net {
 
 class SocketStream final : public Stream, private FdHandler {
@@ -24,11 +26,14 @@ class SocketStream final : public Stream, private FdHandler {
   [[nodiscard]] int connect_error() const;
 
   /// From now on bytes go through `ssl`, whose handshake may be unfinished. Takes the socket's BIO over.
-  void adopt_tls(SslHandle ssl);
+  /// `first_bytes` were read from the socket before: TLS gets them before what still comes.
+  void adopt_tls(SslHandle ssl, std::vector<std::uint8_t> first_bytes = {});
+  /// The handshake has failed: what follows is only read away. Bytes that TLS holds are lost.
+  void drop_tls();
   [[nodiscard]] SSL* ssl() const { return ssl_.get(); }
   [[nodiscard]] int fd() const { return fd_.get(); }
 
-  /// One step of the client handshake. ok: done; would_block: an event will come; failed: see OpenSSL's queue.
+  /// One step of the handshake, of either side. ok: done; would_block: an event will come; failed: see OpenSSL's queue.
   IoStatus handshake();
 
   IoResult read(MutableBytes into) override;
@@ -46,9 +51,11 @@ class SocketStream final : public Stream, private FdHandler {
   IoResult write_tls(Bytes bytes);
   IoStatus tls_status(int returned);
   void set_write_blocked(bool blocked);
+  int take_first_bytes(char* into, std::size_t size);
 
   UniqueFd fd_;
   SslHandle ssl_;
+  std::vector<std::uint8_t> first_bytes_;  // for TLS, in front of the socket's
   EpollLoop* loop_ = nullptr;
   Watch watch_;
   StreamEvents* events_ = nullptr;

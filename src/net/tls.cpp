@@ -1,14 +1,9 @@
 #include "net/tls.h"
 
-#include "base/trusted_file.h"
 #include "net/dns.h"
-#include "net/file_reader.h"
-#include "net/tls_verify.h"
+#include "net/tls_material.h"
 
-#include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include <algorithm>
@@ -17,96 +12,32 @@ namespace sallyport::net {
 
 namespace {
 
-constexpr std::size_t key_file_bytes_max = 65'536;
-
 // ECDHE with an AEAD only: whatever still speaks TLS 1.2 today has these.
 constexpr const char* ciphers_12 = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:!aNULL:!PSK";
 constexpr const char* ciphers_13 =
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256";
 constexpr const char* groups = "X25519:P-256:P-384:P-521";
 
-struct BioFree {
-  void operator()(BIO* bio) const { BIO_free_all(bio); }
-};
-using BioPtr = std::unique_ptr<BIO, BioFree>;
-
-struct KeyFree {
-  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
-};
-using KeyPtr = std::unique_ptr<EVP_PKEY, KeyFree>;
-
-Error bad(std::string where, std::string what, std::string hint) {
-  ERR_clear_error();
-  return {ErrorCode::bad_config, Hop::tls, std::move(where), std::move(what), std::move(hint), {}};
-}
-
-Error out_of_memory() {
-  ERR_clear_error();
-  return {ErrorCode::internal, Hop::tls, "OpenSSL", "could not set up a context", {}, {}};
-}
-
-/// Whoever writes an authority or a key decides whom we believe and who we are (threat 14). By path, because none
-/// but root and we can put another file in its place.
-Result<void> check_writers(const std::string& file) {
-  auto checked = check_trusted_file(file);
-  if (checked) return {};
-  auto error = located_at(file, checked.error());
-  error.hop = Hop::tls;
-  return error;
-}
-
-BioPtr reading(std::string_view text) {
-  return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
-}
-
-// Without a callback OpenSSL would ask for a passphrase on the terminal.
-int no_passphrase(char*, int, int, void*) { return -1; }
-
-Result<KeyPtr> parse_key(const Secret& pem, const std::string& where) {
-  auto bio = reading(pem.reveal());
-  KeyPtr key{bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
-  if (key != nullptr) return key;
-  const bool encrypted = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_BAD_PASSWORD_READ ||
-                         pem.reveal().find("ENCRYPTED") != std::string_view::npos;
-  if (encrypted) {
-    return bad(where, "the client certificate's key is encrypted",
-               "Store it without a passphrase in a private file: openssl pkey -in OLD -out NEW.");
-  }
-  return bad(where, "the client certificate's key is no PEM private key",
-             "Expected -----BEGIN PRIVATE KEY-----.");
-}
-
-Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string& where) {
-  std::vector<X509Ptr> chain;
-  auto bio = reading(pem);
-  while (bio != nullptr) {
-    X509Ptr certificate{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
-    if (certificate == nullptr) break;
-    chain.push_back(std::move(certificate));
-  }
-  ERR_clear_error();
-  if (!chain.empty()) return chain;
-  return bad(where, "holds no PEM certificate",
-             "Expected -----BEGIN CERTIFICATE-----, the client's own first.");
-}
+constexpr const char* our_key = "the client certificate's";
+constexpr const char* chain_hint = "Expected -----BEGIN CERTIFICATE-----, the client's own first.";
 
 Error key_mismatch(const std::string& where) {
-  return bad(where, "the private key does not belong to the client certificate",
-             "Give the key that the certificate was issued for.");
+  return bad_tls_config(where, "the private key does not belong to the client certificate",
+                        "Give the key that the certificate was issued for.");
 }
 
 Result<void> use_certificate(SSL* ssl, const Credential& credential) {
   const std::string where = "client certificate";
-  auto chain = parse_chain(credential.certificate_pem, where);
+  auto chain = parse_chain(credential.certificate_pem, where, chain_hint);
   if (chain.has_error()) return chain.error();
-  auto key = parse_key(credential.secret, where);
+  auto key = parse_key(credential.secret, where, our_key);
   if (key.has_error()) return key.error();
   if (SSL_use_certificate(ssl, chain->front().get()) != 1) {
-    return bad(where, "is not acceptable to OpenSSL (key too short, or an outdated signature)",
-               "Reissue it.");
+    return bad_tls_config(where, "is not acceptable to OpenSSL (key too short, or an outdated signature)",
+                          "Reissue it.");
   }
   for (std::size_t i = 1; i < chain->size(); ++i) {
-    if (SSL_add1_chain_cert(ssl, (*chain)[i].get()) != 1) return out_of_memory();
+    if (SSL_add1_chain_cert(ssl, (*chain)[i].get()) != 1) return tls_out_of_memory();
   }
   if (SSL_use_PrivateKey(ssl, key->get()) != 1 || SSL_check_private_key(ssl) != 1) return key_mismatch(where);
   return {};
@@ -121,37 +52,12 @@ std::string expected_name(const TlsPolicy& policy, const std::string& host) {
   return name;
 }
 
-std::vector<std::uint8_t> server_end_point(X509* certificate) {
-  int digest = NID_undef;
-  if (X509_get_signature_info(certificate, &digest, nullptr, nullptr, nullptr) != 1) return {};
-  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
-  const EVP_MD* hash = EVP_get_digestbynid(digest);
-  if (hash == nullptr) return {};
-  std::vector<std::uint8_t> out(EVP_MAX_MD_SIZE);
-  unsigned size = 0;
-  if (X509_digest(certificate, hash, out.data(), &size) != 1) return {};
-  out.resize(size);
-  return out;
-}
-
-std::string sha256_hex(X509* certificate) {
-  std::array<std::uint8_t, 32> digest{};
-  unsigned size = 0;
-  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return {};
-  std::string hex;
-  for (const auto byte : digest) {
-    hex += "0123456789abcdef"[byte >> 4];
-    hex += "0123456789abcdef"[byte & 15];
-  }
-  return hex;
-}
-
 }  // namespace
 
 Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPolicy& policy) {
   if (policy.mode == TlsMode::disable) {
-    return bad("tls.mode", "is disable, so there is no TLS context",
-               "This is a defect: plain connections need none.");
+    return bad_tls_config("tls.mode", "is disable, so there is no TLS context",
+                          "This is a defect: plain connections need none.");
   }
   std::shared_ptr<TlsContext> context{new TlsContext{policy}};
   if (auto loaded = context->load(); loaded.has_error()) return loaded.error();
@@ -161,13 +67,13 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPoli
 Result<void> TlsContext::load() {
   ERR_clear_error();
   context_.reset(SSL_CTX_new(TLS_client_method()));
-  if (context_ == nullptr) return out_of_memory();
+  if (context_ == nullptr) return tls_out_of_memory();
   auto* context = context_.get();
   const int version = policy_.min_version == "1.3" ? TLS1_3_VERSION : TLS1_2_VERSION;
   if (SSL_CTX_set_min_proto_version(context, version) != 1 ||
       SSL_CTX_set_cipher_list(context, ciphers_12) != 1 ||
       SSL_CTX_set_ciphersuites(context, ciphers_13) != 1 || SSL_CTX_set1_groups_list(context, groups) != 1) {
-    return out_of_memory();
+    return tls_out_of_memory();
   }
   SSL_CTX_set_options(context, SSL_OP_NO_TICKET | SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
   SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
@@ -195,41 +101,26 @@ Result<void> TlsContext::load_trust() {
       ERR_clear_error();
       continue;
     }
-    if (auto trusted = check_writers(root); trusted.has_error()) return trusted;
+    if (auto trusted = check_tls_file(root); trusted.has_error()) return trusted;
     if (X509_STORE_load_file(store, root.c_str()) != 1) {
-      return bad(root, "cannot be read, or holds no PEM certificate",
-                 "tls.roots names files with -----BEGIN CERTIFICATE-----, or system.");
+      return bad_tls_config(root, "cannot be read, or holds no PEM certificate",
+                            "tls.roots names files with -----BEGIN CERTIFICATE-----, or system.");
     }
   }
   if (policy_.crl_file.empty()) return {};
-  if (auto trusted = check_writers(policy_.crl_file); trusted.has_error()) return trusted;
-  X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-  if (lookup == nullptr) return out_of_memory();
-  if (X509_load_crl_file(lookup, policy_.crl_file.c_str(), X509_FILETYPE_PEM) < 1) {
-    return bad(policy_.crl_file, "cannot be read, or holds no PEM revocation list",
-               "Expected -----BEGIN X509 CRL-----.");
-  }
-  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
-  return {};
+  return check_revocation_by(store, policy_.crl_file);
 }
 
 Result<void> TlsContext::load_client_certificate() {
   const auto& file = policy_.client_certificate_file;
   if (file.empty()) return {};
-  if (auto trusted = check_writers(file); trusted.has_error()) return trusted;
+  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted;
   if (SSL_CTX_use_certificate_chain_file(context_.get(), file.c_str()) != 1) {
-    return bad(file, "cannot be read, or holds no usable PEM certificate",
-               "tls.client_certificate names a file with the client's certificate first, then its chain.");
+    return bad_tls_config(
+        file, "cannot be read, or holds no usable PEM certificate",
+        "tls.client_certificate names a file with the client's certificate first, then its chain.");
   }
-  if (auto trusted = check_writers(policy_.client_key_file); trusted.has_error()) return trusted;
-  auto pem = read_file({policy_.client_key_file, key_file_bytes_max, true});
-  if (pem.has_error()) {
-    auto error = pem.error();
-    error.hop = Hop::tls;
-    error.code = ErrorCode::bad_config;
-    return error;
-  }
-  auto key = parse_key(*pem, policy_.client_key_file);
+  auto key = read_key_file(policy_.client_key_file, our_key);
   if (key.has_error()) return key.error();
   if (SSL_CTX_use_PrivateKey(context_.get(), key->get()) != 1) return key_mismatch(policy_.client_key_file);
   return {};
@@ -238,20 +129,24 @@ Result<void> TlsContext::load_client_certificate() {
 Result<void> TlsContext::expect_name(SSL* ssl, const std::string& name) const {
   const bool is_ip = is_ip_literal(name);
   if (!is_ip && !name.empty() && SSL_set_tlsext_host_name(ssl, name.c_str()) != 1) {
-    return bad(name, "is no host name that TLS can carry", "Host names have at most 255 characters.");
+    return bad_tls_config(name, "is no host name that TLS can carry",
+                          "Host names have at most 255 characters.");
   }
   if (policy_.mode != TlsMode::verify_full) return {};
   // OpenSSL takes a leading dot to mean "any host below", and an empty name to mean "any name".
   if (name.empty() || name.front() == '.' || name.find('\0') != std::string::npos) {
-    return bad("tls.server_name", "is missing, and there is no host name to check the certificate against",
-               "Write tls.server_name: the name in the server's certificate.");
+    return bad_tls_config("tls.server_name",
+                          "is missing, and there is no host name to check the certificate against",
+                          "Write tls.server_name: the name in the server's certificate.");
   }
   auto* expected = SSL_get0_param(ssl);
   X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
   const auto address = name.substr(0, name.find('%'));  // certificates know no scope
   const bool set = is_ip ? X509_VERIFY_PARAM_set1_ip_asc(expected, address.c_str()) == 1
                          : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
-  if (!set) return bad(name, "is no name that a certificate can have", "Write a host name or an IP address.");
+  if (!set)
+    return bad_tls_config(name, "is no name that a certificate can have",
+                          "Write a host name or an IP address.");
   return {};
 }
 
@@ -259,14 +154,14 @@ Result<SslPtr> TlsContext::connect(const std::string& host, std::string_view alp
                                    const Credential* client_certificate) const {
   ERR_clear_error();
   SslPtr ssl{SSL_new(context_.get())};
-  if (ssl == nullptr) return out_of_memory();
+  if (ssl == nullptr) return tls_out_of_memory();
   if (auto name = expect_name(ssl.get(), expected_name(policy_, host)); name.has_error()) return name.error();
   if (!alpn.empty()) {
-    if (alpn.size() > 255) return bad("ALPN", "is longer than 255 bytes", "This is a defect.");
+    if (alpn.size() > 255) return bad_tls_config("ALPN", "is longer than 255 bytes", "This is a defect.");
     std::vector<unsigned char> list{static_cast<unsigned char>(alpn.size())};
     list.insert(list.end(), alpn.begin(), alpn.end());
     if (SSL_set_alpn_protos(ssl.get(), list.data(), static_cast<unsigned>(list.size())) != 0)
-      return out_of_memory();
+      return tls_out_of_memory();
   }
   if (client_certificate != nullptr && client_certificate->kind == CredentialKind::client_certificate) {
     if (auto used = use_certificate(ssl.get(), *client_certificate); used.has_error()) return used.error();
@@ -285,8 +180,8 @@ TlsFacts facts_of(SSL* ssl, const TlsContext& context) {
   if (alpn_size > 0) facts.alpn.assign(reinterpret_cast<const char*>(alpn), alpn_size);
   X509* certificate = SSL_get0_peer_certificate(ssl);
   if (certificate == nullptr) return facts;
-  facts.peer_certificate_sha256 = sha256_hex(certificate);
-  facts.server_end_point = server_end_point(certificate);
+  facts.peer_certificate_sha256 = sha256_of(certificate);
+  facts.server_end_point = end_point_of(certificate);
   // The verify mode is asked of the SSL as well, so that nobody can loosen it after connect() unseen.
   facts.peer_verified = context.policy().mode == TlsMode::verify_full && SSL_is_init_finished(ssl) == 1 &&
                         (SSL_get_verify_mode(ssl) & SSL_VERIFY_PEER) != 0 &&

@@ -50,8 +50,12 @@ int note_request(SSL* ssl, void*) {
 
 }  // namespace
 
-void take_notes(SSL_CTX* context) {
+void take_verify_notes(SSL_CTX* context) {
   SSL_CTX_set_cert_verify_callback(context, verify_and_note, nullptr);
+}
+
+void take_notes(SSL_CTX* context) {
+  take_verify_notes(context);
   SSL_CTX_set_cert_cb(context, note_request, nullptr);
 }
 

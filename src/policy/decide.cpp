@@ -23,8 +23,11 @@ bool in_group(const PeerIdentity& peer, std::uint32_t gid) {
 }
 
 bool matches(const AllowRule& rule, const PeerIdentity& peer) {
-  if (!rule.uid && !rule.gid) return false;  // a rule without a condition names nobody
-  if (rule.uid && (*rule.uid == overflow_id || *rule.uid != peer.uid)) return false;
+  if (!rule.uid && !rule.gid && !rule.certificate) return false;  // a rule without a condition names nobody
+  if (rule.uid && (*rule.uid == overflow_id || peer.uid != rule.uid)) return false;
+  if (rule.certificate && (peer.certificate == nullptr || !matches(*rule.certificate, *peer.certificate))) {
+    return false;
+  }
   return !rule.gid || (*rule.gid != overflow_id && in_group(peer, *rule.gid));
 }
 
@@ -43,8 +46,23 @@ std::map<std::string, std::size_t> roles_of(const Route& route, const Target& ta
 }
 
 std::string peer_text(const PeerIdentity& peer) {
-  const auto uid = "uid " + std::to_string(peer.uid);
-  return peer.gid ? uid + " (gid " + std::to_string(*peer.gid) + ")" : uid;
+  std::string who;
+  if (peer.uid) who = "uid " + std::to_string(*peer.uid);
+  if (peer.uid && peer.gid) who += " (gid " + std::to_string(*peer.gid) + ")";
+  if (peer.certificate != nullptr) who += (who.empty() ? "" : " with ") + describe(*peer.certificate);
+  return who.empty() ? "a client without a certificate" : who;
+}
+
+std::string rule_to_add(const PeerIdentity& peer) {
+  if (peer.certificate != nullptr && !peer.certificate->spiffe_id.empty()) {
+    return "{certificate: \"" + peer.certificate->spiffe_id + "\"}";
+  }
+  if (peer.certificate != nullptr && !peer.certificate->dns_names.empty()) {
+    return "{certificate: \"dns:" + peer.certificate->dns_names.front() + "\"}";
+  }
+  if (peer.certificate != nullptr) return "{certificate: \"" + peer.certificate->subject + "\"}";
+  if (peer.uid) return "{user: " + std::to_string(*peer.uid) + "}";
+  return "{certificate: …}, and give the client a certificate";
 }
 
 std::string listed(const std::map<std::string, std::size_t>& roles) {
@@ -92,8 +110,14 @@ std::string number_and_name(std::string_view kind, std::uint32_t id, const std::
 
 std::string identity_text(const PeerIdentity& peer, const AllowRule& rule) {
   std::string out;
-  if (rule.gid) out = number_and_name("gid", *rule.gid, rule.group_name) + " ";
-  return out + number_and_name("uid", peer.uid, rule.uid ? rule.user_name : std::string{});
+  const auto add = [&](const std::string& part) { out += (out.empty() ? "" : " ") + part; };
+  if (rule.certificate && peer.certificate != nullptr) {
+    add(certificate_identity(*rule.certificate, *peer.certificate));
+    if (!rule.uid && !rule.gid) return out;  // whoever holds the key, under whatever account
+  }
+  if (rule.gid) add(number_and_name("gid", *rule.gid, rule.group_name));
+  if (peer.uid) add(number_and_name("uid", *peer.uid, rule.uid ? rule.user_name : std::string{}));
+  return out;
 }
 
 Result<Decision> decide(const Route& route, const Target& target, const PeerIdentity& peer,
@@ -107,7 +131,7 @@ Result<Decision> decide(const Route& route, const Target& target, const PeerIden
     return denied(
         route,
         peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
-        "Add a rule to `allow` if it may connect, e.g. {user: " + std::to_string(peer.uid) + "}.");
+        "Add a rule to `allow` if it may connect, e.g. " + rule_to_add(peer) + ".");
   }
   auto role = choose_role(route, roles, peer, claims);
   if (!role) return role.error();

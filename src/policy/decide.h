@@ -6,20 +6,23 @@
 #pragma once
 
 #include "base/result.h"
+#include "policy/client_certificate.h"
 #include "policy/target.h"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace sallyport::policy {
 
-/// Of the connecting process, from the kernel (SO_PEERCRED, SO_PEERGROUPS).
+/// Of the connecting process, from the kernel (SO_PEERCRED, SO_PEERGROUPS); of its TLS handshake.
 struct PeerIdentity {
-  std::uint32_t uid = 0;
+  std::optional<std::uint32_t> uid = {};   ///< none: not known, as for a peer over TCP to `serve`
   std::optional<std::uint32_t> gid = {};   ///< none: not known, as for a peer over TCP
   std::vector<std::uint32_t> groups = {};  ///< supplementary; may be left empty
+  std::shared_ptr<const ClientCertificate> certificate = {};  ///< null: none was shown
 };
 
 /// From the client's start-up packet: not verified.
@@ -33,7 +36,8 @@ struct Decision {
   std::string database;  ///< never empty
   std::string run_as;    ///< start-up parameter `role`; empty: none
   std::size_t rule = 0;  ///< index into Route::allow that gave the role
-  std::string identity;  ///< "uid:1000(app)", "uid:1000", "gid:50(staff) uid:1000": verified parts only
+  std::string
+      identity;  ///< "uid:1000(app)", "uid:1000", "gid:50(staff) uid:1000", "cert:spiffe://…": verified parts only
 };
 
 /// What the kernel shows for users of other user namespaces and what strangers get: never an identity.
@@ -49,7 +53,7 @@ inline constexpr std::uint32_t overflow_id = 65'534;
 Result<Decision> decide(const Route& route, const Target& target, const PeerIdentity& peer,
                         const ClientClaims& claims);
 
-/// "uid:1000(app)" as decide() writes it for this rule.
+/// "uid:1000(app)", "cert:dns:app.example.com" as decide() writes it for this rule.
 std::string identity_text(const PeerIdentity& peer, const AllowRule& rule);
 
 }  // namespace sallyport::policy

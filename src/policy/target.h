@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/clock.h"
+#include "policy/certificate_rule.h"
+#include "policy/client_tls.h"
 #include "policy/tls_policy.h"
 
 #include <cstdint>
@@ -77,6 +79,7 @@ struct Target {
 struct AllowRule {
   std::optional<std::uint32_t> uid;  ///< `user:` resolved to a number at load
   std::optional<std::uint32_t> gid;
+  std::optional<policy::CertificateRule> certificate;
   std::string user_name;   ///< as written, for messages and the trail
   std::string group_name;  ///< likewise for `group:`
   std::string role;        ///< empty: the target's only role
@@ -99,6 +102,7 @@ struct Route {
   std::variant<UnixListen, TcpListen> listen;
   std::vector<AllowRule> allow;
   std::string target;
+  std::optional<ClientTlsPolicy> tls;  ///< none: clients are told that there is no TLS
   bool operator==(const Route&) const = default;
 };
 

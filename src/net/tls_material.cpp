@@ -1,0 +1,120 @@
+#include "net/tls_material.h"
+
+#include "base/trusted_file.h"
+#include "net/file_reader.h"
+
+#include <openssl/err.h>
+#include <openssl/pem.h>
+
+#include <array>
+
+namespace sallyport::net {
+
+namespace {
+
+constexpr std::size_t key_file_bytes_max = 65'536;
+
+BioPtr reading(std::string_view text) {
+  return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+}
+
+}  // namespace
+
+Error bad_tls_config(std::string where, std::string what, std::string hint) {
+  ERR_clear_error();
+  return {ErrorCode::bad_config, Hop::tls, std::move(where), std::move(what), std::move(hint), {}};
+}
+
+Error tls_out_of_memory() {
+  ERR_clear_error();
+  return {ErrorCode::internal, Hop::tls, "OpenSSL", "could not set up a context", {}, {}};
+}
+
+int no_passphrase(char*, int, int, void*) { return -1; }
+
+Result<void> check_tls_file(const std::string& file) {
+  auto checked = check_trusted_file(file);
+  if (checked) return {};
+  auto error = located_at(file, checked.error());
+  error.hop = Hop::tls;
+  return error;
+}
+
+Result<KeyPtr> parse_key(const Secret& pem, const std::string& where, const std::string& whose) {
+  auto bio = reading(pem.reveal());
+  KeyPtr key{bio == nullptr ? nullptr : PEM_read_bio_PrivateKey(bio.get(), nullptr, no_passphrase, nullptr)};
+  if (key != nullptr) return key;
+  const bool encrypted = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_BAD_PASSWORD_READ ||
+                         pem.reveal().find("ENCRYPTED") != std::string_view::npos;
+  if (encrypted) {
+    return bad_tls_config(where, whose + " key is encrypted",
+                          "Store it without a passphrase in a private file: openssl pkey -in OLD -out NEW.");
+  }
+  return bad_tls_config(where, whose + " key is no PEM private key", "Expected -----BEGIN PRIVATE KEY-----.");
+}
+
+Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose) {
+  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted.error();
+  auto pem = read_file({file, key_file_bytes_max, true});
+  if (pem.has_error()) {
+    auto error = pem.error();
+    error.hop = Hop::tls;
+    error.code = ErrorCode::bad_config;
+    return error;
+  }
+  return parse_key(*pem, file, whose);
+}
+
+Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string& where,
+                                         const std::string& hint) {
+  std::vector<X509Ptr> chain;
+  auto bio = reading(pem);
+  while (bio != nullptr) {
+    X509Ptr certificate{PEM_read_bio_X509(bio.get(), nullptr, no_passphrase, nullptr)};
+    if (certificate == nullptr) break;
+    chain.push_back(std::move(certificate));
+  }
+  ERR_clear_error();
+  if (!chain.empty()) return chain;
+  return bad_tls_config(where, "holds no PEM certificate", hint);
+}
+
+Result<void> check_revocation_by(X509_STORE* store, const std::string& file) {
+  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted;
+  X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
+  if (lookup == nullptr) return tls_out_of_memory();
+  if (X509_load_crl_file(lookup, file.c_str(), X509_FILETYPE_PEM) < 1) {
+    return bad_tls_config(file, "cannot be read, or holds no PEM revocation list",
+                          "Expected -----BEGIN X509 CRL-----.");
+  }
+  X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
+  return {};
+}
+
+std::vector<std::uint8_t> end_point_of(const X509* certificate) {
+  int digest = NID_undef;
+  auto* asked = const_cast<X509*>(certificate);  // OpenSSL fills in what it has parsed
+  if (X509_get_signature_info(asked, &digest, nullptr, nullptr, nullptr) != 1) return {};
+  if (digest == NID_md5 || digest == NID_sha1) digest = NID_sha256;
+  const EVP_MD* hash = EVP_get_digestbynid(digest);
+  if (hash == nullptr) return {};
+  std::vector<std::uint8_t> out(EVP_MAX_MD_SIZE);
+  unsigned size = 0;
+  if (X509_digest(certificate, hash, out.data(), &size) != 1) return {};
+  out.resize(size);
+  return out;
+}
+
+std::string sha256_of(const X509* certificate) {
+  std::array<std::uint8_t, 32> digest{};
+  unsigned size = 0;
+  if (X509_digest(certificate, EVP_sha256(), digest.data(), &size) != 1) return {};
+  std::string hex;
+  for (const auto byte : digest) {
+    hex += "0123456789abcdef"[byte >> 4];
+    hex += "0123456789abcdef"[byte & 15];
+  }
+  return hex;
+}
+
+}  // namespace sallyport::net
