@@ -16,8 +16,16 @@ constexpr auto turned_away_told_every = std::chrono::seconds{1};
 Broker::Broker(BrokerServices services)
     : services_(services),
       buffer_(limits::relay_read_bytes + postgres::HeaderCarry::bytes_max),
-      session_services_{services.loop, services.randomness, services.logger,       services.trail,
-                        cancels_,      services.connector,  MutableBytes{buffer_}, scratch_} {}
+      session_services_{services.loop,
+                        services.randomness,
+                        services.logger,
+                        services.trail,
+                        cancels_,
+                        services.connector,
+                        MutableBytes{buffer_},
+                        scratch_,
+                        0,
+                        services.handshaker} {}
 
 Broker::~Broker() {
   services_.loop.cancel(retired_timer_);
@@ -129,7 +137,8 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
                  "Reload the configuration", {}};
   }
   auto& runtime = found->second;
-  auto decision = policy::decide(route.route, runtime.target, {peer.uid, peer.gid, peer.groups}, claims);
+  auto decision = policy::decide(route.route, runtime.target,
+                                 {peer.uid, peer.gid, peer.groups, peer.certificate}, claims);
   if (!decision) return decision.error();
   const auto role = runtime.roles.find(decision->role);
   if (role == runtime.roles.end()) {
@@ -139,10 +148,10 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }
 
-bool Broker::lets_in(std::uint32_t uid, const std::string& route) {
-  if (turnstile_.lets_in(uid, services_.loop.now().mono)) return true;
+bool Broker::lets_in(const Origin& origin, const std::string& route) {
+  if (turnstile_.lets_in(origin, services_.loop.now().mono)) return true;
   ++counters_.turned_away;
-  ++turned_away_[{uid, route}];
+  ++turned_away_[{origin, route}];
   if (!turned_away_timer_) {
     turned_away_timer_ = services_.loop.after(turned_away_told_every, [this] {
       turned_away_timer_ = {};
@@ -159,16 +168,18 @@ void Broker::record_turned_away() {
     event.at = services_.loop.now().wall;
     event.route = whose.second;
     event.result = "denied";
-    event.reason = "turned away at the door: too many refused connections of this account in a second";
+    event.reason =
+        "turned away at the door: too many refused connections of this account or network in a second";
     event.count = count;
-    if (whose.first != Doorstep::unknown_uid) event.verified["uid"] = std::to_string(whose.first);
+    if (whose.first.has_uid()) event.verified["uid"] = std::to_string(whose.first.uid);
+    if (!whose.first.network.empty()) event.verified["address"] = whose.first.network;
     services_.trail.deny(std::move(event), "door turned_away");
   }
   turned_away_.clear();
 }
 
 void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-                    std::uint32_t peer_uid) {
+                    Origin origin) {
   if (sessions_.size() >= sessions_max_) {
     if (counters_.turned_away++ % 1000 == 0) {
       services_.logger.write(LogLevel::warning, "too many sessions; connections are closed",
@@ -178,22 +189,22 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   }
   ++counters_.accepted;
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
-                                           static_cast<SessionHost&>(*this), peer_uid);
+                                           static_cast<SessionHost&>(*this), std::move(origin));
   auto* started = session.get();
   sessions_.emplace(started->id(), std::move(session));
-  const auto evicted = doorstep_.add(started->id(), peer_uid);
+  const auto evicted = doorstep_.add(started->id(), started->origin());
   if (const auto found = sessions_.find(evicted); found != sessions_.end()) {
-    turnstile_.charge(found->second->peer_uid(), services_.loop.now().mono);
+    turnstile_.charge(found->second->origin(), services_.loop.now().mono);
     found->second->stop();
   }
   started->start();
 }
 
-void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.id(), session.peer_uid()); }
+void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.id(), session.origin()); }
 
 void Broker::on_session_over(Session& session) {
-  const bool came_to_nothing = doorstep_.remove(session.id(), session.peer_uid());
-  if (came_to_nothing) turnstile_.charge(session.peer_uid(), services_.loop.now().mono);
+  const bool came_to_nothing = doorstep_.remove(session.id(), session.origin());
+  if (came_to_nothing) turnstile_.charge(session.origin(), services_.loop.now().mono);
   count_traffic(session);
   services_.loop.at_turn_end([this, which = session.id()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;

@@ -32,6 +32,7 @@ struct BrokerServices {
   credentials::Runner& runner;
   credentials::LeaseJournal& journal;
   credentials::OrphanSweeper* sweeper = nullptr;  ///< null: what dead runs left is not looked for
+  Handshaker* handshaker = nullptr;               ///< null: no route has TLS
 };
 
 /// A role of a target, ready to be opened: its source session is made by the caller from the registry.
@@ -68,12 +69,12 @@ class Broker final : private SessionHost {
   std::size_t recheck_sessions(const std::map<std::string, std::shared_ptr<const RouteRuntime>>& routes,
                                Duration grace);
 
-  /// False: too many connections of this uid have come to nothing; the caller closes this one without a word.
+  /// False: too many connections of this origin have come to nothing; the caller closes this one without a word.
   /// They are counted, and stand in the trail as one denial a second.
-  [[nodiscard]] bool lets_in(std::uint32_t uid, const std::string& route);
-  /// A connection has come in on a route. `peer_uid`: of its other end, as the kernel says.
+  [[nodiscard]] bool lets_in(const Origin& origin, const std::string& route);
+  /// A connection has come in on a route.
   void accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-              std::uint32_t peer_uid = Doorstep::unknown_uid);
+              Origin origin = {});
   /// Descriptors that this process may open: sessions leave room for server connections, trail and files.
   void limit_descriptors(std::size_t descriptors_max);
 
@@ -156,7 +157,7 @@ class Broker final : private SessionHost {
       sessions_;  // by id: the order is the seed's, not the heap's
   Doorstep doorstep_;
   Turnstile turnstile_;
-  std::map<std::pair<std::uint32_t, std::string>, std::uint64_t> turned_away_;  ///< by uid and route
+  std::map<std::pair<Origin, std::string>, std::uint64_t> turned_away_;  ///< by origin and route
   net::TimerId turned_away_timer_;
   std::size_t sessions_max_ = sessions_max;
   std::optional<std::map<std::string, std::shared_ptr<const RouteRuntime>>> routes_;  ///< after a reload

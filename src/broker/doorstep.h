@@ -1,8 +1,10 @@
-// Connections that have come in and not yet been let in, counted by the uid at their other end.
+// Connections that have come in and not yet been let in, counted by where they come from.
 //
-// Whoever holds many of them open keeps nobody else out: beyond a uid's share its own oldest one goes, and
-// beyond the total the oldest of the uid that has most (threat 17).
+// Whoever holds many of them open keeps nobody else out: beyond an origin's share its own oldest one goes, and
+// beyond the total the oldest of the origin that has most (threat 17). A TLS handshake under way waits here, too.
 #pragma once
+
+#include "broker/origin.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -16,15 +18,14 @@ class Doorstep {
  public:
   static constexpr std::size_t per_uid_max = 128;
   static constexpr std::size_t total_max = 512;
-  /// A TCP connection whose other end had closed before it was asked about.
-  static constexpr std::uint32_t unknown_uid = 0xffff'ffff;
+  static constexpr std::uint32_t unknown_uid = Origin::unknown_uid;
 
   /// `session` waits on the doorstep. Returns the one that has to make room; empty: none.
-  std::string add(const std::string& session, std::uint32_t uid) {
-    auto& own = waiting_[uid];
+  std::string add(const std::string& session, const Origin& origin) {
+    auto& own = waiting_[origin];
     own.push_back(session);
     ++total_;
-    if (own.size() > per_uid_max) return take_oldest(uid);
+    if (own.size() > per_uid_max) return take_oldest(origin);
     if (total_ <= total_max) return {};
     auto most = waiting_.begin();
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
@@ -34,8 +35,8 @@ class Doorstep {
   }
 
   /// It has been let in, or has left. False: it did not wait here any more.
-  bool remove(const std::string& session, std::uint32_t uid) {
-    const auto found = waiting_.find(uid);
+  bool remove(const std::string& session, const Origin& origin) {
+    const auto found = waiting_.find(origin);
     if (found == waiting_.end()) return false;
     auto& own = found->second;
     for (auto at = own.begin(); at != own.end(); ++at) {
@@ -51,16 +52,16 @@ class Doorstep {
   [[nodiscard]] std::size_t size() const { return total_; }
 
  private:
-  std::string take_oldest(std::uint32_t uid) {
-    auto& own = waiting_[uid];
-    auto oldest = own.front();
-    own.pop_front();
+  std::string take_oldest(const Origin& origin) {
+    const auto at = waiting_.find(origin);
+    auto oldest = at->second.front();
+    at->second.pop_front();
     --total_;
-    if (own.empty()) waiting_.erase(uid);
+    if (at->second.empty()) waiting_.erase(at);
     return oldest;
   }
 
-  std::map<std::uint32_t, std::deque<std::string>> waiting_;  // oldest first
+  std::map<Origin, std::deque<std::string>> waiting_;  // oldest first
   std::size_t total_ = 0;
 };
 

@@ -5,8 +5,10 @@
 #include "base/result.h"
 #include "credentials/generation.h"
 #include "net/dns.h"
+#include "net/server_tls.h"
 #include "net/stream.h"
 #include "net/tls.h"
+#include "policy/client_certificate.h"
 #include "policy/target.h"
 #include "wire/postgres/client_login.h"
 
@@ -57,13 +59,42 @@ class Connector {
   virtual void cancel(CancelOrder order, std::function<void(Result<void>)> done) = 0;
 };
 
-/// What was checked about the process at a client's end.
+/// A client that is to get TLS.
+struct HandshakeRequest {
+  std::unique_ptr<net::Stream> client;
+  std::shared_ptr<const net::ServerTls> tls;
+  std::vector<std::uint8_t> first_bytes;  ///< read already: of TLS, and nothing else
+  bool direct = false;                    ///< it began with TLS, without an SSLRequest
+  Duration deadline{};
+};
+
+struct HandshakeResult {
+  std::unique_ptr<net::Stream>
+      client;  ///< unread bytes may wait in it: read once before waiting for an event.
+               ///< After a failure without TLS, only to be closed; null: closed already
+  Result<net::ClientTlsFacts> facts;
+};
+
+/// Handshakes with clients, somewhere else than on the relay loop. All callbacks come on the relay loop, never from
+/// within the call.
+class Handshaker {
+ public:
+  using Id = std::uint64_t;  ///< never 0
+  virtual ~Handshaker() = default;
+  virtual Id shake_hands(HandshakeRequest request, std::function<void(HandshakeResult)> done) = 0;
+  /// The connection is closed. `done` may come all the same, if it was on its way.
+  virtual void cancel(Id id) = 0;
+};
+
+/// What was checked about whoever is at a client's end.
 struct ProvenPeer {
-  std::int64_t pid = 0;  ///< 0: not seen
-  std::uint32_t uid = 0;
+  std::int64_t pid = 0;                    ///< 0: not seen
+  std::optional<std::uint32_t> uid;        ///< none: not known, as of TCP peers of `serve`
   std::optional<std::uint32_t> gid;        ///< none: the kernel does not tell (TCP)
   std::string executable;                  ///< for the trail; proof of nothing
   std::vector<std::uint32_t> groups = {};  ///< supplementary
+  std::string address = {};                ///< of a TCP peer, without port
+  std::shared_ptr<const policy::ClientCertificate> certificate = {};  ///< the session fills it in
 };
 
 class PeerProver {

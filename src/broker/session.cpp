@@ -36,12 +36,12 @@ ReportedParameters with_name(const ReportedParameters& reported, const std::stri
 }  // namespace
 
 Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-                 SessionServices& services, SessionHost& host, std::uint32_t peer_uid)
+                 SessionServices& services, SessionHost& host, Origin origin)
     : client_(std::move(client)),
       route_(std::move(route)),
       services_(services),
       host_(host),
-      peer_uid_(peer_uid),
+      origin_(std::move(origin)),
       id_(hex(random_number(services.randomness))),
       accepted_at_(services.loop.now().mono) {}
 
@@ -51,7 +51,8 @@ Session::~Session() {
   if (waiter_ != 0) access_.pool->cancel(waiter_);
   departure_.reset();
   relay_.reset();
-  client_->set_events(nullptr);
+  abandon_handshake();
+  if (client_ != nullptr) client_->set_events(nullptr);
   if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
   // Some poolers have no pid to tell: 0 is as good as any.
   if (!cancel_key_.empty()) services_.cancels.remove(told_pid_, *this);
@@ -82,7 +83,7 @@ void Session::on_writable() {
 
 void Session::read_client() {
   bool more = true;
-  for (int i = 0; more && stage_ != Stage::over && stage_ != Stage::relaying; ++i) {
+  for (int i = 0; more && stage_ != Stage::over && stage_ != Stage::relaying && client_ != nullptr; ++i) {
     if (i == reads_per_turn_max) {
       return services_.loop.post([this, alive = alive_] {
         if (*alive) read_client();
@@ -118,9 +119,13 @@ void Session::handle_first_packets() {
     if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
       return on_startup(std::move(*startup));
     if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
-    if (std::holds_alternative<postgres::DirectTls>(message)) return refuse_unheard("TLS is not spoken here");
+    if (std::holds_alternative<postgres::DirectTls>(message)) return on_direct_tls();
     if (++answers_ > answers_max) return refuse_unheard("too many requests for encryption");
-    answer('N');
+    if (std::holds_alternative<postgres::SslRequest>(message)) {
+      on_ssl_request();
+    } else {
+      answer('N');
+    }
   }
 }
 
@@ -135,7 +140,18 @@ void Session::on_startup(postgres::StartupMessage startup) {
   startup_ = std::move(startup);
   negotiation_ = postgres::negotiate(startup_);
   if (const auto* name = startup_.find("application_name")) application_name_ = *name;
+  if (route_->requires_tls() && !secured_) {
+    // As a server says it whose pg_hba.conf has hostssl lines only. It tells a stranger nothing but this.
+    return refuse(Error{ErrorCode::denied,
+                        Hop::identity,
+                        {},
+                        "TLS is required",
+                        "Connect with sslmode=require, or better verify-full",
+                        "28000"},
+                  true, true);
+  }
   if (auto proven = route_->prover->prove(*client_, peer_); !proven) return deny(proven.error());
+  peer_.certificate = tls_facts_.certificate;
   if (startup_.find("replication") != nullptr) {
     return refuse(
         Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
@@ -148,8 +164,8 @@ void Session::on_startup(postgres::StartupMessage startup) {
 
 void Session::begin_scram() {
   stage_ = Stage::scram;
-  scram_ = std::make_unique<postgres::ServerLogin>(
-      postgres::ServerLoginRequest{postgres::ServerScram{*route_->run_token, false, {}}, negotiation_});
+  scram_ = std::make_unique<postgres::ServerLogin>(postgres::ServerLoginRequest{
+      postgres::ServerScram{*route_->run_token, false, tls_facts_.end_point}, negotiation_});
   Started started;
   services_.randomness.fill(started.random);
   continue_scram(started);

@@ -11,6 +11,7 @@
 #include "broker/pool.h"
 #include "broker/ports.h"
 #include "broker/relay.h"
+#include "broker/route_tls.h"
 #include "broker/trail_gate.h"
 #include "crypto/scram.h"
 #include "policy/decide.h"
@@ -30,6 +31,8 @@ struct RouteRuntime {
   std::shared_ptr<PeerProver> prover;
   std::optional<crypto::ScramVerifier> run_token;  ///< asked for after the process was proven (TCP)
   bool talkative = false;                          ///< `exec`: refusals may say all
+  std::shared_ptr<RouteTls> tls = {};              ///< null: there is none
+  [[nodiscard]] bool requires_tls() const { return route.tls && route.tls->required; }
 };
 
 /// What policy and the pools give an admitted client.
@@ -50,6 +53,7 @@ struct SessionServices {
   MutableBytes buffer;
   WipedBytes& scratch;
   std::uint64_t sessions_begun = 0;
+  Handshaker* handshaker = nullptr;  ///< null: no route has TLS
 };
 
 class SessionHost {
@@ -76,7 +80,7 @@ class SessionHost {
 class Session final : private RelayOwner, private DepartureOwner, private net::StreamEvents {
  public:
   Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const RouteRuntime> route,
-          SessionServices& services, SessionHost& host, std::uint32_t peer_uid = Doorstep::unknown_uid);
+          SessionServices& services, SessionHost& host, Origin origin = {});
   ~Session();
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -97,7 +101,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void cancel_query(std::function<void()> done);
 
   [[nodiscard]] const std::string& id() const { return id_; }
-  [[nodiscard]] std::uint32_t peer_uid() const { return peer_uid_; }
+  [[nodiscard]] const Origin& origin() const { return origin_; }
   [[nodiscard]] bool has_access() const {
     return access_.pool != nullptr &&
            (stage_ == Stage::waiting || stage_ == Stage::admitting || stage_ == Stage::relaying);
@@ -120,7 +124,17 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] MonotonicTime accepted_at() const { return accepted_at_; }
 
  private:
-  enum class Stage { first_packet, scram, cancelling, waiting, admitting, relaying, closing, over };
+  enum class Stage {
+    first_packet,
+    handshake,
+    scram,
+    cancelling,
+    waiting,
+    admitting,
+    relaying,
+    closing,
+    over
+  };
 
   void on_readable() override;
   void on_writable() override;
@@ -140,6 +154,13 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void handle_first_packets();
   void refuse_unheard(const char* what);
   void answer(std::uint8_t byte);
+  [[nodiscard]] bool offers_tls() const { return services_.handshaker != nullptr && route_->tls != nullptr; }
+  void on_ssl_request();
+  void on_direct_tls();
+  void shake_hands(bool direct);
+  void on_handshake_over(HandshakeResult result);
+  void abandon_handshake();
+  [[nodiscard]] bool may_cancel(const Session& owner, bool proven) const;
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);
   void send_cancel(std::vector<std::function<void()>> done);
@@ -159,24 +180,30 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_deadline();
 
   void deny(const Error& error);
-  void refuse(const Error& error, bool count_as_denied);
+  /// `tell_all`: also to who has not said who it is.
+  void refuse(const Error& error, bool count_as_denied, bool tell_all = false);
+  void record_refusal(const Error& error, bool count_as_denied);
   void send(Bytes bytes);
   void close_client();
   void finish();
   void let_go_of_upstream();
   void record_end(std::string_view result, std::string_view reason);
   [[nodiscard]] trail::Event event(trail::EventKind kind) const;
+  void add_verified(trail::Event& event) const;
 
-  std::unique_ptr<net::Stream> client_;
+  std::unique_ptr<net::Stream> client_;  // null while its handshake is under way
   std::shared_ptr<const RouteRuntime> route_;
   SessionServices& services_;
   SessionHost& host_;
-  std::uint32_t peer_uid_;  // at accept; the proof comes later
+  Origin origin_;  // at accept; the proof comes later
   Stage stage_ = Stage::first_packet;
   std::string id_;
   InputBuffer input_;
   Outgoing outgoing_;
-  unsigned answers_ = 0;  // to SSLRequest and GSSENCRequest
+  unsigned answers_ = 0;           // to SSLRequest and GSSENCRequest
+  Handshaker::Id handshake_ = 0;   // under way; 0: none
+  bool secured_ = false;           // it came over TLS
+  net::ClientTlsFacts tls_facts_;  // once secured
   net::TimerId deadline_;
   MonotonicTime accepted_at_{};
 

@@ -1,6 +1,5 @@
 // Cancels, from both ends: the connection that carries one, and the session whose query it stops.
 #include "base/limits.h"
-#include "broker/doorstep.h"
 #include "broker/session.h"
 
 #include <optional>
@@ -18,6 +17,7 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 }  // namespace
 
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
+  if (route_->requires_tls() && !secured_) return finish();
   const auto proven = route_->prover->prove(*client_, peer_);
   // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
   // route with a run token the key has to do, with the uid if that could be seen at accept.
@@ -25,13 +25,11 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   host_.on_session_let_in(*this);
-  const auto uid = proven ? peer_.uid : peer_uid_;
-  const auto counted = proven ? std::optional{uid} : std::nullopt;
+  peer_.certificate = tls_facts_.certificate;
+  const auto counted = proven ? peer_.uid : std::nullopt;
   auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, counted);
-  // Only through the owning route and from the owning user; whoever guesses is told nothing.
-  if (session == nullptr || session->route_->route.name != route_->route.name ||
-      (uid != Doorstep::unknown_uid && session->peer_.uid != uid))
-    return finish();
+  // Whoever guesses is told nothing.
+  if (session == nullptr || !may_cancel(*session, proven.has_value())) return finish();
   stage_ = Stage::cancelling;
   services_.loop.cancel(deadline_);
   deadline_ = services_.loop.after(cancel_wait_max, [this] {
@@ -44,6 +42,22 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
   session->cancel_query([this, alive = alive_] {
     if (*alive) finish();
   });
+}
+
+// Only through the owning route, from the owning peer, and over TLS if the session was (threat 16).
+bool Session::may_cancel(const Session& owner, bool proven) const {
+  if (owner.route_->route.name != route_->route.name) return false;
+  // Clients older than libpq 17 send cancels without TLS always. Where the kernel says which process that is, the
+  // key has left this machine neither then nor now.
+  const bool local = (proven && peer_.uid.has_value()) || route_->run_token.has_value();
+  if (owner.secured_ && !secured_ && !local) return false;
+  auto uid = proven ? peer_.uid : std::nullopt;
+  if (!proven && origin_.has_uid()) uid = origin_.uid;
+  if (uid && owner.peer_.uid != uid) return false;
+  if (owner.peer_.certificate != nullptr) {
+    return peer_.certificate != nullptr && policy::same_owner(*owner.peer_.certificate, *peer_.certificate);
+  }
+  return owner.peer_.address == peer_.address;
 }
 
 void Session::cancel_query(std::function<void()> done) {

@@ -16,8 +16,7 @@ constexpr auto close_deadline = std::chrono::seconds{5};
 
 void Session::deny(const Error& error) { refuse(error, true); }
 
-void Session::refuse(const Error& error, bool count_as_denied) {
-  if (stage_ == Stage::closing || stage_ == Stage::over) return;
+void Session::record_refusal(const Error& error, bool count_as_denied) {
   auto denied = event(trail::EventKind::session_denied);
   denied.result = count_as_denied ? "denied" : "failed";
   denied.reason = describe(error);
@@ -27,8 +26,14 @@ void Session::refuse(const Error& error, bool count_as_denied) {
     services_.logger.write(LogLevel::warning, "a connection was refused",
                            {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
   }
+}
+
+void Session::refuse(const Error& error, bool count_as_denied, bool tell_all) {
+  if (stage_ == Stage::closing || stage_ == Stage::over) return;
+  record_refusal(error, count_as_denied);
+  if (client_ == nullptr) return finish();  // in the middle of a handshake nothing can be said
   const bool proven = stage_ == Stage::waiting || stage_ == Stage::admitting;
-  const bool tell_all = route_->talkative || (proven && !count_as_denied);
+  tell_all = tell_all || route_->talkative || (proven && !count_as_denied);
   WipedBytes refusal;
   if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
   postgres::encode_refusal(refusal, error,
@@ -55,6 +60,7 @@ void Session::close_client() {
 void Session::finish() {
   if (stage_ == Stage::over) return;
   stage_ = Stage::over;
+  abandon_handshake();
   if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
   host_.on_session_over(*this);
 }
@@ -109,51 +115,6 @@ void Session::record_end(std::string_view result, std::string_view reason) {
     end.transactions = relay_->tracker().transactions();
   }
   services_.trail.note(std::move(end));
-}
-
-trail::Event Session::event(trail::EventKind kind) const {
-  trail::Event event;
-  event.kind = kind;
-  event.at = services_.loop.now().wall;
-  event.session = id_;
-  event.route = route_->route.name;
-  event.target = access_.target.empty() ? route_->route.target : access_.target;
-  event.role = access_.decision.role;
-  event.database = access_.decision.database;
-  if (peer_.pid != 0) {
-    event.verified = {{"uid", std::to_string(peer_.uid)}, {"pid", std::to_string(peer_.pid)}};
-    if (peer_.gid) event.verified["gid"] = std::to_string(*peer_.gid);
-    if (!peer_.executable.empty()) event.verified["executable"] = peer_.executable;
-    if (!access_.decision.identity.empty()) event.verified["identity"] = access_.decision.identity;
-  } else if (peer_uid_ != Doorstep::unknown_uid) {
-    event.verified = {{"uid", std::to_string(peer_uid_)}};
-  }
-  if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
-  if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;
-  if (!application_name_.empty()) event.claimed["application_name"] = application_name_;
-  if (greeting_ != nullptr) {
-    event.upstream_user = greeting_->user;
-    event.lease_accessor = greeting_->lease_accessor;
-    event.generation = greeting_->generation;
-    event.upstream_address = greeting_->peer_address;
-    event.tls_protocol = greeting_->tls.protocol;
-    event.tls_cipher = greeting_->tls.cipher;
-    event.server_certificate_sha256 = greeting_->tls.peer_certificate_sha256;
-  }
-  const Upstream* upstream = upstream_.get();
-  if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
-  if (upstream != nullptr) {
-    event.upstream_user = upstream->user;
-    event.lease_accessor = upstream->lease_accessor;
-    event.generation = upstream->generation;
-    event.upstream_pid = upstream->pid;
-    event.upstream_address = upstream->peer_address;
-    event.local_address = upstream->local_address;
-    event.tls_protocol = upstream->tls.protocol;
-    event.tls_cipher = upstream->tls.cipher;
-    event.server_certificate_sha256 = upstream->tls.peer_certificate_sha256;
-  }
-  return event;
 }
 
 }  // namespace sallyport::broker

@@ -30,6 +30,7 @@ void Session::drain(Dismissal why) {
     case Stage::closing:
     case Stage::over: return;
     case Stage::first_packet:
+    case Stage::handshake:
     case Stage::scram:
     case Stage::waiting:
     case Stage::admitting: break;

@@ -1,4 +1,4 @@
-// Turns connections of a uid away at the door, before anything is set up for them, once a thousand of its
+// Turns connections of an origin away at the door, before anything is set up for them, once a thousand of its
 // connections have come to nothing within a second and still more of them arrive at once.
 //
 // A refusal in the protocol costs a hundred times what a connect(2) costs its sender: whoever connects without
@@ -10,6 +10,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "broker/origin.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -26,15 +27,15 @@ class Turnstile {
   /// Beyond that many uids all start anew: nobody is turned away for want of room.
   static constexpr std::size_t uids_max = 1024;
 
-  /// A connection of `uid` has come to nothing.
-  void charge(std::uint32_t uid, MonotonicTime now) {
-    if (charged_.size() >= uids_max && !charged_.contains(uid)) charged_.clear();
-    ++current(charged_[uid], now).refusals;
+  /// A connection of `origin` has come to nothing.
+  void charge(const Origin& origin, MonotonicTime now) {
+    if (charged_.size() >= uids_max && !charged_.contains(origin)) charged_.clear();
+    ++current(charged_[origin], now).refusals;
   }
 
   /// False: the connection is to be closed at once. `now` is the same for all of a turn.
-  [[nodiscard]] bool lets_in(std::uint32_t uid, MonotonicTime now) {
-    const auto found = charged_.find(uid);
+  [[nodiscard]] bool lets_in(const Origin& origin, MonotonicTime now) {
+    const auto found = charged_.find(origin);
     if (found == charged_.end()) return true;
     auto& second = current(found->second, now);
     if (second.refusals < refusals_per_second) return true;
@@ -58,7 +59,7 @@ class Turnstile {
     return second;
   }
 
-  std::map<std::uint32_t, Second> charged_;
+  std::map<Origin, Second> charged_;
 };
 
 }  // namespace sallyport::broker

@@ -34,6 +34,21 @@ Texts what_is_weaker(const Target& before, const Target& after) {
   return weaker;
 }
 
+Texts what_is_weaker(const Route& before, const Route& after) {
+  Texts weaker;
+  if (!before.tls) return weaker;
+  if (!after.tls) return Texts{"no TLS towards clients any more"};
+  if (before.tls->required && !after.tls->required)
+    weaker.emplace_back("TLS towards clients no longer required");
+  if (!before.tls->client_crl_file.empty() && after.tls->client_crl_file.empty()) {
+    weaker.emplace_back("revocation of client certificates no longer checked");
+  }
+  if (before.tls->client_ca_file != after.tls->client_ca_file) {
+    weaker.emplace_back("client certificates of " + after.tls->client_ca_file + " trusted");
+  }
+  return weaker;
+}
+
 /// Whom `after` lets in by a rule that `before` has not.
 Texts who_is_new(const Route& before, const Route& after) {
   Texts admitted;
@@ -42,6 +57,7 @@ Texts who_is_new(const Route& before, const Route& after) {
     std::string who;
     if (rule.uid) who += " user " + (rule.user_name.empty() ? std::to_string(*rule.uid) : rule.user_name);
     if (rule.gid) who += " group " + (rule.group_name.empty() ? std::to_string(*rule.gid) : rule.group_name);
+    if (rule.certificate) who += " certificate " + policy::to_string(*rule.certificate);
     admitted.push_back("admits" + who + (rule.role.empty() ? "" : " as " + rule.role));
   }
   return admitted;
@@ -72,7 +88,9 @@ class Comparison {
       if (now == after.end()) {
         changed_.push_back("route " + route.name + " removed");
       } else if (!(*now == route)) {
-        say("route " + route.name + " changed", who_is_new(route, *now));
+        auto weaker = who_is_new(route, *now);
+        for (auto& one : what_is_weaker(route, *now)) weaker.push_back(std::move(one));
+        say("route " + route.name + " changed", weaker);
       }
     }
     for (const auto& route : after) {

@@ -101,6 +101,40 @@ void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Resul
                         });
 }
 
+broker::Handshaker::Id LoginLoopHandshaker::shake_hands(broker::HandshakeRequest request,
+                                                        std::function<void(broker::HandshakeResult)> done) {
+  const auto id = ++last_;
+  std::unique_ptr<net::SocketStream> stream{static_cast<net::SocketStream*>(request.client.release())};
+  stream->detach();
+  net::HandshakeOrder order{std::move(stream), std::move(request.tls), std::move(request.first_bytes),
+                            request.direct, request.deadline};
+  handshakes_.start(id, std::move(order), [this, done = std::move(done)](net::HandshakeOutcome outcome) {
+    auto kept = std::make_shared<net::HandshakeOutcome>(std::move(outcome));
+    relay_loop_.post([this, kept, done] {
+      if (!kept->stream->attach(relay_loop_)) {
+        return done({nullptr, Error{ErrorCode::retry_later,
+                                    Hop::tcp,
+                                    "epoll",
+                                    std::strerror(errno),
+                                    "Raise fs.epoll.max_user_watches",
+                                    {}}});
+      }
+      done({std::move(kept->stream), std::move(kept->facts)});
+    });
+  });
+  return id;
+}
+
+Result<void> TcpPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
+  const auto address = net::peer_address(static_cast<net::SocketStream&>(client).fd());
+  if (!address) {
+    return Error{ErrorCode::denied, Hop::identity, {}, "the connection has been closed", {}, {}};
+  }
+  peer = {};
+  peer.address = address->host();
+  return {};
+}
+
 Result<void> UnixPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
   const auto seen = net::peer_of_unix(static_cast<net::SocketStream&>(client).fd());
   if (!seen) return seen.error();

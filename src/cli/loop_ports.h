@@ -4,6 +4,7 @@
 #include "broker/ports.h"
 #include "credentials/ports.h"
 #include "net/driver.h"
+#include "net/handshakes.h"
 #include "net/process_tree.h"
 
 #include <unordered_map>
@@ -47,6 +48,27 @@ class DriverConnector final : public broker::Connector {
  private:
   net::Driver& driver_;
   net::EpollLoop& relay_loop_;
+};
+
+/// Shakes hands with clients on the login loop, hands the connections back to the relay loop.
+class LoginLoopHandshaker final : public broker::Handshaker {
+ public:
+  LoginLoopHandshaker(net::Handshakes& handshakes, net::EpollLoop& relay_loop)
+      : handshakes_(handshakes), relay_loop_(relay_loop) {}
+  Id shake_hands(broker::HandshakeRequest request,
+                 std::function<void(broker::HandshakeResult)> done) override;
+  void cancel(Id id) override { handshakes_.cancel(id); }
+
+ private:
+  net::Handshakes& handshakes_;
+  net::EpollLoop& relay_loop_;
+  Id last_ = 0;
+};
+
+/// TCP of `serve`: no more than where it comes from. Who it is, a certificate says.
+class TcpPeerProver final : public broker::PeerProver {
+ public:
+  Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
 };
 
 /// Unix sockets of `serve`: who the kernel says it is.

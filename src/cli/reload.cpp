@@ -5,6 +5,28 @@
 
 namespace sallyport::cli {
 
+namespace {
+
+/// `inherited`: sockets that the service manager has opened already; may be null.
+Result<net::Listener> open_listener(const Route& route, net::InheritedSockets* inherited) {
+  if (const auto* tcp = std::get_if<TcpListen>(&route.listen)) {
+    auto given = inherited == nullptr ? std::nullopt : inherited->find_tcp(tcp->address, tcp->port);
+    if (given) return net::Listener{std::move(*given)};
+    auto socket = net::listen_tcp(tcp->address, tcp->port);
+    if (!socket) return socket.error();
+    return net::Listener{std::move(*socket)};
+  }
+  const auto& local = std::get<UnixListen>(route.listen);
+  // Opened anew each time: whose it is now counts, and one that was replaced meanwhile is found by its path.
+  const auto directory = net::SocketDirectory::open_shared(local.directory);
+  if (!directory) return directory.error();
+  auto given = inherited == nullptr ? std::nullopt : inherited->find_unix(directory->socket_path(local.port));
+  if (given) return net::Listener{std::move(*given)};
+  return directory->listen_unix(local.port);
+}
+
+}  // namespace
+
 Result<PreparedConfig> ServedConfig::prepare(config::Config fresh) const {
   PreparedConfig prepared;
   for (const auto& [name, target] : fresh.targets) {
@@ -24,21 +46,18 @@ Result<PreparedConfig> ServedConfig::prepare(config::Config fresh) const {
 Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
   auto runtime = std::make_shared<broker::RouteRuntime>();
   runtime->route = route;
-  runtime->prover = prover_;
+  if (std::holds_alternative<TcpListen>(route.listen)) {
+    runtime->prover = tcp_prover_;
+  } else {
+    runtime->prover = unix_prover_;
+  }
+  if (route.tls) {
+    auto context = net::ServerTls::from_files(*route.tls);
+    if (!context) return context.error();
+    runtime->tls = std::make_shared<broker::RouteTls>(std::move(*context));
+  }
   if (routes_.contains(route.name)) return PreparedRoute{std::move(runtime), {}};
-  const auto* local = std::get_if<UnixListen>(&route.listen);
-  if (local == nullptr) {
-    return Error{ErrorCode::bad_config, Hop::config, route.name, "TCP routes are not in this version",
-                 "Listen on unix:DIR",  {}};
-  }
-  // Opened anew each time: whose it is now counts, and one that was replaced meanwhile is found by its path.
-  const auto directory = net::SocketDirectory::open_shared(local->directory);
-  if (!directory) return directory.error();
-  if (inherited_ != nullptr) {
-    auto socket = inherited_->find_unix(directory->socket_path(local->port));
-    if (socket) return PreparedRoute{std::move(runtime), net::Listener{std::move(*socket)}};
-  }
-  auto listener = directory->listen_unix(local->port);
+  auto listener = open_listener(route, inherited_);
   if (!listener) return listener.error();
   return PreparedRoute{std::move(runtime), std::move(*listener)};
 }

@@ -26,6 +26,12 @@ std::thread start_loop(net::EpollLoop& loop, const char* name) {
   }};
 }
 
+broker::Origin origin_of(int fd) {
+  if (const auto uid = net::uid_of_local_peer(fd)) return *uid;
+  const auto address = net::peer_address(fd);
+  return address ? broker::Origin::of_network(address->network()) : broker::Origin{};
+}
+
 std::string plain_variable(const Environment& environment, const std::string& name) {
   return environment.plain(name);
 }
@@ -73,9 +79,10 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions
                                                        runtime->relay_loop_, context.logger);
   runtime->trail_watch_ = std::make_unique<TrailWatch>(runtime->trail_.get(), *runtime->gate_,
                                                        runtime->relay_loop_, context.logger);
-  runtime->broker_ = std::make_unique<broker::Broker>(broker::BrokerServices{
-      runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_, *runtime->connector_,
-      *runtime->timers_, *runtime->runner_, *runtime->journal_, runtime->sweeper_.get()});
+  runtime->broker_ = std::make_unique<broker::Broker>(
+      broker::BrokerServices{runtime->relay_loop_, context.randomness, context.logger, *runtime->gate_,
+                             *runtime->connector_, *runtime->timers_, *runtime->runner_, *runtime->journal_,
+                             runtime->sweeper_.get(), &runtime->handshaker_});
   runtime->start_threads();
   runtime->on_relay([&](broker::Broker&) {
     runtime->record_run(trail::EventKind::broker_start);
@@ -227,15 +234,15 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
     auto& entrance = acceptors_[route->route.name];
     entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));
     // Asked once a connection, for the doorkeeper and for what is let in behind it.
-    const auto uid = std::make_shared<std::uint32_t>(broker::Doorstep::unknown_uid);
+    const auto origin = std::make_shared<broker::Origin>();
     entrance.acceptor = std::make_unique<net::Acceptor>(
         std::move(listener), relay_loop_,
-        [&broker, uid, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
-          broker.accept(std::move(client), *current, *uid);
+        [&broker, origin, current = entrance.route](std::unique_ptr<net::SocketStream> client) {
+          broker.accept(std::move(client), *current, *origin);
         },
-        [&broker, uid, name = (*entrance.route)->route.name](int fd) {
-          *uid = net::uid_of_local_peer(fd).value_or(broker::Doorstep::unknown_uid);
-          return broker.lets_in(*uid, name);
+        [&broker, origin, name = (*entrance.route)->route.name](int fd) {
+          *origin = origin_of(fd);
+          return broker.lets_in(*origin, name);
         });
   });
 }

@@ -15,6 +15,7 @@
 #include "credentials/orphans.h"
 #include "net/acceptor.h"
 #include "net/driver.h"
+#include "net/handshakes.h"
 #include "net/helper.h"
 #include "secrets/source.h"
 
@@ -137,6 +138,8 @@ class Runtime {
   std::unique_ptr<LoopTimers> timers_;
   std::unique_ptr<DriverRunner> runner_;
   std::unique_ptr<DriverConnector> connector_;
+  net::Handshakes handshakes_{login_loop_};
+  LoginLoopHandshaker handshaker_{handshakes_, relay_loop_};
   std::unique_ptr<broker::TrailGate> gate_;
   std::unique_ptr<TrailWatch> trail_watch_;
   MemoryWatch memory_watch_;

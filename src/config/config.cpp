@@ -80,13 +80,12 @@ void read_targets(const Node& root, const Surroundings& around, Config& config, 
 void read_routes(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
   const Node* routes = good(root, "routes");
   if (routes == nullptr) return;
-  std::map<std::pair<std::string, std::uint16_t>, Position> listens;
+  std::map<std::string, Position> listens;
   for (const Node* item : routes->items) {
     if (item->wrong || item->type != Node::Type::map) continue;
     ReadRoute read = read_route(*item, config, good(root, "targets"), around, problems);
-    const auto* listen = std::get_if<UnixListen>(&read.route.listen);
-    if (listen != nullptr && !listen->directory.empty()) {
-      const auto [first, fresh] = listens.emplace(std::pair{listen->directory, listen->port}, read.listen_at);
+    if (!read.route.name.empty()) {
+      const auto [first, fresh] = listens.emplace(read.route.name, read.listen_at);
       if (!fresh) {
         problems.add(read.listen_at,
                      "this `listen` is also that of the route at line " + std::to_string(first->second.line),

@@ -27,6 +27,7 @@ class RouteReader {
   ReadRoute read() {
     read_listen();
     read_target_name();
+    out_.route.tls = read_client_tls(node_, out_.route, around_, problems_);
     if (const Node* allow = good(node_, "allow")) read_allow(*allow);
     return std::move(out_);
   }
@@ -40,16 +41,14 @@ class RouteReader {
     if (node->text.starts_with("unix:")) {
       read_unix(*node, node->text.substr(5));
     } else if (node->text.starts_with("tcp:")) {
-      const bool everywhere = node->text.starts_with("tcp:0.0.0.0") || node->text.starts_with("tcp:[::]");
-      problems_.add(
-          *node, "`listen: tcp:` is not in this version",
-          std::string{everywhere ? "This address would listen to every network. " : ""} +
-              "Use `unix:DIRECTORY:PORT`: peers on TCP have no identity without certificates or local "
-              "passwords, which come later.");
+      out_.route.listen = TcpListen{};  // for the rules, if the rest is wrong
+      if (const auto listen = read_tcp_listen(*node, node->text.substr(4), problems_))
+        out_.route.listen = *listen;
     } else {
       const bool path = node->text.starts_with('/');
       problems_.add(
-          *node, "`listen` is " + in_backquotes(node->text) + ", expected `unix:DIR[:PORT]`",
+          *node,
+          "`listen` is " + in_backquotes(node->text) + ", expected `unix:DIR[:PORT]` or `tcp:ADDRESS:PORT`",
           path ? "Write `unix:` in front of the directory." : "Example: `unix:/run/sallyport/app:5432`.");
     }
   }
@@ -110,12 +109,14 @@ class RouteReader {
 
   AllowRule read_rule(const Node& node) {
     AllowRule rule;
-    if (node.find("user") == nullptr && node.find("group") == nullptr) {
+    if (node.find("user") == nullptr && node.find("group") == nullptr &&
+        node.find("certificate") == nullptr) {
       const bool later = std::ranges::any_of(
           node.entries, [](const Entry& entry) { return entry.key != "role" && entry.value->wrong; });
       if (!later) {
-        problems_.add(node, "the rule names neither `user` nor `group`, so it would let everybody in",
-                      "Add `user: NAME`.");
+        problems_.add(
+            node, "the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in",
+            "Add e.g. `user: NAME`.");
       }
     }
     if (const Node* user = good(node, "user")) {
@@ -132,6 +133,16 @@ class RouteReader {
       rule.gid = id_of(*group, "group", around_.gid_of);
       if (rule.gid == 0u) problems_.warn(group->at, "group root: give the application a group of its own");
     }
+    if (const Node* certificate = good(node, "certificate")) {
+      if (auto read = policy::parse_certificate_rule(certificate->text)) {
+        rule.certificate = std::move(*read);
+      } else {
+        problems_.add(*certificate,
+                      "`certificate` " + in_backquotes(certificate->text) + " " + read.error().what,
+                      read.error().hint);
+      }
+    }
+    check_rule_with_tls(node, rule, out_.route, problems_);
     read_role(node, rule);
     return rule;
   }
@@ -197,7 +208,9 @@ class RouteReader {
 bool covers(const AllowRule& wide, const AllowRule& narrow) {
   const bool user = !wide.uid || wide.uid == narrow.uid;
   const bool group = !wide.gid || wide.gid == narrow.gid;
-  return user && group;
+  const bool certificate =
+      !wide.certificate || (narrow.certificate && policy::covers(*wide.certificate, *narrow.certificate));
+  return user && group && certificate;
 }
 
 }  // namespace

@@ -27,6 +27,14 @@ struct ReadRoute {
 Target read_target(const Entry& entry, const Surroundings& around, Problems& problems);
 Admin read_admin(const Node& node, const Surroundings& around, Problems& problems);
 TlsPolicy read_tls(const Node& node, const Surroundings& around, Problems& problems);
+/// `routes[].tls` of a route whose `listen` has been read; none: there is no such key.
+std::optional<ClientTlsPolicy> read_client_tls(const Node& route_node, const Route& route,
+                                               const Surroundings& around, Problems& problems);
+/// What `listen`, `tls` and one rule of `allow` have to do with each other.
+void check_rule_with_tls(const Node& rule_node, const AllowRule& rule, const Route& route,
+                         Problems& problems);
+/// The listener of "ADDRESS:PORT"; none after a report.
+std::optional<TcpListen> read_tcp_listen(const Node& node, std::string_view text, Problems& problems);
 /// Reports a file that somebody else could have written.
 void check_named_file(const std::string& path, const Node& node, const Surroundings& around,
                       Problems& problems);

@@ -46,9 +46,10 @@ struct Event {
   std::string reason;  ///< why it was denied or ended: one clause
   std::optional<double> duration_s;
   std::optional<std::uint64_t> bytes_to_server, bytes_to_client, transactions;
-  std::optional<std::uint64_t> count;           ///< of aggregated denials
-  std::map<std::string, std::string> verified;  ///< uid, gid, pid, executable, identity
-  std::map<std::string, std::string> claimed;   ///< user, application_name, database
+  std::optional<std::uint64_t> count;  ///< of aggregated denials
+  std::map<std::string, std::string>
+      verified;  ///< uid, gid, pid, executable, address, certificate_…, identity
+  std::map<std::string, std::string> claimed;  ///< user, application_name, database
 };
 
 std::string_view name_of(EventKind kind);

@@ -36,5 +36,16 @@ TEST(Doorstep, BeyondTheTotalTheUidWithMostLosesOne) {
   EXPECT_EQ(door.add("newcomer", 5000).substr(0, 3), "u0-");
 }
 
+TEST(Doorstep, NetworksWhoseUidIsNotKnownAreCountedEachForItself) {
+  Doorstep door;
+  const auto flood = Origin::of_network("10.0.0.1");
+  EXPECT_EQ(door.add("honest", Origin::of_network("10.0.0.2")), "");
+  for (std::size_t i = 0; i < 3 * Doorstep::per_uid_max; ++i) {
+    EXPECT_NE(door.add("flood " + std::to_string(i), flood), "honest");
+  }
+  EXPECT_EQ(door.size(), Doorstep::per_uid_max + 1);
+  EXPECT_TRUE(door.remove("honest", Origin::of_network("10.0.0.2")));
+}
+
 }  // namespace
 }  // namespace sallyport::broker

@@ -71,7 +71,8 @@ routes:
         "vault:database/creds/ROLE`.",
         "5:5: `allow` is missing in `routes[1]`. Add it: Who may use the route. Nobody else may.",
         "5:5: `listen` is missing in `routes[1]`. Add it: `unix:DIR[:PORT]`: the socket is "
-        "`DIR/.s.PGSQL.PORT`, port 5432 if left out. `tcp:ADDRESS:PORT` is not in this version.",
+        "`DIR/.s.PGSQL.PORT`, port 5432 if left out. Or `tcp:ADDRESS:PORT`, an IP address of this machine "
+        "(IPv6 in brackets): clients show who they are by `certificate`.",
         "5:5: `target` is missing in `routes[1]`. Add it: The target that the route leads to.",
         "6:5: `allow` is missing in `routes[2]`. Add it: Who may use the route. Nobody else may.",
         "6:5: `target` is missing in `routes[2]`. Add it: The target that the route leads to."}},
@@ -320,11 +321,7 @@ targets:
 targets:
   p: {engine: mysql, host: [a, b], database: x, auth: "env:X", target_session_attrs: primary, pool: {mode: transaction, share: role}}
 routes:
-  - listen: tcp:127.0.0.1:6432
-    allow: [{certificate: "spiffe://x", role: default}]
-    tls: {cert: file:/x, key: file:/y}
-    target: p
-  - listen: tcp:0.0.0.0:6432
+  - listen: unix:/run/x
     allow: [{user: app, hours: "Mon-Fri"}]
     target: p
 alerts: {webhook: file:/etc/x}
@@ -340,20 +337,92 @@ relay_threads: 2
         "3:108: `mode: transaction` is not in this version. Use `session`.",
         "3:121: `share` is not in this version. Remove it; it is for: Who shares a pool: `identity` or "
         "`role`.",
-        "5:13: `listen: tcp:` is not in this version. Use `unix:DIRECTORY:PORT`: peers on TCP have no "
-        "identity without certificates or local passwords, which come later.",
-        "6:14: `certificate` is not in this version. Remove it; it is for: Name in the client's certificate: "
-        "subject, DNS name or SPIFFE ID.",
-        "7:5: `tls` is not in this version. Remove it; it is for: TLS towards clients.",
-        "9:13: `listen: tcp:` is not in this version. This address would listen to every network. Use "
-        "`unix:DIRECTORY:PORT`: peers on TCP have no identity without certificates or local passwords, which "
-        "come later.",
-        "10:25: `hours` is not in this version. Remove it; it is for: When the rule holds.",
-        "12:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
-        "14:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",
-        "15:9: `sinks` is not in this version. Remove it; it is for: Other places that events are sent to.",
-        "16:1: `relay_threads` is not in this version. Remove it; it is for: Loops that relay, shared by "
+        "6:25: `hours` is not in this version. Remove it; it is for: When the rule holds.",
+        "8:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
+        "10:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",
+        "11:9: `sinks` is not in this version. Remove it; it is for: Other places that events are sent to.",
+        "12:1: `relay_threads` is not in this version. Remove it; it is for: Loops that relay, shared by "
         "target."}},
+      {"TcpRoutesAreWrong",
+       R"(version: 1
+targets:
+  t: {engine: postgresql, host: db.example.com, database: x, auth: "env:X"}
+routes:
+  - {listen: "tcp:localhost:6432", target: t, allow: [{user: app}]}
+  - {listen: "tcp:127.0.0.1", target: t, allow: [{certificate: "CN=a"}]}
+  - {listen: "tcp:::1:6432", target: t, allow: [{certificate: "CN=a"}]}
+  - {listen: "tcp:127.0.0.1:0", target: t, allow: [{group: staff}]}
+  - {listen: "tcp:10.0.0.1:6432", target: t, allow: [{role: default}]}
+  - {listen: "tcp:10.0.0.1:6432", target: t, tls: {cert: /c, key: /k}, allow: [{certificate: "app"}]}
+)",
+       {"5:14: `tcp:localhost:6432` is not `tcp:ADDRESS:PORT` with an IP address. Write e.g. "
+        "`tcp:127.0.0.1:6432` or `tcp:[::1]:6432`; names are not looked up here.",
+        "5:62: `user` never holds on a `tcp:` route: no account is known there. Use `certificate`, or a "
+        "route "
+        "with `unix:`.",
+        "6:14: `tcp:127.0.0.1` is not `tcp:ADDRESS:PORT` with an IP address. Write e.g. `tcp:127.0.0.1:6432` "
+        "or "
+        "`tcp:[::1]:6432`; names are not looked up here.",
+        "6:64: `certificate` never holds: the route has no `tls.client_ca`. Name the authorities that sign "
+        "the "
+        "clients' certificates: `tls: {client_ca: FILE, …}`.",
+        "7:14: `tcp:::1:6432` is not `tcp:ADDRESS:PORT` with an IP address. Write e.g. `tcp:127.0.0.1:6432` "
+        "or "
+        "`tcp:[::1]:6432`; names are not looked up here.",
+        "7:63: `certificate` never holds: the route has no `tls.client_ca`. Name the authorities that sign "
+        "the "
+        "clients' certificates: `tls: {client_ca: FILE, …}`.",
+        "8:14: the port of `tcp:127.0.0.1:0` is not between 1 and 65535. Clients connect to it; PostgreSQL's "
+        "own "
+        "is 5432.",
+        "8:60: `group` never holds on a `tcp:` route: no account is known there. Use `certificate`, or a "
+        "route "
+        "with `unix:`.",
+        "9:14: the route is open to a network, and has no `tls`. Add `tls: {cert: FILE, key: FILE, "
+        "client_ca: "
+        "FILE}`, or listen on 127.0.0.1 or a Unix socket.",
+        "9:54: the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in. "
+        "Add "
+        "e.g. `user: NAME`.",
+        "10:14: this `listen` is also that of the route at line 9. Join their `allow` rules, or give one "
+        "another "
+        "directory or port.",
+        "10:94: `certificate` `app` is neither a subject nor a DNS name nor a SPIFFE ID. Write e.g. "
+        "`CN=app,O=Example`, `dns:app.example.com` or `spiffe://example.org/ns/*/sa/app`."}},
+      {"ClientTlsIsWrong",
+       R"(version: 1
+targets:
+  t: {engine: postgresql, host: db.example.com, database: x, auth: "env:X"}
+routes:
+  - listen: tcp:127.0.0.1:6432
+    target: t
+    tls: {cert: tls.crt, client_crl: /crl, requird: true}
+    allow: [{certificate: "spiffe://example.org/ns/*"}]
+  - listen: tcp:127.0.0.1:6433
+    target: t
+    tls: {cert: /c, key: /k, client_crl: /crl, required: maybe}
+    allow: [{certificate: "spiffe://*/x"}]
+)",
+       {"7:5: `key` is missing in `routes[1].tls`. Add it: PEM file with the certificate's private key, "
+        "which "
+        "nobody else may read.",
+        "7:17: `cert` is `tls.crt`, expected: absolute path. Write it from the root: a relative path would "
+        "depend on "
+        "where we were started.",
+        "7:38: `client_crl` without `client_ca`: no certificate would be checked. Name the authorities of "
+        "the "
+        "clients in `client_ca`.",
+        "7:44: unknown key `requird` in `routes[1].tls`. Did you mean `required`?",
+        "8:27: `certificate` never holds: the route has no `tls.client_ca`. Name the authorities that sign "
+        "the "
+        "clients' certificates: `tls: {client_ca: FILE, …}`.",
+        "11:42: `client_crl` without `client_ca`: no certificate would be checked. Name the authorities of "
+        "the "
+        "clients in `client_ca`.",
+        "11:58: `required` is `maybe`, expected `true` or `false`",
+        "12:27: `certificate` `spiffe://*/x` is no SPIFFE ID: its trust domain is not made of a-z, 0-9, `.`, "
+        "`-` "
+        "and `_`. Example: `spiffe://example.org/ns/*/sa/app`; `*` stands for one whole segment."}},
       {"AuditAndStateAreWrong",
        R"(version: 1
 audit: {mode: requird, dir: audit, durability: high}
@@ -378,7 +447,8 @@ routes:
   - {listen: unix:/run/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, target: p, allow: [{user: app}]}
   - {listen: http://x, target: p, allow: [{user: app}]}
 )",
-       {"5:14: `listen` is `/run/x`, expected `unix:DIR[:PORT]`. Write `unix:` in front of the directory.",
+       {"5:14: `listen` is `/run/x`, expected `unix:DIR[:PORT]` or `tcp:ADDRESS:PORT`. Write `unix:` in "
+        "front of the directory.",
         "6:14: the directory of `unix:run/x` is no plain absolute path. Write it from the root, without `.`, "
         "`..`, doubled slashes and a slash at the end.",
         "7:14: the port of `unix:/run/x:99999` is not between 1 and 65535. The socket is DIR/.s.PGSQL.PORT; "
@@ -389,7 +459,7 @@ routes:
         "`.`, `..`, doubled slashes and a slash at the end.",
         "10:14: the socket path DIR/.s.PGSQL.PORT would be longer than 107 bytes. Use a shorter directory: "
         "the kernel takes no more.",
-        "11:14: `listen` is `http://x`, expected `unix:DIR[:PORT]`. Example: "
+        "11:14: `listen` is `http://x`, expected `unix:DIR[:PORT]` or `tcp:ADDRESS:PORT`. Example: "
         "`unix:/run/sallyport/app:5432`."}},
       {"TwoRoutesShareAListen",
        R"(version: 1
@@ -416,7 +486,8 @@ routes:
 )",
        {"7:20: there is no user `ap` on this machine. Create it, or write its number.",
         "7:30: target `prod` has no role `readonyl`. Did you mean `readonly`?",
-        "7:41: the rule names neither `user` nor `group`, so it would let everybody in. Add `user: NAME`.",
+        "7:41: the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in. "
+        "Add e.g. `user: NAME`.",
         "7:60: user `nobody` is 65534, which the kernel shows for every unknown user. Give the application a "
         "user of its own.",
         "7:74: target `prod` has no role `zz`. Roles: `readonly` or `rw`.",

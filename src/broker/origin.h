@@ -1,0 +1,30 @@
+// Where a connection comes from, as far as that is known before anybody has said a word: the account at its other end,
+// or else the network that it comes from. Whoever floods us is counted by it (threat 17).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+namespace sallyport::broker {
+
+struct Origin {
+  static constexpr std::uint32_t unknown_uid = 0xffff'ffff;
+
+  Origin(std::uint32_t its_uid = unknown_uid) : uid(its_uid) {}  // NOLINT(google-explicit-constructor)
+  static Origin of_network(std::string address) {
+    Origin origin;
+    origin.network = std::move(address);
+    return origin;
+  }
+  [[nodiscard]] bool has_uid() const { return uid != unknown_uid; }
+  // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
+  auto operator<=>(const Origin&) const = default;  // NOLINT(modernize-use-nullptr)
+
+  std::uint32_t uid;
+  std::string
+      network;  ///< of a peer whose uid is not known: "10.0.0.7", "2001:db8:1:2::/64"; empty: not known either
+};
+
+}  // namespace sallyport::broker

@@ -1,0 +1,68 @@
+// A client's TLS: the connection leaves for the handshake and comes back with what it proved.
+//
+// Whatever came in behind an SSLRequest, or with a first byte of TLS, is TLS's: as plain text it could have been put
+// there by anybody on the way, and would be taken for the client's (threat 16; CVE-2021-23222 and its kind).
+#include "base/limits.h"
+#include "broker/session.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace sallyport::broker {
+
+void Session::on_ssl_request() {
+  if (secured_) return refuse_unheard("a request for TLS within TLS");
+  if (!offers_tls()) return answer('N');
+  answer('S');
+  if (stage_ != Stage::first_packet) return;
+  // Who does not take one byte takes no handshake.
+  if (outgoing_.pending() != 0) return finish();
+  shake_hands(false);
+}
+
+void Session::on_direct_tls() {
+  if (secured_) return refuse_unheard("TLS within TLS");
+  if (!offers_tls()) return refuse_unheard("TLS is not spoken here");
+  if (answers_ != 0) return refuse_unheard("TLS at once, after another request was refused");
+  shake_hands(true);
+}
+
+void Session::shake_hands(bool direct) {
+  stage_ = Stage::handshake;
+  const auto unread = input_.unread();
+  HandshakeRequest request;
+  request.first_bytes.assign(unread.begin(), unread.end());
+  input_.consume(unread.size());
+  request.tls = route_->tls->current();
+  request.direct = direct;
+  const auto left = accepted_at_ + limits::client_login_deadline - services_.loop.now().mono;
+  request.deadline = std::max<Duration>(left, Duration::zero());
+  client_->set_events(nullptr);
+  request.client = std::move(client_);
+  handshake_ =
+      services_.handshaker->shake_hands(std::move(request), [this, alive = alive_](HandshakeResult result) {
+        if (*alive) on_handshake_over(std::move(result));
+      });
+}
+
+void Session::on_handshake_over(HandshakeResult result) {
+  if (stage_ != Stage::handshake) return;  // it has been given up: the connection closes here
+  handshake_ = 0;
+  client_ = std::move(result.client);
+  if (!result.facts) {
+    record_refusal(result.facts.error(), true);
+    if (client_ == nullptr) return finish();
+    return close_client();  // TLS has said what it had to say
+  }
+  secured_ = true;
+  tls_facts_ = std::move(*result.facts);
+  stage_ = Stage::first_packet;
+  client_->set_events(this);
+  read_client();
+}
+
+void Session::abandon_handshake() {
+  if (handshake_ != 0) services_.handshaker->cancel(std::exchange(handshake_, 0));
+}
+
+}  // namespace sallyport::broker
