@@ -61,6 +61,8 @@ void Session::finish() {
   if (stage_ == Stage::over) return;
   stage_ = Stage::over;
   abandon_handshake();
+  // TLS tells an end from a cut: libpq takes a cancel for failed whose connection was only cut.
+  if (secured_ && client_ != nullptr) client_->shutdown_write();
   if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
   host_.on_session_over(*this);
 }

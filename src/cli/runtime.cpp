@@ -53,7 +53,8 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       journal_(std::make_unique<credentials::NullLeaseJournal>()),
       relay_loop_(context.clock),
       login_loop_(context.clock),
-      memory_watch_(relay_loop_, context.logger) {
+      memory_watch_(relay_loop_, context.logger),
+      certificate_watch_(relay_loop_, file_lane_, context.logger) {
   process_.version = context.version;
   process_.started = context.clock.now().wall;
   const auto environment = options_.environment;
@@ -231,6 +232,7 @@ void Runtime::apply_target(PreparedTarget& prepared) {
 
 void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker& broker) {
+    if (route->route.tls) certificate_watch_.watch(route->route.name, route->tls);
     auto& entrance = acceptors_[route->route.name];
     entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));
     // Asked once a connection, for the doorkeeper and for what is let in behind it.
@@ -250,6 +252,7 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
 void Runtime::replace_route(std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker&) {
     const auto found = acceptors_.find(route->route.name);
+    certificate_watch_.watch(route->route.name, route->route.tls ? route->tls : nullptr);
     if (found != acceptors_.end()) *found->second.route = std::move(route);
   });
 }
@@ -272,7 +275,10 @@ void Runtime::stop_listening() {
 }
 
 void Runtime::stop_listening(const std::string& route_name) {
-  on_relay([&](broker::Broker&) { acceptors_.erase(route_name); });
+  on_relay([&](broker::Broker&) {
+    certificate_watch_.watch(route_name, nullptr);
+    acceptors_.erase(route_name);
+  });
 }
 
 void Runtime::shut_down(Duration limit, const std::string& failure) {

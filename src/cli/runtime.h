@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/broker.h"
+#include "cli/certificate_watch.h"
 #include "cli/command.h"
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
@@ -143,6 +144,7 @@ class Runtime {
   std::unique_ptr<broker::TrailGate> gate_;
   std::unique_ptr<TrailWatch> trail_watch_;
   MemoryWatch memory_watch_;
+  CertificateWatch certificate_watch_;
   std::unique_ptr<broker::Broker> broker_;
   struct Entrance {
     std::shared_ptr<std::shared_ptr<const broker::RouteRuntime>> route;  // what accept() looks at

@@ -83,6 +83,13 @@ class Pki:
     def leaf(self, name):
         return Leaf(self.path(f"{name}.crt"), self.path(f"{name}.key"))
 
+    def client(self, name, cn="app", san=None, issuer="ca", dates=None):
+        """A client certificate, made when it is first asked for."""
+        if not os.path.exists(self.path(f"{name}.crt")):
+            self._leaf(name, cn, san, dates=dates, issuer=issuer,
+                       extensions=["extendedKeyUsage=clientAuth", "keyUsage=critical,digitalSignature"])
+        return self.leaf(name)
+
     def _openssl(self, *arguments):
         done = subprocess.run(["openssl", *arguments], capture_output=True, text=True, cwd=self.folder)
         if done.returncode != 0:
