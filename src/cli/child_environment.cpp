@@ -56,6 +56,7 @@ void ChildEnvironment::set_variable(const ExecTarget& target, const Door& door) 
   local.endpoint = door.endpoint;
   local.user = target.shown_user;
   local.database = target.target.databases.empty() ? "" : target.target.databases.front();
+  local.tls = tls_of(target, door);
   if (door.token.empty()) {
     const auto text = dsn::render(local);
     if (text) environment_.set(target.variable, *text);
@@ -65,7 +66,14 @@ void ChildEnvironment::set_variable(const ExecTarget& target, const Door& door) 
   }
 }
 
+std::optional<dsn::LocalTls> ChildEnvironment::tls_of(const ExecTarget& target, const Door& door) const {
+  if (door.authority_file.empty() || target.demanded_tls.empty()) return std::nullopt;
+  return dsn::LocalTls{target.demanded_tls, door.authority_file};
+}
+
 void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door& door) {
+  // Whoever is told by PGSSLMODE to insist on TLS goes on doing so.
+  const auto mode = target.demanded_tls.empty() ? environment_.plain("PGSSLMODE") : target.demanded_tls;
   for (const char* name :
        {"PGHOSTADDR", "PGSSLMODE", "PGSSLNEGOTIATION", "PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY"}) {
     environment_.remove(name);
@@ -79,7 +87,12 @@ void ChildEnvironment::set_libpq_variables(const ExecTarget& target, const Door&
     const auto& tcp = std::get<dsn::LocalTcp>(door.endpoint);
     environment_.set("PGHOST", tcp.address);
     environment_.set("PGPORT", std::to_string(tcp.port));
-    environment_.set("PGSSLMODE", "disable");
+    if (dsn::insists_on_tls(mode) && !door.authority_file.empty()) {
+      environment_.set("PGSSLMODE", mode);
+      environment_.set("PGSSLROOTCERT", door.authority_file);
+    } else {
+      environment_.set("PGSSLMODE", "disable");
+    }
     environment_.set("PGPASSWORD", door.token);
     // Who takes our port after we die asks for no proof; libpq 16 and later then sends no query (threat 7).
     environment_.set("PGREQUIREAUTH", "scram-sha-256");

@@ -10,6 +10,7 @@
 #include "secrets/source.h"
 
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,7 +20,8 @@ namespace sallyport::cli {
 /// A listener of this run and what the child is told about it.
 struct Door {
   dsn::LocalEndpoint endpoint;
-  Secret token;  // TCP only
+  Secret token;                // TCP only
+  std::string authority_file;  // TCP only: of the run's own certificate
   std::shared_ptr<broker::RouteRuntime> route;
 };
 
@@ -45,6 +47,7 @@ class ChildEnvironment {
   void drop(const std::string& name);
   void set_variable(const ExecTarget& target, const Door& door);
   void set_libpq_variables(const ExecTarget& target, const Door& door);
+  [[nodiscard]] std::optional<dsn::LocalTls> tls_of(const ExecTarget& target, const Door& door) const;
 
   Environment& environment_;
   const ExecRequest& request_;

@@ -5,6 +5,8 @@
 #include "cli/options.h"
 #include "cli/runtime.h"
 #include "dsn/dialect.h"
+#include "dsn/local_tls.h"
+#include "dsn/postgres.h"
 #include "secrets/reference.h"
 
 #include <CLI/CLI.hpp>
@@ -134,6 +136,7 @@ class Planner {
     const auto value = environment_.secret(target.variable);
     if (!value) return;
     if (const auto dialect = dsn::dialect_of(value->reveal())) target.dialect = *dialect;
+    if (const auto own = dsn::parse_postgres(value->reveal())) target.demanded_tls = dsn::demanded_tls(*own);
   }
 
   void warn_of_others() const {

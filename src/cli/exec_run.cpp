@@ -3,6 +3,7 @@
 #include "cli/child.h"
 #include "cli/child_environment.h"
 #include "cli/runtime.h"
+#include "net/run_certificate.h"
 #include "net/socket_directory.h"
 #include "policy/decide.h"
 
@@ -17,6 +18,7 @@ namespace sallyport::cli {
 namespace {
 
 constexpr std::uint16_t unix_port = 5432;  // names the socket file; nothing listens on a port
+constexpr const char* authority_name = "ca.crt";
 constexpr auto shutdown_limit = std::chrono::seconds{10};
 
 bool is_final(ErrorCode code) {
@@ -71,6 +73,7 @@ class ExecRun {
   void shut_down(const std::string& failure) {
     if (runtime_ != nullptr) runtime_->shut_down(shutdown_limit, failure);
     runtime_.reset();
+    authority_file_.reset();
     socket_directory_.reset();
   }
 
@@ -143,19 +146,51 @@ class ExecRun {
     return door;
   }
 
+  Result<void> make_directory() {
+    if (socket_directory_) return {};
+    auto made = net::SocketDirectory::make_private(environment_->plain("XDG_RUNTIME_DIR"));
+    if (!made) return made.error();
+    socket_directory_ = std::make_unique<net::SocketDirectory>(std::move(*made));
+    return {};
+  }
+
   Result<net::Listener> open_unix(Door& door) {
-    if (!socket_directory_) {
-      auto made = net::SocketDirectory::make_private(environment_->plain("XDG_RUNTIME_DIR"));
-      if (!made) return made.error();
-      socket_directory_ = std::make_unique<net::SocketDirectory>(std::move(*made));
-    }
+    if (auto made = make_directory(); !made) return made.error();
     const auto port = static_cast<std::uint16_t>(unix_port + doors_.size());
     door.endpoint = dsn::LocalUnix{socket_directory_->path(), port};
     door.route->route.listen = UnixListen{socket_directory_->path(), port};
     return socket_directory_->listen_unix(port);
   }
 
+  /// TLS for applications that insist on it, with a certificate that lives as long as this run.
+  Result<void> make_certificate() {
+    if (tls_ != nullptr) return {};
+    auto certificate = net::make_run_certificate(context_.clock.now().wall);
+    if (!certificate) return certificate.error();
+    auto context = net::ServerTls::from_memory(certificate->certificate_pem, certificate->key.get());
+    if (!context) return context.error();
+    tls_ = std::make_shared<broker::RouteTls>(std::move(*context));
+    if (auto written = write_authority(certificate->authority_pem); !written) {
+      // Without a place for the file there is still TLS, for those who do not verify.
+      const auto text = describe(written.error());
+      context_.logger.write(LogLevel::warning, "the run's authority cannot be written to a file",
+                            {{"why", text}});
+    }
+    return {};
+  }
+
+  Result<void> write_authority(const std::string& pem) {
+    if (auto made = make_directory(); !made) return made.error();
+    auto file = socket_directory_->write_file(authority_name, pem);
+    if (!file) return file.error();
+    authority_file_.emplace(std::move(*file));
+    return {};
+  }
+
   Result<net::Listener> open_tcp(const ExecTarget& target, Door& door) {
+    if (auto made = make_certificate(); !made) return made.error();
+    door.route->tls = tls_;
+    if (authority_file_) door.authority_file = socket_directory_->path() + "/" + authority_name;
     auto listener = net::listen_tcp("127.0.0.1", 0);
     if (!listener) return listener.error();
     const auto port = net::port_of(listener->get());
@@ -242,6 +277,8 @@ class ExecRun {
   std::vector<pid_t> strangers_;
   std::optional<int> signal_;
   std::unique_ptr<net::SocketDirectory> socket_directory_;
+  std::optional<net::MadeFile> authority_file_;
+  std::shared_ptr<broker::RouteTls> tls_;  // of all TCP doors
   std::unique_ptr<Runtime> runtime_;
   std::vector<Door> doors_;
 };

@@ -20,6 +20,7 @@ struct ExecTarget {
   std::string role = "default";
   std::string shown_user;  ///< what PGUSER and the URL say; a claim, not an account
   dsn::Dialect dialect;
+  std::string demanded_tls;  ///< by the application's own string (dsn/local_tls.h); empty: nothing
 
   /// Where its one role's secret comes from. Errors as secrets::parse_reference.
   [[nodiscard]] Result<secrets::Reference> reference() const;

@@ -73,7 +73,11 @@ Pieces uri_pieces(const LocalTarget& target) {
       query.add("port", std::to_string(unix_end->port));
     }
   }
-  add_no_tls(target.dialect, query);
+  if (target.tls) {
+    for (const auto& [name, value] : tls_parameters(target.dialect, *target.tls)) query.add(name, value);
+  } else {
+    add_no_tls(target.dialect, query);
+  }
   for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form))
     query.add(parameter.name, parameter.value);
   return pieces;
@@ -86,7 +90,11 @@ Pieces jdbc_pieces(const LocalTarget& target) {
                   percent_encode(target.database);
   Query query{pieces.before};
   query.add("user", target.user);
-  query.add("sslmode", "disable");
+  if (target.tls) {
+    for (const auto& [name, value] : tls_parameters(target.dialect, *target.tls)) query.add(name, value);
+  } else {
+    query.add("sslmode", "disable");
+  }
   // A squatter on our port must not get the token in clear (threat 7); older versions ignore the name.
   query.add("requireAuth", "scram-sha-256");
   for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form))
@@ -111,8 +119,13 @@ Pieces keyword_pieces(const LocalTarget& target) {
   auto& out = pieces.before;
   out = "host=" + libpq_quoted(unix_end != nullptr ? unix_end->directory : tcp->address);
   out += " port=" + std::to_string(unix_end != nullptr ? unix_end->port : tcp->port);
-  out +=
-      " user=" + libpq_quoted(target.user) + " dbname=" + libpq_quoted(target.database) + " sslmode=disable";
+  out += " user=" + libpq_quoted(target.user) + " dbname=" + libpq_quoted(target.database);
+  if (target.tls) {
+    for (const auto& [name, value] : tls_parameters(target.dialect, *target.tls))
+      out += " " + name + "=" + libpq_quoted(value);
+  } else {
+    out += " sslmode=disable";
+  }
   for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form)) {
     // Names have no quoting here, and libpq refuses those that it does not know.
     if (is_libpq_keyword(parameter.name)) out += " " + parameter.name + "=" + libpq_quoted(parameter.value);
@@ -148,7 +161,13 @@ Pieces ado_pieces(const LocalTarget& target) {
   out = "Host=" + ado_quoted(unix_end != nullptr ? unix_end->directory : tcp->address);
   out += ";Port=" + std::to_string(unix_end != nullptr ? unix_end->port : tcp->port);
   out += ";Username=" + ado_quoted(target.user) + ";Database=" + ado_quoted(target.database);
-  out += ";SSL Mode=Disable";
+  if (target.tls) {
+    for (const auto& [name, value] : tls_parameters(target.dialect, *target.tls)) {
+      out += ";" + name + "=" + ado_quoted(value);
+    }
+  } else {
+    out += ";SSL Mode=Disable";
+  }
   for (const auto& parameter : kept_parameters(target.parameters, target.dialect.form)) {
     if (plain_ado_name(parameter.name)) out += ";" + parameter.name + "=" + ado_quoted(parameter.value);
   }

@@ -14,9 +14,11 @@
 #pragma once
 
 #include "base/result.h"
+#include "dsn/local_tls.h"
 #include "dsn/postgres.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -41,6 +43,7 @@ struct LocalTarget {
   std::string user;
   std::string database;
   std::vector<Parameter> parameters;  ///< of the application's own string; filtered by kept_parameters()
+  std::optional<LocalTls> tls = {};   ///< none: the string says that there is no TLS
 };
 
 /// Those that stay when the string is pointed at a local endpoint: neither where, who, protection nor secrets,

@@ -75,14 +75,12 @@ Result<std::shared_ptr<const ServerTls>> ServerTls::from_files(const ClientTlsPo
 }
 
 Result<std::shared_ptr<const ServerTls>> ServerTls::from_memory(std::string_view certificate_pem,
-                                                                const Secret& key_pem) {
+                                                                EVP_PKEY* key) {
   const std::string where = "certificate of this run";
   std::shared_ptr<ServerTls> made{new ServerTls{{}}};
   if (auto done = made->set_up(); !done) return done.error();
   if (auto used = made->use_certificate(certificate_pem, where); !used) return used.error();
-  auto key = parse_key(key_pem, where, our_key);
-  if (!key) return key.error();
-  if (auto used = made->use_key(key->get(), where); !used) return used.error();
+  if (auto used = made->use_key(key, where); !used) return used.error();
   return std::shared_ptr<const ServerTls>{std::move(made)};
 }
 

@@ -7,7 +7,6 @@
 
 #include "base/clock.h"
 #include "base/result.h"
-#include "base/secret.h"
 #include "net/ssl_handle.h"
 #include "policy/client_certificate.h"
 #include "policy/client_tls.h"
@@ -34,7 +33,7 @@ class ServerTls {
 
   /// A certificate and key that were made by ourselves; clients are asked for none.
   static Result<std::shared_ptr<const ServerTls>> from_memory(std::string_view certificate_pem,
-                                                              const Secret& key_pem);
+                                                              EVP_PKEY* key);
 
   /// An SSL in accept state without a file descriptor. `direct`: the client began with TLS, so it has to name our
   /// protocol by ALPN (RFC 7301), or a web page could make a browser talk to us (ALPACA).

@@ -235,6 +235,19 @@ Result<void> SocketDirectory::clear_way(const std::string& name) const {
   return {};
 }
 
+Result<MadeFile> SocketDirectory::write_file(const std::string& name, std::string_view text) const {
+  const auto path = held_->path() + "/" + name;
+  const UniqueFd file{
+      openat(held_->fd(), name.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600)};
+  struct stat info {};
+  if (!file.valid() || fstat(file.get(), &info) != 0) return system_fault(path, "cannot be made", errno);
+  MadeFile made{held_, name, info.st_ino};
+  if (write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size())) {
+    return system_fault(path, "cannot be written", errno);
+  }
+  return made;
+}
+
 Result<Listener> SocketDirectory::listen_unix(std::uint16_t port) const {
   return listen_named(name_of_socket(port), held_->is_private() ? 0600 : 0666);
 }

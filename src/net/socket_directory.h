@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 namespace sallyport::net {
 
@@ -40,6 +41,10 @@ class SocketDirectory {
 
   /// The same for a socket of another name and mode, in a shared directory; its lock is NAME.lock.
   [[nodiscard]] Result<Listener> listen_named(const std::string& name, mode_t mode) const;
+
+  /// A new file of mode 0600 in this directory; it goes with what is returned.
+  /// Errors  hop listener.  retry_later: no space.
+  [[nodiscard]] Result<MadeFile> write_file(const std::string& name, std::string_view text) const;
 
   /// True while the path still leads to the directory that we hold (nobody cleaned or replaced it).
   [[nodiscard]] bool still_there() const { return held_->still_there(); }

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import threading
 import time
 
@@ -412,3 +413,47 @@ def test_a_reload_that_takes_the_rule_away_ends_the_session(service, app):
             return True
     wait_for(ended, "the session to end")
     assert it.psql_tls(app).returncode == 2
+
+
+# -- exec: a certificate of the run, for applications that insist on TLS ---------------------------------------------
+
+
+def by_url(statement, more="", url="$DATABASE_URL"):
+    return ["sh", "-c", f'psql -XAtq -c "{statement}" "{url}{more}"']
+
+
+def test_exec_over_tcp_stays_without_tls_unless_it_is_asked_for(sallyport, file_url):
+    run = sallyport.exec(["sh", "-c", 'echo "$DATABASE_URL $PGSSLMODE $PGSSLROOTCERT"'], file_url(), flags=("--listen", "tcp")).ok()
+    assert "sslmode=disable" in run.stdout and "sslrootcert" not in run.stdout
+    assert run.stdout.split()[1:] == ["disable"]
+
+
+@pytest.mark.parametrize("mode", ["require", "verify-ca", "verify-full"])
+def test_an_application_whose_own_url_insists_on_tls_gets_it(sallyport, file_url, mode):
+    statement = "SELECT current_user"
+    env = {"DATABASE_URL": f"postgresql://me@db.example.com/app?sslmode={mode}"}
+    target = "DATABASE_URL=" + file_url()
+    for child in (by_url(statement), ["psql", "-XAtqc", statement]):
+        run = sallyport.run("exec", "--listen", "tcp", "-e", target, "--", *child, env=env).ok()
+        assert run.stdout == "app\n"
+    run = sallyport.run("exec", "--listen", "tcp", "-e", target, "--", "sh", "-c",
+                        'echo "$DATABASE_URL"; cat "$PGSSLROOTCERT"', env=env).ok()
+    assert f"sslmode={mode}&sslrootcert=/" in run.stdout and "BEGIN CERTIFICATE" in run.stdout
+    root = run.stdout.split("sslrootcert=")[1].split()[0]
+    assert not os.path.exists(root) and not os.path.exists(os.path.dirname(root)), "gone with the run"
+
+
+def test_an_application_that_insists_in_code_gets_tls_and_channel_binding(sallyport, file_url, tmp_path):
+    code = """
+import os, psycopg, psycopg.conninfo as c
+words = c.conninfo_to_dict(os.environ["DATABASE_URL"])
+words.update(sslmode="require", channel_binding="require")
+with psycopg.connect(**words) as connection:
+    print(connection.pgconn.ssl_in_use, connection.execute("SELECT current_user").fetchone()[0])
+    connection.cancel_safe(timeout=10)
+words["sslnegotiation"] = "direct"
+with psycopg.connect(**words) as connection:
+    print(connection.pgconn.ssl_in_use)
+"""
+    run = sallyport.exec([sys.executable, "-c", code], file_url(), flags=("--listen", "tcp")).ok()
+    assert run.stdout == "True app\nTrue\n"
