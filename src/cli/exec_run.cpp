@@ -2,8 +2,8 @@
 
 #include "cli/child.h"
 #include "cli/child_environment.h"
+#include "cli/run_tls.h"
 #include "cli/runtime.h"
-#include "net/run_certificate.h"
 #include "net/socket_directory.h"
 #include "policy/decide.h"
 
@@ -18,7 +18,6 @@ namespace sallyport::cli {
 namespace {
 
 constexpr std::uint16_t unix_port = 5432;  // names the socket file; nothing listens on a port
-constexpr const char* authority_name = "ca.crt";
 constexpr auto shutdown_limit = std::chrono::seconds{10};
 
 bool is_final(ErrorCode code) {
@@ -73,7 +72,7 @@ class ExecRun {
   void shut_down(const std::string& failure) {
     if (runtime_ != nullptr) runtime_->shut_down(shutdown_limit, failure);
     runtime_.reset();
-    authority_file_.reset();
+    tls_.reset();
     socket_directory_.reset();
   }
 
@@ -162,35 +161,20 @@ class ExecRun {
     return socket_directory_->listen_unix(port);
   }
 
-  /// TLS for applications that insist on it, with a certificate that lives as long as this run.
+  // For applications that insist on TLS.
   Result<void> make_certificate() {
-    if (tls_ != nullptr) return {};
-    auto certificate = net::make_run_certificate(context_.clock.now().wall);
-    if (!certificate) return certificate.error();
-    auto context = net::ServerTls::from_memory(certificate->certificate_pem, certificate->key.get());
-    if (!context) return context.error();
-    tls_ = std::make_shared<broker::RouteTls>(std::move(*context));
-    if (auto written = write_authority(certificate->authority_pem); !written) {
-      // Without a place for the file there is still TLS, for those who do not verify.
-      const auto text = describe(written.error());
-      context_.logger.write(LogLevel::warning, "the run's authority cannot be written to a file",
-                            {{"why", text}});
-    }
-    return {};
-  }
-
-  Result<void> write_authority(const std::string& pem) {
-    if (auto made = make_directory(); !made) return made.error();
-    auto file = socket_directory_->write_file(authority_name, pem);
-    if (!file) return file.error();
-    authority_file_.emplace(std::move(*file));
+    if (tls_) return {};
+    const auto directory = make_directory();
+    auto made = make_run_tls(directory ? socket_directory_.get() : nullptr, context_.clock.now().wall);
+    if (!made) return made.error();
+    tls_.emplace(std::move(*made));
     return {};
   }
 
   Result<net::Listener> open_tcp(const ExecTarget& target, Door& door) {
     if (auto made = make_certificate(); !made) return made.error();
-    door.route->tls = tls_;
-    if (authority_file_) door.authority_file = socket_directory_->path() + "/" + authority_name;
+    door.route->tls = tls_->context;
+    door.authority_file = tls_->authority_file;
     auto listener = net::listen_tcp("127.0.0.1", 0);
     if (!listener) return listener.error();
     const auto port = net::port_of(listener->get());
@@ -277,8 +261,7 @@ class ExecRun {
   std::vector<pid_t> strangers_;
   std::optional<int> signal_;
   std::unique_ptr<net::SocketDirectory> socket_directory_;
-  std::optional<net::MadeFile> authority_file_;
-  std::shared_ptr<broker::RouteTls> tls_;  // of all TCP doors
+  std::optional<RunTls> tls_;  // of all TCP doors
   std::unique_ptr<Runtime> runtime_;
   std::vector<Door> doors_;
 };

@@ -125,6 +125,12 @@ broker::Handshaker::Id LoginLoopHandshaker::shake_hands(broker::HandshakeRequest
   return id;
 }
 
+broker::Origin origin_of(int fd) {
+  if (const auto uid = net::uid_of_local_peer(fd)) return *uid;
+  const auto address = net::peer_address(fd);
+  return address ? broker::Origin::of_network(address->network()) : broker::Origin{};
+}
+
 Result<void> TcpPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
   const auto address = net::peer_address(static_cast<net::SocketStream&>(client).fd());
   if (!address) {

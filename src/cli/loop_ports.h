@@ -1,6 +1,7 @@
 // The credentials' and the broker's ports, on the real loops and the driver.
 #pragma once
 
+#include "broker/origin.h"
 #include "broker/ports.h"
 #include "credentials/ports.h"
 #include "net/driver.h"
@@ -64,6 +65,9 @@ class LoginLoopHandshaker final : public broker::Handshaker {
   net::EpollLoop& relay_loop_;
   Id last_ = 0;
 };
+
+/// Of a connection that has just come in.
+broker::Origin origin_of(int fd);
 
 /// TCP of `serve`: no more than where it comes from. Who it is, a certificate says.
 class TcpPeerProver final : public broker::PeerProver {

@@ -26,12 +26,6 @@ std::thread start_loop(net::EpollLoop& loop, const char* name) {
   }};
 }
 
-broker::Origin origin_of(int fd) {
-  if (const auto uid = net::uid_of_local_peer(fd)) return *uid;
-  const auto address = net::peer_address(fd);
-  return address ? broker::Origin::of_network(address->network()) : broker::Origin{};
-}
-
 std::string plain_variable(const Environment& environment, const std::string& name) {
   return environment.plain(name);
 }

@@ -103,6 +103,32 @@ TEST(ConfigWarnings, RootMayUseARoute) {
       {"5:53: user root: whatever runs as root", "5:78: group root"});
 }
 
+TEST(ConfigWarnings, CertificatesOfAWiderPatternMakeANarrowerRuleIdle) {
+  EXPECT_EQ(
+      warnings_of(std::string{head} + R"(  - listen: tcp:127.0.0.1:6432
+    target: t
+    tls: {cert: /c, key: /k, client_ca: /ca}
+    allow:
+      - {certificate: "spiffe://example.org/ns/*/sa/app", role: rw}
+      - {certificate: "spiffe://example.org/ns/prod/sa/app", role: rw}
+      - {certificate: "spiffe://example.org/ns/prod/sa/app", role: ro}
+)"),
+      (Warnings{"10:9: this rule never decides: the rule at 9:9 gives role rw to everybody whom it matches. "
+                "Remove one of them",
+                "11:9: this rule overlaps the one at 9:9: whoever matches both may have role rw and role ro, "
+                "and chooses by the user name asked for"}));
+}
+
+TEST(ConfigWarnings, ARouteThatIsWideOpenIsNamed) {
+  expect_warnings(std::string{head} + R"(  - listen: tcp:0.0.0.0:6432
+    target: t
+    tls: {cert: /c, key: /k, client_ca: /ca, required: false}
+    allow: [{certificate: "CN=app", role: rw}]
+)",
+                  {"5:13: listens on every network of this machine",
+                   "7:56: tls.required: false lets clients talk to this network address in clear"});
+}
+
 TEST(ConfigWarnings, RulesThatNeverDecideNameBothPlaces) {
   EXPECT_EQ(
       warnings_of(std::string{head} + R"(  - listen: unix:/run/a

@@ -1,0 +1,122 @@
+// Certificates that are renewed under a running service.
+#include "cli/certificate_watch.h"
+
+#include "test/broker/doubles.h"
+#include "test/net/pki.h"
+
+#include <gtest/gtest.h>
+
+#include <condition_variable>
+#include <mutex>
+#include <thread>
+
+namespace sallyport::cli {
+namespace {
+
+using namespace std::chrono_literals;
+using namespace sallyport::test;
+
+/// The lane's answers come from its own thread.
+class SharedLoop final : public net::Loop {
+ public:
+  [[nodiscard]] Moment now() const override { return own.now(); }
+  net::TimerId after(Duration delay, std::function<void()> action) override {
+    return own.after(delay, std::move(action));
+  }
+  void cancel(net::TimerId timer) override { own.cancel(timer); }
+  void post(std::function<void()> action) override {
+    const std::lock_guard lock{mutex_};
+    posted_.push_back(std::move(action));
+    arrived_.notify_one();
+  }
+  void at_turn_end(std::function<void()> action) override { own.at_turn_end(std::move(action)); }
+
+  /// One interval, and what a look at one route's files brings.
+  void look_once() {
+    own.advance(CertificateWatch::interval);
+    std::unique_lock lock{mutex_};
+    ASSERT_TRUE(arrived_.wait_for(lock, 10s, [this] { return !posted_.empty(); }));
+    auto actions = std::exchange(posted_, {});
+    lock.unlock();
+    for (auto& action : actions) action();
+  }
+
+  VirtualLoop own;
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::vector<std::function<void()>> posted_;
+};
+
+class CertificateWatchTest : public testing::Test {
+ protected:
+  CertificateWatchTest() {
+    renew();
+    policy_ = {directory_.path() + "/tls.crt", directory_.path() + "/tls.key", {}, {}, false};
+    tls_ = std::make_shared<broker::RouteTls>(*net::ServerTls::from_files(policy_));
+    watch_.watch("route", tls_);
+    loop_.look_once();
+    first_ = tls_->current();
+  }
+  void renew() {
+    const auto own = make_identity({.common_name = "localhost"}, &authority_);
+    directory_.write("tls.key", key_pem(own));
+    directory_.write("tls.crt", certificate_pem(own));
+  }
+
+  TemporaryDirectory directory_;
+  Identity authority_ = make_authority("CA");
+  ClientTlsPolicy policy_;
+  std::shared_ptr<broker::RouteTls> tls_;
+  std::shared_ptr<const net::ServerTls> first_;
+  SharedLoop loop_;
+  net::Lane lane_{"file", 1, 16};
+  RememberingLogger logger_;
+  CertificateWatch watch_{loop_, lane_, logger_};
+};
+
+TEST_F(CertificateWatchTest, UnchangedFilesChangeNothing) {
+  loop_.look_once();
+  EXPECT_EQ(tls_->current(), first_);
+  EXPECT_TRUE(logger_.lines.empty());
+}
+
+TEST_F(CertificateWatchTest, NewFilesAreReadAndTold) {
+  renew();
+  loop_.look_once();
+  EXPECT_NE(tls_->current()->end_point(), first_->end_point());
+  EXPECT_EQ(logger_.lines, std::vector<std::string>{"certificates were read anew"});
+}
+
+TEST_F(CertificateWatchTest, BrokenFilesLeaveTheOldOnesInForceAndAreToldOnce) {
+  directory_.write("tls.crt", "half a certi");
+  for (int i = 0; i < 3; ++i) loop_.look_once();
+  EXPECT_EQ(tls_->current(), first_);
+  EXPECT_EQ(logger_.lines, std::vector<std::string>{
+                               "certificates have changed and cannot be used: the old ones stay in force"});
+  renew();
+  loop_.look_once();
+  EXPECT_NE(tls_->current(), first_);
+  EXPECT_EQ(logger_.lines.size(), 2u);
+}
+
+TEST_F(CertificateWatchTest, AFileThatIsAwayForAMomentIsNoReasonToStop) {
+  std::filesystem::remove(policy_.key_file);
+  loop_.look_once();
+  EXPECT_EQ(tls_->current(), first_);
+  renew();
+  loop_.look_once();
+  EXPECT_NE(tls_->current()->end_point(), first_->end_point());
+}
+
+TEST_F(CertificateWatchTest, ARouteThatIsGoneIsLeftAlone) {
+  watch_.watch("route", nullptr);
+  renew();
+  loop_.own.advance(60s);
+  EXPECT_EQ(tls_->current(), first_);
+  EXPECT_EQ(loop_.own.timers(), 0u);
+}
+
+}  // namespace
+}  // namespace sallyport::cli
