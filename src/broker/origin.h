@@ -1,11 +1,11 @@
 // Where a connection comes from, as far as that is known before anybody has said a word: the account at its other end,
-// or else the network that it comes from. Whoever floods us is counted by it (threat 17).
+// or else the network that it comes from. Whoever floods us is counted by it (threat 17). Small: every session has one.
 #pragma once
+
+#include "net/dns.h"
 
 #include <compare>
 #include <cstdint>
-#include <string>
-#include <utility>
 
 namespace sallyport::broker {
 
@@ -13,9 +13,10 @@ struct Origin {
   static constexpr std::uint32_t unknown_uid = 0xffff'ffff;
 
   Origin(std::uint32_t its_uid = unknown_uid) : uid(its_uid) {}  // NOLINT(google-explicit-constructor)
-  static Origin of_network(std::string address) {
+  /// Of a peer whose uid is not known.
+  static Origin of_address(const net::Address& address) {
     Origin origin;
-    origin.network = std::move(address);
+    origin.network = address.network();
     return origin;
   }
   [[nodiscard]] bool has_uid() const { return uid != unknown_uid; }
@@ -23,8 +24,7 @@ struct Origin {
   auto operator<=>(const Origin&) const = default;  // NOLINT(modernize-use-nullptr)
 
   std::uint32_t uid;
-  std::string
-      network;  ///< of a peer whose uid is not known: "10.0.0.7", "2001:db8:1:2::/64"; empty: not known either
+  net::Network network;  ///< of a peer whose uid is not known
 };
 
 }  // namespace sallyport::broker

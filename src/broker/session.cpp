@@ -9,7 +9,6 @@ namespace sallyport::broker {
 
 namespace {
 
-constexpr unsigned answers_max = 4;
 /// Reads of one client before the others of this loop, and its own deadline, get their turn.
 constexpr int reads_per_turn_max = 16;
 
@@ -109,33 +108,6 @@ void Session::read_client() {
   }
 }
 
-void Session::handle_first_packets() {
-  while (stage_ == Stage::first_packet) {
-    auto packet = postgres::decode_first_packet(input_.unread());
-    if (!packet) return refuse(packet.error(), true);
-    if (!*packet) return;
-    input_.consume((*packet)->bytes);
-    auto& message = (*packet)->message;
-    if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
-      return on_startup(std::move(*startup));
-    if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
-    if (std::holds_alternative<postgres::DirectTls>(message)) return on_direct_tls();
-    if (++answers_ > answers_max) return refuse_unheard("too many requests for encryption");
-    if (std::holds_alternative<postgres::SslRequest>(message)) {
-      on_ssl_request();
-    } else {
-      answer('N');
-    }
-  }
-}
-
-// Most likely no client of ours: counted, and told to whom it may concern.
-void Session::refuse_unheard(const char* what) {
-  refuse(Error{ErrorCode::invalid_message, Hop::session, {}, what, {}, "08P01"}, true);
-}
-
-void Session::answer(std::uint8_t byte) { send({&byte, 1}); }
-
 void Session::on_startup(postgres::StartupMessage startup) {
   startup_ = std::move(startup);
   negotiation_ = postgres::negotiate(startup_);
@@ -151,7 +123,7 @@ void Session::on_startup(postgres::StartupMessage startup) {
                   true, true);
   }
   if (auto proven = route_->prover->prove(*client_, peer_); !proven) return deny(proven.error());
-  peer_.certificate = tls_facts_.certificate;
+  peer_.certificate = certificate();
   if (startup_.find("replication") != nullptr) {
     return refuse(
         Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
@@ -164,8 +136,10 @@ void Session::on_startup(postgres::StartupMessage startup) {
 
 void Session::begin_scram() {
   stage_ = Stage::scram;
-  scram_ = std::make_unique<postgres::ServerLogin>(postgres::ServerLoginRequest{
-      postgres::ServerScram{*route_->run_token, false, tls_facts_.end_point}, negotiation_});
+  postgres::ServerScram scram{*route_->run_token, false, {}};
+  if (secured_) scram.end_point = secured_->end_point;
+  scram_ =
+      std::make_unique<postgres::ServerLogin>(postgres::ServerLoginRequest{std::move(scram), negotiation_});
   Started started;
   services_.randomness.fill(started.random);
   continue_scram(started);

@@ -160,6 +160,9 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void shake_hands(bool direct);
   void on_handshake_over(HandshakeResult result);
   void abandon_handshake();
+  [[nodiscard]] std::shared_ptr<const policy::ClientCertificate> certificate() const {
+    return secured_ ? secured_->certificate : nullptr;
+  }
   [[nodiscard]] bool may_cancel(const Session& owner, bool proven) const;
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);
@@ -200,10 +203,9 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   std::string id_;
   InputBuffer input_;
   Outgoing outgoing_;
-  unsigned answers_ = 0;           // to SSLRequest and GSSENCRequest
-  Handshaker::Id handshake_ = 0;   // under way; 0: none
-  bool secured_ = false;           // it came over TLS
-  net::ClientTlsFacts tls_facts_;  // once secured
+  unsigned answers_ = 0;                                // to SSLRequest and GSSENCRequest
+  Handshaker::Id handshake_ = 0;                        // under way; 0: none
+  std::unique_ptr<const net::ClientTlsFacts> secured_;  // it came over TLS; null: it did not
   net::TimerId deadline_;
   MonotonicTime accepted_at_{};
 

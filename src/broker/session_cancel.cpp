@@ -25,7 +25,7 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   host_.on_session_let_in(*this);
-  peer_.certificate = tls_facts_.certificate;
+  peer_.certificate = certificate();
   const auto counted = proven ? peer_.uid : std::nullopt;
   auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, counted);
   // Whoever guesses is told nothing.

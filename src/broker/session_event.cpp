@@ -74,10 +74,10 @@ void Session::add_verified(trail::Event& event) const {
   if (peer_.pid != 0) verified["pid"] = std::to_string(peer_.pid);
   if (peer_.gid) verified["gid"] = std::to_string(*peer_.gid);
   if (!peer_.executable.empty()) verified["executable"] = peer_.executable;
-  const auto& address = peer_.address.empty() ? origin_.network : peer_.address;
+  const auto address = peer_.address.empty() ? origin_.network.to_string() : peer_.address;
   if (!address.empty()) verified["address"] = address;
-  if (secured_) verified["client_tls"] = tls_facts_.protocol + " " + tls_facts_.cipher;
-  if (tls_facts_.certificate != nullptr) add_certificate(verified, *tls_facts_.certificate);
+  if (secured_) verified["client_tls"] = secured_->protocol + " " + secured_->cipher;
+  if (secured_ && secured_->certificate != nullptr) add_certificate(verified, *secured_->certificate);
   if (!access_.decision.identity.empty()) verified["identity"] = access_.decision.identity;
 }
 

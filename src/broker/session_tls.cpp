@@ -1,4 +1,4 @@
-// A client's TLS: the connection leaves for the handshake and comes back with what it proved.
+// A client's first packets, and its TLS: the connection leaves for the handshake and comes back with what it proved.
 //
 // Whatever came in behind an SSLRequest, or with a first byte of TLS, is TLS's: as plain text it could have been put
 // there by anybody on the way, and would be taken for the client's (threat 16; CVE-2021-23222 and its kind).
@@ -9,6 +9,39 @@
 #include <utility>
 
 namespace sallyport::broker {
+
+namespace {
+
+constexpr unsigned answers_max = 4;
+
+}  // namespace
+
+void Session::handle_first_packets() {
+  while (stage_ == Stage::first_packet) {
+    auto packet = postgres::decode_first_packet(input_.unread());
+    if (!packet) return refuse(packet.error(), true);
+    if (!*packet) return;
+    input_.consume((*packet)->bytes);
+    auto& message = (*packet)->message;
+    if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
+      return on_startup(std::move(*startup));
+    if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
+    if (std::holds_alternative<postgres::DirectTls>(message)) return on_direct_tls();
+    if (++answers_ > answers_max) return refuse_unheard("too many requests for encryption");
+    if (std::holds_alternative<postgres::SslRequest>(message)) {
+      on_ssl_request();
+    } else {
+      answer('N');
+    }
+  }
+}
+
+// Most likely no client of ours: counted, and told to whom it may concern.
+void Session::refuse_unheard(const char* what) {
+  refuse(Error{ErrorCode::invalid_message, Hop::session, {}, what, {}, "08P01"}, true);
+}
+
+void Session::answer(std::uint8_t byte) { send({&byte, 1}); }
 
 void Session::on_ssl_request() {
   if (secured_) return refuse_unheard("a request for TLS within TLS");
@@ -54,8 +87,7 @@ void Session::on_handshake_over(HandshakeResult result) {
     if (client_ == nullptr) return finish();
     return close_client();  // TLS has said what it had to say
   }
-  secured_ = true;
-  tls_facts_ = std::move(*result.facts);
+  secured_ = std::make_unique<const net::ClientTlsFacts>(std::move(*result.facts));
   stage_ = Stage::first_packet;
   client_->set_events(this);
   read_client();

@@ -128,7 +128,7 @@ broker::Handshaker::Id LoginLoopHandshaker::shake_hands(broker::HandshakeRequest
 broker::Origin origin_of(int fd) {
   if (const auto uid = net::uid_of_local_peer(fd)) return *uid;
   const auto address = net::peer_address(fd);
-  return address ? broker::Origin::of_network(address->network()) : broker::Origin{};
+  return address ? broker::Origin::of_address(*address) : broker::Origin{};
 }
 
 Result<void> TcpPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {

@@ -151,11 +151,18 @@ std::string Address::host() const {
   return inet_ntop(family, bytes.data(), text, sizeof text) == nullptr ? std::string{} : text;
 }
 
-std::string Address::network() const {
-  if (family != AF_INET6 || is_mapped(*this)) return host();
-  auto first = *this;
-  std::fill(first.bytes.begin() + 8, first.bytes.end(), std::uint8_t{0});
-  return first.host() + "/64";
+Network Address::network() const {
+  if (family != AF_INET && family != AF_INET6) return {};
+  Network network{static_cast<std::uint32_t>(family), 0};
+  std::memcpy(&network.prefix, bytes.data(), family == AF_INET ? 4 : sizeof network.prefix);
+  return network;
+}
+
+std::string Network::to_string() const {
+  Address address;
+  address.family = static_cast<int>(family);
+  std::memcpy(address.bytes.data(), &prefix, sizeof prefix);
+  return address.host() + (family == AF_INET6 ? "/64" : "");
 }
 
 bool Address::is_loopback() const {

@@ -6,12 +6,23 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 namespace sallyport::net {
+
+/// What one customer of a network usually has: an IPv4 address, or an IPv6 prefix of 64 bits.
+struct Network {
+  std::uint32_t family = 0;  ///< 0: none
+  std::uint64_t prefix = 0;  ///< the first bytes of the address, in network order
+  /// "10.0.0.7", "2001:db8:1:2::/64"; empty: none.
+  [[nodiscard]] std::string to_string() const;
+  // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
+  auto operator<=>(const Network&) const = default;  // NOLINT(modernize-use-nullptr)
+};
 
 struct Address {
   int family = AF_UNSPEC;                ///< AF_INET, AF_INET6 or AF_UNIX
@@ -29,8 +40,7 @@ struct Address {
 
   /// Without port, brackets and scope: "10.0.0.1", "::1". Empty for a path.
   [[nodiscard]] std::string host() const;
-  /// What one customer of a network usually has: the IPv4 address, or "2001:db8:1:2::/64".
-  [[nodiscard]] std::string network() const;
+  [[nodiscard]] Network network() const;
 
   [[nodiscard]] bool is_loopback() const;    ///< 127.0.0.0/8, ::1, and those mapped into IPv6; AF_UNIX
   [[nodiscard]] bool is_link_local() const;  ///< 169.254.0.0/16, fe80::/10, and AWS' fd00:ec2::/32

@@ -5,6 +5,8 @@
 namespace sallyport::broker {
 namespace {
 
+Origin from(const char* address) { return Origin::of_address(*net::literal_address(address, 4711)); }
+
 TEST(Doorstep, AUidBeyondItsShareLosesItsOwnOldest) {
   Doorstep door;
   EXPECT_EQ(door.add("other", 7), "");
@@ -38,13 +40,22 @@ TEST(Doorstep, BeyondTheTotalTheUidWithMostLosesOne) {
 
 TEST(Doorstep, NetworksWhoseUidIsNotKnownAreCountedEachForItself) {
   Doorstep door;
-  const auto flood = Origin::of_network("10.0.0.1");
-  EXPECT_EQ(door.add("honest", Origin::of_network("10.0.0.2")), "");
+  const auto flood = from("10.0.0.1");
+  EXPECT_EQ(door.add("honest", from("10.0.0.2")), "");
   for (std::size_t i = 0; i < 3 * Doorstep::per_uid_max; ++i) {
     EXPECT_NE(door.add("flood " + std::to_string(i), flood), "honest");
   }
   EXPECT_EQ(door.size(), Doorstep::per_uid_max + 1);
-  EXPECT_TRUE(door.remove("honest", Origin::of_network("10.0.0.2")));
+  EXPECT_TRUE(door.remove("honest", from("10.0.0.2")));
+}
+
+TEST(Origin, AnIPv6NetworkIsOneOriginAndAnIPv4AddressIsOne) {
+  EXPECT_EQ(from("10.0.0.1").network.to_string(), "10.0.0.1");
+  EXPECT_NE(from("10.0.0.1"), from("10.0.0.2"));
+  EXPECT_EQ(from("2001:db8:1:2::5").network.to_string(), "2001:db8:1:2::/64");
+  EXPECT_EQ(from("2001:db8:1:2::5"), from("2001:db8:1:2:ffff::6"));
+  EXPECT_NE(from("2001:db8:1:2::5"), from("2001:db8:1:3::5"));
+  EXPECT_EQ(Origin{}.network.to_string(), "");
 }
 
 }  // namespace
