@@ -56,7 +56,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (const auto& route : parsed->routes) {
     require(!route.allow.empty() && parsed->targets.contains(route.target));
     for (const auto& rule : route.allow) {
-      require((rule.uid || rule.gid) && parsed->targets.at(route.target).roles.contains(rule.role));
+      require(
+          (rule.uid || rule.gid || !rule.verifier.empty() || !rule.unit.empty() || !rule.cgroup.empty()) &&
+          parsed->targets.at(route.target).roles.contains(rule.role));
     }
   }
   require(parsed->state_directory.starts_with('/') && parsed->audit.directory.starts_with('/'));

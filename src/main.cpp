@@ -34,6 +34,8 @@ constexpr cli::Command commands[] = {
     {"reload", "the configuration is read again", &cli::run_reload},
     {"audit", "tail and query the audit trail", &cli::run_audit},
     {"check-config", "check a configuration file", &cli::run_check_config},
+    {"policy", "who gets what on a route, and why", &cli::run_policy},
+    {"passwd", "make a local password's verifier", &cli::run_passwd},
 };
 
 void print_help() {

@@ -103,7 +103,7 @@ std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr
     const auto route = routes.find(session->route().route.name);
     bool stays = false;
     if (route != routes.end()) {
-      const auto access = decide(*route->second, session->peer(), session->claims());
+      const auto access = decide(*route->second, session->peer(), session->claims(), session->began());
       stays = access.has_value() && access->decision.role == session->role() &&
               access->target == session->target();
     }
@@ -129,15 +129,14 @@ void Broker::limit_descriptors(std::size_t descriptors_max) {
 }
 
 Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
-                              const policy::ClientClaims& claims) {
+                              const policy::ClientClaims& claims, WallTime began) {
   const auto found = targets_.find(route.route.target);
   if (found == targets_.end()) {
     return Error{ErrorCode::bad_config,      Hop::policy, route.route.name, "its target is gone",
                  "Reload the configuration", {}};
   }
   auto& runtime = found->second;
-  auto decision = policy::decide(route.route, runtime.target,
-                                 {peer.uid, peer.gid, peer.groups, peer.certificate}, claims);
+  auto decision = policy::decide(route.route, runtime.target, identity_of(peer), claims, began);
   if (!decision) return decision.error();
   const auto role = runtime.roles.find(decision->role);
   if (role == runtime.roles.end()) {

@@ -127,8 +127,10 @@ class Broker final : private SessionHost {
     std::map<std::string, std::shared_ptr<RoleRuntime>> roles;
   };
 
-  Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
-                        const policy::ClientClaims& claims) override;
+  Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer, const policy::ClientClaims& claims,
+                        WallTime began) override;
+  Result<SessionQuota::Place> take_place(const RouteRuntime& route,
+                                         const policy::Decision& decision) override;
   std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) override;
   void on_session_let_in(Session& session) override;
   void on_session_over(Session& session) override;
@@ -153,6 +155,7 @@ class Broker final : private SessionHost {
   std::set<const RoleRuntime*> ending_;                ///< of those, whose leases are being ended
   std::function<void(credentials::ShutdownReport)> on_retired_ended_;  ///< a shut-down waits for them, too
   net::TimerId retired_timer_;
+  SessionQuota quota_;  // outlives the sessions, which have places in it
   std::unordered_map<std::string, std::unique_ptr<Session>>
       sessions_;  // by id: the order is the seed's, not the heap's
   Doorstep doorstep_;

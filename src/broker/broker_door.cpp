@@ -1,6 +1,7 @@
-// How a connection comes in, waits on the doorstep, and leaves; whoever floods us is turned away (threat 17).
+// Who comes to the broker's door: turned away unheard (threat 17), waiting on the doorstep, or given a place.
 #include "broker/broker.h"
 
+#include <chrono>
 #include <utility>
 
 namespace sallyport::broker {
@@ -10,6 +11,10 @@ namespace {
 constexpr auto turned_away_told_every = std::chrono::seconds{1};
 
 }  // namespace
+
+Result<SessionQuota::Place> Broker::take_place(const RouteRuntime& route, const policy::Decision& decision) {
+  return quota_.take(route.route, decision, services_.loop.now().mono);
+}
 
 bool Broker::lets_in(const Origin& origin, const std::string& route) {
   if (turnstile_.lets_in(origin, services_.loop.now().mono)) return true;

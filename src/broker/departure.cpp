@@ -18,6 +18,7 @@ constexpr auto move_retry = std::chrono::milliseconds{500};
 const char* message_of(Dismissal why) {
   switch (why) {
     case Dismissal::shutting_down: return "Sallyport is shutting down";
+    case Dismissal::too_old: return "this session is as old as the configuration lets it become";
     case Dismissal::policy_changed: return "this connection is no longer allowed by the configuration";
     case Dismissal::target_drained: return "an administrator ends the connections to this database";
   }
@@ -129,6 +130,8 @@ void Departure::look_for_boundary() {
 void Departure::try_move() {
   // Without an ending there may be no later generation to move to; who is dismissed need not move.
   const bool due = state_ == State::moving || state_ == State::forced;
+  if (due && relay_.has_upstream() && relay_.upstream().key.replication != policy::Replication::none)
+    return on_immovable("replication");
   if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr) return;
   mover_ = std::make_unique<Mover>(relay_, pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
   mover_->start();
@@ -170,8 +173,11 @@ void Departure::on_move_broke() {
 // `how`: of the end of all; who is not allowed any more need not come again.
 void Departure::dismiss(std::string_view how) {
   const bool refused = dismissal_ == Dismissal::policy_changed;
-  owner_.end_session(refused ? "policy_changed" : how, message_of(dismissal_),
-                     refused ? "" : "Connect again");
+  const bool aged = dismissal_ == Dismissal::too_old;
+  owner_.end_session(refused ? "policy_changed"
+                     : aged  ? "session_age_max"
+                             : how,
+                     message_of(dismissal_), refused ? "" : "Connect again");
 }
 
 // It may be on the stack: it goes at the turn's end.

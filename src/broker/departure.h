@@ -16,7 +16,7 @@
 namespace sallyport::broker {
 
 /// Why we end a session that has done nothing wrong: what its client hears, and the trail.
-enum class Dismissal { shutting_down, policy_changed, target_drained };
+enum class Dismissal { shutting_down, policy_changed, target_drained, too_old };
 
 /// What the client hears.
 const char* message_of(Dismissal why);

@@ -178,6 +178,8 @@ class Pool {
     bool keep_warm = false;
     bool server_full = false;  // it had no place for one more; ours come free
     bool held_back = false;    // after a failure or a loss: no login ahead of demand for a while
+    /// Its connections are one session's each, never shared, reset or logged in ahead.
+    [[nodiscard]] bool is_own() const { return key.replication != policy::Replication::none; }
     [[nodiscard]] std::size_t waiting() const { return movers.size() + newcomers.size(); }
     [[nodiscard]] bool unused() const { return in_use == 0 && connecting == 0 && waiting() == 0; }
   };

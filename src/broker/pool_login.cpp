@@ -34,7 +34,14 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
       (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
   request.database = attempt.sub->key.database;
   request.parameters = attempt.sub->key.profile;
-  if (!settings_.role.run_as.empty()) request.parameters.emplace_back("role", settings_.role.run_as);
+  const auto replication = attempt.sub->key.replication;
+  if (replication != policy::Replication::none) {
+    request.parameters.emplace_back("replication",
+                                    replication == policy::Replication::logical ? "database" : "true");
+  }
+  // A physical replication session sees no roles: a start-up parameter that names one would end it.
+  if (!settings_.role.run_as.empty() && replication != policy::Replication::physical)
+    request.parameters.emplace_back("role", settings_.role.run_as);
   request.methods = settings_.methods;
   request.generation = *generation;
   auto hold = std::make_shared<credentials::Hold>(slot_.hold(*generation));
@@ -107,7 +114,8 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
                                                  settings_.pool.lifetime_max * (200 + jitter / 4) / 256);
-  if (stopped_) {
+  const bool unwanted = attempt.sub->is_own() && attempt.sub->waiting() == 0;  // its client has gone
+  if (stopped_ || unwanted) {
     close_politely(*upstream);
   } else {
     add_spare(*attempt.sub, std::move(upstream), true);

@@ -17,7 +17,7 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
     return 0;
   }
   auto& sub = sub_of(key);
-  sub.keep_warm = true;
+  sub.keep_warm = !sub.is_own();
   // Not past those who wait already: a spare may be at rest while its turn is another one's.
   const bool queue = newer_than == 0 && !sub.newcomers.empty();
   if (auto upstream = queue ? nullptr : take_ready(sub, newer_than)) {

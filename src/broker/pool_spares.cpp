@@ -72,7 +72,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   const auto found = subs_.find(upstream->key);
   if (found == subs_.end()) return;
   auto& sub = *found->second;
-  if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
+  if (stopped_ || sub.is_own() || !usable(*upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does

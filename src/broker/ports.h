@@ -9,6 +9,7 @@
 #include "net/stream.h"
 #include "net/tls.h"
 #include "policy/client_certificate.h"
+#include "policy/decide.h"
 #include "policy/target.h"
 #include "wire/postgres/client_login.h"
 
@@ -95,7 +96,14 @@ struct ProvenPeer {
   std::vector<std::uint32_t> groups = {};  ///< supplementary
   std::string address = {};                ///< of a TCP peer, without port
   std::shared_ptr<const policy::ClientCertificate> certificate = {};  ///< the session fills it in
+  std::string login = {};                            ///< whose local password it proved; empty: none
+  std::optional<policy::ExecutableId> program = {};  ///< where a rule asks for it
+  std::string cgroup = {};                           ///< likewise
+  bool namespaced = false;                           ///< of another user namespace, or not to be told
 };
+
+/// As policy takes it.
+policy::PeerIdentity identity_of(const ProvenPeer& peer);
 
 class PeerProver {
  public:

@@ -3,8 +3,6 @@
 #include "base/limits.h"
 #include "wire/postgres/quote.h"
 
-#include <algorithm>
-
 namespace sallyport::broker {
 
 namespace {
@@ -42,11 +40,13 @@ Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const Rout
       host_(host),
       origin_(std::move(origin)),
       id_(hex(random_number(services.randomness))),
-      accepted_at_(services.loop.now().mono) {}
+      accepted_at_(services.loop.now().mono),
+      began_(services.loop.now().wall) {}
 
 Session::~Session() {
   *alive_ = false;
   services_.loop.cancel(deadline_);
+  services_.loop.cancel(age_timer_);
   if (waiter_ != 0) access_.pool->cancel(waiter_);
   departure_.reset();
   relay_.reset();
@@ -124,31 +124,16 @@ void Session::on_startup(postgres::StartupMessage startup) {
   }
   if (auto proven = route_->prover->prove(*client_, peer_); !proven) return deny(proven.error());
   peer_.certificate = certificate();
-  if (startup_.find("replication") != nullptr) {
-    return refuse(
-        Error{ErrorCode::peer_unsupported, Hop::policy, "replication",
-              "replication connections are not in this version", "Connect to the server directly", "0A000"},
-        true);
-  }
-  if (route_->run_token) return begin_scram();
-  on_proven();
-}
-
-void Session::begin_scram() {
-  stage_ = Stage::scram;
-  postgres::ServerScram scram{*route_->run_token, false, {}};
-  if (secured_) scram.end_point = secured_->end_point;
-  scram_ =
-      std::make_unique<postgres::ServerLogin>(postgres::ServerLoginRequest{std::move(scram), negotiation_});
-  Started started;
-  services_.randomness.fill(started.random);
-  continue_scram(started);
+  prove_login();
 }
 
 void Session::continue_scram(Event event) {
   auto action = scram_->resume({services_.loop.now(), std::move(event)});
   if (!action) return deny(action.error());
-  if (std::holds_alternative<Done>(*action)) return on_proven();
+  if (std::holds_alternative<Done>(*action)) {
+    if (!route_->run_token) peer_.login = startup_.user();
+    return on_proven();
+  }
   if (auto* wanted = std::get_if<sallyport::Send>(&*action)) {
     send(Bytes{wanted->bytes});
     if (stage_ == Stage::scram && !input_.empty()) continue_scram(Received{input_});
@@ -161,9 +146,12 @@ void Session::on_proven() {
   route_ = host_.current_route(route_);
   if (route_ == nullptr) return finish();
   stage_ = Stage::waiting;
-  auto access = host_.decide(*route_, peer_, claims());
+  auto access = host_.decide(*route_, peer_, claims(), began_);
   if (!access) return deny(access.error());
   access_ = std::move(*access);
+  auto place = host_.take_place(*route_, access_.decision);
+  if (!place) return refuse(place.error(), false);
+  place_ = std::move(*place);
   // Whoever is refused keeps to its share of the doorstep until it has gone.
   host_.on_session_let_in(*this);
   // The queue of the pool has a deadline of its own.
@@ -176,25 +164,6 @@ void Session::on_proven() {
   const auto& pool = access_.pool->settings().pool;
   waiter_ = access_.pool->take(key_, services_.loop.now().mono + pool.wait_max,
                                [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
-}
-
-policy::ClientClaims Session::claims() const {
-  const auto* database = startup_.find("database");
-  return {std::string{startup_.user()}, database == nullptr ? "" : *database};
-}
-
-PoolKey Session::pool_key() const {
-  PoolKey key;
-  key.database = access_.decision.database;
-  if (!access_.pool->settings().pool.shared_by_role) key.identity = access_.decision.identity;
-  for (const auto& [name, value] : startup_.parameters) {
-    const bool ours = name == "user" || name == "database" || name == "application_name" ||
-                      name == "replication" || name.starts_with("_pq_.") ||
-                      (name == "role" && !access_.decision.run_as.empty());
-    if (!ours) key.profile.emplace_back(name, value);
-  }
-  std::sort(key.profile.begin(), key.profile.end());
-  return key;
 }
 
 void Session::on_upstream(Result<UpstreamPtr> upstream) {
@@ -268,13 +237,15 @@ void Session::greet() {
   if (is_lent()) {
     relay_->lend(lending_settings(), parameters);
     greeting_.reset();
-  } else if (rename) {
+  } else if (rename && access_.decision.replication == policy::Replication::none) {
+    // A replication session's name is a start-up parameter: it may know no SET.
     relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
   if (stage_ == Stage::relaying) relay_->start(input_.unread());
   if (stage_ == Stage::relaying && relay_->is_pinned()) departure_->heed_ending();
+  if (stage_ == Stage::relaying) start_ageing();
 }
 
 }  // namespace sallyport::broker

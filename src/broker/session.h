@@ -12,6 +12,7 @@
 #include "broker/ports.h"
 #include "broker/relay.h"
 #include "broker/route_tls.h"
+#include "broker/session_quota.h"
 #include "broker/trail_gate.h"
 #include "crypto/scram.h"
 #include "policy/decide.h"
@@ -33,6 +34,7 @@ struct RouteRuntime {
   bool talkative = false;                          ///< `exec`: refusals may say all
   std::shared_ptr<RouteTls> tls = {};              ///< null: there is none
   [[nodiscard]] bool requires_tls() const { return route.tls && route.tls->required; }
+  policy::MockIdentity mock = {};  ///< answers for names without a password (threat 18)
 };
 
 /// What policy and the pools give an admitted client.
@@ -58,8 +60,16 @@ struct SessionServices {
 
 class SessionHost {
  public:
+  /// `began`: when the client came; the hours that policy names are asked at that time.
   virtual Result<Access> decide(const RouteRuntime& route, const ProvenPeer& peer,
-                                const policy::ClientClaims& claims) = 0;
+                                const policy::ClientClaims& claims, WallTime began) = 0;
+  /// Counts one session more. Errors  limit_exceeded: there are as many as the configuration allows.
+  virtual Result<SessionQuota::Place> take_place(const RouteRuntime& route,
+                                                 const policy::Decision& decision) {
+    (void)route;
+    (void)decision;
+    return SessionQuota::Place{};
+  }
   /// The route of the same name as it is now; null: it is gone.
   virtual std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) {
     return was;
@@ -109,6 +119,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
   [[nodiscard]] const RouteRuntime& route() const { return *route_; }
   [[nodiscard]] policy::ClientClaims claims() const;
+  [[nodiscard]] WallTime began() const { return began_; }
   [[nodiscard]] const std::string& role() const { return access_.decision.role; }
   [[nodiscard]] const std::string& target() const { return access_.target; }
 
@@ -160,6 +171,10 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void shake_hands(bool direct);
   void on_handshake_over(HandshakeResult result);
   void abandon_handshake();
+  /// Of our certificate, as it was shown to the client; empty: without TLS.
+  [[nodiscard]] std::vector<std::uint8_t> end_point() const {
+    return secured_ ? secured_->end_point : std::vector<std::uint8_t>{};
+  }
   [[nodiscard]] std::shared_ptr<const policy::ClientCertificate> certificate() const {
     return secured_ ? secured_->certificate : nullptr;
   }
@@ -168,14 +183,20 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_cancel_request(const postgres::CancelRequest& request);
   void send_cancel(std::vector<std::function<void()>> done);
   void on_cancel_sent(std::int32_t pid, const Result<void>& outcome);
-  void begin_scram();
+  void prove_login();
+  void begin_scram(postgres::ServerScram scram);
   void continue_scram(Event event);
   void on_proven();
+  void start_ageing();
   [[nodiscard]] PoolKey pool_key() const;
   void on_upstream(Result<UpstreamPtr> upstream);
   void admit();
   void on_lent(Result<UpstreamPtr> upstream);
-  [[nodiscard]] bool is_lent() const { return access_.pool->settings().pool.mode == PoolMode::transaction; }
+  /// In transaction pooling; a replication session has its connection for itself there, too.
+  [[nodiscard]] bool is_lent() const {
+    return access_.pool->settings().pool.mode == PoolMode::transaction &&
+           access_.decision.replication == policy::Replication::none;
+  }
   void end_unserved(const Error& error);
   LendingSettings lending_settings();
   void on_admitted(const Result<void>& outcome);
@@ -208,15 +229,17 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   std::unique_ptr<const net::ClientTlsFacts> secured_;  // it came over TLS; null: it did not
   net::TimerId deadline_;
   MonotonicTime accepted_at_{};
+  WallTime began_{};
+  net::TimerId age_timer_;
 
   postgres::StartupMessage startup_;
   postgres::Negotiation negotiation_;
   std::unique_ptr<postgres::ServerLogin> scram_;
-  std::uint32_t local_port_ = 0;
   ProvenPeer peer_;
   Access access_;
   PoolKey key_;
   std::shared_ptr<const Greeting> greeting_;  // transaction pooling, until it is let in
+  SessionQuota::Place place_;
   std::string application_name_;
   Pool::WaiterId waiter_ = 0;
   UpstreamPtr upstream_;  // until the relay has it

@@ -49,6 +49,7 @@ void Session::send(Bytes bytes) {
 void Session::close_client() {
   if (stage_ == Stage::over) return;
   stage_ = Stage::closing;
+  place_.give_up();
   services_.loop.cancel(deadline_);
   deadline_ = services_.loop.after(close_deadline, [this] { finish(); });
   client_->set_events(this);
@@ -63,6 +64,7 @@ void Session::finish() {
   abandon_handshake();
   // TLS tells an end from a cut: libpq takes a cancel for failed whose connection was only cut.
   if (secured_ && client_ != nullptr) client_->shutdown_write();
+  place_.give_up();
   if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
   host_.on_session_over(*this);
 }

@@ -53,7 +53,8 @@ void Session::stop_after(Duration grace, Dismissal why) {
 // 57P01 as a server says it when an administrator ends a session.
 void Session::end_session(std::string_view why, const char* message, const char* hint) {
   if (stage_ != Stage::relaying) return;
-  record_end(why == "drained" || why == "stopped" ? "ok" : "failed", why);
+  const bool expected = why == "drained" || why == "stopped" || why == "session_age_max";
+  record_end(expected ? "ok" : "failed", why);
   stage_ = Stage::closing;
   let_go_of_upstream();
   outgoing_ = relay_->take_outgoing_to_client();

@@ -73,6 +73,7 @@ void Session::add_verified(trail::Event& event) const {
   }
   if (peer_.pid != 0) verified["pid"] = std::to_string(peer_.pid);
   if (peer_.gid) verified["gid"] = std::to_string(*peer_.gid);
+  if (!peer_.cgroup.empty()) verified["cgroup"] = peer_.cgroup;
   if (!peer_.executable.empty()) verified["executable"] = peer_.executable;
   const auto address = peer_.address.empty() ? origin_.network.to_string() : peer_.address;
   if (!address.empty()) verified["address"] = address;

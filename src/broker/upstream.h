@@ -16,6 +16,8 @@ struct PoolKey {
   std::string database;
   std::string identity;          ///< pools are not shared between identities (threat 4)
   postgres::Parameters profile;  ///< start-up parameters, sorted by name
+  /// Such a connection is one session's own: it is neither reset nor kept.
+  policy::Replication replication = policy::Replication::none;
   // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
   auto operator<=>(const PoolKey&) const = default;  // NOLINT(modernize-use-nullptr)
 };

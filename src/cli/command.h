@@ -53,6 +53,8 @@ int run_exec(Context& context, const std::vector<std::string>& arguments);
 int run_connect(Context& context, const std::vector<std::string>& arguments);
 int run_serve(Context& context, const std::vector<std::string>& arguments);
 int run_check_config(Context& context, const std::vector<std::string>& arguments);
+int run_policy(Context& context, const std::vector<std::string>& arguments);
+int run_passwd(Context& context, const std::vector<std::string>& arguments);
 int run_audit(Context& context, const std::vector<std::string>& arguments);
 int run_status(Context& context, const std::vector<std::string>& arguments);
 int run_pause(Context& context, const std::vector<std::string>& arguments);

@@ -1,5 +1,8 @@
 #include "cli/config_change.h"
 
+#include "policy/conditions.h"
+#include "policy/overlap.h"
+
 #include <algorithm>
 #include <iterator>
 #include <vector>
@@ -54,13 +57,30 @@ Texts who_is_new(const Route& before, const Route& after) {
   Texts admitted;
   for (const auto& rule : after.allow) {
     if (std::find(before.allow.begin(), before.allow.end(), rule) != before.allow.end()) continue;
-    std::string who;
-    if (rule.uid) who += " user " + (rule.user_name.empty() ? std::to_string(*rule.uid) : rule.user_name);
-    if (rule.gid) who += " group " + (rule.group_name.empty() ? std::to_string(*rule.gid) : rule.group_name);
-    if (rule.certificate) who += " certificate " + policy::to_string(*rule.certificate);
-    admitted.push_back("admits" + who + (rule.role.empty() ? "" : " as " + rule.role));
+    admitted.push_back("admits " + policy::describe_rule(rule) +
+                       (rule.role.empty() ? "" : " as " + rule.role));
   }
   return admitted;
+}
+
+/// What `after` asks less strictly of everybody.
+Texts what_is_wider(const Route& before, const Route& after) {
+  Texts wider;
+  if (!policy::covers(before.addresses, after.addresses)) wider.emplace_back("addresses wider");
+  if (!policy::covers(before.hours, after.hours)) wider.emplace_back("hours wider");
+  const auto higher = [](auto was, auto now) {
+    return was != decltype(was){} && (now == decltype(now){} || now > was);
+  };
+  if (higher(before.connections_max, after.connections_max)) wider.emplace_back("connections_max higher");
+  if (higher(before.connections_per_second_max, after.connections_per_second_max))
+    wider.emplace_back("connections_per_second_max higher");
+  if (higher(before.session_age_max, after.session_age_max)) wider.emplace_back("session_age_max longer");
+  for (const auto& [name, verifier] : after.passwords) {
+    const auto was = before.passwords.find(name);
+    if (was != before.passwords.end() && !(was->second == verifier))
+      wider.push_back("another password for " + name);
+  }
+  return wider;
 }
 
 class Comparison {
@@ -90,6 +110,7 @@ class Comparison {
       } else if (!(*now == route)) {
         auto weaker = who_is_new(route, *now);
         for (auto& one : what_is_weaker(route, *now)) weaker.push_back(std::move(one));
+        for (auto& text : what_is_wider(route, *now)) weaker.push_back(std::move(text));
         say("route " + route.name + " changed", weaker);
       }
     }

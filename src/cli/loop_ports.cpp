@@ -145,6 +145,11 @@ Result<void> UnixPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer
   const auto seen = net::peer_of_unix(static_cast<net::SocketStream&>(client).fd());
   if (!seen) return seen.error();
   peer = proven(*seen);
+  auto facts = net::facts_of(seen->pid, seen->pidfd, wanted_);
+  if (!facts) return facts.error();
+  peer.namespaced = facts->namespaced;
+  peer.cgroup = std::move(facts->cgroup);
+  peer.program = facts->executable;
   return {};
 }
 

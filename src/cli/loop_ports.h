@@ -6,6 +6,7 @@
 #include "credentials/ports.h"
 #include "net/driver.h"
 #include "net/handshakes.h"
+#include "net/process_facts.h"
 #include "net/process_tree.h"
 
 #include <unordered_map>
@@ -66,19 +67,20 @@ class LoginLoopHandshaker final : public broker::Handshaker {
   Id last_ = 0;
 };
 
-/// Of a connection that has just come in.
-broker::Origin origin_of(int fd);
-
-/// TCP of `serve`: no more than where it comes from. Who it is, a certificate says.
+/// TCP of `serve`: no more than where it comes from. Who it is, a certificate or a password says.
 class TcpPeerProver final : public broker::PeerProver {
  public:
   Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
 };
 
-/// Unix sockets of `serve`: who the kernel says it is.
+/// Unix sockets of `serve`: who the kernel says it is, and what the route's rules ask of its process.
 class UnixPeerProver final : public broker::PeerProver {
  public:
+  explicit UnixPeerProver(net::WantedFacts wanted = {}) : wanted_(wanted) {}
   Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
+
+ private:
+  net::WantedFacts wanted_;
 };
 
 /// `exec`: only the child and its descendants, on a Unix socket or loopback TCP.

@@ -25,6 +25,15 @@ Result<net::Listener> open_listener(const Route& route, net::InheritedSockets* i
   return directory->listen_unix(local.port);
 }
 
+net::WantedFacts wanted_by(const Route& route) {
+  net::WantedFacts wanted;
+  for (const auto& rule : route.allow) {
+    wanted.cgroup = wanted.cgroup || !rule.cgroup.empty() || !rule.unit.empty();
+    wanted.executable = wanted.executable || !rule.executable.empty();
+  }
+  return wanted;
+}
+
 }  // namespace
 
 Result<PreparedConfig> ServedConfig::prepare(config::Config fresh) const {
@@ -49,7 +58,12 @@ Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
   if (std::holds_alternative<TcpListen>(route.listen)) {
     runtime->prover = tcp_prover_;
   } else {
-    runtime->prover = unix_prover_;
+    runtime->prover = std::make_shared<UnixPeerProver>(wanted_by(route));
+  }
+  if (!route.passwords.empty()) {
+    const auto key = runtime_.mock_key();
+    if (!key) return key.error();
+    runtime->mock = {*key, policy::usual_shape(route.passwords)};
   }
   if (route.tls) {
     auto context = net::ServerTls::from_files(*route.tls);

@@ -61,7 +61,6 @@ class ServedConfig {
 
   Runtime& runtime_;
   net::InheritedSockets* inherited_;
-  std::shared_ptr<UnixPeerProver> unix_prover_ = std::make_shared<UnixPeerProver>();
   std::shared_ptr<TcpPeerProver> tcp_prover_ = std::make_shared<TcpPeerProver>();
   std::optional<config::Config> config_;
   std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;  ///< open ones, by name

@@ -26,10 +26,6 @@ std::thread start_loop(net::EpollLoop& loop, const char* name) {
   }};
 }
 
-std::string plain_variable(const Environment& environment, const std::string& name) {
-  return environment.plain(name);
-}
-
 }  // namespace
 
 std::string default_state_directory(const Environment& environment) {
@@ -55,7 +51,7 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
   const auto settings =
       net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
         if (!environment->has(name)) return std::nullopt;
-        return plain_variable(*environment, name);
+        return environment->plain(name);
       });
   driver_ = std::make_unique<net::Driver>(net::DriverServices{
       login_loop_, context_.clock, context_.randomness, dns_lane_, http_lane_, file_lane_, helper_lane_,
@@ -117,6 +113,10 @@ Result<void> Runtime::open_journal() {
   journal_ = std::move(*journal);
   sweeper_ = std::make_unique<credentials::OrphanSweeper>(directory);
   return {};
+}
+
+Result<MockKey> Runtime::mock_key() const {
+  return load_mock_key(options_.state_directory, context_.randomness);
 }
 
 void Runtime::start_threads() {

@@ -10,6 +10,7 @@
 #include "cli/environment.h"
 #include "cli/loop_ports.h"
 #include "cli/memory_watch.h"
+#include "cli/mock_key.h"
 #include "cli/system_journal.h"
 #include "cli/trail_watch.h"
 #include "config/config.h"
@@ -95,6 +96,8 @@ class Runtime {
   /// A command of an operator, for the trail. Any thread.
   void record_command(const std::string& what, const std::string& target, std::int64_t pid, std::uint32_t uid,
                       const std::string& result);
+  /// What unknown names are answered from where routes ask for passwords.
+  [[nodiscard]] Result<MockKey> mock_key() const;
 
   /// Serves connections of `listener` by `route`, until stop_listening() closes it and removes its socket.
   /// Thread-safe.

@@ -74,12 +74,12 @@ std::optional<ClientTlsPolicy> read_client_tls(const Node& route_node, const Rou
 void check_rule_with_tls(const Node& rule_node, const AllowRule& rule, const Route& route,
                          Problems& problems) {
   const bool tcp = std::holds_alternative<TcpListen>(route.listen);
-  for (const auto* key : {"user", "group"}) {
+  for (const auto* key : {"user", "group", "unit", "cgroup"}) {
     const Node* condition = good(rule_node, key);
     if (!tcp || condition == nullptr) continue;
     problems.add(*condition,
                  "`" + std::string{key} + "` never holds on a `tcp:` route: no account is known there",
-                 "Use `certificate`, or a route with `unix:`.");
+                 "Use `certificate` or `verifier`, or a route with `unix:`.");
   }
   const Node* certificate = good(rule_node, "certificate");
   if (certificate == nullptr || !rule.certificate) return;

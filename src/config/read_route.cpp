@@ -28,6 +28,7 @@ class RouteReader {
     read_listen();
     read_target_name();
     out_.route.tls = read_client_tls(node_, out_.route, around_, problems_);
+    read_route_conditions(node_, out_.route, around_, problems_);
     if (const Node* allow = good(node_, "allow")) read_allow(*allow);
     return std::move(out_);
   }
@@ -109,13 +110,15 @@ class RouteReader {
 
   AllowRule read_rule(const Node& node) {
     AllowRule rule;
-    if (node.find("user") == nullptr && node.find("group") == nullptr &&
-        node.find("certificate") == nullptr) {
+    constexpr std::string_view naming[] = {"user", "group", "unit", "cgroup", "certificate", "verifier"};
+    if (std::ranges::none_of(naming, [&](std::string_view key) { return node.find(key) != nullptr; })) {
       const bool later = std::ranges::any_of(
           node.entries, [](const Entry& entry) { return entry.key != "role" && entry.value->wrong; });
       if (!later) {
         problems_.add(
-            node, "the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in",
+            node,
+            "the rule names neither `user`, `group`, `unit`, `cgroup`, `certificate` nor `verifier`, so "
+            "it would let everybody in",
             "Add e.g. `user: NAME`.");
       }
     }
@@ -143,6 +146,7 @@ class RouteReader {
       }
     }
     check_rule_with_tls(node, rule, out_.route, problems_);
+    read_rule_conditions(node, out_.route, rule, around_, problems_);
     read_role(node, rule);
     return rule;
   }
@@ -204,47 +208,11 @@ class RouteReader {
   std::vector<Position> positions_;
 };
 
-/// Whoever matches `narrow` also matches `wide`.
-bool covers(const AllowRule& wide, const AllowRule& narrow) {
-  const bool user = !wide.uid || wide.uid == narrow.uid;
-  const bool group = !wide.gid || wide.gid == narrow.gid;
-  const bool certificate =
-      !wide.certificate || (narrow.certificate && policy::covers(*wide.certificate, *narrow.certificate));
-  return user && group && certificate;
-}
-
 }  // namespace
 
 ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node,
                      const Surroundings& around, Problems& problems) {
   return RouteReader{node, config, targets_node, around, problems}.read();
-}
-
-void compare_rules(const Route& route, const std::vector<Position>& at, Problems& problems) {
-  const auto& rules = route.allow;
-  const auto place = [&](std::size_t i) {
-    return std::to_string(at[i].line) + ":" + std::to_string(at[i].column);
-  };
-  std::vector<bool> idle(rules.size(), false);
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    for (std::size_t j = 0; j < rules.size() && !idle[i]; ++j) {
-      if (i == j || idle[j] || rules[i].role != rules[j].role || !covers(rules[j], rules[i])) continue;
-      if (covers(rules[i], rules[j]) && i < j) continue;  // twins: the later one is idle
-      idle[i] = true;
-      problems.warn(at[i], "this rule never decides: the rule at " + place(j) + " gives role " +
-                               rules[i].role + " to everybody whom it matches. Remove one of them");
-    }
-  }
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    for (std::size_t j = 0; j < i; ++j) {
-      const bool wider = covers(rules[i], rules[j]);
-      const bool narrower = covers(rules[j], rules[i]);
-      if (idle[i] || idle[j] || rules[i].role == rules[j].role || wider == narrower) continue;
-      problems.warn(at[i], "this rule overlaps the one at " + place(j) +
-                               ": whoever matches both may have role " + rules[j].role + " and role " +
-                               rules[i].role + ", and chooses by the user name asked for");
-    }
-  }
 }
 
 }  // namespace sallyport::config

@@ -9,6 +9,13 @@
 
 namespace sallyport::config {
 
+/// A program that rules name, and what stands in it.
+struct Program {
+  policy::ExecutableId id;
+  std::string sha256;  ///< hex
+  bool script = false;
+};
+
 /// What reading asks of the machine, as values, so that tests and the fuzzer answer for it.
 struct Surroundings {
   WallTime now;
@@ -16,6 +23,13 @@ struct Surroundings {
   std::function<std::optional<std::uint32_t>(const std::string&)> gid_of;
   /// Of a file that the configuration names (CA, CRL, certificate, key, program). Null: not looked at.
   std::function<Result<void>(const std::string&)> check_file;
+  /// One that is read at load (passwords, time zones), checked likewise; the second argument is the most bytes. Null:
+  /// not read, and what stands in it admits nobody.
+  std::function<Result<std::string>(const std::string&, std::size_t)> read_file = {};
+  /// A program as it is now. Null: not looked at, and no process is known to run it.
+  std::function<Result<Program>(const std::string&)> look_at_program = {};
+  /// Whether others than root and we may read it. Null: not looked at.
+  std::function<bool(const std::string&)> others_read = {};
 };
 
 /// A route with the positions that checks across routes name.
@@ -41,6 +55,12 @@ void check_named_file(const std::string& path, const Node& node, const Surroundi
 /// `targets_node`: the map of targets as written, so that a route to a target with a mistake is not one more.
 ReadRoute read_route(const Node& node, const Config& config, const Node* targets_node,
                      const Surroundings& around, Problems& problems);
+
+/// What a rule asks for beside the process: local password, address, hours; and its limits. Passwords go to `route`.
+void read_rule_conditions(const Node& node, Route& route, AllowRule& rule, const Surroundings& around,
+                          Problems& problems);
+/// What the route asks of everybody, and its limits.
+void read_route_conditions(const Node& node, Route& route, const Surroundings& around, Problems& problems);
 
 /// A directory in which a socket DIR/.s.PGSQL.PORT still fits into sockaddr_un (107 bytes).
 bool socket_fits(std::string_view directory, std::uint16_t port);

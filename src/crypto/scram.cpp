@@ -86,11 +86,13 @@ Result<ScramVerifier> parse_scram_verifier(std::string_view text) {
   return verifier;
 }
 
-ScramVerifier mock_scram_verifier(Bytes mock_secret, std::string_view user, unsigned iterations) {
+ScramVerifier mock_scram_verifier(Bytes mock_secret, std::string_view user, unsigned iterations,
+                                  std::size_t salt_bytes) {
   const HmacSha256Key key{mock_secret};
   const auto derive = [&](std::string_view purpose) { return key.mac({as_bytes(purpose), as_bytes(user)}); };
   const auto salt = derive("salt:");
-  return {iterations, {salt.begin(), salt.begin() + 16}, derive("stored:"), derive("server:")};
+  const auto end = salt.begin() + static_cast<std::ptrdiff_t>(std::min(salt_bytes, salt.size()));
+  return {iterations, {salt.begin(), end}, derive("stored:"), derive("server:")};
 }
 
 }  // namespace sallyport::crypto

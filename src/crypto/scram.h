@@ -36,6 +36,7 @@ struct ScramVerifier {
   std::vector<std::uint8_t> salt;
   Sha256Digest stored_key{};
   Sha256Digest server_key{};
+  bool operator==(const ScramVerifier&) const = default;  ///< of two files, not of a proof
 };
 
 /// `salted_password` is pbkdf2_sha256(saslprep_or_raw(password), salt, iterations).
@@ -51,8 +52,13 @@ ScramVerifier make_scram_verifier_from_password(const Secret& password, Bytes sa
 Result<ScramVerifier> parse_scram_verifier(std::string_view text);
 std::string print_scram_verifier(const ScramVerifier& verifier);
 
+/// What PostgreSQL writes, and we.
+inline constexpr std::size_t scram_salt_bytes = 16;
+
 /// For a user that does not exist: salt and keys that stay the same for the same name while
 /// `mock_secret` does, so that a stranger cannot tell unknown names from known ones. No password fits.
-ScramVerifier mock_scram_verifier(Bytes mock_secret, std::string_view user, unsigned iterations);
+/// Limit  salt_bytes 32.
+ScramVerifier mock_scram_verifier(Bytes mock_secret, std::string_view user, unsigned iterations,
+                                  std::size_t salt_bytes = scram_salt_bytes);
 
 }  // namespace sallyport::crypto

@@ -1,6 +1,8 @@
 // Two choices, one after the other: a role among those that the identity may have, a database among the target's.
 #include "policy/decide.h"
 
+#include "policy/conditions.h"
+
 #include <algorithm>
 #include <map>
 
@@ -18,29 +20,16 @@ Error denied(const Route& route, std::string what, std::string hint) {
   return {ErrorCode::denied, Hop::policy, route.name, std::move(what), std::move(hint), {}};
 }
 
-bool in_group(const PeerIdentity& peer, std::uint32_t gid) {
-  return peer.gid == gid || std::ranges::find(peer.groups, gid) != peer.groups.end();
-}
-
-bool matches(const AllowRule& rule, const PeerIdentity& peer) {
-  if (!rule.uid && !rule.gid && !rule.certificate) return false;  // a rule without a condition names nobody
-  if (rule.uid && (*rule.uid == overflow_id || peer.uid != rule.uid)) return false;
-  if (rule.certificate && (peer.certificate == nullptr || !matches(*rule.certificate, *peer.certificate))) {
-    return false;
-  }
-  return !rule.gid || (*rule.gid != overflow_id && in_group(peer, *rule.gid));
-}
-
 /// Roles that the peer may have, each with the first rule that gives it.
 std::map<std::string, std::size_t> roles_of(const Route& route, const Target& target,
-                                            const PeerIdentity& peer) {
+                                            const PeerIdentity& peer, const ClientClaims& claims,
+                                            WallTime now) {
   std::map<std::string, std::size_t> out;
   for (std::size_t i = 0; i < route.allow.size(); ++i) {
     const AllowRule& rule = route.allow[i];
-    if (!matches(rule, peer)) continue;
-    std::string role = rule.role;
-    if (role.empty() && target.roles.size() == 1) role = target.roles.begin()->first;
-    if (target.roles.contains(role)) out.emplace(role, i);
+    if (!unmet(rule, peer, claims, now).none()) continue;
+    auto role = role_of(rule, target);
+    if (!role.empty()) out.emplace(std::move(role), i);
   }
   return out;
 }
@@ -50,7 +39,10 @@ std::string peer_text(const PeerIdentity& peer) {
   if (peer.uid) who = "uid " + std::to_string(*peer.uid);
   if (peer.uid && peer.gid) who += " (gid " + std::to_string(*peer.gid) + ")";
   if (peer.certificate != nullptr) who += (who.empty() ? "" : " with ") + describe(*peer.certificate);
-  return who.empty() ? "a client without a certificate" : who;
+  if (!peer.login.empty())
+    who += (who.empty() ? "" : " with ") + std::string{"the password of "} + shown(peer.login);
+  if (peer.namespaced) who += " of another user namespace";
+  return who.empty() ? "a client without a proven identity" : who;
 }
 
 std::string rule_to_add(const PeerIdentity& peer) {
@@ -62,7 +54,7 @@ std::string rule_to_add(const PeerIdentity& peer) {
   }
   if (peer.certificate != nullptr) return "{certificate: \"" + peer.certificate->subject + "\"}";
   if (peer.uid) return "{user: " + std::to_string(*peer.uid) + "}";
-  return "{certificate: …}, and give the client a certificate";
+  return "{certificate: …} or {verifier: …}, and give the client a certificate or a password";
 }
 
 std::string listed(const std::map<std::string, std::size_t>& roles) {
@@ -71,10 +63,49 @@ std::string listed(const std::map<std::string, std::size_t>& roles) {
   return out;
 }
 
+/// What of when and where stands in the way.
+std::string named(Conditions conditions) {
+  if (conditions.has(Condition::hours)) return "hours";
+  return conditions.has(Condition::addresses) ? "addresses" : "replication";
+}
+
+Error denied_by_route(const Route& route, const PeerIdentity& peer, Conditions conditions) {
+  const bool hours = conditions.has(Condition::hours);
+  return denied(route,
+                peer_text(peer) + " came " +
+                    (hours ? "outside the route's hours" : "from an address that the route does not admit"),
+                hours ? "The route's `hours` say when it is open." : "Add it to the route's `addresses`.");
+}
+
+Error denied_by_rules(const Route& route, const PeerIdentity& peer, const ClientClaims& claims,
+                      WallTime now) {
+  if (peer.uid == overflow_id && peer.login.empty()) {
+    return denied(route, peer_text(peer) + " is what the kernel shows for users it cannot name here",
+                  "Run the application as a user of its own, in this user namespace.");
+  }
+  for (std::size_t i = 0; i < route.allow.size(); ++i) {
+    const auto left = unmet(route.allow[i], peer, claims, now);
+    if (!left.only(circumstances)) continue;
+    return denied(route,
+                  peer_text(peer) + " matches rule " + std::to_string(i + 1) + " but for its " + named(left),
+                  left.has(Condition::replication) && left.only({Condition::replication})
+                      ? "Replication sessions need `replication: true` in the rule."
+                      : "`sallyport policy explain` says which rule holds when and from where.");
+  }
+  return denied(
+      route,
+      peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
+      "Add a rule to `allow` if it may connect, e.g. " + rule_to_add(peer) + ".");
+}
+
 Result<std::string> choose_role(const Route& route, const std::map<std::string, std::size_t>& roles,
                                 const PeerIdentity& peer, const ClientClaims& claims) {
   if (roles.size() == 1) return roles.begin()->first;
   if (roles.contains(claims.user)) return claims.user;
+  // Who proves a password spends the user name on that: the first rule that matches decides.
+  if (!peer.login.empty() && claims.user == peer.login) {
+    return std::ranges::min_element(roles, {}, [](const auto& role) { return role.second; })->first;
+  }
   return denied(route,
                 peer_text(peer) + " may have several roles (" + listed(roles) + ") and asked for user " +
                     shown(claims.user) + ", which is none of them",
@@ -82,6 +113,8 @@ Result<std::string> choose_role(const Route& route, const std::map<std::string, 
 }
 
 Result<std::string> choose_database(const Route& route, const Target& target, const ClientClaims& claims) {
+  // The server opens none, whatever is asked for.
+  if (claims.replication == Replication::physical) return std::string{"replication"};
   const bool any = target.databases.empty();
   if (claims.database.empty()) {
     if (!any) return target.databases.front();
@@ -108,31 +141,37 @@ std::string number_and_name(std::string_view kind, std::uint32_t id, const std::
 
 }  // namespace
 
+Replication replication_of(std::string_view parameter) {
+  std::string lower;
+  for (const char c : parameter.substr(0, 16)) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  if (parameter == "database") return Replication::logical;
+  const auto begins = [&lower](std::string_view word, std::size_t least) {
+    return lower.size() >= least && word.starts_with(lower);
+  };
+  const bool no = lower == "0" || begins("false", 1) || begins("no", 1) || begins("off", 2);
+  return no ? Replication::none : Replication::physical;
+}
+
 std::string identity_text(const PeerIdentity& peer, const AllowRule& rule) {
   std::string out;
-  const auto add = [&](const std::string& part) { out += (out.empty() ? "" : " ") + part; };
-  if (rule.certificate && peer.certificate != nullptr) {
+  const auto add = [&out](const std::string& part) { out += (out.empty() ? "" : " ") + part; };
+  if (rule.certificate && peer.certificate != nullptr)
     add(certificate_identity(*rule.certificate, *peer.certificate));
-    if (!rule.uid && !rule.gid) return out;  // whoever holds the key, under whatever account
-  }
   if (rule.gid) add(number_and_name("gid", *rule.gid, rule.group_name));
-  if (peer.uid) add(number_and_name("uid", *peer.uid, rule.uid ? rule.user_name : std::string{}));
+  // Whoever holds a key or a password may have whatever account.
+  if (peer.uid && is_for_process(rule))
+    add(number_and_name("uid", *peer.uid, rule.uid ? rule.user_name : std::string{}));
+  if (!rule.unit.empty()) add("unit:" + rule.unit);
+  if (!rule.cgroup.empty()) add("cgroup:" + rule.cgroup);
+  if (!rule.verifier.empty()) add("password:" + peer.login);
   return out;
 }
 
 Result<Decision> decide(const Route& route, const Target& target, const PeerIdentity& peer,
-                        const ClientClaims& claims) {
-  if (peer.uid == overflow_id) {
-    return denied(route, peer_text(peer) + " is what the kernel shows for users it cannot name here",
-                  "Run the application as a user of its own, in this user namespace.");
-  }
-  const auto roles = roles_of(route, target, peer);
-  if (roles.empty()) {
-    return denied(
-        route,
-        peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
-        "Add a rule to `allow` if it may connect, e.g. " + rule_to_add(peer) + ".");
-  }
+                        const ClientClaims& claims, WallTime now) {
+  if (const auto left = unmet(route, peer, now); !left.none()) return denied_by_route(route, peer, left);
+  const auto roles = roles_of(route, target, peer, claims, now);
+  if (roles.empty()) return denied_by_rules(route, peer, claims, now);
   auto role = choose_role(route, roles, peer, claims);
   if (!role) return role.error();
   auto database = choose_database(route, target, claims);
@@ -140,10 +179,23 @@ Result<Decision> decide(const Route& route, const Target& target, const PeerIden
   Decision decision;
   decision.rule = roles.at(*role);
   decision.identity = identity_text(peer, route.allow[decision.rule]);
-  decision.run_as = target.roles.at(*role).run_as;
+  // A physical replication session cannot look a role up: it sees no database.
+  if (claims.replication != Replication::physical) decision.run_as = target.roles.at(*role).run_as;
   decision.role = *std::move(role);
   decision.database = *std::move(database);
+  decision.replication = claims.replication;
   return decision;
+}
+
+bool asks_password(const Route& route, const PeerIdentity& peer, const ClientClaims& claims, WallTime now) {
+  if (route.passwords.empty() || !unmet(route, peer, now).none()) return false;
+  bool would_help = false;
+  for (const auto& rule : route.allow) {
+    const auto left = unmet(rule, peer, claims, now);
+    if (left.none()) return false;
+    would_help = would_help || left.only({Condition::password});
+  }
+  return would_help;
 }
 
 }  // namespace sallyport::policy

@@ -2,8 +2,12 @@
 #pragma once
 
 #include "base/clock.h"
+#include "policy/address_range.h"
 #include "policy/certificate_rule.h"
 #include "policy/client_tls.h"
+#include "policy/hours.h"
+#include "policy/password_file.h"
+#include "policy/process_identity.h"
 #include "policy/tls_policy.h"
 
 #include <cstdint>
@@ -83,6 +87,19 @@ struct AllowRule {
   std::string user_name;   ///< as written, for messages and the trail
   std::string group_name;  ///< likewise for `group:`
   std::string role;        ///< empty: the target's only role
+
+  std::string verifier;                              ///< file of local passwords; empty: none is asked for
+  std::vector<std::string> logins = {};              ///< the names of it that the rule is for, sorted
+  std::vector<policy::AddressRange> addresses = {};  ///< of TCP clients; empty: any
+  std::vector<policy::Hours> hours = {};             ///< one of them has to be open; empty: always
+  std::size_t connections_max = 0;                   ///< sessions at once of one identity; 0: no limit
+  bool replication = false;                          ///< may start replication sessions
+
+  std::string executable;                            ///< path of the program, which narrows `uid`; empty: any
+  std::optional<policy::ExecutableId> program = {};  ///< that file as it was at load; none: nothing will do
+  std::string cgroup;                                ///< or below it; empty: any
+  std::string unit;                                  ///< of the system's manager; empty: any
+  bool allow_namespaced = false;                     ///< also processes of other user namespaces
   bool operator==(const AllowRule&) const = default;
 };
 
@@ -103,6 +120,13 @@ struct Route {
   std::vector<AllowRule> allow;
   std::string target;
   std::optional<ClientTlsPolicy> tls;  ///< none: clients are told that there is no TLS
+
+  policy::Verifiers passwords = {};                  ///< of all rules with a `verifier`
+  std::vector<policy::AddressRange> addresses = {};  ///< as AllowRule's, for all rules
+  std::vector<policy::Hours> hours = {};             ///< likewise
+  std::size_t connections_max = 0;                   ///< sessions at once; 0: no limit
+  std::size_t connections_per_second_max = 0;        ///< new sessions; 0: no limit
+  Duration session_age_max = Duration::zero();       ///< zero: no limit
   bool operator==(const Route&) const = default;
 };
 

@@ -324,15 +324,18 @@ class World : private broker::SessionHost, private credentials::Observer {
   std::shared_ptr<const broker::RouteRuntime> route;
   policy::Decision decision;
   std::optional<Error> refusal;  ///< of policy
+  std::string seen_login;        ///< whose password policy was told of
   std::vector<Message> greeting;
   unsigned moved = 0;
   std::vector<std::string> forced;
   std::vector<std::string> security_events;
 
  private:
-  Result<broker::Access> decide(const broker::RouteRuntime&, const broker::ProvenPeer&,
-                                const policy::ClientClaims&) override {
+  Result<broker::Access> decide(const broker::RouteRuntime&, const broker::ProvenPeer& peer,
+                                const policy::ClientClaims& claims, WallTime) override {
     if (refusal) return *refusal;
+    seen_login = peer.login;
+    decision.replication = claims.replication;
     return broker::Access{pool, decision, "db"};
   }
   void on_session_over(broker::Session& session) override {

@@ -72,7 +72,7 @@ routes:
         "5:5: `allow` is missing in `routes[1]`. Add it: Who may use the route. Nobody else may.",
         "5:5: `listen` is missing in `routes[1]`. Add it: `unix:DIR[:PORT]`: the socket is "
         "`DIR/.s.PGSQL.PORT`, port 5432 if left out. Or `tcp:ADDRESS:PORT`, an IP address of this machine "
-        "(IPv6 in brackets): clients show who they are by `certificate`.",
+        "(IPv6 in brackets): clients show who they are by `certificate` or `verifier`.",
         "5:5: `target` is missing in `routes[1]`. Add it: The target that the route leads to.",
         "6:5: `allow` is missing in `routes[2]`. Add it: Who may use the route. Nobody else may.",
         "6:5: `target` is missing in `routes[2]`. Add it: The target that the route leads to."}},
@@ -322,7 +322,7 @@ targets:
   p: {engine: mysql, host: [a, b], database: x, auth: "env:X", target_session_attrs: primary, pool: {mode: transaction, share: role}}
 routes:
   - listen: unix:/run/x
-    allow: [{user: app, hours: "Mon-Fri"}]
+    allow: [{user: app}]
     target: p
 alerts: {webhook: file:/etc/x}
 admin: {listen: 127.0.0.1:9090}
@@ -337,7 +337,6 @@ relay_threads: 2
         "3:108: `mode: transaction` is not in this version. Use `session`.",
         "3:121: `share` is not in this version. Remove it; it is for: Who shares a pool: `identity` or "
         "`role`.",
-        "6:25: `hours` is not in this version. Remove it; it is for: When the rule holds.",
         "8:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
         "10:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",
         "11:9: `sinks` is not in this version. Remove it; it is for: Other places that events are sent to.",
@@ -357,9 +356,9 @@ routes:
 )",
        {"5:14: `tcp:localhost:6432` is not `tcp:ADDRESS:PORT` with an IP address. Write e.g. "
         "`tcp:127.0.0.1:6432` or `tcp:[::1]:6432`; names are not looked up here.",
-        "5:62: `user` never holds on a `tcp:` route: no account is known there. Use `certificate`, or a "
-        "route "
-        "with `unix:`.",
+        "5:62: `user` never holds on a `tcp:` route: no account is known there. Use `certificate` or "
+        "`verifier`, or a "
+        "route with `unix:`.",
         "6:14: `tcp:127.0.0.1` is not `tcp:ADDRESS:PORT` with an IP address. Write e.g. `tcp:127.0.0.1:6432` "
         "or "
         "`tcp:[::1]:6432`; names are not looked up here.",
@@ -375,15 +374,15 @@ routes:
         "8:14: the port of `tcp:127.0.0.1:0` is not between 1 and 65535. Clients connect to it; PostgreSQL's "
         "own "
         "is 5432.",
-        "8:60: `group` never holds on a `tcp:` route: no account is known there. Use `certificate`, or a "
-        "route "
-        "with `unix:`.",
+        "8:60: `group` never holds on a `tcp:` route: no account is known there. Use `certificate` or "
+        "`verifier`, or a "
+        "route with `unix:`.",
         "9:14: the route is open to a network, and has no `tls`. Add `tls: {cert: FILE, key: FILE, "
         "client_ca: "
         "FILE}`, or listen on 127.0.0.1 or a Unix socket.",
-        "9:54: the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in. "
-        "Add "
-        "e.g. `user: NAME`.",
+        "9:54: the rule names neither `user`, `group`, `unit`, `cgroup`, `certificate` nor `verifier`, so it "
+        "would let everybody in. "
+        "Add e.g. `user: NAME`.",
         "10:14: this `listen` is also that of the route at line 9. Join their `allow` rules, or give one "
         "another "
         "directory or port.",
@@ -486,7 +485,8 @@ routes:
 )",
        {"7:20: there is no user `ap` on this machine. Create it, or write its number.",
         "7:30: target `prod` has no role `readonyl`. Did you mean `readonly`?",
-        "7:41: the rule names neither `user` nor `group` nor `certificate`, so it would let everybody in. "
+        "7:41: the rule names neither `user`, `group`, `unit`, `cgroup`, `certificate` nor `verifier`, so it "
+        "would let everybody in. "
         "Add e.g. `user: NAME`.",
         "7:60: user `nobody` is 65534, which the kernel shows for every unknown user. Give the application a "
         "user of its own.",

@@ -142,7 +142,7 @@ class DecideByCertificate : public testing::Test {
                                             const std::string& user = "me") const {
     PeerIdentity peer;
     peer.certificate = std::make_shared<const ClientCertificate>(one);
-    return decide(route, target, peer, {user, "production"});
+    return decide(route, target, peer, {user, "production"}, WallTime{});
   }
   Route route;
   Target target;
@@ -182,9 +182,9 @@ TEST_F(DecideByCertificate, WithoutACertificateOrAccountNobodyIsAnybody) {
   account.uid = 0;
   account.role = "ro";
   route.allow.push_back(account);
-  const auto decision = decide(route, target, {}, {"ro", "production"});
+  const auto decision = decide(route, target, {}, {"ro", "production"}, WallTime{});
   ASSERT_FALSE(decision.has_value());
-  EXPECT_EQ(decision.error().what, "a client without a certificate matches none of the route's 2 rules");
+  EXPECT_EQ(decision.error().what, "a client without a proven identity matches none of the route's 2 rules");
 }
 
 TEST_F(DecideByCertificate, AllConditionsOfARuleMustHold) {
@@ -192,15 +192,16 @@ TEST_F(DecideByCertificate, AllConditionsOfARuleMustHold) {
   route.allow.front().uid = 1000;
   PeerIdentity peer;
   peer.certificate = std::make_shared<const ClientCertificate>(certificate());
-  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}).has_value()) << "no account is known";
+  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}, WallTime{}).has_value())
+      << "no account is known";
   peer.uid = 1001;
-  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}).has_value());
+  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}, WallTime{}).has_value());
   peer.uid = 1000;
-  const auto decision = decide(route, target, peer, {"me", "production"});
+  const auto decision = decide(route, target, peer, {"me", "production"}, WallTime{});
   ASSERT_TRUE(decision.has_value());
   EXPECT_EQ(decision->identity, "cert:dns:app.example.com uid:1000");
   peer.certificate = nullptr;
-  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}).has_value());
+  EXPECT_FALSE(decide(route, target, peer, {"me", "production"}, WallTime{}).has_value());
 }
 
 }  // namespace

@@ -1,0 +1,56 @@
+// How many sessions there may be: of a route, of one identity on it, and how many may begin in a second.
+//
+// Counted is who has been let in by policy: strangers take nobody's place (for those there are doorstep and
+// turnstile). Counts go by the route's name, so that they outlive a reload; the limits are those of the moment.
+#pragma once
+
+#include "policy/decide.h"
+
+#include <cstddef>
+#include <map>
+#include <string>
+
+namespace sallyport::broker {
+
+class SessionQuota {
+  struct Counts;
+
+ public:
+  /// One session's, given up with it.
+  class Place {
+   public:
+    Place() = default;
+    Place(Place&& other) noexcept;
+    Place& operator=(Place&& other) noexcept;
+    ~Place() { give_up(); }
+    void give_up();
+
+   private:
+    friend class SessionQuota;
+    SessionQuota* quota_ = nullptr;
+    std::string route_, identity_;
+  };
+
+  SessionQuota() = default;
+  SessionQuota(const SessionQuota&) = delete;
+  SessionQuota& operator=(const SessionQuota&) = delete;
+
+  /// Contract: this outlives the place.
+  /// Errors  limit_exceeded, hop policy, 53300: which limit, and that it is reached.
+  Result<Place> take(const Route& route, const policy::Decision& decision, MonotonicTime now);
+
+ private:
+  struct Counts {
+    std::size_t sessions = 0;
+    std::map<std::string, std::size_t> by_identity;
+    // The bucket of connections_per_second_max: full at first.
+    double tokens = -1;
+    MonotonicTime filled_at{};
+  };
+  static bool take_token(Counts& counts, std::size_t per_second, MonotonicTime now);
+  void give_up(const std::string& route, const std::string& identity);
+
+  std::map<std::string, Counts> routes_;
+};
+
+}  // namespace sallyport::broker

@@ -1,0 +1,84 @@
+#include "policy/overlap.h"
+
+#include "policy/conditions.h"
+
+#include <algorithm>
+
+namespace sallyport::policy {
+
+namespace {
+
+bool covers_password(const AllowRule& wide, const AllowRule& narrow) {
+  if (wide.verifier.empty()) return true;
+  return !narrow.verifier.empty() && std::ranges::includes(wide.logins, narrow.logins);
+}
+
+/// The first of two that match decides whose limits hold.
+bool decides_alike(const AllowRule& a, const AllowRule& b) {
+  return a.role == b.role && a.connections_max == b.connections_max;
+}
+
+bool meet(const std::vector<AddressRange>& a, const std::vector<AddressRange>& b) {
+  if (a.empty() || b.empty()) return true;
+  return std::ranges::any_of(a, [&](const AddressRange& one) {
+    return std::ranges::any_of(
+        b, [&](const AddressRange& other) { return one.contains(other) || other.contains(one); });
+  });
+}
+
+bool meet(const std::vector<Hours>& a, const std::vector<Hours>& b) {
+  if (a.empty() || b.empty()) return true;
+  return std::ranges::any_of(a, [&](const Hours& one) {
+    return std::ranges::any_of(b, [&](const Hours& other) {
+      return one.zone_name != other.zone_name || (one.open & other.open).any();
+    });
+  });
+}
+
+}  // namespace
+
+bool covers(const std::vector<AddressRange>& wide, const std::vector<AddressRange>& narrow) {
+  if (wide.empty()) return true;
+  return !narrow.empty() && std::ranges::all_of(narrow, [&](const AddressRange& one) {
+    return std::ranges::any_of(wide, [&](const AddressRange& other) { return other.contains(one); });
+  });
+}
+
+bool covers(const std::vector<Hours>& wide, const std::vector<Hours>& narrow) {
+  if (wide.empty()) return true;
+  return !narrow.empty() && std::ranges::all_of(narrow, [&](const Hours& one) {
+    return std::ranges::any_of(wide, [&](const Hours& other) { return other.covers(one); });
+  });
+}
+
+bool covers(const AllowRule& wide, const AllowRule& narrow) {
+  const bool user = !wide.uid || wide.uid == narrow.uid;
+  const bool group = !wide.gid || wide.gid == narrow.gid;
+  const bool process = (wide.executable.empty() || (wide.program && wide.program == narrow.program)) &&
+                       (wide.cgroup.empty() || is_in_cgroup(narrow.cgroup, wide.cgroup)) &&
+                       (wide.unit.empty() || wide.unit == narrow.unit) &&
+                       (wide.allow_namespaced || !narrow.allow_namespaced || !is_for_process(wide));
+  const bool certificate =
+      !wide.certificate || (narrow.certificate && policy::covers(*wide.certificate, *narrow.certificate));
+  return user && group && process && certificate && covers_password(wide, narrow) &&
+         covers(wide.addresses, narrow.addresses) && covers(wide.hours, narrow.hours) &&
+         (wide.replication || !narrow.replication);
+}
+
+std::size_t overshadowed_by(const std::vector<AllowRule>& rules, std::size_t index) {
+  const auto& rule = rules[index];
+  for (std::size_t other = 0; other < rules.size(); ++other) {
+    if (other == index || rules[other].role != rule.role || !covers(rules[other], rule)) continue;
+    if (other < index) return other;
+    // A later one takes its place only if nothing is different by it; of twins the later one is idle.
+    if (decides_alike(rules[other], rule) && !covers(rule, rules[other])) return other;
+  }
+  return rules.size();
+}
+
+std::string_view impossible_condition(const Route& route, const AllowRule& rule) {
+  if (!meet(route.hours, rule.hours)) return "hours";
+  return meet(route.addresses, rule.addresses) ? "" : "addresses";
+}
+
+}  // namespace sallyport::policy
