@@ -38,6 +38,7 @@ struct Lending final : private postgres::ReportedNames {
 
   void begin_on(Upstream& upstream) {
     reported_ = &upstream.parameters;
+    used = false;
     requests.attach(upstream.statements, *this,
                     upstream.parameters.value_of("standard_conforming_strings") == "off");
   }
@@ -51,6 +52,7 @@ struct Lending final : private postgres::ReportedNames {
   bool waiting = false;            ///< for a server connection
   bool restoring = false;          ///< the connection gets the session's parameters first
   bool stalled = false;            ///< until the server has answered more
+  bool used = false;               ///< something was asked on this connection
   bool told_of_pin = false;
   bool checking = false;         ///< the server is asked what the session leaves behind
   postgres::StateReasons found;  ///< what it has answered so far

@@ -152,6 +152,7 @@ bool Relay::forward_lent(Bytes bytes) {
   if (bytes.empty()) return true;
   bytes_to_server_ += bytes.size();
   prefix_held_ = false;
+  lending_->used = true;
   if (to_server_.send(*upstream_->stream, bytes)) return true;
   // What the server said before it closed still has to reach the client.
   pump_server();
@@ -255,7 +256,7 @@ bool Relay::on_state_known() {
 
 void Relay::return_upstream() {
   look_at_state();
-  if (lending_->check_is_due() && ask_for_state()) return;
+  if (lending_->used && lending_->check_is_due() && ask_for_state()) return;
   give_up_upstream();
 }
 

@@ -67,6 +67,9 @@ class LoginLoopHandshaker final : public broker::Handshaker {
   Id last_ = 0;
 };
 
+/// Of a connection that has just come in.
+broker::Origin origin_of(int fd);
+
 /// TCP of `serve`: no more than where it comes from. Who it is, a certificate or a password says.
 class TcpPeerProver final : public broker::PeerProver {
  public:

@@ -319,7 +319,7 @@ targets:
       {"KeysAreOfLaterVersions",
        R"(version: 1
 targets:
-  p: {engine: mysql, host: [a, b], database: x, auth: "env:X", target_session_attrs: primary, pool: {mode: transaction, share: role}}
+  p: {engine: mysql, host: [a, b], database: x, auth: "env:X", target_session_attrs: primary, pool: {mode: transaction, share: role, on_session_state: ignore}}
 routes:
   - listen: unix:/run/x
     allow: [{user: app}]
@@ -334,9 +334,10 @@ relay_threads: 2
         "3:28: several hosts are not in this version. Keep one of them.",
         "3:64: `target_session_attrs` is not in this version. Remove it; it is for: Which of several hosts "
         "is wanted.",
-        "3:108: `mode: transaction` is not in this version. Use `session`.",
-        "3:121: `share` is not in this version. Remove it; it is for: Who shares a pool: `identity` or "
-        "`role`.",
+        "3:128: `share: role` needs `share_reason`. Say why sessions of different identities may find what "
+        "another one left.",
+        "3:152: `on_session_state: ignore` and `share: role` together let one identity leave state for another. "
+        "Write `pin` or `refuse`, or `share: identity`.",
         "8:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
         "10:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",
         "11:9: `sinks` is not in this version. Remove it; it is for: Other places that events are sent to.",
