@@ -43,6 +43,11 @@ class TlsService(Service):
     allow: {allow}
 state: """)
 
+    def start(self, **more):
+        super().start(**more)
+        self.run.until("serving")       # the TCP route listens after the socket
+        return self
+
     def use_certificate(self, name):
         """By renaming, as whoever renews certificates does it; the key first."""
         for source, target in ((self.pki.leaf(name).key, self.key), (self.pki.leaf(name).certificate, self.certificate)):
