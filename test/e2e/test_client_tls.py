@@ -127,7 +127,7 @@ def test_without_a_certificate_nobody_is_anybody(service, pg):
         refused = it.psql_tls()
         assert refused.returncode == 2 and "the connection is not allowed" in refused.stderr
         assert attempts_in(read()) == 0
-    it.run.until("a client without a certificate matches none of the route's 1 rules")
+    it.run.until("a client without a proven identity matches none of the route's 1 rules")
 
 
 def test_two_uri_names_are_no_spiffe_id(service, pki):
