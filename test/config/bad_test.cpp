@@ -336,7 +336,8 @@ relay_threads: 2
         "is wanted.",
         "3:128: `share: role` needs `share_reason`. Say why sessions of different identities may find what "
         "another one left.",
-        "3:152: `on_session_state: ignore` and `share: role` together let one identity leave state for another. "
+        "3:152: `on_session_state: ignore` and `share: role` together let one identity leave state for "
+        "another. "
         "Write `pin` or `refuse`, or `share: identity`.",
         "8:1: `alerts` is not in this version. Remove it; it is for: Alerts and detectors.",
         "10:8: `state` in PostgreSQL is not in this version. Use `sqlite:/DIRECTORY/state.db`.",

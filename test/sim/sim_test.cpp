@@ -29,9 +29,9 @@ TEST(Simulator, InvariantsHoldInAllWeathers) {
   for (const auto& [what, count] : coverage) std::cout << "  " << what << ": " << count << '\n';
   if (last - first < 19 || steps < 300) return;
   // A simulator in which these never happen proves nothing about them.
-  for (const auto* what : {"moved", "client saw its cancel", "backend killed", "cut: rotation_forced",
-                           "lease revoked outside", "login refused", "stranger refused", "target reloaded",
-                           "backend lent to another"}) {
+  for (const auto* what :
+       {"moved", "client saw its cancel", "backend killed", "cut: rotation_forced", "lease revoked outside",
+        "login refused", "stranger refused", "target reloaded", "backend lent to another"}) {
     EXPECT_GT(coverage[what], 0U) << what;
   }
 }

@@ -11,6 +11,40 @@ std::string_view SessionTracker::text_up_to_zero(Bytes bytes) {
   return text.substr(0, text.find('\0'));
 }
 
+Face SessionTracker::on_parse_complete() {
+  while (queue_head_ < queue_.size()) {
+    auto& front = queue_[queue_head_];
+    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
+    if (front.kind == Kind::parse) {
+      const auto face = front.face;
+      queued_bytes_ -= front.body.size();
+      if (!front.body.empty()) remember_statement(std::exchange(front.body, {}));
+      drop_front(true);
+      // What follows the statement still waits for its Sync.
+      if (queue_head_ == queue_.size()) expect(Kind::extended);
+      return face;
+    }
+    drop_front();
+  }
+  return Face::as_it_is;
+}
+
+Face SessionTracker::on_close_complete() {
+  while (queue_head_ < queue_.size()) {
+    auto& front = queue_[queue_head_];
+    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
+    if (front.kind == Kind::close) {
+      const auto face = front.face;
+      if (!front.noted) forget_statement(as_text(front.body));
+      drop_front(true);
+      if (queue_head_ == queue_.size()) expect(Kind::extended);
+      return face;
+    }
+    drop_front();
+  }
+  return Face::as_it_is;
+}
+
 void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "LOAD") hidden_state_ = "loaded_library";
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;

@@ -230,40 +230,6 @@ void SessionTracker::on_extended_answer() {
   if (--front.open == 0 && queue_head_ + 1 < queue_.size()) drop_front();
 }
 
-Face SessionTracker::on_parse_complete() {
-  while (queue_head_ < queue_.size()) {
-    auto& front = queue_[queue_head_];
-    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
-    if (front.kind == Kind::parse) {
-      const auto face = front.face;
-      queued_bytes_ -= front.body.size();
-      if (!front.body.empty()) remember_statement(std::exchange(front.body, {}));
-      drop_front(true);
-      // What follows the statement still waits for its Sync.
-      if (queue_head_ == queue_.size()) expect(Kind::extended);
-      return face;
-    }
-    drop_front();
-  }
-  return Face::as_it_is;
-}
-
-Face SessionTracker::on_close_complete() {
-  while (queue_head_ < queue_.size()) {
-    auto& front = queue_[queue_head_];
-    if (front.kind == Kind::query || front.kind == Kind::sync || front.kind == Kind::function_call) break;
-    if (front.kind == Kind::close) {
-      const auto face = front.face;
-      if (!front.noted) forget_statement(as_text(front.body));
-      drop_front(true);
-      if (queue_head_ == queue_.size()) expect(Kind::extended);
-      return face;
-    }
-    drop_front();
-  }
-  return Face::as_it_is;
-}
-
 void SessionTracker::on_copy_in() {
   copy_in_ = true;
   const auto copying = current();
