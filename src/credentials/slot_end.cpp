@@ -196,6 +196,12 @@ void SlotState::finish_shutdown() {
     left.reason = ending.reason.empty() ? "there was no time left to revoke it" : ending.reason;
     report_.unrevoked.push_back(std::move(left));
   }
+  if (fetching_) {
+    Unrevoked left;
+    left.reason =
+        "a credential was still being fetched: if one is made, it ends after the role's default_ttl";
+    report_.unrevoked.push_back(std::move(left));
+  }
   post([done = std::move(shutdown_done_), report = std::move(report_)] {
     if (done) done(report);
   });

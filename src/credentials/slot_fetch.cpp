@@ -33,10 +33,12 @@ std::optional<Moment> end_of(const Credential& credential, Moment started, Momen
 void SlotState::start_fetch(Moment now) {
   ++counters_.fetches;
   fetch_not_before_ = now.mono + fetch_spacing_min;
+  fetching_ = true;
   run(session_->fetch(), &SlotState::fetch_ended, 0, now);
 }
 
 void SlotState::fetch_ended(std::uint64_t, Moment started, Result<void> result, Conversation* conversation) {
+  fetching_ = false;
   const Moment now = timers_.now();
   if (!result) return fetch_failed(result.error(), now);
   accept(static_cast<secrets::FetchConversation*>(conversation)->take(), started, now);

@@ -197,6 +197,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::size_t waiting_ = 0;  ///< of waiters_, those without an answer
 
   bool busy_ = false;       ///< a conversation runs
+  bool fetching_ = false;   ///< it is a fetch
   GenerationPtr renewing_;  ///< whose renewal runs
   bool prefetch_ = false;
   bool renew_first_ = false;     ///< the clock jumped over a renewal: serve after it

@@ -310,7 +310,7 @@ class Backend final : private net::StreamEvents {
   void own(const std::string& marker_text) {
     const auto marker = Marker::parse(marker_text);
     if (marker.client == 0) return oracle_.violation("a statement without marker: " + marker_text);
-    const bool lent = host_.lends_backends() && boundary_ && is_clean();
+    const bool lent = host_.lends_backends() && std::exchange(untouched_, false) && is_clean();
     if (owner != 0 && owner != marker.client && lent) oracle_.count("backend lent to another");
     if (owner != 0 && owner != marker.client && !lent) {
       oracle_.violation(client_name(marker.client) + " met the session of " + client_name(owner) +
@@ -549,6 +549,7 @@ class Backend final : private net::StreamEvents {
   }
   void ready() {
     if (status_ == 'I') portals_.clear();
+    untouched_ = status_ == 'I';
     if (status_ == 'I') send_notifications();
     postgres::encode(out_, postgres::ReadyForQuery{static_cast<postgres::TransactionStatus>(status_)});
     flush();
@@ -577,6 +578,7 @@ class Backend final : private net::StreamEvents {
   std::string copy_marker_;
   unsigned copied_ = 0;
   char status_ = 'I';
+  bool untouched_ = true;  // since the last transaction ended
   bool simple_ = true, skipping_ = false, in_implicit_ = false, copying_in_ = false, boundary_ = true;
   bool busy_ = false, pumping_ = false, mover_question_ = false;
   std::uint64_t work_ = 0;

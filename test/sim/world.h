@@ -185,7 +185,9 @@ class World {
       if (could_have_been_told && !vault.revoked_outside(backend.user) && !clock_jumped) {
         oracle.violation(client_name(marker.client) + " ran a statement as " + backend.user +
                          ", whose lease has ended " + std::to_string(vault.dead_for(backend.user) / 1ms) +
-                         " ms ago, and was at a boundary before");
+                         " ms ago, and was at a boundary before; backend " + std::to_string(backend.pid) +
+                         " has served " + std::to_string(backend.served.size()) +
+                         (borrows() ? " borrowers" : ""));
       }
     }
   }
