@@ -218,10 +218,11 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   return true;
 }
 
-// Nothing is under way in either direction. What the client has not read yet does not matter: it is ours.
+// Nothing is under way in either direction. What the client has not read yet does not matter: it is ours. Nor does the
+// beginning of a request that is held: the rest may be long in coming.
 bool Relay::may_return() const {
   return lending_ != nullptr && upstream_ != nullptr && !lending_->restoring && !lending_->checking &&
-         !server_told_of_end_ && tracker_.at_boundary() && !lending_->is_pinned() && lending_->held.empty() &&
+         !server_told_of_end_ && tracker_.at_boundary() && !lending_->is_pinned() && !lending_->stalled &&
          lending_->requests.at_boundary() && server_scanner_.at_boundary() && server_carry_.empty() &&
          swallow_ready_ == 0 && to_server_.pending() == 0;
 }

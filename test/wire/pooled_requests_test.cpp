@@ -258,6 +258,43 @@ TEST(PooledRequests, AFailedParseLeavesNoNameBehind) {
   check(a, run("s"));
 }
 
+TEST(PooledRequests, WhatStandsBehindADeallocateAllMeansWhatItMeansAfterIt) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower client{registry, 1};
+  ModelServer direct;
+  const auto check = [&](Connection& connection, const std::string& bytes) {
+    EXPECT_EQ(client.send(connection, bytes), direct.feed(bytes)) << readable(bytes);
+  };
+  const auto end_all = bind("") + execute();
+  check(a, parse("kept", "select 1") + parse("ender", "discard all") + sync());
+  check(a, parse("", " DEALLOCATE ALL") + sync());
+  check(b, parse("", "DEALLOCATE ALL") + end_all + parse("kept", "select 2") + run("kept"));
+  check(a, run("kept"));
+  check(b, parse("other", "select 2") + run("other"));
+  check(a, bind("ender") + execute() + run("kept"));
+  check(a, parse("ender", "discard all") + sync() + bind("ender") + execute() + run("kept"));
+  check(b, parse("kept", "select 2") + parse("other", "select 2") + run("other"));
+  check(a, query("DEALLOCATE ALL") + sync() + run("kept"));
+}
+
+TEST(PooledRequests, WhatIsNoRequestIsRefusedAsItsAnswerWouldComeToAnother) {
+  StatementRegistry registry;
+  SessionTracker tracker;
+  NothingReported reported;
+  UpstreamStatements statements;
+  PooledRequests requests{tracker, registry, {}};
+  requests.attach(statements, reported, false);
+  WipedBytes out;
+  for (const auto& bytes :
+       {frame_of('~', ""), frame_of('p', zero("secret")), frame_of('H', "x"), frame_of('R', "")}) {
+    const auto taken = requests.take(as_bytes(bytes), out);
+    ASSERT_FALSE(taken);
+    EXPECT_EQ(taken.error().code, ErrorCode::invalid_message);
+  }
+  EXPECT_TRUE(requests.take(as_bytes(frame_of('H', "")), out));
+}
+
 // Whatever clients do, in whatever pieces: each sees what it would see alone, but for names in errors.
 TEST(PooledRequests, ClientsByDiceSeeWhatTheyWouldSeeAlone) {
   for (unsigned seed = 0; seed < 300; ++seed) {

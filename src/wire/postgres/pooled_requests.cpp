@@ -9,10 +9,10 @@ namespace sallyport::postgres {
 
 namespace {
 
-/// A statement and a portal have names of 63 bytes; longer ones are not looked for.
-constexpr std::size_t names_bytes_max = 4096;
-/// Close, Describe: not longer than a name may be.
-constexpr std::uint32_t name_frame_bytes_max = 8192;
+/// A server takes no longer Close and Describe (PQ_SMALL_MESSAGE_LIMIT), so no name is longer.
+constexpr std::uint32_t name_frame_bytes_max = 10'000;
+/// A statement's name and a portal's.
+constexpr std::size_t names_bytes_max = 2 * name_frame_bytes_max;
 /// A simple query up to here is looked at whole: DEALLOCATE is among them.
 constexpr std::uint32_t short_query_bytes_max = 512;
 
@@ -20,6 +20,8 @@ std::uint32_t load_u32(Bytes at) {
   return static_cast<std::uint32_t>(at[0]) << 24 | static_cast<std::uint32_t>(at[1]) << 16 |
          static_cast<std::uint32_t>(at[2]) << 8 | static_cast<std::uint32_t>(at[3]);
 }
+
+bool is_request(char type) { return std::string_view{"BCDEFHPQScdf"}.find(type) != std::string_view::npos; }
 
 }  // namespace
 
@@ -37,7 +39,7 @@ void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& r
 }
 
 void PooledRequests::detach() {
-  ending_all_ = false;
+  ending_all_ = bound_ender_ = ender_runs_ = flush_due_ = false;
   upstream_ = nullptr;
   reported_ = nullptr;
   bound_.clear();
@@ -72,12 +74,17 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
       terminate = true;
       break;
     }
+    if (!is_request(type) || (type == 'H' && length != 4)) {
+      return Error{ErrorCode::invalid_message,     Hop::session, std::string{type},
+                   "a message that is no request", {},           "08P01"};
+    }
     const auto body_bytes = length - 4;
     const auto rest = chunk.subspan(at_ + frame_header_bytes);
     const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
     if (!has_enough(type, body_bytes, body)) break;
     if (has_to_wait(type, body)) {
       waits = true;
+      if (std::exchange(flush_due_, false)) FrameWriter{before_frame(), 'H'}.finish();
       break;
     }
     on_frame(type, body_bytes, body);
@@ -103,13 +110,15 @@ bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body)
   }
 }
 
-// In a pipeline of several segments an error in one leaves it open what a name means in the next, and whether its
-// transaction goes on: it is waited for. A client that waits for each Sync never comes here, nor one that prepares
-// first.
-bool PooledRequests::has_to_wait(char type, Bytes body) const {
+// What DEALLOCATE ALL ends is known when it is answered. In a pipeline of several segments an error in one leaves it
+// open what a name means in the next, and whether its transaction goes on. Both are waited for. A client that waits
+// for each Sync never comes here, nor one that prepares first.
+bool PooledRequests::has_to_wait(char type, Bytes body) {
   const bool about_statements = type == 'P' || type == 'B' || type == 'Q' ||
                                 ((type == 'D' || type == 'C') && !body.empty() && body[0] == 'S');
   if (!about_statements || tracker_.passes_over() || tracker_.is_copying_in()) return false;
+  if (ender_runs_ && tracker_.owes_answers()) return true;
+  ender_runs_ = false;
   if (!tracker_.owes_earlier()) return false;
   if (!ops_.empty()) return true;
   return (type == 'P' && body[0] != 0) || (type == 'Q' && may_be_deallocate(as_text(body)));
@@ -128,6 +137,10 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
       if (whole && !body.empty() && body[0] == 'S') return on_close(body);
       return pass('C');
     case 'Q': return on_query(body_bytes, body);
+    case 'E':
+      if (bound_ender_) ender_runs_ = flush_due_ = true;
+      return tracker_.on_client_frame(type);
+    case 'S': bound_ender_ = flush_due_ = false; [[fallthrough]];
     default: return tracker_.on_client_frame(type);
   }
 }

@@ -61,7 +61,8 @@ class PooledRequests final : private NotedRequests {
   /// Client bytes, while attached. `out` is appended to, and only if something has to change.
   ///
   /// Limit   what is not consumed is at most limits::session_statements_bytes_max and a header.
-  /// Errors  invalid_message: a length below 4. limit_exceeded: a body above frame_body_bytes_max.
+  /// Errors  invalid_message: a length below 4, and what a server refuses although it is not asked anything: it would
+  ///         say so to whoever has the connection by then. limit_exceeded: a body above frame_body_bytes_max.
   Result<Taken> take(Bytes chunk, WipedBytes& out);
 
   /// Between two frames of the client.
@@ -97,7 +98,7 @@ class PooledRequests final : private NotedRequests {
   void on_noted_dropped() override;
   void on_ended_in_sql(std::string_view tag, bool last) override;
 
-  [[nodiscard]] bool has_to_wait(char type, Bytes body) const;
+  [[nodiscard]] bool has_to_wait(char type, Bytes body);
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
   void on_parse(Bytes body);
@@ -110,6 +111,7 @@ class PooledRequests final : private NotedRequests {
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
   static bool may_be_deallocate(std::string_view sql);
+  static bool ends_statements(std::string_view sql);
   void set_name(const std::string& name, StatementPtr statement);
   Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
@@ -137,7 +139,10 @@ class PooledRequests final : private NotedRequests {
   std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
   std::uint64_t next_stamp_ = 0;
   std::deque<Op> ops_;
-  bool ending_all_ = false;  // DEALLOCATE ALL, which ends nothing of the client's, is under way
+  bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
+  bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD
+  bool ender_runs_ = false;   // one is executed: what names mean behind it depends on its answer
+  bool flush_due_ = false;    // the server has to be asked for that answer
   // Of the ops that were passed over together the first says how it was.
   std::set<std::string> settled_names_;
   std::set<std::uint64_t> settled_statements_;

@@ -71,6 +71,17 @@ bool PooledRequests::may_be_deallocate(std::string_view sql) {
   return first != std::string_view::npos && (sql[first] == 'd' || sql[first] == 'D');
 }
 
+bool PooledRequests::ends_statements(std::string_view sql) {
+  if (!may_be_deallocate(sql)) return false;
+  sql.remove_prefix(sql.find_first_not_of(" \t\r\n"));
+  const auto begins = [sql](std::string_view word) {
+    return sql.size() >= word.size() && std::equal(word.begin(), word.end(), sql.begin(), [](char a, char b) {
+             return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
+           });
+  };
+  return begins("deallocate") || begins("discard");
+}
+
 void PooledRequests::close_hidden(StatementPtr statement) {
   upstream_->remove(*statement);
   encode(before_frame(), Close{Named::statement, statement->name});
@@ -167,8 +178,10 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
 // The name that the server knows the client's statement by, which it has from now on. A name that is none of the
 // client's is passed on, as it may be of SQL's PREPARE; but not one of those that others share.
 std::string_view PooledRequests::upstream_name(std::string_view name) {
+  bound_ender_ = false;
   if (name.empty()) {
     if (unnamed_ == 0) return no_statement;  // what the connection has is another client's
+    bound_ender_ = ends_statements(as_text(Bytes{unnamed_body_}));
     if (upstream_->unnamed == unnamed_) return name;
     write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
     upstream_->unnamed = unnamed_;
@@ -178,6 +191,7 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   const auto known = named_.find(name);
   if (known == named_.end()) return name.starts_with(statement_prefix) ? no_statement : name;
   const auto& statement = known->second;
+  bound_ender_ = ends_statements(as_text(Bytes{statement->body}));
   ensure(statement);
   if (bound_.empty() || bound_.back() != statement) {
     if (bound_.size() == bound_max) bound_.erase(bound_.begin());
@@ -252,6 +266,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     replaced = refusal(refused_.first());
   } else if (may_be_deallocate(sql)) {
     replaced = renamed_deallocate(sql, op);
+    ender_runs_ = ends_statements(sql);
   }
   if (replaced) {
     encode(before_frame(), Query{*replaced});

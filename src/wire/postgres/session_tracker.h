@@ -56,6 +56,8 @@ class SessionTracker {
   [[nodiscard]] bool owes_earlier() const {
     return queue_head_ < queue_.size() && queue_[queue_head_].segment != segment_;
   }
+  /// Something is not answered yet that the server has answered, or will, without a Sync.
+  [[nodiscard]] bool owes_answers() const { return current() < queue_.size(); }
   /// The server takes data now.
   [[nodiscard]] bool is_copying_in() const { return copy_in_; }
   /// What is owed can no longer be told: no boundary is ever seen again.
