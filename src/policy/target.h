@@ -5,6 +5,7 @@
 #include "policy/address_range.h"
 #include "policy/certificate_rule.h"
 #include "policy/client_tls.h"
+#include "policy/hosts.h"
 #include "policy/hours.h"
 #include "policy/password_file.h"
 #include "policy/process_identity.h"
@@ -20,12 +21,6 @@
 namespace sallyport {
 
 enum class Engine { postgresql };  // mysql, mongodb, sqlserver: later work
-
-struct Endpoint {
-  std::string host;  ///< a name, an IP literal, or an absolute directory (Unix socket)
-  std::uint16_t port = 5432;
-  bool operator==(const Endpoint&) const = default;
-};
 
 /// A named account of a target.
 struct Role {
@@ -71,7 +66,9 @@ struct PoolSettings {
 struct Target {
   std::string name;
   Engine engine = Engine::postgresql;
-  std::vector<Endpoint> endpoints;     ///< this version uses the first
+  std::vector<Endpoint> endpoints;  ///< in the order of preference; empty: the secret names them
+  SessionAttributes session_attributes = SessionAttributes::any;
+  LoadBalance load_balance = LoadBalance::off;
   std::vector<std::string> databases;  ///< empty: any ("*"); the first is the default
   std::map<std::string, Role> roles;
   TlsPolicy tls;
