@@ -436,5 +436,69 @@ TEST(ClientLogin, TooLongStartupParametersAreRefusedBeforeSending) {
   EXPECT_EQ(outcome.end.error().code, ErrorCode::limit_exceeded);
 }
 
+std::string kind_row(std::string_view recovery, std::string_view read_only) {
+  WipedBytes out;
+  FrameWriter row{out, 'D'};
+  row.i16(2);
+  for (const auto text : {recovery, read_only}) {
+    row.i32(static_cast<std::int32_t>(text.size()));
+    row.bytes(as_bytes(text));
+  }
+  row.finish();
+  return std::string{as_text(out)};
+}
+
+std::string ready_for_query() {
+  WipedBytes out;
+  encode(out, ReadyForQuery{});
+  return std::string{as_text(out)};
+}
+
+TEST(ClientLoginKind, IsWhatTheServerReports) {
+  for (const auto* value : {"on", "off"}) {
+    auto settings = asks(Ask::scram);
+    WipedBytes greeting;
+    encode(greeting, ParameterStatus{"in_hot_standby", value});
+    encode(greeting, ParameterStatus{"default_transaction_read_only", "off"});
+    encode(greeting, ReadyForQuery{});
+    settings.greeting_override = as_text(greeting);
+    auto request = request_of();
+    request.ask_kind = true;
+    const auto outcome = login(std::move(request), settings);
+    ASSERT_TRUE(outcome.end) << describe(outcome.end.error());
+    EXPECT_EQ(outcome.greeting.in_hot_standby, value == std::string_view{"on"});
+    EXPECT_EQ(outcome.greeting.read_only, false);
+    EXPECT_EQ(outcome.sent.find("pg_is_in_recovery"), std::string::npos);
+  }
+}
+
+TEST(ClientLoginKind, IsAskedOfServersThatDoNotReportIt) {
+  for (const bool asked : {false, true}) {
+    auto settings = asks(Ask::scram);
+    settings.answer = kind_row("true", "on") + ready_for_query();
+    auto request = request_of();
+    request.ask_kind = asked;
+    const auto outcome = login(std::move(request), settings);
+    ASSERT_TRUE(outcome.end) << describe(outcome.end.error());
+    EXPECT_EQ(outcome.sent.find("pg_is_in_recovery") != std::string::npos, asked);
+    EXPECT_EQ(outcome.greeting.in_hot_standby, asked ? std::optional{true} : std::nullopt);
+    EXPECT_EQ(outcome.greeting.read_only, asked ? std::optional{true} : std::nullopt);
+  }
+}
+
+TEST(ClientLoginHostile, AnAnswerThatIsNoneFailsTheLogin) {
+  const auto row = kind_row("false", "off");
+  for (const auto& answer :
+       {ready_for_query(), row + row + ready_for_query(), kind_row("maybe", "off") + ready_for_query(),
+        row.substr(0, 6) + ready_for_query(), FakePostgres::error("42501", "no"), std::string{"R"},
+        row + ready_for_query() + ready_for_query()}) {
+    auto settings = asks(Ask::scram);
+    settings.answer = answer;
+    auto request = request_of();
+    request.ask_kind = true;
+    EXPECT_FALSE(login(std::move(request), settings).end) << answer.size();
+  }
+}
+
 }  // namespace
 }  // namespace sallyport

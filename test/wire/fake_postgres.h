@@ -27,6 +27,7 @@ struct FakePostgresSettings {
   bool ok_instead_of_challenge = false;
   bool ok_instead_of_final = false;
   std::string greeting_override;  ///< instead of ParameterStatus … ReadyForQuery
+  std::string answer;             ///< to a query behind the login
 };
 
 class FakePostgres {
@@ -37,6 +38,7 @@ class FakePostgres {
     const auto step = step_++;
     if (settings_.tls && step == 0) return bytes_of(settings_.ssl_answer);
     if (!startup_) return on_startup(sent);
+    if (!sent.empty() && sent.front() == 'Q') return bytes_of(settings_.answer);
     return on_response(sent);
   }
 

@@ -125,6 +125,7 @@ Result<Action> ClientLogin::on_received(InputBuffer& input) {
 }
 
 ClientLogin::Step ClientLogin::on_message(const Message& message) {
+  if (std::holds_alternative<ExpectKind>(state_)) return on_kind_message(message);
   const bool logged_in = std::holds_alternative<ExpectReady>(state_);
   switch (message.type) {
     case 'E': return refused_by_server(message.body);
@@ -200,6 +201,11 @@ ClientLogin::Step ClientLogin::on_ready(Bytes body) {
   if (ready->status != TransactionStatus::idle) {
     return login_error(ErrorCode::peer_misbehaved, "ReadyForQuery",
                        "a transaction is open right after the login");
+  }
+  if (request_.ask_kind) {
+    greeting_.in_hot_standby = reported("in_hot_standby");
+    greeting_.read_only = reported("default_transaction_read_only");
+    if (!greeting_.in_hot_standby || !greeting_.read_only) return ask_kind();
   }
   state_ = Finished{};
   return std::optional<Action>{Done{}};

@@ -1,6 +1,6 @@
 // We log in to a real server: TLS first, then the one proof that the credential's kind allows.
 //
-//   SSLRequest → 'S' → TLS → StartupMessage → authentication → parameters, key → ReadyForQuery
+//   SSLRequest → 'S' → TLS → StartupMessage → authentication → parameters, key → ReadyForQuery (→ kind of server)
 //
 // The server is not trusted until it has proved itself. A reusable password is only ever used for SCRAM,
 // whose last message proves that the server knows it too; a server that asks for it in clear or as MD5, or
@@ -51,6 +51,7 @@ struct ClientLoginRequest {
   LoginMethods methods;
   std::uint32_t protocol = protocol_3_0;  ///< or protocol_3_2
   bool certificate_presented = false;     ///< the connection's TLS policy has a client certificate
+  bool ask_kind = false;                  ///< the greeting has to say whether the server is a standby
   bool unix_peer_checked = false;         ///< over a Unix socket whose server's uid was checked
 };
 
@@ -62,6 +63,8 @@ struct UpstreamGreeting {
   TlsFacts tls;                          ///< all empty without TLS
   std::string login_method;  ///< "scram-sha-256", "scram-sha-256-plus", "cleartext", "md5", "certificate"
   std::uint32_t protocol = protocol_3_0;  ///< what the server agreed to
+  /// With ask_kind: from what it reported (PostgreSQL 14 and later), else asked by a query.
+  std::optional<bool> in_hot_standby, read_only;
 };
 
 /// Actions used: Send, NeedMore, StartTls, ComputePbkdf2, Done.
@@ -79,6 +82,8 @@ class ClientLogin final : public Conversation {
   /// Valid once resume() has answered Done.
   [[nodiscard]] const UpstreamGreeting& greeting() const { return greeting_; }
   UpstreamGreeting take_greeting() { return std::move(greeting_); }
+  /// The server has accepted the credential.
+  [[nodiscard]] bool is_let_in() const;
 
  private:
   struct Fresh {};
@@ -96,9 +101,11 @@ class ClientLogin final : public Conversation {
   };
   struct ExpectOk {};
   struct ExpectReady {};
+  struct ExpectKind {};
   struct Finished {};
-  using State = std::variant<Fresh, ExpectSslAnswer, ExpectTls, ExpectAuthentication, ExpectChallenge,
-                             ExpectSaltedPassword, ExpectServerFinal, ExpectOk, ExpectReady, Finished>;
+  using State =
+      std::variant<Fresh, ExpectSslAnswer, ExpectTls, ExpectAuthentication, ExpectChallenge,
+                   ExpectSaltedPassword, ExpectServerFinal, ExpectOk, ExpectReady, ExpectKind, Finished>;
 
   /// nullopt: that message is dealt with, go on with the next one.
   using Step = Result<std::optional<Action>>;
@@ -120,6 +127,10 @@ class ClientLogin final : public Conversation {
   Step on_challenge(std::string_view data);
   Step on_server_final(std::string_view data);
   Step on_ready(Bytes body);
+  Step on_kind_message(const Message& message);
+  Step ask_kind();
+  Result<void> on_kind_row(Bytes body);
+  [[nodiscard]] std::optional<bool> reported(std::string_view name) const;
   Result<void> on_parameter(Bytes body);
   Result<void> on_key(Bytes body);
   Result<void> on_negotiation(Bytes body);
