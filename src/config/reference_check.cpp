@@ -38,14 +38,17 @@ struct TargetAttribute {
   std::string_view attribute;
   std::string_view key;
 };
-constexpr auto target_attributes = std::to_array<TargetAttribute>({{"engine", "engine"},
-                                                                   {"host", "host"},
-                                                                   {"port", "port"},
-                                                                   {"dbname", "database"},
-                                                                   {"user", "user"},
-                                                                   {"run_as", "run_as"},
-                                                                   {"sslrootcert", "tls: {roots: …}"},
-                                                                   {"server_name", "tls: {server_name: …}"}});
+constexpr auto target_attributes =
+    std::to_array<TargetAttribute>({{"engine", "engine"},
+                                    {"host", "host"},
+                                    {"port", "port"},
+                                    {"dbname", "database"},
+                                    {"user", "user"},
+                                    {"run_as", "run_as"},
+                                    {"sslrootcert", "tls: {roots: …}"},
+                                    {"server_name", "tls: {server_name: …}"},
+                                    {"target_session_attrs", "target_session_attrs"},
+                                    {"load_balance_hosts", "load_balance"}});
 
 void check_attributes(const Node& node, const secrets::Reference& reference, Problems& problems) {
   for (const auto& [attribute, key] : target_attributes) {

@@ -12,8 +12,16 @@
 
 namespace sallyport::secrets {
 
-inline constexpr std::array<std::string_view, 8> target_attributes{
-    "engine", "host", "port", "dbname", "user", "sslrootcert", "server_name", "run_as"};
+inline constexpr std::array<std::string_view, 10> target_attributes{"engine",
+                                                                    "host",
+                                                                    "port",
+                                                                    "dbname",
+                                                                    "user",
+                                                                    "sslrootcert",
+                                                                    "server_name",
+                                                                    "run_as",
+                                                                    "target_session_attrs",
+                                                                    "load_balance_hosts"};
 
 /// Attributes that make a source less strict. Configuration warns of them until they are gone; the environment
 /// may not say them (threat 14).

@@ -39,6 +39,24 @@ Result<Fetched> shape_members(JsonView object, std::string_view where) {
   return fetched;
 }
 
+/// Those that may not be used are left out, each with its note.
+Result<void> set_hosts(Fetched& fetched, const std::vector<dsn::HostPort>& hosts, std::string_view where) {
+  auto& endpoint = fetched.endpoint;
+  for (const auto& one : hosts) {
+    endpoint.host.clear();
+    if (auto done = set_host(fetched, one.host, where); !done) return done;
+    const bool usable = !endpoint.host.empty();
+    if (usable || hosts.size() == 1) endpoint.more_hosts.push_back({endpoint.host, one.port});
+    if (!usable && hosts.size() > 1 && one.host.empty()) ignore_field(fetched, "host (the driver's default)");
+  }
+  endpoint.host.clear();
+  if (endpoint.more_hosts.empty()) return {};
+  endpoint.host = endpoint.more_hosts.front().host;
+  endpoint.port = endpoint.more_hosts.front().port;
+  endpoint.more_hosts.erase(endpoint.more_hosts.begin());
+  return {};
+}
+
 Result<Fetched> shape_connection_string(std::string_view text, std::string_view where) {
   auto target = dsn::parse_postgres(text);
   if (!target) {
@@ -55,12 +73,7 @@ Result<Fetched> shape_connection_string(std::string_view text, std::string_view 
   if (auto done = set_password(fetched, target->password.reveal(), where); !done)
     return std::move(done).error();
   fetched.endpoint.engine = "postgresql";
-  if (!target->hosts.empty()) {
-    if (auto done = set_host(fetched, target->hosts.front().host, where); !done)
-      return std::move(done).error();
-    fetched.endpoint.port = target->hosts.front().port;
-  }
-  if (target->hosts.size() > 1) ignore_field(fetched, "second host");
+  if (auto done = set_hosts(fetched, target->hosts, where); !done) return std::move(done).error();
   if (auto done = set_database(fetched, target->database, where); !done) return std::move(done).error();
   for (const auto& parameter : target->parameters) {
     ignore_field(fetched, shown_name(parameter.name, parameter.meaning));

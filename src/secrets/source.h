@@ -18,10 +18,17 @@ namespace sallyport::secrets {
 
 /// Endpoint fields that a secret supplied (managers' JSON, a whole URI). Only used where the target has
 /// none, pinned at first fetch (threat 3).
+struct SuppliedHost {
+  std::string host;
+  std::uint16_t port = 0;
+  bool operator==(const SuppliedHost&) const = default;
+};
+
 struct SuppliedEndpoint {
   std::string engine;
   std::string host;
   std::uint16_t port = 0;
+  std::vector<SuppliedHost> more_hosts;  ///< of a URI with several, in its order
   std::string database;
   bool operator==(const SuppliedEndpoint&) const = default;
 };

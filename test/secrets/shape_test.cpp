@@ -156,7 +156,13 @@ TEST(SecretShape, EveryLibpqKeywordButUserPasswordAndEndpointIsIgnoredAndNamed) 
 }
 
 TEST(SecretShape, EndpointFieldsAreHandedUpAndNothingElse) {
-  EXPECT_EQ(shaped("postgres://u:p@h1:1,h2:2/d").ignored_fields, std::vector<std::string>{"second host"});
+  const auto several = shaped("postgres://u:p@h1:1,h2,[::1]:3/d");
+  EXPECT_EQ(endpoint_of(several), "postgresql h1:1/d");
+  EXPECT_EQ(several.endpoint.more_hosts, (std::vector<secrets::SuppliedHost>{{"h2", 0}, {"::1", 3}}));
+  EXPECT_TRUE(several.ignored_fields.empty());
+  const auto some = shaped("postgres://u:p@%2Ftmp%2Fevil,h2:2/d");
+  EXPECT_EQ(endpoint_of(some), "postgresql h2:2/d");
+  EXPECT_EQ(some.ignored_fields, std::vector<std::string>{"host (a path)"});
   const auto path = shaped("postgres://u:p@/d?host=/tmp/evil&port=1");
   EXPECT_EQ(path.endpoint.host, "");
   EXPECT_EQ(path.ignored_fields, std::vector<std::string>{"host (a path)"});
