@@ -35,9 +35,11 @@ Broker::~Broker() {
 void Broker::open_target(TargetOpening opening) {
   close_target(opening.target.name);
   TargetRuntime runtime;
+  const auto hosts = std::make_shared<HostConnector>(opening.target.name, services_.connector, services_.loop,
+                                                     services_.logger, services_.randomness);
   for (auto& role : opening.roles) {
     const auto name = role.role.name;
-    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role);
+    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role, hosts);
     opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
   }
   const auto name = opening.target.name;

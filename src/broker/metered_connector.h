@@ -41,6 +41,10 @@ class MeteredConnector final : public Connector {
   MeteredConnector(Connector& inner, net::Loop& loop) : inner_(inner), loop_(loop) {}
 
   void connect(ConnectRequest request, std::function<void(Result<Connected>)> done) override;
+  void resolve(const Endpoint& endpoint, Duration deadline,
+               std::function<void(Result<std::vector<net::Address>>)> done) override {
+    inner_.resolve(endpoint, deadline, std::move(done));
+  }
   void cancel(CancelOrder order, std::function<void(Result<void>)> done) override {
     inner_.cancel(std::move(order), std::move(done));
   }

@@ -80,7 +80,7 @@ bool Pool::usable(const Upstream& upstream) const {
   const auto now = loop_.now().mono;
   const auto dies = ending_of(upstream.generation);
   return upstream.generation >= newest_generation_ && upstream.epoch == epoch_ &&
-         now < upstream.close_after && (!dies || now < *dies);
+         now < upstream.close_after && (!dies || now < *dies) && suits(upstream);
 }
 
 std::size_t Pool::usable_spares(const Sub& sub) const {

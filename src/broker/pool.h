@@ -48,7 +48,7 @@ struct PoolStatus {
 struct Greeting {
   ReportedParameters parameters;
   std::uint64_t generation = 0;
-  std::string user, lease_accessor, peer_address, local_address;
+  std::string user, lease_accessor, host, peer_address, local_address;
   TlsFacts tls;
 };
 
@@ -65,6 +65,12 @@ class Pool {
   static constexpr auto reap_every = std::chrono::seconds{5};
   static constexpr std::size_t endings_max = 64;
   static constexpr std::size_t proven_databases_max = 64;
+  static constexpr std::size_t left_max = 64;
+  static constexpr auto look_every = std::chrono::seconds{1};
+  /// Transaction pooling: clients wait so long for a primary to be promoted, and a login is tried so often.
+  static constexpr auto primary_wait_max = std::chrono::seconds{10};
+  static constexpr auto primary_look_every = std::chrono::milliseconds{500};
+  static constexpr auto primary_forgotten_after = std::chrono::seconds{30};
 
   using TakeCallback = std::function<void(Result<UpstreamPtr>)>;
   using WaiterId = std::uint64_t;  ///< 0: answered at once
@@ -133,6 +139,9 @@ class Pool {
   void stop();
   /// Its target was replaced: who uses it goes on, nothing is kept ready or logged in ahead any more.
   void close_when_idle();
+  /// Connections that exist to this address are of no more use: its server is not of the kind that is wanted, or
+  /// cannot be reached while another one is the primary. Ready ones are closed, those in use when they come back.
+  void leave(const net::Address& address);
   /// How the server is reached with this generation.
   /// Errors  bad_config: neither the target nor the secret names a host.
   [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_for(
@@ -207,6 +216,8 @@ class Pool {
   [[nodiscard]] bool usable(const Upstream& upstream) const;
   bool pauses();
   void await_renewal();
+  [[nodiscard]] bool suits(const Upstream& upstream) const;
+  void look_back(const Upstream& upstream);
   [[nodiscard]] std::size_t usable_spares(const Sub& sub) const;
 
   WaiterId enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback, std::uint64_t newer_than);
@@ -232,7 +243,8 @@ class Pool {
                     Result<Connected> connected);
   void hold_back(Sub& sub);
   void on_attempt_failed(const Attempt& attempt, const Error& error);
-  void fail_waiters(Sub& sub, const Error& error);
+  [[nodiscard]] bool awaits_primary(const Error& error);
+  void fail_waiters(Sub& sub, const Error& error, bool movers_only = false);
   void on_wait_over(WaiterId id);
   void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
@@ -267,6 +279,14 @@ class Pool {
   bool awaits_renewal_ = false, renewal_given_up_ = false;
   bool held_ = false;
   std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
+  struct Left {
+    net::Address address;
+    MonotonicTime since;
+  };
+  std::vector<Left> left_;  // addresses of leave()
+  MonotonicTime next_look_{};
+  std::optional<MonotonicTime> no_primary_since_;
+  MonotonicTime no_primary_seen_{};
   bool stopped_ = false;
   bool pumping_ = false, pump_again_ = false;
   postgres::StatementRegistry statements_;

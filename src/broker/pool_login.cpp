@@ -53,7 +53,7 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
 
 // The secret supplies the endpoint only where the target names none (threat 3).
 Result<std::shared_ptr<const Reach>> Pool::reach_for(const credentials::Generation& generation) const {
-  if (!settings_.reach->endpoint.host.empty()) return settings_.reach;
+  if (!settings_.reach->endpoints.empty()) return settings_.reach;
   if (generation.endpoint.host.empty()) {
     return Error{ErrorCode::bad_config,
                  Hop::config,
@@ -63,8 +63,11 @@ Result<std::shared_ptr<const Reach>> Pool::reach_for(const credentials::Generati
                  {}};
   }
   auto supplied = std::make_shared<Reach>(*settings_.reach);
-  supplied->endpoint.host = generation.endpoint.host;
-  if (generation.endpoint.port != 0) supplied->endpoint.port = generation.endpoint.port;
+  const auto add = [&](const std::string& host, std::uint16_t port) {
+    supplied->endpoints.push_back({host, port == 0 ? Endpoint{}.port : port});
+  };
+  add(generation.endpoint.host, generation.endpoint.port);
+  for (const auto& more : generation.endpoint.more_hosts) add(more.host, more.port);
   return std::shared_ptr<const Reach>{std::move(supplied)};
 }
 
@@ -93,6 +96,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     proven_databases_.insert(attempt.sub->key.database);
   }
   count_login(attempt, -1);
+  no_primary_since_.reset();
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
   upstream->stream = std::move(connected->stream);
@@ -101,7 +105,11 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->generation = generation->number;
   upstream->epoch = attempt.epoch;
   upstream->reach = reach;
+  upstream->endpoint = std::move(connected->endpoint);
+  if (!upstream->endpoint.host.empty()) upstream->host = to_string(upstream->endpoint);
   upstream->address = connected->address;
+  upstream->was_standby = connected->greeting.in_hot_standby.value_or(false);
+  upstream->logged_in_at = loop_.now().mono;
   upstream->peer_address = upstream->stream->peer_address();
   upstream->local_address = upstream->stream->local_address();
   upstream->pid = connected->greeting.pid;
@@ -132,7 +140,7 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
     upstream.parameters = sub.greeting->parameters;
   sub.greeting = std::make_shared<const Greeting>(
       Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
-               upstream.peer_address, upstream.local_address, upstream.tls});
+               upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});
 }
 
 // pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential.
@@ -162,7 +170,7 @@ void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
   if (attempt.done) attempt.done(error);
   // The server is full, but connections of ours will come free: the queue's own deadline decides.
   sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;
-  if (!sub.server_full) fail_waiters(sub, error);
+  if (!sub.server_full) fail_waiters(sub, error, awaits_primary(error));
   line_up(sub);
   pump();  // those of other keys
 }

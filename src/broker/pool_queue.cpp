@@ -85,9 +85,10 @@ void Pool::on_wait_over(WaiterId id) {
                         "53300"});
 }
 
-void Pool::fail_waiters(Sub& sub, const Error& error) {
+void Pool::fail_waiters(Sub& sub, const Error& error, bool movers_only) {
   std::vector<Waiter> failed;
   for (auto* queue : {&sub.movers, &sub.newcomers}) {
+    if (movers_only && queue == &sub.newcomers) break;
     while (!queue->empty()) failed.push_back(leave({&sub, queue, queue->begin()}));
   }
   for (auto& waiter : failed) waiter.callback(error);

@@ -81,6 +81,7 @@ void Pool::give_back(UpstreamPtr upstream) {
 
 void Pool::discard(UpstreamPtr upstream, bool whole) {
   on_move_done(*upstream);
+  look_back(*upstream);
   const auto found = subs_.find(upstream->key);
   if (whole) close_politely(*upstream);
   upstream->stream->set_events(nullptr);

@@ -2,6 +2,7 @@
 // simulator has its own, so that it runs the real sessions and pools.
 #pragma once
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "credentials/generation.h"
 #include "net/dns.h"
@@ -21,15 +22,20 @@
 
 namespace sallyport::broker {
 
-/// How a target's server is reached; shared by all pools of the target.
+/// How a target's servers are reached; shared by all pools of the target.
 struct Reach {
-  Endpoint endpoint;
+  std::vector<Endpoint> endpoints;             ///< in the order of preference
   std::shared_ptr<const net::TlsContext> tls;  ///< null: TLS is switched off by the target's policy
+  SessionAttributes wanted = SessionAttributes::any;
+  LoadBalance load_balance = LoadBalance::off;
 };
 
 /// One login that a pool wants.
 struct ConnectRequest {
   std::shared_ptr<const Reach> reach;
+  Endpoint endpoint;                    ///< one of reach's; HostConnector says which
+  std::optional<net::Address> address;  ///< of the endpoint; none: connect() looks it up
+  Duration deadline = limits::upstream_login_deadline;
   std::string user;  ///< empty: the credential's
   std::string database;
   postgres::Parameters parameters;  ///< the profile, and `role` for run_as
@@ -42,10 +48,12 @@ struct Connected {
   std::unique_ptr<net::Stream> stream;
   postgres::UpstreamGreeting greeting;
   std::optional<net::Address> address;  ///< where a cancel has to go
+  Endpoint endpoint;                    ///< that it is at
 };
 
 struct CancelOrder {
   std::shared_ptr<const Reach> reach;
+  Endpoint endpoint;
   std::optional<net::Address> address;
   std::int32_t pid = 0;
   std::vector<std::uint8_t> key;
@@ -56,6 +64,9 @@ class Connector {
  public:
   virtual ~Connector() = default;
   virtual void connect(ConnectRequest request, std::function<void(Result<Connected>)> done) = 0;
+  /// All addresses of an endpoint, in the system's order, asked anew each time.
+  virtual void resolve(const Endpoint& endpoint, Duration deadline,
+                       std::function<void(Result<std::vector<net::Address>>)> done) = 0;
   /// `done` comes when the server has acted, or when that failed.
   virtual void cancel(CancelOrder order, std::function<void(Result<void>)> done) = 0;
 };

@@ -195,7 +195,7 @@ bool Relay::on_server_chunk(std::size_t size) {
   Bytes chunk = buffer_.first(size);
   if (!swallow(chunk)) return !ended_;
   if (lending_ != nullptr) return on_lent_server_chunk(buffer_.subspan(size - chunk.size(), chunk.size()));
-  ServerVisitor visitor{tracker_, upstream_->parameters};
+  ServerVisitor visitor{tracker_, *upstream_};
   const auto scanned = server_scanner_.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::server_misbehaved);

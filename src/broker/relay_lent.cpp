@@ -198,7 +198,7 @@ std::string_view Relay::hidden_state() const {
 
 bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   while (true) {
-    LentServerVisitor visitor{tracker_, upstream_->parameters, lending_->requests, chunk};
+    LentServerVisitor visitor{tracker_, *upstream_, lending_->requests, chunk};
     const auto scanned = server_scanner_.scan(chunk, visitor);
     if (!scanned || scanned->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);

@@ -33,22 +33,32 @@ struct Relay::ClientVisitor {
   void on_piece(Bytes piece) const { tracker.on_client_piece(piece); }
 };
 
+/// An ErrorResponse of a server that was to take writes: 25006 says that it does not.
+inline void note_refused_write(Upstream& upstream, std::string_view sqlstate) {
+  if (sqlstate == "25006") upstream.write_refused = true;
+}
+
 struct Relay::ServerVisitor {
   postgres::SessionTracker& tracker;
-  ReportedParameters& parameters;
+  Upstream& upstream;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024);
+    return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024) ||
+           (type == 'E' && bytes <= 8192);
   }
   postgres::ScanStep on_frame(const postgres::Frame& frame) const {
     tracker.on_server_frame(frame.type);
     return postgres::ScanStep::go_on;
   }
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
-    if (frame.type != 'S') {
+    if (frame.type == 'E') {
+      tracker.on_server_frame('E');
+      if (const auto fields = postgres::decode_error_fields(body))
+        note_refused_write(upstream, fields->sqlstate());
+    } else if (frame.type != 'S') {
       tracker.on_server_body(frame.type, body);
     } else if (const auto status = postgres::decode_parameter_status(body)) {
-      parameters.note(status->name, status->value);
+      upstream.parameters.note(status->name, status->value);
     }
     return postgres::ScanStep::go_on;
   }
@@ -58,13 +68,13 @@ struct Relay::ServerVisitor {
 // answers to Closes that stand for Parses into theirs.
 struct Relay::LentServerVisitor {
   postgres::SessionTracker& tracker;
-  ReportedParameters& parameters;
+  Upstream& upstream;
   postgres::PooledRequests& requests;
   MutableBytes chunk;
   bool hidden = false;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return ServerVisitor::wants_body(type, bytes) || (type == 'E' && bytes <= 8192);
+    return ServerVisitor::wants_body(type, bytes);
   }
   postgres::ScanStep on_frame(const postgres::Frame& frame) {
     const auto face = tracker.on_server_frame(frame.type);
@@ -80,10 +90,13 @@ struct Relay::LentServerVisitor {
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) {
     if (frame.type == 'E') {
       tracker.on_server_frame('E');
-      if (const auto fields = postgres::decode_error_fields(body)) requests.on_error(fields->sqlstate());
+      if (const auto fields = postgres::decode_error_fields(body)) {
+        note_refused_write(upstream, fields->sqlstate());
+        requests.on_error(fields->sqlstate());
+      }
       return postgres::ScanStep::go_on;
     }
-    return ServerVisitor{tracker, parameters}.on_body(frame, body);
+    return ServerVisitor{tracker, upstream}.on_body(frame, body);
   }
 };
 

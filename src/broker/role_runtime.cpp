@@ -21,16 +21,22 @@ Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& ro
 
 }  // namespace
 
-Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role)
+Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role,
+                                 std::shared_ptr<HostConnector> hosts)
     : broker_(broker),
       target_(opening.target.name),
       role_(role.role.name),
       name_(target_ + "/" + role_),
       slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
             broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
-      connector_(broker.services_.connector, broker.services_.loop),
+      hosts_(std::move(hosts)),
+      connector_(*hosts_, broker.services_.loop),
       pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop, connector_,
-                                   slot_, broker.services_.randomness)) {}
+                                   slot_, broker.services_.randomness)) {
+  hosts_->on_left([pool = std::weak_ptr<Pool>{pool_}](const net::Address& address) {
+    if (const auto alive = pool.lock()) alive->leave(address);
+  });
+}
 
 RoleStatus Broker::RoleRuntime::status() const {
   RoleStatus status;

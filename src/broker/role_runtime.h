@@ -2,6 +2,7 @@
 #pragma once
 
 #include "broker/broker.h"
+#include "broker/host_connector.h"
 
 #include <memory>
 #include <string>
@@ -12,7 +13,9 @@ namespace sallyport::broker {
 
 class Broker::RoleRuntime final : public credentials::Observer {
  public:
-  RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role);
+  /// `hosts`: of the target.
+  RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role,
+              std::shared_ptr<HostConnector> hosts);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& target() const { return target_; }
@@ -36,6 +39,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
   std::string name_;  // both, for messages
   bool swept_ = false;
   credentials::Slot slot_;
+  std::shared_ptr<HostConnector> hosts_;
   MeteredConnector connector_;
   std::shared_ptr<Pool> pool_;
 };

@@ -80,7 +80,7 @@ void Session::send_cancel(std::vector<std::function<void()>> done) {
   auto& upstream = relay_->upstream();
   ++cancels_under_way_;
   ++upstream.cancels_in_flight;
-  CancelOrder order{upstream.reach, upstream.address, upstream.pid, upstream.cancel_key};
+  CancelOrder order{upstream.reach, upstream.endpoint, upstream.address, upstream.pid, upstream.cancel_key};
   services_.connector.cancel(
       std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
                          generation = upstream.generation, done = std::move(done)](Result<void> outcome) {

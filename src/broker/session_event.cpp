@@ -43,6 +43,7 @@ trail::Event Session::event(trail::EventKind kind) const {
     event.upstream_user = greeting_->user;
     event.lease_accessor = greeting_->lease_accessor;
     event.generation = greeting_->generation;
+    event.upstream_host = greeting_->host;
     event.upstream_address = greeting_->peer_address;
     event.tls_protocol = greeting_->tls.protocol;
     event.tls_cipher = greeting_->tls.cipher;
@@ -55,6 +56,7 @@ trail::Event Session::event(trail::EventKind kind) const {
     event.lease_accessor = upstream->lease_accessor;
     event.generation = upstream->generation;
     event.upstream_pid = upstream->pid;
+    event.upstream_host = upstream->host;
     event.upstream_address = upstream->peer_address;
     event.local_address = upstream->local_address;
     event.tls_protocol = upstream->tls.protocol;

@@ -29,10 +29,14 @@ struct Upstream {
   std::uint64_t generation = 0;
   std::uint64_t epoch = 0;  ///< of its pool: an operator may end one
   std::shared_ptr<const Reach> reach;
-  std::optional<net::Address> address;      ///< where a cancel goes
-  std::string peer_address, local_address;  ///< for the trail
-  ReportedParameters parameters;            ///< as the server reported them last
-  postgres::UpstreamStatements statements;  ///< transaction pooling: those that we have prepared on it
+  Endpoint endpoint;
+  bool was_standby = false;    ///< its server, when it logged in
+  bool write_refused = false;  ///< the server has answered 25006
+  MonotonicTime logged_in_at{};
+  std::optional<net::Address> address;            ///< where a cancel goes
+  std::string host, peer_address, local_address;  ///< for the trail
+  ReportedParameters parameters;                  ///< as the server reported them last
+  postgres::UpstreamStatements statements;        ///< transaction pooling: those that we have prepared on it
   std::int32_t pid = 0;
   std::vector<std::uint8_t> cancel_key;
   TlsFacts tls;

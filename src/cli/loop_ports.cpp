@@ -20,8 +20,23 @@ namespace {
 /// All of one fetch, renewal or revocation, its own retries included.
 constexpr auto source_deadline = std::chrono::seconds{60};
 
-postgres::LoginTls tls_of(const broker::Reach& reach) {
-  return reach.tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
+/// Null for a Unix socket too.
+std::shared_ptr<const net::TlsContext> tls_of(const broker::Reach& reach, const Endpoint& endpoint) {
+  return endpoint.host.starts_with('/') ? nullptr : reach.tls;
+}
+
+postgres::LoginTls login_tls(const std::shared_ptr<const net::TlsContext>& tls) {
+  return tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
+}
+
+/// What the server does slowly once it has let us in may be the client's doing (post_auth_delay).
+Error error_of_login(const net::RunResult& result) {
+  auto error = result.outcome.error();
+  if (error.code == ErrorCode::timed_out &&
+      static_cast<const postgres::ClientLogin&>(*result.conversation).is_let_in()) {
+    error.hop = Hop::session;
+  }
+  return error;
 }
 
 broker::ProvenPeer proven(const net::UnixPeer& peer) {
@@ -60,17 +75,18 @@ void DriverConnector::connect(broker::ConnectRequest request,
   login.database = request.database;
   login.parameters = std::move(request.parameters);
   login.credential = request.generation->credential;
-  login.tls = tls_of(*request.reach);
+  const auto tls = tls_of(*request.reach, request.endpoint);
+  login.tls = login_tls(tls);
   login.methods = request.methods;
-  login.certificate_presented =
-      request.reach->tls != nullptr && !request.reach->tls->policy().client_certificate_file.empty();
-  net::Dial dial{request.reach->endpoint.host, request.reach->endpoint.port, std::nullopt, request.reach->tls,
+  login.certificate_presented = tls != nullptr && !tls->policy().client_certificate_file.empty();
+  login.ask_kind = request.reach->wanted != SessionAttributes::any;
+  net::Dial dial{request.endpoint.host, request.endpoint.port, request.address, tls,
                  request.generation->credential};
   driver_.run_connected(std::move(dial), std::make_unique<postgres::ClientLogin>(std::move(login)),
-                        limits::upstream_login_deadline, [this, done](net::RunResult result) {
+                        request.deadline, [this, done](net::RunResult result) {
                           auto kept = std::make_shared<net::RunResult>(std::move(result));
                           relay_loop_.post([this, kept, done] {
-                            if (!kept->outcome) return done(kept->outcome.error());
+                            if (!kept->outcome) return done(error_of_login(*kept));
                             broker::Connected connected;
                             connected.greeting =
                                 static_cast<postgres::ClientLogin&>(*kept->conversation).take_greeting();
@@ -89,11 +105,19 @@ void DriverConnector::connect(broker::ConnectRequest request,
                         });
 }
 
+void DriverConnector::resolve(const Endpoint& endpoint, Duration deadline,
+                              std::function<void(Result<std::vector<net::Address>>)> done) {
+  driver_.resolve(endpoint.host, endpoint.port, deadline,
+                  [this, done = std::move(done)](Result<std::vector<net::Address>> found) {
+                    relay_loop_.post([found = std::move(found), done] { done(found); });
+                  });
+}
+
 void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) {
-  net::Dial dial{order.reach->endpoint.host, order.reach->endpoint.port, order.address, order.reach->tls,
-                 nullptr};
+  const auto tls = tls_of(*order.reach, order.endpoint);
+  net::Dial dial{order.endpoint.host, order.endpoint.port, order.address, tls, nullptr};
   auto conversation = std::make_unique<postgres::CancelConversation>(
-      postgres::CancelRequest{order.pid, std::move(order.key)}, tls_of(*order.reach));
+      postgres::CancelRequest{order.pid, std::move(order.key)}, login_tls(tls));
   driver_.run_connected(std::move(dial), std::move(conversation), limits::upstream_cancel_deadline,
                         [this, done](net::RunResult result) {
                           auto kept = std::make_shared<net::RunResult>(std::move(result));

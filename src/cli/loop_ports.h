@@ -45,6 +45,8 @@ class DriverConnector final : public broker::Connector {
   DriverConnector(net::Driver& driver, net::EpollLoop& relay_loop)
       : driver_(driver), relay_loop_(relay_loop) {}
   void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override;
+  void resolve(const Endpoint& endpoint, Duration deadline,
+               std::function<void(Result<std::vector<net::Address>>)> done) override;
   void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override;
 
  private:

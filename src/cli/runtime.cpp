@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 namespace sallyport::cli {
 
 namespace {
@@ -173,9 +175,11 @@ Result<std::shared_ptr<Runtime::PreparedTarget>> Runtime::prepare_target(const T
   auto prepared = std::make_shared<PreparedTarget>();
   auto& opening = prepared->opening;
   opening.target = target;
-  auto reach = std::make_shared<broker::Reach>();
-  reach->endpoint = target.endpoints.empty() ? Endpoint{} : target.endpoints.front();
-  const bool local = reach->endpoint.host.starts_with("/");
+  auto reach = std::make_shared<broker::Reach>(
+      broker::Reach{target.endpoints, nullptr, target.session_attributes, target.load_balance});
+  const bool local = !target.endpoints.empty() && std::ranges::all_of(target.endpoints, [](const auto& one) {
+    return one.host.starts_with('/');
+  });
   if (target.tls.mode != TlsMode::disable && !local) {
     auto context = net::TlsContext::for_upstream(target.tls);
     if (!context) return context.error();

@@ -64,6 +64,9 @@ class Driver {
 
   /// Thread-safe. `done` is called on the login loop.
   void run(std::unique_ptr<Conversation> conversation, Duration deadline, DoneCallback done);
+  /// net::resolve() on its lane; timed_out after `deadline`.
+  void resolve(const std::string& host, std::uint16_t port, Duration deadline,
+               std::function<void(Result<std::vector<Address>>)> done);
   void run_connected(Dial dial, std::unique_ptr<Conversation> conversation, Duration deadline,
                      DoneCallback done);
 

@@ -23,8 +23,9 @@ std::size_t bytes_in_memory(const Event& event) {
   std::size_t bytes = sizeof(Event);
   for (const auto* text :
        {&event.session, &event.route, &event.target, &event.role, &event.database, &event.upstream_user,
-        &event.lease_accessor, &event.upstream_address, &event.local_address, &event.tls_protocol,
-        &event.tls_cipher, &event.server_certificate_sha256, &event.result, &event.reason}) {
+        &event.lease_accessor, &event.upstream_host, &event.upstream_address, &event.local_address,
+        &event.tls_protocol, &event.tls_cipher, &event.server_certificate_sha256, &event.result,
+        &event.reason}) {
     bytes += text->size();
   }
   for (const auto* map : {&event.verified, &event.claimed}) {

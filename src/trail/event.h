@@ -40,6 +40,7 @@ struct Event {
   std::string lease_accessor;
   std::optional<std::uint64_t> generation;
   std::optional<std::int64_t> upstream_pid;
+  std::string upstream_host;                    ///< of the configuration, "db1.example.com:5432"
   std::string upstream_address, local_address;  ///< "127.0.0.1:5432", our end
   std::string tls_protocol, tls_cipher, server_certificate_sha256;
   std::string result;  ///< "ok", "denied", "failed"

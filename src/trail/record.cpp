@@ -177,6 +177,7 @@ void encode_record(std::string& out, const Event& event, std::uint64_t sequence)
   fields.text("tls_protocol", event.tls_protocol);
   fields.number("transactions", event.transactions);
   fields.text("upstream_address", event.upstream_address);
+  fields.text("upstream_host", event.upstream_host);
   fields.number("upstream_pid", event.upstream_pid);
   fields.text("upstream_user", event.upstream_user);
   fields.map("verified", event.verified);

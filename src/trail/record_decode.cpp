@@ -26,6 +26,7 @@ std::string* text_field(Event& event, std::string_view name) {
   if (name == "tls_cipher") return &event.tls_cipher;
   if (name == "tls_protocol") return &event.tls_protocol;
   if (name == "upstream_address") return &event.upstream_address;
+  if (name == "upstream_host") return &event.upstream_host;
   if (name == "upstream_user") return &event.upstream_user;
   return nullptr;
 }

@@ -23,6 +23,7 @@ class FakeBackend {
   bool silent = false;  ///< reads and does not answer
   bool manual = false;  ///< does not even read: the test looks at the wire
   bool refuse_reset = false;
+  std::string refuse_write;  ///< the SQLSTATE of every INSERT
   char status = 'I';
   std::vector<std::string> state_row{"0", "0", "0", "0", "0", "0", "none", "user"};
   std::vector<std::vector<std::string>> settings;
@@ -68,6 +69,7 @@ class FakeBackend {
     if (sql.starts_with("SELECT pg_catalog.set_config(")) return on_set_config(sql);
     if (sql.starts_with("SELECT (SELECT"))
       return say(row(state_row_with_settings()) + complete("SELECT 1") + ready());
+    if (!refuse_write.empty() && sql.starts_with("INSERT")) return say(error(refuse_write) + ready(status));
     if (sql == "BEGIN") status = 'T';
     if (sql == "COMMIT" || sql == "ROLLBACK") status = 'I';
     if (sql == "DISCARD ALL" || sql == "RESET ROLE" || sql == "BEGIN" || sql == "COMMIT") {

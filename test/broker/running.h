@@ -19,7 +19,7 @@ struct Running {
     opening.target.databases = {"production"};
     opening.target.pool = pool;
     opening.target.roles["app"].name = "app";
-    opening.reach = std::make_shared<broker::Reach>(broker::Reach{{"db.example", 5432}, nullptr});
+    opening.reach = std::make_shared<broker::Reach>(broker::Reach{{{"db.example", 5432}}, nullptr, wanted});
     opening.roles.push_back(
         {opening.target.roles.at("app"), std::make_unique<ScriptedSource>(world.script), 24h});
     broker.open_target(std::move(opening));
@@ -44,6 +44,7 @@ struct Running {
     return made;
   }
 
+  SessionAttributes wanted = SessionAttributes::any;
   PoolSettings pool = World::small();
   World world;
   broker::Broker broker{{world.loop, world.randomness, world.logger, world.gate, world.connector,

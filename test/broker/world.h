@@ -100,6 +100,15 @@ class FakeConnector final : public broker::Connector {
     if (hold_logins) return held_.push_back([this, request, done] { answer(request, done); });
     loop_.post([this, request, done] { answer(request, done); });
   }
+  /// The same address for every name, unless the test says otherwise.
+  void resolve(const Endpoint& endpoint, Duration,
+               std::function<void(Result<std::vector<net::Address>>)> done) override {
+    const auto found = addresses.find(endpoint.host);
+    auto answer = found != addresses.end()
+                      ? found->second
+                      : Result<std::vector<net::Address>>{{*net::literal_address("10.0.0.1", endpoint.port)}};
+    loop_.post([answer, done] { done(answer); });
+  }
   void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
     cancels.push_back(std::move(order));
     if (hold_cancels) return held_cancels.push_back(std::move(done));
@@ -124,6 +133,8 @@ class FakeConnector final : public broker::Connector {
 
   bool hold_logins = false, hold_cancels = false;
   std::deque<Error> failures;  ///< the next logins end so
+  std::map<std::string, Result<std::vector<net::Address>>> addresses;
+  std::function<void(broker::Connected&)> dress;  ///< what else a login brings
   std::function<void(FakeBackend&)> prepare;
   std::vector<broker::ConnectRequest> requests;
   std::vector<broker::CancelOrder> cancels;
@@ -149,6 +160,7 @@ class FakeConnector final : public broker::Connector {
     connected.greeting.parameters = {{"server_version", "17.0"}, {"application_name", ""}};
     connected.greeting.pid = pid.value_or(number);
     connected.greeting.cancel_key = key;
+    if (dress) dress(connected);
     done(std::move(connected));
   }
 
@@ -228,7 +240,7 @@ class World : private broker::SessionHost, private credentials::Observer {
         services{loop, randomness, logger, gate, cancels, connector, MutableBytes{buffer}, scratch} {
     broker::Pool::Settings settings;
     settings.name = "db/app";
-    settings.reach = std::make_shared<broker::Reach>(broker::Reach{{"db.example", 5432}, nullptr});
+    settings.reach = std::make_shared<broker::Reach>(broker::Reach{{{"db.example", 5432}}, nullptr});
     settings.role.name = "app";
     settings.role.run_as = run_as;
     settings.pool = pool_settings;

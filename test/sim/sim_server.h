@@ -41,6 +41,11 @@ class SimServer final : public broker::Connector, private BackendHost {
     });
   }
 
+  void resolve(const Endpoint& endpoint, Duration,
+               std::function<void(Result<std::vector<net::Address>>)> done) override {
+    const auto address = *net::literal_address("10.0.0.1", endpoint.port);
+    loop_.after(dice_.us(1, 1'000), [address, done = std::move(done)] { done(std::vector{address}); });
+  }
   void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
     loop_.after(dice_.us(1, 20'000), [this, order = std::move(order), done = std::move(done)] {
       if (down || dice_.permille(settings.cancel_failures_permille)) {

@@ -69,7 +69,7 @@ class World {
     broker::TargetOpening opening;
     opening.target = target_;
     auto reach = std::make_shared<broker::Reach>();
-    reach->endpoint = target_.endpoints.front();
+    reach->endpoints = target_.endpoints;
     opening.reach = std::move(reach);
     for (const auto& [name, role] : target_.roles) {
       opening.roles.push_back({role, std::make_unique<SimSource>(vault, name)});

@@ -148,10 +148,10 @@ TEST(TrailRecord, KeepsTheFirstMapEntriesAndSaysHowManyAreLeftOut) {
 TEST(TrailRecord, WorstCaseStaysBelowTheLimit) {
   const std::string worst(4096, '\x01');
   auto event = session_start();
-  for (auto* field :
-       {&event.session, &event.route, &event.target, &event.role, &event.database, &event.upstream_user,
-        &event.lease_accessor, &event.upstream_address, &event.local_address, &event.tls_protocol,
-        &event.tls_cipher, &event.server_certificate_sha256, &event.result, &event.reason}) {
+  for (auto* field : {&event.session, &event.route, &event.target, &event.role, &event.database,
+                      &event.upstream_user, &event.lease_accessor, &event.upstream_host,
+                      &event.upstream_address, &event.local_address, &event.tls_protocol, &event.tls_cipher,
+                      &event.server_certificate_sha256, &event.result, &event.reason}) {
     *field = worst;
   }
   for (int i = 0; i < 40; ++i)
