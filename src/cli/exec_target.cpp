@@ -64,6 +64,49 @@ Result<void> read_tls(const std::string& variable, secrets::Reference& reference
   return {};
 }
 
+// As libpq: one port for all hosts, or one for each; and a host may say its own, as in a URL.
+Result<void> read_hosts(const std::string& variable, secrets::Reference& reference, Target& target) {
+  const auto hosts = split(take(reference, "host"));
+  const auto ports = split(take(reference, "port"));
+  if (const auto wanted = take(reference, "target_session_attrs"); !wanted.empty()) {
+    const auto parsed = parse_session_attributes(wanted);
+    if (!parsed) {
+      return wrong(variable, "target_session_attrs=" + wanted + " is unknown",
+                   "Known are any, read-write, read-only, primary, standby and prefer-standby");
+    }
+    target.session_attributes = *parsed;
+  }
+  if (const auto balance = take(reference, "load_balance_hosts"); !balance.empty()) {
+    if (balance != "disable" && balance != "random") {
+      return wrong(variable, "load_balance_hosts=" + balance + " is unknown", "Write disable or random");
+    }
+    target.load_balance = balance == "random" ? LoadBalance::random : LoadBalance::off;
+  }
+  if (hosts.empty() && !ports.empty()) {
+    return wrong(variable, "port is given without host",
+                 "Add host=db.example.com, or look for a misspelt host=");
+  }
+  if (hosts.size() > target_hosts_max)
+    return wrong(variable, "host names more than " + std::to_string(target_hosts_max) + " hosts",
+                 "Keep those that matter");
+  if (ports.size() > 1 && ports.size() != hosts.size()) {
+    return wrong(variable, "the number of ports is not the number of hosts",
+                 "Give one port, or one for each host");
+  }
+  for (std::size_t i = 0; i < hosts.size(); ++i) {
+    std::uint16_t port = Endpoint{}.port;
+    if (!ports.empty()) {
+      const auto parsed = parse_port(variable, ports[ports.size() == 1 ? 0 : i]);
+      if (!parsed) return parsed.error();
+      port = *parsed;
+    }
+    auto endpoint = parse_endpoint(hosts[i], port);
+    if (!endpoint) return wrong(variable, "host: " + endpoint.error().what, endpoint.error().hint);
+    target.endpoints.push_back(std::move(*endpoint));
+  }
+  return {};
+}
+
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -81,25 +124,12 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
   if (!engine.empty() && engine != "postgresql" && engine != "postgres") {
     return wrong(variable, "engine=" + engine + " is not in this version", "Write engine=postgresql");
   }
-  const auto host = take(reference, "host");
-  const auto port_text = take(reference, "port");
-  if (!host.empty()) {
-    Endpoint endpoint{host, 5432};
-    if (!port_text.empty()) {
-      const auto port = parse_port(variable, port_text);
-      if (!port) return port.error();
-      endpoint.port = *port;
-    }
-    target.endpoints.push_back(std::move(endpoint));
-  } else if (!port_text.empty()) {
-    return wrong(variable, "port is given without host",
-                 "Add host=db.example.com, or look for a misspelt host=");
-  }
+  if (const auto hosts = read_hosts(variable, reference, target); !hosts) return hosts.error();
   // Other secrets may name their host; these never do.
   const bool only_user_and_password =
       reference.scheme == "vault" && (reference.locator.find("/creds/") != std::string::npos ||
                                       reference.locator.find("/static-creds/") != std::string::npos);
-  if (host.empty() && only_user_and_password)
+  if (target.endpoints.empty() && only_user_and_password)
     return wrong(variable, "host is missing", "Add host=db.example.com");
   if (auto database = take(reference, "dbname"); !database.empty())
     target.databases.push_back(std::move(database));

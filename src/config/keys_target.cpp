@@ -1,6 +1,7 @@
 // The first half of the table: `version` and `targets`, in the order in which a file is read, which is also
 // that of docs/configuration.md.
 #include "config/keys.h"
+#include "policy/hosts.h"
 
 #include <array>
 
@@ -34,17 +35,25 @@ constexpr auto table = std::to_array<Key>({
      .kind = Kind::text,
      .required = true,
      .fallback = "none",
-     .meaning =
-         "Host name, IP address, or the absolute directory of a Unix socket. A list of one is allowed; "
-         "several hosts are not in this version."},
+     .meaning = "Host name, IP address, or the absolute directory of a Unix socket; or a list of them in the "
+                "order of "
+                "preference, each with a `:port` of its own where it needs one (`[db1, \"db2:5433\"]`)."},
     {.path = "targets.*.port",
      .kind = Kind::integer,
      .fallback = "`5432`",
      .meaning = "Port of the server.",
      .min = 1,
      .max = 65'535},
-    later("targets.*.target_session_attrs", "Which of several hosts is wanted."),
-    later("targets.*.load_balance", "How several hosts are shared."),
+    {.path = "targets.*.target_session_attrs",
+     .kind = Kind::choice,
+     .fallback = "`any`",
+     .meaning = "Which server a connection may go to; the words mean what they mean to libpq.",
+     .choices = session_attributes_names},
+    {.path = "targets.*.load_balance",
+     .kind = Kind::choice,
+     .fallback = "`off`",
+     .meaning = "`random`: hosts, and the addresses of a host, are tried in a random order.",
+     .choices = "off|random"},
     {.path = "targets.*.database",
      .shape = Shape::scalar_or_list,
      .kind = Kind::text,

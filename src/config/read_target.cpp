@@ -21,7 +21,7 @@ class TargetReader {
 
   Target read(const std::string& name) {
     target_.name = name;
-    read_endpoint();
+    read_hosts(node_, target_, problems_);
     read_databases();
     read_roles();
     if (const Node* tls = good(node_, "tls")) target_.tls = read_tls(*tls, around_, problems_);
@@ -31,53 +31,6 @@ class TargetReader {
   }
 
  private:
-  void read_endpoint() {
-    const Node* node = good(node_, "host");
-    if (node == nullptr) return;
-    const auto hosts = scalars_of(node_, "host");
-    if (node->type == Node::Type::list && node->items.empty()) {
-      problems_.add(*node, "`host` is an empty list", "Name the server.");
-    }
-    for (const Node* host : hosts) check_host(*host);
-    if (node->type == Node::Type::list && node->items.size() > 1) {
-      problems_.add(*node, "several hosts are not in this version", "Keep one of them.");
-      return;
-    }
-    if (hosts.empty() || hosts.front()->wrong) return;
-    Endpoint endpoint;
-    endpoint.host = hosts.front()->text;
-    endpoint.port = static_cast<std::uint16_t>(parse_integer(text_of(node_, "port")).value_or(endpoint.port));
-    if (endpoint.host.starts_with('/') && !socket_fits(endpoint.host, endpoint.port)) {
-      problems_.add(*hosts.front(), "the socket path in this directory is longer than 107 bytes",
-                    "Use a shorter directory: the kernel takes no more.");
-    }
-    target_.endpoints.push_back(std::move(endpoint));
-  }
-
-  void check_host(const Node& node) {
-    const std::string& host = node.text;
-    if (host.starts_with('/')) {
-      if (is_plain_absolute_path(host)) return;
-      problems_.add(node, in_backquotes(host) + " is no plain absolute directory",
-                    "Leave out `.`, `..`, doubled slashes and a slash at the end.");
-      return;
-    }
-    if (host == "0.0.0.0" || host == "::") {
-      problems_.warn(node.at, "host " + host +
-                                  " means any address: here it reaches this machine, whoever listens. "
-                                  "Write 127.0.0.1, or the server's name");
-      return;
-    }
-    if (is_ip_literal(host) || is_host_name(host)) return;
-    std::string hint = "Write a name such as db.example.com, an IP address, or an absolute directory.";
-    const auto colon = host.rfind(':');
-    if (host.find("://") != std::string::npos)
-      hint = "Write the host only; user, port and database have keys of their own.";
-    else if (colon != std::string::npos && parse_integer(host.substr(colon + 1)))
-      hint = "Write the port under `port`.";
-    problems_.add(node, in_backquotes(host) + " is no host name", hint);
-  }
-
   void read_databases() {
     const Node* node = good(node_, "database");
     if (node == nullptr) return;
@@ -194,14 +147,19 @@ class TargetReader {
 
   void warn_private_name() {
     const TlsPolicy& policy = target_.tls;
-    if (target_.endpoints.empty() || target_.endpoints.front().host.starts_with('/')) {
+    const auto remote = std::ranges::find_if(
+        target_.endpoints, [](const Endpoint& endpoint) { return !endpoint.host.starts_with('/'); });
+    if (remote == target_.endpoints.end()) {
       if (const Entry* tls = node_.find("tls"); tls != nullptr && !target_.endpoints.empty()) {
         problems_.warn(tls->at, "`tls` has no effect on a Unix socket. Remove it, or give a host name");
       }
       return;
     }
-    const std::string& name =
-        policy.server_name.empty() ? target_.endpoints.front().host : policy.server_name;
+    std::string name = policy.server_name.empty() ? remote->host : policy.server_name;
+    for (const auto& endpoint : target_.endpoints) {
+      const bool local = endpoint.host.starts_with('/');
+      if (policy.server_name.empty() && !local && looks_private(endpoint.host)) name = endpoint.host;
+    }
     const bool system =
         policy.roots.empty() || std::ranges::find(policy.roots, "system") != policy.roots.end();
     const bool checked = policy.mode == TlsMode::verify_full || policy.mode == TlsMode::verify_ca;

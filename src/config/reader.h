@@ -39,6 +39,8 @@ struct ReadRoute {
 };
 
 Target read_target(const Entry& entry, const Surroundings& around, Problems& problems);
+/// `map`: the target as written. Fills endpoints, session_attributes and load_balance.
+void read_hosts(const Node& map, Target& target, Problems& problems);
 Admin read_admin(const Node& node, const Surroundings& around, Problems& problems);
 TlsPolicy read_tls(const Node& node, const Surroundings& around, Problems& problems);
 /// `routes[].tls` of a route whose `listen` has been read; none: there is no such key.

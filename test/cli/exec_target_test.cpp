@@ -43,6 +43,23 @@ TEST(ExecTarget, EachAttributeHasItsPlace) {
   EXPECT_EQ(made.reference()->scheme, "vault");
 }
 
+TEST(ExecTarget, SeveralHostsAreWrittenAsForLibpq) {
+  const auto made =
+      good("file:/s?host=a,b:2,[::1]:3&target_session_attrs=read-write&load_balance_hosts=random");
+  EXPECT_EQ(made.target.endpoints, (std::vector<Endpoint>{{"a", 5432}, {"b", 2}, {"::1", 3}}));
+  EXPECT_EQ(made.target.session_attributes, SessionAttributes::read_write);
+  EXPECT_EQ(made.target.load_balance, LoadBalance::random);
+  EXPECT_EQ(made.target.roles.at("default").auth, "file:/s");
+  EXPECT_EQ(good("file:/s?host=a,b&port=6000").target.endpoints,
+            (std::vector<Endpoint>{{"a", 6000}, {"b", 6000}}));
+  EXPECT_EQ(good("file:/s?host=a,b&port=6000,6001").target.endpoints,
+            (std::vector<Endpoint>{{"a", 6000}, {"b", 6001}}));
+  for (const auto* text :
+       {"file:/s?host=a,b,c&port=1,2", "file:/s?host=a,b:x", "file:/s?host=a&port=1,2",
+        "file:/s?host=a&target_session_attrs=master", "file:/s?host=a&load_balance_hosts=on"})
+    EXPECT_FALSE(target_of(text)) << text;
+}
+
 TEST(ExecTarget, AttributesOfTheSourceStayWithIt) {
   EXPECT_EQ(good("vault:database/creds/app?host=h&namespace=team").target.roles.at("default").auth,
             "vault:database/creds/app?namespace=team");

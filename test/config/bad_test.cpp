@@ -66,7 +66,9 @@ routes:
         "default), or `\"*\"`: whichever the client asks for.",
         "3:3: `engine` is missing in `targets.p`. Add it: The kind of server.",
         "3:3: `host` is missing in `targets.p`. Add it: Host name, IP address, or the absolute directory of "
-        "a Unix socket. A list of one is allowed; several hosts are not in this version.",
+        "a Unix socket; or a list of them in the order of preference, each with a `:port` of its own where "
+        "it "
+        "needs one (`[db1, \"db2:5433\"]`).",
         "3:3: neither `auth` nor `roles` says where the credential comes from. Add e.g. `auth: "
         "vault:database/creds/ROLE`.",
         "5:5: `allow` is missing in `routes[1]`. Add it: Who may use the route. Nobody else may.",
@@ -187,6 +189,32 @@ targets:
         "absolute directory.",
         "8:33: the socket path in this directory is longer than 107 bytes. Use a shorter directory: the "
         "kernel takes no more."}},
+      {"SeveralHostsAreWrong",
+       R"(version: 1
+targets:
+  a: {engine: postgresql, host: [db1, "db1:5432"], database: x, auth: "env:X"}
+  b: {engine: postgresql, host: [db1, "db2:x", "[::1"], database: x, auth: "env:X"}
+  c: {engine: postgresql, host: [db1, "db 2:5433", "postgresql://db3/x"], database: x, auth: "env:X"}
+  d: {engine: postgresql, host: [db1, db2], target_session_attrs: readwrite, load_balance: round-robin, database: x, auth: "env:X"}
+  e: {engine: postgresql, host: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q], database: x, auth: "env:X"}
+  f: {engine: postgresql, host: [], database: x, auth: "env:X"}
+)",
+       {"3:39: the host `db1:5432` stands twice. Keep one of them.",
+        "4:39: `db2:x` does not end in a port from 1 to 65535. Write db.example.com, db.example.com:5433 or "
+        "[2001:db8::1]:5433.",
+        "4:48: `[::1` has a [ without its ]. Write db.example.com, db.example.com:5433 or "
+        "[2001:db8::1]:5433.",
+        "5:39: `db 2` is no host name. Write a name such as db.example.com, an IP address, or an absolute "
+        "directory.",
+        "5:52: `postgresql://db3/x` is no host name. Write the host only; user, port and database have keys "
+        "of "
+        "their own.",
+        "6:67: `target_session_attrs` is `readwrite`, expected `any`, `read-write`, `read-only`, `primary`, "
+        "`standby` or `prefer-standby`. Did you mean `read-write`?",
+        "6:92: `load_balance` is `round-robin`, expected `off` or `random`",
+        "7:33: `host` names more than 16 hosts. Keep the ones that matter, or name one that has several "
+        "addresses.",
+        "8:33: `host` is an empty list. Name the server."}},
       {"PasswordsStandInTheFile",
        R"(version: 1
 targets:
@@ -331,9 +359,6 @@ audit: {sinks: [stdout]}
 relay_threads: 2
 )",
        {"3:15: `engine: mysql` is not in this version. Use `postgresql`.",
-        "3:28: several hosts are not in this version. Keep one of them.",
-        "3:64: `target_session_attrs` is not in this version. Remove it; it is for: Which of several hosts "
-        "is wanted.",
         "3:128: `share: role` needs `share_reason`. Say why sessions of different identities may find what "
         "another one left.",
         "3:152: `on_session_state: ignore` and `share: role` together let one identity leave state for "

@@ -102,6 +102,30 @@ routes: [{listen: "unix:/run/s", target: t, allow: [{user: 1000}]}]
   EXPECT_EQ(config.audit.directory, "/var/lib/sallyport/audit");
 }
 
+TEST(ConfigGood, SeveralHostsHavePortsOfTheirOwn) {
+  const auto config = parsed(R"(version: 1
+targets:
+  t:
+    engine: postgresql
+    host: [db1.example.com, "db2.example.com:5433", "[2001:db8::1]:5434", "2001:db8::2", /run/postgresql]
+    port: 6000
+    target_session_attrs: prefer-standby
+    load_balance: random
+    database: d
+    auth: file:/run/secrets/db
+    tls: {roots: [/etc/ca.pem]}
+routes: [{listen: "unix:/run/s", target: t, allow: [{user: 1000}]}]
+)");
+  const Target& target = config.targets.at("t");
+  EXPECT_EQ(target.endpoints, (std::vector<Endpoint>{{"db1.example.com", 6000},
+                                                     {"db2.example.com", 5433},
+                                                     {"2001:db8::1", 5434},
+                                                     {"2001:db8::2", 6000},
+                                                     {"/run/postgresql", 6000}}));
+  EXPECT_EQ(target.session_attributes, SessionAttributes::prefer_standby);
+  EXPECT_EQ(target.load_balance, LoadBalance::random);
+}
+
 TEST(ConfigGood, EveryOtherKeyOfThisVersionIsRead) {
   const auto config = parsed(R"(version: 1
 targets:

@@ -20,6 +20,7 @@ ADMIN_PASSWORD = "admin-of-the-test-server"
 
 HBA = """
 local   all  all                     trust
+local   replication all              trust
 hostssl all  md5_user   0.0.0.0/0    md5
 hostssl all  plain_user 0.0.0.0/0    password
 hostssl all  cert_user  0.0.0.0/0    cert
@@ -41,17 +42,22 @@ def available():
 
 
 class Postgres:
-    def __init__(self, folder, pki, certificate="good", settings=None):
+    def __init__(self, folder, pki, certificate="good", settings=None, follows=None, port=None):
+        """`follows`: the server that this one is a streaming standby of; it begins with a copy of it."""
         self.folder, self.pki = folder, pki
         self.data = os.path.join(folder, "data")
-        self.port = free_port()
+        self.port = port or free_port()
         self.log_file = os.path.join(folder, "log")
         self.process = None
         self._account = "postgres" if os.getuid() == 0 else None
         os.makedirs(folder, exist_ok=True)
         os.chmod(folder, 0o755)
         self._own(folder)
-        self._init({**SETTINGS, **(settings or {})})
+        if follows:
+            self._copy(follows)
+        else:
+            self._init()
+        self._configure({**SETTINGS, **(settings or {})})
         self._place_certificate(certificate)
         self.start()
 
@@ -71,6 +77,16 @@ class Postgres:
     def restart(self, immediate=False):
         self.stop(immediate)
         self.start()
+
+    def promote(self):
+        """A standby becomes the primary, as pg_ctl promote does it; returns once it takes writes."""
+        self.sql("SELECT pg_promote(true, 60)")
+        wait_for(lambda: self.sql("SELECT pg_is_in_recovery()") == [(False,)], "the standby to be promoted")
+
+    def wait_for_standby(self):
+        """Until all that was written here has been replayed by the standby."""
+        wait_for(lambda: self.sql("SELECT 1 FROM pg_stat_replication WHERE replay_lsn = pg_current_wal_lsn()"),
+                 "the standby to catch up", 30)
 
     def reload(self):
         self.process.send_signal(signal.SIGHUP)
@@ -155,10 +171,18 @@ class Postgres:
         if self._account:
             shutil.chown(path, self._account, self._account)
 
-    def _init(self, settings):
+    def _copy(self, primary):
+        # -R: standby.signal, and the way to the primary.
+        subprocess.run([find_program("pg_basebackup", BIN), "-D", self.data, "-h", primary.folder, "-p", str(primary.port),
+                        "-U", "postgres", "-R", "-X", "stream", "-c", "fast", "--no-sync"], check=True, cwd=self.folder,
+                       **self._as_account())
+
+    def _init(self):
         subprocess.run([find_program("initdb", BIN), "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8",
                         "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder,
                        **self._as_account())
+
+    def _configure(self, settings):
         lines = [f"{name} = {value}" for name, value in settings.items()]
         lines += [f"unix_socket_directories = '{self.folder}'", "unix_socket_permissions = 0777",
                   "ssl_cert_file = 'server.crt'", "ssl_key_file = 'server.key'", f"ssl_ca_file = '{self.data}/ca.crt'"]

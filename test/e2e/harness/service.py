@@ -10,7 +10,7 @@ from .processes import stop, wait_for
 
 
 class Service:
-    def __init__(self, sallyport, pg, pki, auth, user="app", allow=None, extra_target="", extra="", tls="", port=5432):
+    def __init__(self, sallyport, pg, pki, auth, user="app", allow=None, extra_target="", extra="", tls="", port=5432, host=None):
         self.sallyport = sallyport
         self.directory = os.path.join(sallyport.folder, "sock")
         self.audit_directory = os.path.join(sallyport.folder, "audit")
@@ -22,7 +22,7 @@ class Service:
 targets:
   main:
     engine: postgresql
-    host: localhost
+    host: {host or 'localhost'}
     port: {pg.port}
     database: app
     auth: "{auth}"
@@ -69,9 +69,9 @@ audit: {{dir: "{self.audit_directory}"}}
     def socket_of(self, port):
         return os.path.join(self.directory, f".s.PGSQL.{port}")
 
-    def start(self, env=None, descriptors=None):
+    def start(self, env=None, descriptors=None, inside=()):
         """`descriptors`: the hard limit of open files that serve inherits."""
-        self.run = self.sallyport.start("serve", "-c", self.config, env=env, descriptors=descriptors)
+        self.run = self.sallyport.start("serve", "-c", self.config, env=env, descriptors=descriptors, inside=inside)
 
         def ready():
             if self.run.process.poll() is not None:
