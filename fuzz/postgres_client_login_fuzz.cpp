@@ -88,7 +88,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   settings.error_sqlstate = "53300";
   settings.end_point.assign(32, 0xee);
   settings.iterations = 1;
+  // A row of two columns, "false" and "off", and that it is ready.
+  settings.answer = std::string{
+      "D\0\0\0\x16\0\x02\0\0\0\x05"
+      "false\0\0\0\x03off"
+      "Z\0\0\0\x05I",
+      29};
   const auto options = driver_options(input);
+  const bool ask_kind = request.ask_kind = input.ConsumeBool();
   ClientLogin conversation{std::move(request)};
   test::FakePostgres honest{settings};
   bool changed = false;
@@ -101,6 +108,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (driver.sent_before_tls().size() > 8 && tls) std::abort();
   if (!end && describe(end.error()).find(canary) != std::string::npos) std::abort();
   if (end) {
+    if (ask_kind && !(conversation.greeting().in_hot_standby && conversation.greeting().read_only))
+      std::abort();
     const auto& method = conversation.greeting().login_method;
     if (method.empty() || (method == "md5" && !md5)) std::abort();
     if (method == "certificate" && credential->kind != CredentialKind::client_certificate) std::abort();
