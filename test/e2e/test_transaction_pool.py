@@ -295,7 +295,7 @@ def test_pgbench_runs_its_transactions(service, pg, mode):
 
 HIDDEN = {
     "a function that sets": ("SELECT hide_setting()", "SHOW work_mem", "4MB"),
-    "a function that locks": ("SELECT hide_lock()", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory'", "0"),
+    "a function that locks": ("SELECT hide_lock()", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()", "0"),
     "a function that listens": ("SELECT hide_listen()", "SELECT count(*)::text FROM pg_listening_channels()", "0"),
     "a function that makes a temporary table": ("SELECT hide_table()", "SELECT coalesce(to_regclass('pg_temp.hidden')::text, '')", ""),
 }
