@@ -143,7 +143,7 @@ class PolledSlot {
   Result<credentials::GenerationPtr> first_ = credentials::GenerationPtr{};
 };
 
-const secrets::SuppliedEndpoint honest{"postgresql", "db.example.com", 5432, "app"};
+const secrets::SuppliedEndpoint honest{"postgresql", "db.example.com", 5432, {}, "app"};
 
 /// The honest endpoint with the row's value in its place.
 secrets::SuppliedEndpoint endpoint_with(const Row& row) {

@@ -299,7 +299,7 @@ TEST(SlotEndpoint, ARefetchThatPointsElsewhereIsRefusedAndTheOldOneGoesOn) {
   std::string password = "one";
   world.manager.on_fetch = [&]() -> Result<secrets::Fetched> {
     auto fetched = static_password(password);
-    fetched.endpoint = {"postgresql", "db.example.com", port, "app"};
+    fetched.endpoint = {"postgresql", "db.example.com", port, {}, "app"};
     return fetched;
   };
   ASSERT_TRUE(world.get());
@@ -320,7 +320,7 @@ TEST(SlotEndpoint, EachFieldIsPinnedAndALeaseThatRedirectsIsRevoked) {
   for (int field = 0; field < 5; ++field) {
     World world;
     world.manager.ttl = world.manager.max_ttl = 1h;
-    world.manager.endpoint = {"postgresql", "db.example.com", 5432, "app"};
+    world.manager.endpoint = {"postgresql", "db.example.com", 5432, {}, "app"};
     ASSERT_TRUE(world.get());
     auto& endpoint = world.manager.endpoint;
     if (field == 0) endpoint.engine = "mysql";
