@@ -58,7 +58,7 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   }
   ++counters_.accepted;
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
-                                           static_cast<SessionHost&>(*this), std::move(origin));
+                                           static_cast<SessionHost&>(*this), origin);
   auto* started = session.get();
   sessions_.emplace(started->id(), std::move(session));
   const auto evicted = doorstep_.add(started->id(), started->origin());

@@ -38,7 +38,7 @@ Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const Rout
       route_(std::move(route)),
       services_(services),
       host_(host),
-      origin_(std::move(origin)),
+      origin_(origin),
       id_(hex(random_number(services.randomness))),
       accepted_at_(services.loop.now().mono),
       began_(services.loop.now().wall) {}

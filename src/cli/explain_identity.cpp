@@ -121,7 +121,7 @@ std::string describe_identity(const policy::PeerIdentity& identity, const std::s
   if (!identity.groups.empty()) {
     auto groups = identity.groups;
     std::ranges::sort(groups);
-    groups.erase(std::ranges::unique(groups).begin(), groups.end());
+    groups.erase(std::unique(groups.begin(), groups.end()), groups.end());
     std::string list;
     for (const auto group : groups) list += (list.empty() ? "" : " ") + std::to_string(group);
     add("groups " + list);

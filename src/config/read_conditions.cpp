@@ -69,8 +69,8 @@ class ConditionReader {
     for (const Node* login : wanted) rule.logins.push_back(login->text);
     if (around_.read_file) read_verifiers(*file, wanted, route, rule);
     std::ranges::sort(rule.logins);
-    const auto twice = std::ranges::unique(rule.logins);
-    rule.logins.erase(twice.begin(), twice.end());
+    // Not std::ranges::unique: clang 14 cannot compile what it returns.
+    rule.logins.erase(std::unique(rule.logins.begin(), rule.logins.end()), rule.logins.end());
   }
 
   void process(const Node& map, AllowRule& rule) {

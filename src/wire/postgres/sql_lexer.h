@@ -165,12 +165,13 @@ void SqlLexer::end_word(std::uint8_t byte, Sink& sink) {
 template <class Sink>
 void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
   const bool word = state_ == State::quoted_word || state_ == State::quoted_word_end;
+  const std::uint8_t quote = word ? '"' : '\'';
   switch (state_) {
     case State::quoted_word:
     case State::text:
       if (byte == 0) {
         over_ = true;  // never closed: the server will refuse it
-      } else if (byte == (word ? '"' : '\'')) {
+      } else if (byte == quote) {
         state_ = word ? State::quoted_word_end : State::text_end;
       } else if (byte == '\\' && !word && escapes_) {
         state_ = State::text_escape;
@@ -184,7 +185,7 @@ void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
       return;
     default: break;
   }
-  if (byte == (word ? '"' : '\'')) {
+  if (byte == quote) {
     keep(byte, word ? word_bytes_max : text_bytes_max);
     state_ = word ? State::quoted_word : State::text;
     return;
