@@ -1,5 +1,7 @@
 #include "net/epoll_loop.h"
 
+#include "base/registers.h"
+
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -112,7 +114,10 @@ void EpollLoop::run() {
 int EpollLoop::wait(epoll_event* events, int capacity) {
   int count = 0;
   if (spin_ > Duration::zero() && quiet_turns_ >= quiet_turns_min) count = spin(events, capacity);
-  if (count == 0) count = epoll_wait(epoll_, events, capacity, wait_ms());
+  if (count == 0) {
+    clear_vector_registers();  // of a login that has just gone through them
+    count = epoll_wait(epoll_, events, capacity, wait_ms());
+  }
   if (spin_ > Duration::zero()) note_turn(events, count);
   return count;
 }

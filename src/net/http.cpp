@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "base/limits.h"
+#include "base/registers.h"
 #include "base/trusted_file.h"
 #include "net/dns.h"
 #include "net/http_error.h"
@@ -99,6 +100,12 @@ int on_connected(void* user, char* peer_ip, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
+/// libcurl calls it after it has sent what it could, before it waits.
+int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  clear_vector_registers();
+  return 0;
+}
+
 CURLcode on_tls_context(CURL*, void* context, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   exchange.failure.connected = true;  // a handshake begins once TCP stands
@@ -161,6 +168,8 @@ void set_callbacks(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_HEADERDATA, &exchange);
   set(easy, CURLOPT_PREREQFUNCTION, on_connected);
   set(easy, CURLOPT_PREREQDATA, &exchange);
+  set(easy, CURLOPT_NOPROGRESS, 0L);
+  set(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
   set(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
   set(easy, CURLOPT_SSL_CTX_DATA, &exchange);
 }
