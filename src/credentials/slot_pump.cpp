@@ -19,6 +19,10 @@ constexpr Duration sleep_min = 1ms;
 /// The clocks have drifted apart by more than this between two looks: the machine slept.
 constexpr Duration clock_jump_min = 2s;
 
+/// Our timer is later than any busy machine makes it: we were stopped. Said too early it costs a wait for a
+/// renewal that was due.
+constexpr Duration late_timer_min = 500ms;
+
 /// Different texts that are remembered as said.
 constexpr std::size_t warnings_max = 64;
 
@@ -66,7 +70,7 @@ void SlotState::note_time(Moment now) {
     if (jump > clock_jump_min) mark_overdue(now);
   }
   // Stopped by a signal the clocks go on together; our own timer is then long past.
-  if (armed_for_ && now.mono - *armed_for_ > clock_jump_min) mark_overdue(now);
+  if (armed_for_ && now.mono - *armed_for_ > late_timer_min) mark_overdue(now);
   last_seen_ = now;
 }
 
