@@ -4,6 +4,7 @@
 
 #include "wire/postgres/frame.h"
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <ostream>
@@ -62,6 +63,15 @@ class ModelServer {
   static std::string upto(const std::string& text, std::size_t from = 0) {
     return text.substr(from, text.find('\0', from) - from);
   }
+  /// As many zero bytes as the message has texts.
+  static bool is_whole(const ModelFrame& frame) {
+    const auto texts = frame.type == 'P' || frame.type == 'B'   ? 2
+                       : frame.type == 'Q' || frame.type == 'E' ? 1
+                                                                : 0;
+    if (frame.type == 'C' || frame.type == 'D')
+      return frame.body.size() >= 2 && frame.body.find('\0') != std::string::npos;
+    return std::count(frame.body.begin(), frame.body.end(), '\0') >= texts;
+  }
   void say(char type, const std::string& body = {}) { answers_.push_back({type, body}); }
   void fail(const std::string& sqlstate) {
     say('E', "SERROR" + std::string(1, '\0') + "C" + sqlstate + std::string(2, '\0'));
@@ -76,6 +86,7 @@ class ModelServer {
   void on_frame(const ModelFrame& frame) {
     if (failed_ && frame.type != 'S') return;
     const auto& body = frame.body;
+    if (!is_whole(frame)) return fail("08P01");
     switch (frame.type) {
       case 'Q':
         statements_.erase("");
