@@ -1,12 +1,11 @@
-"""`./dev bench`: the same work direct, through Debian's PgBouncer and through Sallyport, side by side.
+"""`./dev bench`: the same work direct, through PgBouncer (Debian's, and a newer one) and through Sallyport, side by side.
 
-    D  direct: libpq over TCP, TLS verify-full, SCRAM
-    A  PgBouncer: session pooling, Unix socket, no client authentication, verify-full and SCRAM upstream
-    B  Sallyport: `serve`, session pooling, Unix socket, peer credentials, verify-full and SCRAM upstream, audit required
+Direct is libpq over TCP with TLS verify-full and SCRAM. Both proxies go to the server with TLS verify-full and SCRAM, pool 8
+connections unless a row says otherwise, and show the same ECDSA P-256 certificate. The audit trail is on, as by default.
 
-D, A and B take turns, and what is reported is the median of the ratios within a round, with their range: a machine
-that is slower for a minute slows all three. A round in which other programs took more than 5 % of the processors is
-dropped and said so. The proxy's processor time comes from /proc/PID/stat. One PostgreSQL, one ECDSA P-256 certificate.
+The sides take turns, and what is reported is the median of the ratios within a round, with their range: a machine that is slower
+for a minute slows all of them. A round in which other programs took more than 5 % of the processors is dropped and said so. The
+proxies' processor time comes from /proc/PID/stat.
 """
 
 import argparse
@@ -16,94 +15,63 @@ import re
 import resource
 import secrets
 import shutil
-import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass, field
 
-ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, os.path.join(ROOT, "test", "e2e"))
-from harness.pki import Pki  # noqa: E402
-from harness.postgres import Postgres  # noqa: E402
-from harness.processes import cpu_seconds, descendants, die_with_parent, proc, resident_kb, stop, wait_for  # noqa: E402
-from harness.sallyport import Sallyport  # noqa: E402
-from harness.service import Service  # noqa: E402
+import pgbouncer
+from sides import Direct, Ground, PgBouncer, ROOT, Setting, base_environment, sallyport_for
+
+from harness.pki import Pki
+from harness.postgres import Postgres
+from harness.processes import cpu_seconds, descendants, proc
+import idle
+import rotation
 
 OUTSIDE_MAX = 0.05
 TICKS = os.sysconf("SC_CLK_TCK")
 DOCUMENT = os.path.join(ROOT, "docs", "performance.md")
 BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
+PROFILES = {
+    "": {},
+    "pgjdbc": {"PGDATESTYLE": "ISO", "PGTZ": "Europe/Berlin", "PGCLIENTENCODING": "UTF8",
+               "PGOPTIONS": "-c extra_float_digits=3"},
+    "psycopg": {"PGCLIENTENCODING": "UTF8"},
+}
 
 
-class Direct:
-    name = "direct"
-
-    def __init__(self, pg, pki, secret):
-        self.env = {"PGHOST": "localhost", "PGPORT": str(pg.port), "PGUSER": "app", "PGDATABASE": "app",
-                    "PGPASSWORD": secret, "PGSSLMODE": "verify-full", "PGSSLROOTCERT": pki.ca}
-        self.pid = None
-
-    def close(self):
-        pass
+@dataclass
+class Row:
+    label: str
+    flags: list = field(default_factory=list)
+    setting: Setting = Setting()
+    goal: str = ""              # ÷ direct, ÷ the better PgBouncer
+    profile: str = ""
+    copy: str = ""              # out | in
 
 
-class PgBouncer:
-    name = "PgBouncer"
-
-    def __init__(self, pg, pki, secret, folder, pool):
-        os.makedirs(folder)
-        users, config = os.path.join(folder, "users.txt"), os.path.join(folder, "pgbouncer.ini")
-        with open(users, "w", encoding="utf-8") as file:
-            file.write(f'"app" "{secret}"\n')
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(f"""[databases]
-app = host=localhost port={pg.port} user=app password={secret}
-[pgbouncer]
-listen_addr =
-unix_socket_dir = {folder}
-listen_port = 6432
-auth_type = any
-auth_file = {users}
-pool_mode = session
-default_pool_size = {pool}
-max_client_conn = 2000
-server_tls_sslmode = verify-full
-server_tls_ca_file = {pki.ca}
-logfile = {folder}/log
-log_connections = 0
-log_disconnections = 0
-""")
-        for path in (folder, users, config):
-            shutil.chown(path, "postgres", "postgres")
-        self.process = subprocess.Popen([shutil.which("pgbouncer", path="/usr/sbin:" + os.environ["PATH"]), "-q", config],
-                                        preexec_fn=die_with_parent(signal.SIGTERM), **pg._as_account())
-        self.pid = self.process.pid
-        self.env = {"PGHOST": folder, "PGPORT": "6432", "PGUSER": "app", "PGDATABASE": "app"}
-        wait_for(lambda: os.path.exists(f"{folder}/.s.PGSQL.6432"), "PgBouncer to listen")
-
-    def close(self):
-        stop(self.process, signal.SIGINT)
-
-
-class Ours:
-    name = "Sallyport"
-
-    def __init__(self, pg, pki, secret, folder, pool):
-        os.makedirs(folder)
-        self.sallyport = Sallyport(folder)
-        self.service = Service(self.sallyport, pg, pki, f"file:{self.sallyport.secret_file(secret)}",
-                               extra_target=f"    pool: {{min_ready: 8, max: {pool}}}").start()
-        self.pid = self.service.run.pid
-        self.env = {"PGHOST": self.service.directory, "PGPORT": "5432", "PGUSER": "app", "PGDATABASE": "app"}
-
-    def close(self):
-        self.service.stop(signal.SIGTERM)
-
-
-def environment(side):
-    return {"PATH": os.environ["PATH"], "LANG": "C.UTF-8", "PGAPPNAME": "bench", **side.env}
+TRANSACTION, SESSION = Setting(), Setting(mode="session")
+ROWS = [
+    Row("-S -C -c8, Unix socket", ["-S", "-C", "-c", "8"], TRANSACTION, "≥ 75, ≥ 1.05"),
+    Row("same, psycopg's start-up", ["-S", "-C", "-c", "8"], TRANSACTION, "≥ 75, ≥ 1.05", "psycopg"),
+    Row("same, pgjdbc's start-up", ["-S", "-C", "-c", "8"], TRANSACTION, "≥ 75, ≥ 1.05", "pgjdbc"),
+    Row("same, session pooling", ["-S", "-C", "-c", "8"], SESSION, "≥ 45, ≥ 1"),
+    Row("same, client certificate (mTLS)", ["-S", "-C", "-c", "8"], Setting(client="tls"), "≥ 7, ≥ 1.5"),
+    Row("same, SCRAM with a run's token", ["-S", "-C", "-c", "8"], Setting(client="token"), "≥ 15, ≥ 7"),
+    Row("same, SCRAM with a local password", ["-S", "-C", "-c", "8"], Setting(client="scram"), "≥ 2, ≥ 1"),
+    Row("-S -c1", ["-S", "-c", "1"], TRANSACTION, "≥ 1.2, ≥ 1.3"),
+    Row("-S -c8", ["-S", "-c", "8"], TRANSACTION, "≥ 0.72, ≥ 1.05"),
+    Row("-S -c64", ["-S", "-c", "64"], TRANSACTION, "≥ 0.9, ≥ 1.1"),
+    Row("-S -c300", ["-S", "-c", "300"], TRANSACTION, "–, ≥ 1.1"),
+    Row("-S -M prepared -c8", ["-S", "-M", "prepared", "-c", "8"], TRANSACTION, "≥ 0.5, ≥ 1.3"),
+    Row("-S -c8, session pooling", ["-S", "-c", "8"], SESSION, ""),
+    Row("-S -M prepared -c8, session pooling", ["-S", "-M", "prepared", "-c", "8"], SESSION, ""),
+    Row("COPY out", setting=TRANSACTION, copy="out", goal="≥ 1, ≥ 1"),
+    Row("COPY in", setting=TRANSACTION, copy="in", goal="≥ 1, ≥ 1"),
+]
 
 
 # -- what else the machine does -------------------------------------------------------------------------------------
@@ -117,7 +85,8 @@ def busy_seconds():
 def ours_seconds(pg, sides):
     total = resource.getrusage(resource.RUSAGE_CHILDREN)
     used = total.ru_utime + total.ru_stime + time.process_time()
-    for pid in descendants(pg.process.pid):
+    parents = [pg.process.pid] + [side.pid for side in sides if side.pid]
+    for pid in {each for parent in parents for each in descendants(parent)}:
         fields = proc(pid, "stat").rsplit(b")", 1)[-1].split()
         if fields:
             used += sum(int(word) for word in fields[11:15]) / TICKS    # with children that have ended
@@ -140,80 +109,84 @@ class Round:
         self.outside = max(0.0, others) / (elapsed * os.cpu_count())
 
 
-# -- the rows -------------------------------------------------------------------------------------------------------
+# -- the work -------------------------------------------------------------------------------------------------------
 
-def pgbench(side, seconds, flags):
+def pgbench(side, seconds, row):
     """(transactions a second, proxy's CPU in microseconds a transaction)"""
-    before = cpu_seconds(side.pid) if side.pid else 0
-    done = subprocess.run(["pgbench", "-n", "-T", str(seconds), *flags], env=environment(side), capture_output=True,
-                          text=True)
+    before = side.cpu()
+    threads = [] if "-c" in row.flags and row.flags[-1] == "1" else ["-j", "2"]
+    done = side.run(["pgbench", "-n", "-T", str(seconds), *threads, *row.flags], PROFILES[row.profile])
     if done.returncode != 0 or "failed transactions: 0" not in done.stdout:
-        sys.exit(f"pgbench {' '.join(flags)} through {side.name}:\n{done.stdout}{done.stderr}")
+        return None, (done.stdout + done.stderr).strip()
     count = int(re.search(r"actually processed: (\d+)", done.stdout).group(1))
-    cpu = (cpu_seconds(side.pid) - before) / count * 1e6 if side.pid else 0
-    return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1)), cpu
+    return float(re.search(r"tps = ([\d.]+)", done.stdout).group(1)), (side.cpu() - before) / count * 1e6
 
 
 def copy(side, direction, path):
     """(MB a second, proxy's CPU in milliseconds a MB)"""
     command = f"\\copy bulk TO '{path}'" if direction == "out" else f"\\copy bulk_in FROM '{path}'"
-    before = cpu_seconds(side.pid) if side.pid else 0
+    before = side.cpu()
     started = time.monotonic()
     words = [] if direction == "out" else ["-c", "TRUNCATE bulk_in"]
-    done = subprocess.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", *words, "-c", command], env=environment(side),
-                          capture_output=True, text=True)
+    done = side.run(["psql", "-Xq", "-v", "ON_ERROR_STOP=1", *words, "-c", command])
     if done.returncode != 0:
-        sys.exit(f"copy {direction} through {side.name}: {done.stderr}")
+        return None, done.stderr.strip()
     size = os.path.getsize(path) / 1e6
-    cpu = (cpu_seconds(side.pid) - before) / size * 1e3 if side.pid else 0
-    return size / (time.monotonic() - started), cpu
+    return size / (time.monotonic() - started), (side.cpu() - before) / size * 1e3
 
 
 def interleave(pg, sides, rounds, work):
-    """[{side name: (speed, cpu)}] of the rounds that were quiet enough, and how many were dropped."""
-    quiet, loud = [], []
+    """[{side name: (speed, cpu)}] of the rounds that were quiet enough, how many were dropped, and why sides fell out."""
+    quiet, loud, fallen = [], [], {}
     for _ in range(rounds):
+        result = {}
         with Round(pg, sides) as it:
-            result = {side.name: work(side) for side in sides}
+            for side in sides:
+                if side.name in fallen:
+                    continue
+                speed, more = work(side)
+                if speed is None:
+                    fallen[side.name] = more
+                else:
+                    result[side.name] = (speed, more)
         (quiet if it.outside <= OUTSIDE_MAX else loud).append(result)
         print(".", end="", flush=True, file=sys.stderr)
     print(file=sys.stderr)
+    for name, why in fallen.items():
+        print(f"  {name} cannot do it: {why.splitlines()[-1] if why else '?'}", file=sys.stderr)
+        if name in ("direct", "Sallyport"):
+            sys.exit(f"{name}: {why}")
     return (quiet, len(loud)) if quiet else (loud, -len(loud))
 
 
+def form(number):
+    return f"{number:.0f}" if number >= 20 else f"{number:.1f}" if number >= 5 else f"{number:.2f}"
+
+
 def ratio_text(results, name, base):
-    ratios = sorted(r[name][0] / r[base][0] for r in results)
-    middle = statistics.median(ratios)
-    form = "{:.0f}" if middle >= 20 else "{:.1f}" if middle >= 5 else "{:.2f}"
-    return form.format(middle) + " (" + form.format(ratios[0]) + "–" + form.format(ratios[-1]) + ")"
+    ratios = sorted(r[name][0] / r[base][0] for r in results if name in r and base in r)
+    if not ratios:
+        return "fails"
+    return f"{form(statistics.median(ratios))} ({form(ratios[0])}–{form(ratios[-1])})"
 
 
-def row(label, results, dropped, unit, cpu_unit):
-    median = lambda name, i: statistics.median(r[name][i] for r in results)     # noqa: E731
-    note = f"{len(results)} rounds" + (f", {dropped} dropped" if dropped > 0 else ", all on a busy machine" if dropped else "")
-    return [label, f"{median('direct', 0):,.0f} {unit}", ratio_text(results, "PgBouncer", "direct"),
-            ratio_text(results, "Sallyport", "direct"), ratio_text(results, "Sallyport", "PgBouncer"),
-            f"{median('PgBouncer', 1):.0f} / {median('Sallyport', 1):.0f} {cpu_unit}", note]
+def line(row, names, results, dropped):
+    def median(name, i):
+        values = [r[name][i] for r in results if name in r]
+        return statistics.median(values) if values else None
+    bouncers = [name for name in names if name.startswith("PgBouncer")]
+    best = max((name for name in bouncers if median(name, 0)), key=lambda name: median(name, 0), default=None)
+    cpus = " / ".join(form(value) if value is not None else "–" for value in (median(name, 1) for name in [*bouncers, "Sallyport"]))
+    note = f"{len(results)}" + (f", {dropped} dropped" if dropped > 0 else ", all on a busy machine" if dropped else "")
+    unit, cpu_unit = ("MB/s", "ms/MB") if row.copy else ("tps", "µs/tx")
+    return [row.label, f"{median('direct', 0):,.0f} {unit}", *(ratio_text(results, name, "direct") for name in bouncers),
+            ratio_text(results, "Sallyport", "direct"), ratio_text(results, "Sallyport", best) if best else "–", row.goal or "–",
+            f"{cpus} {cpu_unit}", note]
 
 
-def idle_memory(side, sessions, pg):
-    """kB of resident memory that one idle session costs the proxy."""
-    import psycopg
-    before = resident_kb(side.pid)
-    held = []
-    try:
-        for _ in range(sessions):
-            held.append(psycopg.connect(host=side.env["PGHOST"], port=side.env["PGPORT"], user="app", dbname="app"))
-        time.sleep(1)
-        return (resident_kb(side.pid) - before) / sessions
-    finally:
-        for connection in held:
-            connection.close()
-
-
-def table(rows):
-    head = ["work (session pooling)", "direct", "PgBouncer ÷ direct", "Sallyport ÷ direct", "Sallyport ÷ PgBouncer",
-            "proxy CPU, PgBouncer / Sallyport", "rounds"]
+def table(rows, names):
+    head = ["pgbench (transaction pooling unless said)", "direct", *(f"{name} ÷ direct" for name in names if name.startswith("PgB")),
+            "Sallyport ÷ direct", "Sallyport ÷ better PgBouncer", "goals", "proxies' CPU", "rounds"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     return "\n".join(lines + ["| " + " | ".join(r) + " |" for r in rows])
 
@@ -221,17 +194,15 @@ def table(rows):
 def machine():
     with open("/proc/cpuinfo", encoding="utf-8") as file:
         model = re.search(r"model name\s*: (.*)", file.read())
-    version = subprocess.run(["pgbouncer", "--version"], capture_output=True, text=True,
-                             env={"PATH": "/usr/sbin:" + os.environ["PATH"]}).stdout.split("\n")[0]
-    return f"{os.cpu_count()} × {model.group(1) if model else platform.machine()}, PostgreSQL 15, {version}, {time.strftime('%Y-%m-%d')}"
+    return f"{os.cpu_count()} × {model.group(1) if model else platform.machine()}, PostgreSQL 15, {time.strftime('%Y-%m-%d')}"
 
 
 def prepare(folder, megabytes, sessions):
     os.chmod(folder, 0o755)
     pki, secret = Pki(os.path.join(folder, "pki")), secrets.token_hex(16)
     pg = Postgres(os.path.join(folder, "pg"), pki,
-                  settings={"max_connections": str(sessions + 150), "log_connections": "off", "log_disconnections": "off"})
-    pg.sql(f"CREATE ROLE app LOGIN PASSWORD '{secret}'")
+                  settings={"max_connections": "500", "log_connections": "off", "log_disconnections": "off"})
+    pg.sql(f"CREATE ROLE app LOGIN PASSWORD '{secret}'; CREATE ROLE bench_local")
     pg.sql("CREATE DATABASE app OWNER app")
     subprocess.run(["pgbench", "-i", "-q", "-s", "10", "-h", pg.folder, "-p", str(pg.port), "-U", "postgres", "app"],
                    check=True, capture_output=True)
@@ -239,46 +210,56 @@ def prepare(folder, megabytes, sessions):
                FROM generate_series(1, {megabytes * 1000}) i;
                CREATE UNLOGGED TABLE bulk_in (id int, text text)""", database="app")
     pg.sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO app; ALTER TABLE bulk_in OWNER TO app", database="app")
-    return pki, secret, pg
+    return Ground(pg, pki, secret, secrets.token_hex(16), folder, sessions)
 
 
-def measure(options, folder):
-    sessions = options.sessions or (200 if options.quick else 1000)
-    seconds, rounds = (3, 3) if options.quick else (10, 7)
-    megabytes = 50 if options.quick else 200
-    pki, secret, pg = prepare(folder, megabytes, sessions)
-    sides, rows = [], []
+def bouncers():
+    found = [pgbouncer.debians(), pgbouncer.newer()]
+    return [(program, pgbouncer.version_of(program)) for program in found if program]
+
+
+def measure_row(row, ground, programs, options, megabytes):
+    sides = []
     try:
-        for make in (lambda: Direct(pg, pki, secret),
-                     lambda: PgBouncer(pg, pki, secret, os.path.join(folder, "pgb"), sessions + 20),
-                     lambda: Ours(pg, pki, secret, os.path.join(folder, "sp"), sessions + 20)):
-            sides.append(make())
-        work = [("pgbench -S -C -c8", ["-S", "-C", "-c", "8"]), ("pgbench -S -c1", ["-S", "-c", "1"]),
-                ("pgbench -S -c8", ["-S", "-c", "8"]), ("pgbench -S -M prepared -c8", ["-S", "-M", "prepared", "-c", "8"])]
-        for label, flags in work:
-            if options.only and options.only not in label:
-                continue
-            print(label, end=" ", flush=True, file=sys.stderr)
-            results, dropped = interleave(pg, sides, rounds, lambda s, f=flags: pgbench(s, seconds, f))
-            rows.append(row(label, results, dropped, "tps", "µs/tx"))
-        for direction in ("out", "in"):
-            label = f"COPY {direction} {megabytes} MB"
-            if options.only and options.only not in label:
-                continue
-            print(label, end=" ", flush=True, file=sys.stderr)
-            path = os.path.join(folder, "bulk.tsv")
-            results, dropped = interleave(pg, sides, rounds, lambda s, d=direction: copy(s, d, path))
-            rows.append(row(label, results, dropped, "MB/s", "ms/MB"))
-        if not options.only or options.only in "memory":
-            print("memory", file=sys.stderr)
-            a, b = (idle_memory(side, sessions, pg) for side in sides[1:])
-            rows.append([f"memory of one idle session, {sessions} of them", "–", "–", "–", f"{b / a:.2f}" if a > 0 else "–",
-                         f"{a:.1f} / {b:.1f} kB", "1"])
+        sides.append(Direct(ground))
+        sides.extend(PgBouncer(ground, row.setting, program, version) for program, version in programs)
+        sides.append(sallyport_for(ground, row.setting))
+        path = os.path.join(ground.folder, "bulk.tsv")
+        work = (lambda side: copy(side, row.copy, path)) if row.copy else (lambda side: pgbench(side, options.seconds, row))
+        if row.copy and not os.path.exists(path):
+            copy(sides[0], "out", path)
+        results, dropped = interleave(ground.pg, sides, options.rounds, work)
+        label = f"{row.label} {megabytes} MB" if row.copy else row.label
+        return line(Row(label, setting=row.setting, goal=row.goal, copy=row.copy), [side.name for side in sides], results, dropped)
     finally:
         for side in sides:
             side.close()
-        pg.close()
-    return table(rows)
+
+
+def measure(options, folder):
+    megabytes = 50 if options.quick else 200
+    sessions = options.sessions or (200 if options.quick else 1000)
+    ground = prepare(folder, megabytes, sessions)
+    programs = bouncers()
+    names = [f"PgBouncer {version}" for _, version in programs]
+    rows, texts = [], []
+    wanted = lambda label: not options.only or options.only in label       # noqa: E731
+    try:
+        for row in ROWS:
+            if wanted(row.label):
+                print(row.label, end=" ", flush=True, file=sys.stderr)
+                rows.append(measure_row(row, ground, programs, options, megabytes))
+        if rows:
+            texts.append(table(rows, names))
+        if wanted("memory"):
+            print("memory", file=sys.stderr)
+            texts.append(idle.table(ground, programs, sessions))
+        if wanted("rotation"):
+            print("rotation", file=sys.stderr)
+            texts.append(rotation.table(ground, 10 if options.quick else 60))
+    finally:
+        ground.pg.close()
+    return "\n\n".join(texts)
 
 
 def write_document(text):
@@ -295,9 +276,13 @@ def write_document(text):
 def main():
     parser = argparse.ArgumentParser(prog="./dev bench")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 3 s, 50 MB, 200 idle sessions; not written down")
-    parser.add_argument("--only", help="rows whose name holds this text")
+    parser.add_argument("--only", help="rows whose name holds this text; `memory` and `rotation` are rows, too")
+    parser.add_argument("--rounds", type=int, help="how often the sides take turns (5)")
+    parser.add_argument("--seconds", type=int, help="seconds of one turn (5)")
     parser.add_argument("--sessions", type=int, help="idle sessions for the memory row")
     options = parser.parse_args()
+    options.rounds = options.rounds or (3 if options.quick else 5)
+    options.seconds = options.seconds or (3 if options.quick else 5)
     os.environ.setdefault("SALLYPORT_BUILD", os.path.join(ROOT, "build", "release"))
     folder = tempfile.mkdtemp(prefix="spb-", dir="/tmp")
     try:
