@@ -24,6 +24,7 @@ def table(ground, seconds):
         return "no OpenBao here: rotation under load was not measured"
     bao = OpenBao(os.path.join(ground.folder, "bao"))
     try:
+        ground.pg.sql(f"ALTER ROLE postgres PASSWORD '{ADMIN_PASSWORD}'")
         ground.pg.sql("CREATE ROLE app_owner; GRANT pg_read_all_data TO app_owner; GRANT ALL ON DATABASE app TO app_owner")
         bao.use_database(ground.pg, admin_password=ADMIN_PASSWORD)
         bao.role("six", ttl="3s", max_ttl="6s")

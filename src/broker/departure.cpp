@@ -9,6 +9,10 @@ namespace {
 
 /// Before the credential dies, sessions that could not be moved are told at their next boundary.
 constexpr auto force_ahead = std::chrono::milliseconds{500};
+/// From here on a session that waits for a new connection is not heard at a boundary…
+constexpr auto park_ahead = std::chrono::milliseconds{1500};
+/// …and here it is told, if none has come.
+constexpr auto last_ahead = std::chrono::milliseconds{100};
 /// Between the last answer and the end.
 constexpr auto farewell_delay = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
@@ -44,7 +48,16 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
   const auto left = deadline - loop_.now().mono;
   // A short warning still leaves most of the time for moving.
   const auto ahead = std::min<Duration>(force_ahead, left / 5);
-  loop_.cancel(force_timer_);
+  for (const auto timer : {park_timer_, force_timer_, last_timer_}) loop_.cancel(timer);
+  park_timer_ = loop_.after(left - std::min<Duration>(park_ahead, left * 9 / 10), [this] {
+    parking_ = true;
+    become(state_);
+    look_for_boundary();
+  });
+  last_timer_ = loop_.after(left - std::min<Duration>(last_ahead, left / 10), [this] {
+    parking_ = false;
+    look_for_boundary();
+  });
   force_timer_ = loop_.after(left - ahead, [this] {
     if (state_ != State::draining) become(State::forced);
     look_for_boundary();
@@ -79,6 +92,7 @@ void Departure::on_boundary() {
   if (leaving_) return;
   const bool moves = mover_ != nullptr && mover_->wants_boundary();
   if (state_ != State::draining && moves) return mover_->at_boundary();
+  if (parks()) return park();
   if (!has_to_end() || is_moving_now()) return;
   // The answer is on its way to the client. What comes with it libpq takes for a notice and the end for an accident:
   // a moment later it is the answer to the next query, or found by a client at rest.
@@ -112,18 +126,36 @@ void Departure::give_up() {
 
 void Departure::become(State state) {
   state_ = state;
-  relay_.want_boundary(has_to_end());
+  relay_.want_boundary(has_to_end() || parking_);
+}
+
+bool Departure::parks() const {
+  return parking_ && state_ != State::draining && mover_ != nullptr && mover_->waits_for_connection();
+}
+
+void Departure::park() {
+  parked_ = true;
+  relay_.hold_client();
+}
+
+// The last thing that its caller does: the client's bytes may end the session.
+void Departure::unpark() {
+  if (!std::exchange(parked_, false) || leaving_) return;
+  relay_.release_client();
 }
 
 void Departure::cancel_timers() {
-  for (const auto timer : {force_timer_, move_timer_, stop_timer_, leave_timer_}) loop_.cancel(timer);
+  for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_, stop_timer_, leave_timer_})
+    loop_.cancel(timer);
 }
 
 // Of a client at rest: nothing is on its way to it.
 void Departure::look_for_boundary() {
-  if (leaving_ || !has_to_end() || !relay_.at_boundary()) return;
+  if (leaving_ || !(has_to_end() || parking_) || !relay_.at_boundary()) return;
   const bool moves = mover_ != nullptr && mover_->wants_boundary();
   if (state_ != State::draining && moves) return mover_->at_boundary();
+  if (parks()) return park();
+  if (!has_to_end()) return;
   if (state_ == State::draining || !is_moving_now()) leave();
 }
 
@@ -138,9 +170,9 @@ void Departure::try_move() {
 }
 
 void Departure::on_moved() {
-  loop_.cancel(force_timer_);
-  loop_.cancel(move_timer_);
+  for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_}) loop_.cancel(timer);
   ending_generation_ = 0;
+  parking_ = parked_ = false;  // the move has let its client go
   bury_mover();
   become(state_ == State::draining ? State::draining : State::staying);
   owner_.on_session_moved();
@@ -153,6 +185,7 @@ void Departure::on_immovable(std::string_view reason) {
   bury_mover();
   become(state_ == State::moving ? State::immovable : state_);
   look_for_boundary();
+  unpark();
 }
 
 void Departure::on_move_failed(const Error& error) {
@@ -161,8 +194,12 @@ void Departure::on_move_failed(const Error& error) {
   bury_mover();
   become(state_);
   loop_.cancel(move_timer_);
-  move_timer_ = loop_.after(move_retry, [this] { try_move(); });
+  move_timer_ = loop_.after(move_retry, [this] {
+    try_move();
+    look_for_boundary();
+  });
   look_for_boundary();
+  unpark();
 }
 
 void Departure::on_move_broke() {

@@ -3,6 +3,9 @@
 // Both happen at a boundary, and either may come while the other is under way, so one state says what is due. From
 // the warning of a credential's end to shortly before it the session is to be moved; then it is told at its next
 // boundary. A drain waits for a move that is under way.
+//
+// When that end is near and a new connection has not come yet, the client is not heard any more at its next boundary: it
+// waits for a moment instead of being ended, and the processors log the new connections in.
 #pragma once
 
 #include "base/log.h"
@@ -72,6 +75,9 @@ class Departure final : private MoverOwner {
     draining,   ///< dismissed: it is told at the next boundary
   };
 
+  [[nodiscard]] bool parks() const;
+  void park();
+  void unpark();
   void on_moved() override;
   void on_immovable(std::string_view reason) override;
   void on_move_failed(const Error& error) override;
@@ -99,8 +105,12 @@ class Departure final : private MoverOwner {
   std::string immovable_reason_;  // empty: not known to be
   Dismissal dismissal_{};         // draining
   std::unique_ptr<Mover> mover_;
+  bool parking_ = false;  // the end is near: at a boundary the client waits for the new connection
+  bool parked_ = false;   // it does
   bool leaving_ = false;  // it is told in a moment; its client is not heard any more
+  net::TimerId park_timer_;
   net::TimerId force_timer_;
+  net::TimerId last_timer_;
   net::TimerId move_timer_;
   net::TimerId stop_timer_;
   net::TimerId leave_timer_;

@@ -43,6 +43,7 @@ class Mover final : private net::StreamEvents {
   void at_boundary();
 
   [[nodiscard]] bool wants_boundary() const { return step_ == Step::have_connection; }
+  [[nodiscard]] bool waits_for_connection() const { return step_ == Step::waiting_for_connection; }
   [[nodiscard]] bool is_under_way() const { return step_ == Step::asking || step_ == Step::restoring; }
 
  private:

@@ -189,7 +189,21 @@ bool Pool::may_log_in(Share& share, Purpose purpose) const {
     return own < logins_at_once_max && !crowded;
   }
   const auto in_all_max = logins_in_all_max + (purpose == Purpose::move ? logins_beyond_max : 0);
-  return share.logins_for(purpose) < (crowded ? 1 : logins_at_once_max) && connecting_ < in_all_max;
+  const auto at_once_max = purpose == Purpose::move ? moves_at_once() : logins_at_once_max;
+  return share.logins_for(purpose) < (crowded ? 1 : at_once_max) && connecting_ < in_all_max;
+}
+
+// As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
+// login_guess: with little time, a burst of logins is better than sessions that are ended.
+std::size_t Pool::moves_at_once() const {
+  const auto now = loop_.now().mono;
+  Duration left = Duration::max();
+  for (const auto& [generation, deadline] : endings_) {
+    if (deadline > now) left = std::min(left, deadline - now);
+  }
+  if (left == Duration::max()) return logins_at_once_max;
+  const auto wanted = movers_.size() * login_guess / std::max<Duration>(left, login_guess) + 1;
+  return std::clamp(static_cast<std::size_t>(wanted), logins_at_once_max, logins_crowded);
 }
 
 bool Pool::log_in_for_mover() {
@@ -199,7 +213,7 @@ bool Pool::log_in_for_mover() {
     if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
     // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.
     const bool none = sub.share->logins_for(Purpose::move) == 0;
-    const auto beyond = none ? logins_beyond_max : logins_at_once_max;
+    const auto beyond = none ? std::max(logins_beyond_max, moves_at_once()) : moves_at_once();
     if (full() && !make_room(sub) && total() >= settings_.pool.max + beyond) continue;
     connect({&sub, Purpose::move, false, {}});
     return true;
