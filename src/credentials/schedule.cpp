@@ -27,6 +27,11 @@ Duration renewal_delay(Duration remaining, Duration grace) {
 
 Duration replacement_delay(Duration remaining) { return clamp_lifetime(remaining) / 20 * 17; }
 
+Duration replacement_lead(Duration whole_life) {
+  const Duration life = clamp_lifetime(whole_life);
+  return std::max(life - replacement_delay(life), std::min<Duration>(life / 2, 30s));
+}
+
 bool has_shrunk(Duration granted, Duration renewed) {
   // Managers count in whole seconds: one of them is rounding, unless the lease itself is that short.
   const Duration tolerance = std::min<Duration>(1s, granted / 10);

@@ -47,6 +47,10 @@ Duration renewal_delay(Duration remaining, Duration grace);
 /// From now until what cannot be renewed should be replaced: 85 %.
 Duration replacement_delay(Duration remaining);
 
+/// How long before the end of a life that renewals cannot prolong the next credential is fetched: 15 % of it, and
+/// half a minute where it has that.
+Duration replacement_lead(Duration whole_life);
+
 /// True when a renewal gave noticeably less than the first grant: the maximum is near.
 bool has_shrunk(Duration granted, Duration renewed);
 

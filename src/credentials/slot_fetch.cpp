@@ -164,6 +164,7 @@ void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& e
   if (live.lease) live.latest_end = live.capped ? expires : plus(now, live.granted);
   generation->credential = std::make_shared<const Credential>(std::move(fetched.credential));
   live.generation = generation;
+  live.fetched_at = now;
   schedule(live, fetched.refetch_after, now);
   const std::uint64_t replaced = std::exchange(current_, generation->number);
   live_.emplace(generation->number, std::move(live));

@@ -43,6 +43,10 @@ void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_afte
   const Duration grace = grace_of(live.lifetime, random());
   live.renew_at = plus(now, std::max(renewal_delay(live.lifetime, grace), interval_min));
   live.successor_at = plus(*live.expires, -grace);
+  if (whole_life_) {
+    const Moment in_time = plus(live.fetched_at, *whole_life_ - replacement_lead(*whole_life_));
+    if (left_until(*live.successor_at, in_time) > Duration::zero()) live.successor_at = in_time;
+  }
   set_ending(live, *live.successor_at);
 }
 
@@ -95,6 +99,8 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
   if (live->ending_told) return;
   if (has_shrunk(live->granted, duration) || !renewed.renewable) {
     live->lifetime = duration;
+    // The manager says only now that this is the end; the next ones are replaced in time.
+    whole_life_ = left_until(expires, live->fetched_at);
     return make_final(*live, now);
   }
   schedule(*live, std::nullopt, now);

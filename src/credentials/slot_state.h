@@ -55,9 +55,10 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     std::optional<Lease> lease;  ///< as it stands now
     std::optional<Moment>
         expires;  ///< a lease's, if it was granted just after the request: never used beyond
-    std::optional<Moment> latest_end;    ///< a lease's, if it was granted just before the reply came
-    Duration granted{};                  ///< the first grant: what renewals are compared with
-    Duration lifetime{};                 ///< the last grant
+    std::optional<Moment> latest_end;  ///< a lease's, if it was granted just before the reply came
+    Duration granted{};                ///< the first grant: what renewals are compared with
+    Duration lifetime{};               ///< the last grant
+    Moment fetched_at{};
     std::optional<Moment> renew_at;      ///< none: not any more
     std::optional<Moment> successor_at;  ///< when the next one should be fetched while this is current
     std::optional<Moment> ending_at;     ///< when its sessions are told, once there is a successor to move to
@@ -200,8 +201,9 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   bool fetching_ = false;   ///< it is a fetch
   GenerationPtr renewing_;  ///< whose renewal runs
   bool prefetch_ = false;
-  bool renew_first_ = false;     ///< the clock jumped over a renewal: serve after it
-  unsigned fetch_failures_ = 0;  ///< in a row
+  std::optional<Duration> whole_life_;  ///< of the latest lease whose renewals met its maximum
+  bool renew_first_ = false;            ///< the clock jumped over a renewal: serve after it
+  unsigned fetch_failures_ = 0;         ///< in a row
   std::optional<Error> last_error_;
   MonotonicTime fetch_not_before_{};
   unsigned keep_alive_failures_ = 0;
