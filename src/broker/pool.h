@@ -58,7 +58,8 @@ class Pool {
   static constexpr std::size_t logins_crowded = 8;      ///< from so many on: one each, none ahead of demand
   static constexpr std::size_t logins_in_all_max = 16;  ///< then also other identities' clients wait
   static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
-  static constexpr auto login_guess = std::chrono::milliseconds{150};
+  static constexpr std::size_t moves_at_once_max = 12;  ///< of one identity, whose time is short
+  static constexpr auto login_guess = std::chrono::milliseconds{300};  ///< on a busy machine
   static constexpr std::size_t waiters_max = 10'000;
   static constexpr std::size_t waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};

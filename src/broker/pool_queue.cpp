@@ -190,7 +190,9 @@ bool Pool::may_log_in(Share& share, Purpose purpose) const {
   }
   const auto in_all_max = logins_in_all_max + (purpose == Purpose::move ? logins_beyond_max : 0);
   const auto at_once_max = purpose == Purpose::move ? moves_at_once() : logins_at_once_max;
-  return share.logins_for(purpose) < (crowded ? 1 : at_once_max) && connecting_ < in_all_max;
+  // Sessions whose time is short leave room for other identities, but are not slowed down for them.
+  const bool hurries = at_once_max > logins_at_once_max;
+  return share.logins_for(purpose) < (crowded && !hurries ? 1 : at_once_max) && connecting_ < in_all_max;
 }
 
 // As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
@@ -203,7 +205,7 @@ std::size_t Pool::moves_at_once() const {
   }
   if (left == Duration::max()) return logins_at_once_max;
   const auto wanted = movers_.size() * login_guess / std::max<Duration>(left, login_guess) + 1;
-  return std::clamp(static_cast<std::size_t>(wanted), logins_at_once_max, logins_crowded);
+  return std::clamp(static_cast<std::size_t>(wanted), logins_at_once_max, moves_at_once_max);
 }
 
 bool Pool::log_in_for_mover() {
