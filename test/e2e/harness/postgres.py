@@ -42,8 +42,10 @@ def available():
 
 
 class Postgres:
-    def __init__(self, folder, pki, certificate="good", settings=None, follows=None, port=None):
-        """`follows`: the server that this one is a streaming standby of; it begins with a copy of it."""
+    def __init__(self, folder, pki, certificate="good", settings=None, follows=None, port=None, programs=BIN):
+        """`follows`: the server that this one is a streaming standby of; it begins with a copy of it. `programs`: the folder of
+        another version's."""
+        self.programs = programs
         self.folder, self.pki = folder, pki
         self.data = os.path.join(folder, "data")
         self.port = port or free_port()
@@ -65,7 +67,7 @@ class Postgres:
 
     def start(self):
         log = open(self.log_file, "ab")
-        self.process = subprocess.Popen([find_program("postgres", BIN), "-D", self.data, "-p", str(self.port)],
+        self.process = subprocess.Popen([find_program("postgres", self.programs), "-D", self.data, "-p", str(self.port)],
                                         stdout=log, stderr=log, preexec_fn=die_with_parent(signal.SIGQUIT),
                                         cwd=self.folder, **self._as_account())
         log.close()
@@ -178,7 +180,7 @@ class Postgres:
                        **self._as_account())
 
     def _init(self):
-        subprocess.run([find_program("initdb", BIN), "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8",
+        subprocess.run([find_program("initdb", self.programs), "-D", self.data, "-A", "trust", "-U", "postgres", "-E", "UTF8",
                         "--locale=C", "--no-sync"], check=True, stdout=subprocess.DEVNULL, cwd=self.folder,
                        **self._as_account())
 

@@ -1,0 +1,130 @@
+"""PostgreSQL 13 to 18 behind the broker, both pool modes: what differs between them is passed on, not assumed."""
+
+import os
+import signal
+import threading
+import time
+import uuid
+
+import psycopg
+import pytest
+
+from conftest import prepare, require
+from harness import postgres_versions
+from harness.openbao import OpenBao
+from harness.postgres import ADMIN_PASSWORD, Postgres
+from harness.processes import wait_for
+from harness.service import Service
+
+# CI has the oldest and the newest, `./dev soak` all of them.
+MAJORS = list(postgres_versions.VERSIONS) if os.environ.get("SALLYPORT_SOAK") else [13, 18]
+
+
+@pytest.fixture(scope="module", params=MAJORS)
+def old_or_new(request, base, pki, secret):
+    programs = postgres_versions.programs_of(request.param, base)
+    require(programs, f"PostgreSQL {request.param} (npm {postgres_versions.PACKAGE})")
+    server = Postgres(os.path.join(base, f"pg{request.param}"), pki, programs=programs)
+    assert server.sql("SHOW server_version_num")[0][0].startswith(str(request.param))
+    prepare(server, secret)
+    yield server
+    server.close()
+
+
+@pytest.fixture(params=["session", "transaction"])
+def service(request, sallyport, old_or_new, pki, secret):
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}",
+                 extra_target=f"    pool: {{mode: {request.param}, max: 4, min_ready: 1, verify_session_state: always}}"
+                 if request.param == "transaction" else "    pool: {mode: session, max: 8, min_ready: 1}")
+    yield it.start()
+    it.stop()
+
+
+def connect(it, **more):
+    return psycopg.connect(host=it.directory, port=it.port, user="app", dbname="app", autocommit=True, **more)
+
+
+def test_queries_statements_transactions_and_errors(service):
+    with connect(service) as c:
+        for _ in range(3):
+            assert c.execute("SELECT %s::int + 1", (41,), prepare=True).fetchone() == (42,)
+        with c.pipeline():
+            answers = [c.execute("SELECT %s::int", (i,)) for i in range(20)]
+        assert [a.fetchone()[0] for a in answers] == list(range(20))
+        with pytest.raises(psycopg.errors.DivisionByZero), c.transaction():
+            c.execute("SELECT 1/0")
+        with c.transaction():
+            c.execute("CREATE TABLE pv (i int)")
+            with pytest.raises(psycopg.errors.UndefinedColumn), c.transaction():
+                c.execute("SELECT nothing FROM pv")
+            c.execute("DROP TABLE pv")
+
+
+def test_copy_both_ways(service):
+    with connect(service) as c:
+        c.execute("CREATE TABLE pvc (i int, t text)")
+        with c.cursor().copy("COPY pvc FROM STDIN") as copy:
+            for i in range(5000):
+                copy.write_row((i, "x" * 100))
+        with c.cursor().copy("COPY pvc TO STDOUT") as copy:
+            assert sum(len(part) for part in copy) > 500_000
+        c.execute("DROP TABLE pvc")
+
+
+def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or_new, pki, secret):
+    """Whatever a version reports (11 parameters in 13, more later), under the values that the client asked for."""
+    options = {"options": "-c DateStyle=German -c TimeZone=Asia/Tokyo", "application_name": "pv"}
+    direct = psycopg.connect(host="localhost", port=old_or_new.port, user="app", dbname="app", password=secret,
+                             sslmode="verify-full", sslrootcert=pki.ca, **options)
+    names = [row[0] for row in old_or_new.sql("SELECT name FROM pg_settings")] + ["is_superuser", "session_authorization"]
+    with direct, connect(service, **options) as c:
+        told = {n: direct.info.parameter_status(n) for n in names if direct.info.parameter_status(n) is not None}
+        ours = {n: c.info.parameter_status(n) for n in told}
+        assert ours == told and len(told) >= 11
+        assert c.execute("SHOW DateStyle").fetchone()[0].startswith("German")
+        c.execute("SET TimeZone = 'UTC'")
+        assert c.info.parameter_status("TimeZone") == "UTC"
+        c.execute("RESET TimeZone")
+        assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
+
+
+def test_a_cancel_ends_the_query_that_it_was_meant_for(service):
+    with connect(service) as c:
+        threading.Timer(0.5, c.cancel).start()
+        started = time.monotonic()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            c.execute("SELECT pg_sleep(20)")
+        assert time.monotonic() - started < 10 and c.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_state_that_only_the_server_can_see_is_found(service):
+    """The questions of verify_session_state, and of a move, are understood by this version."""
+    with connect(service) as c:
+        c.execute("CREATE FUNCTION pv_lock() RETURNS void LANGUAGE sql AS 'SELECT pg_advisory_lock(77)'")
+        c.execute("SELECT pv_lock()")
+        with connect(service) as other:
+            assert other.execute("SELECT pg_try_advisory_lock(77)").fetchone() == (False,)
+        for _ in range(3):
+            assert c.execute("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()").fetchone() == (1,)
+        c.execute("DROP FUNCTION pv_lock()")
+
+
+def test_sessions_move_to_a_new_credential_unseen(sallyport, old_or_new, base, pki):
+    bao = OpenBao(os.path.join(base, "bao-" + uuid.uuid4().hex[:6]))
+    try:
+        bao.use_database(old_or_new, admin_password=ADMIN_PASSWORD)
+        bao.role("six", ttl="3s", max_ttl="6s")
+        it = Service(sallyport, old_or_new, pki, "vault:database/creds/six", user=None, extra_target="    run_as: app_owner")
+        it.start(env=bao.environment(bao.token()))
+        with connect(it) as c:
+            users = set()
+            c.execute("SET DateStyle = 'German'")
+
+            def two_users():
+                users.add(c.execute("SELECT session_user, current_setting('DateStyle')", prepare=True).fetchone())
+                return len(users) >= 2
+            wait_for(two_users, "the session to be moved", 30, every=0.1)
+            assert {style for _, style in users} == {"German, DMY"}
+        it.stop(signal.SIGTERM)
+    finally:
+        bao.close()
