@@ -65,6 +65,7 @@ class Pool {
   static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto fresh_for = std::chrono::milliseconds{100};
   static constexpr auto reap_every = std::chrono::seconds{5};
+  static constexpr auto probe_every = std::chrono::seconds{30};  ///< of silence
   static constexpr std::size_t endings_max = 64;
   static constexpr std::size_t proven_databases_max = 64;
   static constexpr std::size_t left_max = 64;

@@ -137,6 +137,7 @@ std::optional<MonotonicTime> Pool::ending_of(std::uint64_t generation) const {
 void Pool::reap() {
   const auto now = loop_.now().mono;
   if (!slot_.renews_first()) renewal_given_up_ = false;
+  std::vector<Spare*> quiet;
   for (auto& [key, sub] : subs_) {
     auto ready = sub->spares.size();
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
@@ -145,6 +146,8 @@ void Pool::reap() {
                         now - spare.ready_since() > settings_.pool.idle_max;
       const bool over = spare.condition() == Spare::Condition::ready && !usable(spare.upstream());
       if (!idle && !over) {
+        // Its server, or the way to it, may have gone without a word: better found out before a client needs it.
+        if (spare.at_rest() && now - spare.heard_at() > probe_every) quiet.push_back(&spare);
         ++at;
         continue;
       }
@@ -154,6 +157,7 @@ void Pool::reap() {
     }
     line_up(*sub);
   }
+  for (auto* spare : quiet) spare->probe();
   forget_old_profiles();
   pump();
   reaper_ = loop_.after(reap_every, [this] { reap(); });

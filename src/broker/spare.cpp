@@ -4,6 +4,8 @@
 #include "wire/postgres/frame.h"
 #include "wire/postgres/session_messages.h"
 
+#include <utility>
+
 namespace sallyport::broker {
 
 Spare::Spare(UpstreamPtr upstream, net::Loop& loop, Events events)
@@ -29,10 +31,21 @@ void Spare::begin_reset(bool reset_role) {
   if (condition_ == Condition::resetting) read_frames();
 }
 
+void Spare::probe() {
+  if (upstream_ == nullptr || !at_rest()) return;  // taken, or ended, by what another one's end has set off
+  condition_ = Condition::resetting;
+  probed_ = true;
+  postgres::encode(unsent_, postgres::Sync{});
+  replies_owed_ = 1;
+  deadline_ = loop_.after(probe_deadline, [this] { break_now(); });
+  flush();
+}
+
 void Spare::be_ready() {
   loop_.cancel(deadline_);
   condition_ = Condition::ready;
-  ready_since_ = loop_.now().mono;
+  heard_at_ = loop_.now().mono;
+  if (!std::exchange(probed_, false)) ready_since_ = heard_at_;  // a probe makes it no younger
   events_.on_ready(*this);
 }
 
@@ -109,7 +122,7 @@ Result<void> Spare::on_message(char type, Bytes body) {
 void Spare::break_now() {
   if (condition_ == Condition::broken) return;
   loop_.cancel(deadline_);
-  failed_reset_ = condition_ == Condition::resetting;
+  failed_reset_ = condition_ == Condition::resetting && !probed_;
   condition_ = Condition::broken;
   events_.on_broken(*this);
 }

@@ -30,6 +30,8 @@ class Spare final : private net::StreamEvents {
   void begin_reset(bool reset_role);
   /// For a connection fresh from its login.
   void be_ready();
+  /// Asks the server for a sign of life (Sync). It is `resetting` until the answer, and breaks without one.
+  void probe();
 
   [[nodiscard]] Condition condition() const { return condition_; }
   /// Broken before its reset was answered; one that breaks later was ready.
@@ -39,6 +41,8 @@ class Spare final : private net::StreamEvents {
   [[nodiscard]] const Upstream& upstream() const { return *upstream_; }
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
   [[nodiscard]] MonotonicTime ready_since() const { return ready_since_; }
+  /// When its server was last heard.
+  [[nodiscard]] MonotonicTime heard_at() const { return heard_at_; }
 
   /// Reads what has come and was not yet told by an event: a server that has ended it meanwhile. May call on_broken.
   void look() { read_frames(); }
@@ -56,16 +60,18 @@ class Spare final : private net::StreamEvents {
 
   static constexpr int reads_max = 512;  // without a pause
   static constexpr auto reset_deadline = std::chrono::seconds{10};
+  static constexpr auto probe_deadline = std::chrono::seconds{5};
 
   UpstreamPtr upstream_;
   net::Loop& loop_;
   Events events_;
   Condition condition_ = Condition::resetting;
   bool failed_reset_ = false;
+  bool probed_ = false;  // the answer that is owed is to a probe
   InputBuffer input_;
   WipedBytes unsent_;
   unsigned replies_owed_ = 0;  // ReadyForQuery still to come
-  MonotonicTime ready_since_{};
+  MonotonicTime ready_since_{}, heard_at_{};
   net::TimerId deadline_;
 };
 

@@ -470,6 +470,26 @@ TEST(Pool, IdleAndOldConnectionsAreClosed) {
   EXPECT_TRUE(world.connector.backends[0]->terminated) << "with a farewell";
 }
 
+TEST(Pool, AQuietConnectionIsAskedForASignOfLifeAndReplacedWithoutOne) {
+  auto settings = World::small();
+  settings.min_ready = 1;
+  settings.idle_max = 24h;
+  World world{settings};
+  world.pool->warm(world.key(), {});
+  world.loop.settle();
+  ASSERT_EQ(world.pool->status().ready, 1u);
+  world.loop.advance(2min);
+  EXPECT_EQ(world.connector.requests.size(), 1u) << "it answers";
+  EXPECT_EQ(world.pool->status().ready, 1u);
+  world.connector.newest().silent = true;  // the way to it is gone, and nobody says so
+  world.loop.advance(1min);
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+  auto taker = take(world);
+  ASSERT_TRUE(taker->served());
+  EXPECT_EQ(world.pool->status().resets_failed, 0u);
+  world.pool->discard(taker->upstream());
+}
+
 TEST(Pool, ALearntProfileBeyondTheLimitIsForgotten) {
   World world;
   for (unsigned i = 0; i < limits::pool_profiles_max + 3; ++i) {
