@@ -17,6 +17,7 @@ from harness.openbao import OpenBao  # noqa: E402
 from harness.pki import Pki  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
 from harness.sallyport import Sallyport, reference  # noqa: E402
+from harness.service import Service  # noqa: E402
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true")
@@ -148,6 +149,20 @@ def file_url(sallyport, pg, pki, secret):
                       "user": "app", "sslrootcert": pki.ca, **changes}
         return reference(f"file:{path}", **{k: v for k, v in attributes.items() if v is not None})
     return make
+
+
+@pytest.fixture
+def pooled(sallyport, pg, pki, secret):
+    """Starts `serve` with a pool: pooled("transaction", "max: 2") is the Service."""
+    made = []
+
+    def make(mode="transaction", pool="max: 2", descriptors=None, server=None, **more):
+        settings = f"    pool: {{mode: {mode}, {pool}}}"
+        made.append(Service(sallyport, server or pg, pki, f"file:{sallyport.secret_file(secret)}", extra_target=settings, **more))
+        return made[-1].start(descriptors=descriptors)
+    yield make
+    for it in made:
+        it.stop()
 
 
 @pytest.fixture

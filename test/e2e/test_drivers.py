@@ -51,7 +51,7 @@ def built(name, make):
 
 
 def run_in(folder, *command, **env):
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **env}, timeout=600)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env={**os.environ, **env}, timeout=1800)
     assert done.returncode == 0, f"{' '.join(command)}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
 
 

@@ -76,7 +76,7 @@ audit: {{dir: "{self.audit_directory}"}}
         def ready():
             if self.run.process.poll() is not None:
                 raise AssertionError(f"serve ended with {self.run.code}:\n{self.run.output}")
-            return os.path.exists(self.socket)
+            return os.path.exists(self.socket) and "serving" in self.run.output    # it is bound before it is listened on
         wait_for(ready, "serve to listen", 20)
         return self
 
