@@ -36,7 +36,8 @@ class TlsService(Service):
         self.certificate, self.key = (os.path.join(sallyport.folder, name) for name in ("tls.crt", "tls.key"))
         self.use_certificate("good")
         self.route = f"tcp:127.0.0.1:{self.tcp}"
-        self.rewrite("state: ", f"""  - listen: "{self.route}"
+        self.rewrite("\nstate: ", f"""
+  - listen: "{self.route}"
     target: main
     tls: {{cert: "{self.certificate}", key: "{self.key}", client_ca: "{pki.ca}", required: {required}{
         f', client_crl: "{pki.crl}"' if crl else ''}}}

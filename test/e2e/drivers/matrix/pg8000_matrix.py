@@ -1,4 +1,5 @@
 import io
+import os
 import threading
 import time
 
@@ -10,7 +11,10 @@ host, port, user, database = steps.settings()
 
 
 def connect():
-    return pg8000.native.Connection(user, database=database, unix_sock=f"{host}/.s.PGSQL.{port}")
+    if host.startswith("/"):
+        return pg8000.native.Connection(user, database=database, unix_sock=f"{host}/.s.PGSQL.{port}")
+    return pg8000.native.Connection(user, host=host, port=port, database=database, password=os.environ.get("PGPASSWORD"),
+                                    ssl_context=steps.ssl_context())
 
 
 c, other = connect(), connect()

@@ -1,5 +1,6 @@
 """What the programs of the matrix have in common: each step prints "STEP ok", or "STEP: what the driver was told"."""
 import os
+import ssl
 import sys
 
 TABLE = "made_for_drivers"      # (a int, t text), there before and after
@@ -8,6 +9,14 @@ LARGE = 10_000_000
 
 def settings():
     return os.environ["PGHOST"], int(os.environ["PGPORT"]), os.environ["PGUSER"], os.environ["PGDATABASE"]
+
+
+def ssl_context():
+    """For a driver that does not read libpq's variables."""
+    context = ssl.create_default_context(cafile=os.environ["PGSSLROOTCERT"])
+    if "PGSSLCERT" in os.environ:
+        context.load_cert_chain(os.environ["PGSSLCERT"], os.environ["PGSSLKEY"])
+    return context
 
 
 def report(step, error=None):

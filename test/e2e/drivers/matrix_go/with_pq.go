@@ -22,7 +22,7 @@ func pqCode(err error) string {
 
 func withPq() ([]step, error) {
 	ctx := context.Background()
-	db, err := sql.Open("postgres", "sslmode=disable")
+	db, err := sql.Open("postgres", "")
 	if err != nil {
 		return nil, err
 	}
@@ -102,8 +102,15 @@ func withPq() ([]step, error) {
 		}},
 		{"copy_out", func() error { return deleted(10_000) }}, // lib/pq has no COPY out
 		{"listen", func() error {
-			listener := pq.NewListener("sslmode=disable", 10*time.Millisecond, time.Second, nil)
+			// Connected first: a LISTEN that fails while it connects is tried again for ever, and nobody is told.
+			connected := make(chan struct{}, 1)
+			listener := pq.NewListener("", 10*time.Millisecond, time.Second, func(event pq.ListenerEventType, _ error) {
+				if event == pq.ListenerEventConnected {
+					connected <- struct{}{}
+				}
+			})
 			defer listener.Close()
+			<-connected
 			if err := listener.Listen("matrix"); err != nil {
 				return err
 			}

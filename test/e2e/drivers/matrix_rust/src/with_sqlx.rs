@@ -9,8 +9,10 @@ fn code<T>(outcome: Result<T, sqlx::Error>) -> String {
 }
 
 fn options() -> PgConnectOptions {
-    PgConnectOptions::new_without_pgpass()
-        .socket(variable("PGHOST"))
+    // PGPASSWORD and what TLS needs are read by itself.
+    let at = PgConnectOptions::new_without_pgpass();
+    let host = variable("PGHOST");
+    (if host.starts_with('/') { at.socket(host) } else { at.host(&host) })
         .port(variable("PGPORT").parse().unwrap())
         .username(&variable("PGUSER"))
         .database(&variable("PGDATABASE"))
@@ -33,7 +35,7 @@ async fn prepared(c: &mut PgConnection) -> Outcome {
         check(sqlx::query_scalar::<_, i32>(&plus).bind(1).fetch_one(&mut *c).await? == k + 1, "plus")?;
         check(sqlx::query_scalar::<_, i32>(&plus).persistent(false).bind(1).fetch_one(&mut *c).await? == k + 1, "unnamed")?;
     }
-    let rows: Vec<i32> = sqlx::query_scalar("SELECT generate_series(1, 1000)").fetch(&mut *c).try_collect().await?;
+    let rows: Vec<i32> = sqlx::query_scalar::<_, i32>("SELECT generate_series(1, 1000)").fetch(&mut *c).try_collect().await?;
     check(rows.len() == 1000, "rows")?;
     Ok(c.clear_cached_statements().await?)
 }
