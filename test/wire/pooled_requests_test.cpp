@@ -203,6 +203,20 @@ TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
   EXPECT_TRUE(only.server.statements().contains(before));
 }
 
+TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry, 1}, two{registry, 2}, three{registry, 3};
+  one.send(only, parse("s", "insert into t values ($1)") + sync());
+  one.requests().on_done("ALTER TABLE");
+  two.send(only, parse("s", "insert into t values ($1)") + sync());
+  EXPECT_EQ(only.server.statements().size(), 2U) << "parsed anew";
+  one.requests().on_done({});
+  three.send(only, parse("s", "insert into t values ($1)") + sync());
+  EXPECT_EQ(only.server.statements().size(), 3U) << "what was parsed before the commit is of before, too";
+  EXPECT_EQ(one.send(only, run("s"))[1].body, "insert into t values ($1)") << "who has it keeps it";
+}
+
 TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {
   StatementRegistry registry;
   Connection a, b;

@@ -230,4 +230,15 @@ void PooledRequests::on_error(std::string_view sqlstate) {
   if (sqlstate == "26000" || sqlstate == "42P05") mistrusts_ = true;
 }
 
+// The types of parameters are found when a text is parsed. Whoever parses it after an ALTER would be given those of
+// before; so would who parses it while the ALTER is not committed.
+void PooledRequests::on_done(std::string_view tag) {
+  if (tag.starts_with("ALTER ") || tag.starts_with("DROP ")) {
+    redefines_ = true;
+    registry_.retire_all();
+  } else if (tag.empty() && std::exchange(redefines_, false)) {
+    registry_.retire_all();
+  }
+}
+
 }  // namespace sallyport::postgres

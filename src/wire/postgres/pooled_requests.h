@@ -75,6 +75,8 @@ class PooledRequests final : private NotedRequests {
 
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
+  /// A command was completed, or (empty) a transaction: ALTER and DROP end what others may share of what was prepared.
+  void on_done(std::string_view tag);
   /// The client has prepared a statement of this name.
   [[nodiscard]] bool knows(std::string_view name) const { return named_.find(name) != named_.end(); }
   /// The connection may have other statements than we think: it has to be reset.
@@ -136,6 +138,7 @@ class PooledRequests final : private NotedRequests {
   std::map<std::string, StatementPtr, std::less<>> named_;
   std::size_t named_bytes_ = 0;
   std::vector<std::uint8_t> unnamed_body_;  // of Parse, behind the empty name
+  bool redefines_ = false;                  // the transaction has altered or dropped something
   std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
   std::uint64_t next_stamp_ = 0;
   std::deque<Op> ops_;

@@ -37,6 +37,8 @@ class StatementRegistry {
   StatementPtr intern(Bytes body);
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
+  /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
+  void retire_all() { known_.clear(); }
   [[nodiscard]] std::size_t size() const { return known_.size(); }
 
  private:
