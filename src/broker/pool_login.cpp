@@ -138,6 +138,7 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
   upstream.parameters = ReportedParameters{std::move(map)};
   if (sub.greeting != nullptr && sub.greeting->parameters == upstream.parameters)
     upstream.parameters = sub.greeting->parameters;
+  upstream.at_login = upstream.parameters;
   sub.greeting = std::make_shared<const Greeting>(
       Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
                upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});

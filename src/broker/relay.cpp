@@ -195,7 +195,7 @@ bool Relay::on_server_chunk(std::size_t size) {
   Bytes chunk = buffer_.first(size);
   if (!swallow(chunk)) return !ended_;
   if (lending_ != nullptr) return on_lent_server_chunk(buffer_.subspan(size - chunk.size(), chunk.size()));
-  ServerVisitor visitor{tracker_, *upstream_};
+  ServerVisitor visitor{tracker_, *upstream_, client_name_};
   const auto scanned = server_scanner_.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::server_misbehaved);
@@ -212,6 +212,7 @@ bool Relay::on_server_chunk(std::size_t size) {
 }
 
 void Relay::after_server_bytes() {
+  if (client_name_.is_lost()) give_name_back();
   if (lending_ != nullptr && !go_on_with_client()) return;
   if (client_done_) return after_client_end();
   if (client_waits_ && !tracker_.is_full()) {

@@ -7,6 +7,7 @@
 // In transaction pooling it has a server connection only while something is under way (relay_lent.cpp).
 #pragma once
 
+#include "broker/client_name.h"
 #include "broker/lending.h"
 #include "broker/outgoing.h"
 #include "broker/upstream.h"
@@ -82,7 +83,10 @@ class Relay {
   /// What is known of state that no new connection could be given, as a word for a counter; empty: nothing.
   [[nodiscard]] std::string_view hidden_state() const;
 
-  /// Our own statement, to be sent in front of the client's first bytes; its reply is swallowed.
+  /// The application's name that the client started with, to be kept through RESET; the text outlives the relay.
+  void keep_name(std::string_view name) { client_name_.start(name); }
+
+  /// Our own statement, to be sent in front of the client's next bytes; its reply is swallowed.
   void prepend_statement(std::string_view sql);
 
   /// Goes on with what the login could not send yet; before anything else is sent.
@@ -166,6 +170,12 @@ class Relay {
   bool on_state_known();
   bool go_on_with_client();
   void look_at_state();
+
+  // relay_name.cpp: the application's name after a RESET.
+  void give_name_back();
+  [[nodiscard]] bool may_give_name_back() const;
+  void tell_name();
+
   void end(EndCause cause);
 
   net::Stream& client_;
@@ -181,6 +191,7 @@ class Relay {
   postgres::HeaderCarry client_carry_;
   postgres::HeaderCarry server_carry_;
   std::unique_ptr<Lending> lending_;  // null: session pooling
+  ClientName client_name_;
   Outgoing to_server_;
   Outgoing to_client_;
   std::uint64_t bytes_to_server_ = 0;

@@ -198,7 +198,7 @@ std::string_view Relay::hidden_state() const {
 
 bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   while (true) {
-    LentServerVisitor visitor{tracker_, *upstream_, lending_->requests, chunk};
+    LentServerVisitor visitor{tracker_, *upstream_, client_name_, lending_->requests, chunk};
     const auto scanned = server_scanner_.scan(chunk, visitor);
     if (!scanned || scanned->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);
@@ -264,10 +264,12 @@ void Relay::return_upstream() {
 void Relay::give_up_upstream() {
   auto& lending = *lending_;
   lending.parameters = upstream_->parameters;
+  if (client_name_.is_lost()) lending.parameters.note(ClientName::parameter, client_name_.name());
   const bool clean = !lending.requests.mistrusts_upstream();
   lending.requests.detach();
   upstream_->stream->set_events(nullptr);
   owner_.on_returned(std::move(upstream_), clean);
+  if (client_name_.is_lost() && !ended_) tell_name();
   if (ended_) return;
   if (client_done_) return after_client_end();
   if (std::exchange(client_waits_, false)) requeue_client();

@@ -38,9 +38,16 @@ inline void note_refused_write(Upstream& upstream, std::string_view sqlstate) {
   if (sqlstate == "25006") upstream.write_refused = true;
 }
 
+/// Of a CommandComplete.
+inline std::string_view tag_of(Bytes body) {
+  const auto text = as_text(body);
+  return text.substr(0, text.find('\0'));
+}
+
 struct Relay::ServerVisitor {
   postgres::SessionTracker& tracker;
   Upstream& upstream;
+  ClientName& client_name;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
     return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024) ||
@@ -57,8 +64,12 @@ struct Relay::ServerVisitor {
         note_refused_write(upstream, fields->sqlstate());
     } else if (frame.type != 'S') {
       tracker.on_server_body(frame.type, body);
+      if (frame.type == 'Z') client_name.on_ready();
+      if (frame.type == 'C') client_name.on_tag(tag_of(body));
     } else if (const auto status = postgres::decode_parameter_status(body)) {
       upstream.parameters.note(status->name, status->value);
+      if (status->name == ClientName::parameter)
+        client_name.on_reported(status->value, upstream.at_login.value_of(status->name));
     }
     return postgres::ScanStep::go_on;
   }
@@ -69,6 +80,7 @@ struct Relay::ServerVisitor {
 struct Relay::LentServerVisitor {
   postgres::SessionTracker& tracker;
   Upstream& upstream;
+  ClientName& client_name;
   postgres::PooledRequests& requests;
   MutableBytes chunk;
   bool hidden = false;
@@ -96,7 +108,10 @@ struct Relay::LentServerVisitor {
       }
       return postgres::ScanStep::go_on;
     }
-    return ServerVisitor{tracker, upstream}.on_body(frame, body);
+    if (frame.type == 'C') requests.on_done(tag_of(body));
+    const auto step = ServerVisitor{tracker, upstream, client_name}.on_body(frame, body);
+    if (frame.type == 'Z' && tracker.status() == postgres::TransactionStatus::idle) requests.on_done({});
+    return step;
   }
 };
 

@@ -111,7 +111,7 @@ void Session::read_client() {
 void Session::on_startup(postgres::StartupMessage startup) {
   startup_ = std::move(startup);
   negotiation_ = postgres::negotiate(startup_);
-  if (const auto* name = startup_.find("application_name")) application_name_ = *name;
+  take_name();
   if (route_->requires_tls() && !secured_) {
     // As a server says it whose pg_hba.conf has hostssl lines only. It tells a stranger nothing but this.
     return refuse(Error{ErrorCode::denied,
@@ -234,6 +234,7 @@ void Session::greet() {
                                    static_cast<RelayOwner&>(*this));
   departure_ = std::make_unique<Departure>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
                                            services_.logger, static_cast<DepartureOwner&>(*this));
+  if (access_.decision.replication == policy::Replication::none) relay_->keep_name(application_name_);
   if (is_lent()) {
     relay_->lend(lending_settings(), parameters);
     greeting_.reset();

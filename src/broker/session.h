@@ -184,6 +184,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void send_cancel(std::vector<std::function<void()>> done);
   void on_cancel_sent(std::int32_t pid, const Result<void>& outcome);
   void prove_login();
+  void take_name();
   void begin_scram(postgres::ServerScram scram);
   void continue_scram(Event event);
   void on_proven();

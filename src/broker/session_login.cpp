@@ -1,6 +1,7 @@
 // Who a client is, once its first packet is read: the process at its end, its certificate, a run token or a local
 // password, and what it asks for.
 #include "broker/session.h"
+#include "wire/postgres/options.h"
 
 #include <algorithm>
 
@@ -39,6 +40,25 @@ void Session::begin_scram(postgres::ServerScram scram) {
   Started started;
   services_.randomness.fill(started.random);
   continue_scram(started);
+}
+
+// A server takes `-c application_name=…` in the options where the parameter itself is not given. It must not be part of the
+// pool's key either. What else stands there stays, and what cannot be read is left to the server.
+void Session::take_name() {
+  const auto* own = startup_.find("application_name");
+  if (own != nullptr) application_name_ = *own;
+  const auto* options = startup_.find("options");
+  if (options == nullptr || startup_.find("replication") != nullptr) return;
+  auto settings = postgres::parse_options(*options);
+  if (!settings) return;
+  const auto named = [](const auto& setting) { return setting.first == "application_name"; };
+  const auto last = std::find_if(settings->rbegin(), settings->rend(), named);
+  if (last == settings->rend()) return;
+  if (own == nullptr) application_name_ = last->second;
+  std::erase_if(*settings, named);
+  auto rest = postgres::print_options(*settings);
+  std::erase_if(startup_.parameters, [](const auto& parameter) { return parameter.first == "options"; });
+  if (!rest.empty()) startup_.parameters.emplace_back("options", std::move(rest));
 }
 
 policy::ClientClaims Session::claims() const {

@@ -36,6 +36,7 @@ struct Upstream {
   std::optional<net::Address> address;            ///< where a cancel goes
   std::string host, peer_address, local_address;  ///< for the trail
   ReportedParameters parameters;                  ///< as the server reported them last
+  ReportedParameters at_login;                    ///< and first: what RESET returns to
   postgres::UpstreamStatements statements;        ///< transaction pooling: those that we have prepared on it
   std::int32_t pid = 0;
   std::vector<std::uint8_t> cancel_key;

@@ -70,6 +70,7 @@ class FakeBackend {
     if (sql.starts_with("SELECT (SELECT"))
       return say(row(state_row_with_settings()) + complete("SELECT 1") + ready());
     if (!refuse_write.empty() && sql.starts_with("INSERT")) return say(error(refuse_write) + ready(status));
+    if (sql == "RESET ALL") return say(complete("RESET") + parameter("application_name", "") + ready(status));
     if (sql == "BEGIN") status = 'T';
     if (sql == "COMMIT" || sql == "ROLLBACK") status = 'I';
     if (sql == "DISCARD ALL" || sql == "RESET ROLE" || sql == "BEGIN" || sql == "COMMIT") {

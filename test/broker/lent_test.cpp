@@ -84,6 +84,28 @@ TEST(Lent, ReportedParametersFollowTheirSession) {
   EXPECT_NE(it.server().queries[before + 1].find("'application_name', 'b'"), std::string::npos);
 }
 
+TEST(Lent, TheNameThatASessionStartedWithComesBackAfterReset) {
+  Lent it;
+  auto a = it.world.enter("a");
+  EXPECT_EQ(it.ask(a, "RESET ALL"), "CSZS") << "the server's answer, then what the name is again";
+  EXPECT_EQ(it.in_use(), 0u);
+  it.ask(a, "select 1");
+  const auto& queries = it.server().queries;
+  EXPECT_NE(queries[queries.size() - 2].find("'application_name', 'a'"), std::string::npos);
+}
+
+TEST(Lent, WithinATransactionTheNameComesBackBeforeAnythingElse) {
+  Lent it;
+  auto a = it.world.enter("a");
+  it.ask(a, "BEGIN");
+  EXPECT_EQ(it.ask(a, "RESET ALL"), "CSZS");
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  const auto& queries = it.server().queries;
+  EXPECT_EQ(queries[queries.size() - 2], "SET application_name = 'a'");
+  EXPECT_EQ(it.ask(a, "COMMIT"), "CZ");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
 TEST(Lent, AParameterThatCannotBeRestoredEndsTheSessionAndNotInAnotherOnesState) {
   Lent it;
   it.world.connector.prepare = [](test::FakeBackend& backend) { backend.refuse_restore = true; };

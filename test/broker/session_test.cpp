@@ -44,6 +44,56 @@ TEST(Session, TellsTheClientItsOwnApplicationNameAndSetsItBeforeTheFirstQuery) {
   EXPECT_EQ(client.types(), "DCZ") << "our own statement's replies are not the client's";
 }
 
+TEST(Session, KeepsTheNameThatItStartedWithThroughReset) {
+  World world;
+  auto client = world.enter("psql");
+  client.wire->push(query("RESET ALL"));
+  world.loop.settle();
+  EXPECT_EQ(client.types(), "CSZS") << "the server's answer, then what the name is again";
+  EXPECT_EQ(world.connector.newest().queries.size(), 2u) << "sent ahead of the next query";
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries,
+            (std::vector<std::string>{"SET application_name = 'psql'", "RESET ALL",
+                                      "SET application_name = 'psql'", "select 1"}));
+  EXPECT_EQ(client.types(), "DCZ");
+}
+
+TEST(Session, ResetsNothingThatHadNoName) {
+  World world;
+  auto client = world.enter();
+  client.wire->push(query("RESET ALL"));
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries, (std::vector<std::string>{"RESET ALL", "select 1"}));
+}
+
+TEST(Session, ANameIsGivenBackOnlyWhereNothingIsUnderWay) {
+  World world;
+  auto client = world.enter("psql");
+  client.wire->push(query("RESET ALL") + query("select 1") + query("BEGIN") + query("RESET ALL"));
+  world.loop.settle();
+  client.wire->push(query("COMMIT"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries,
+            (std::vector<std::string>{"SET application_name = 'psql'", "RESET ALL", "select 1", "BEGIN",
+                                      "RESET ALL", "SET application_name = 'psql'", "COMMIT"}));
+}
+
+TEST(Session, ANameOfTheOptionsIsTheClientsAndNotThePools) {
+  World world;
+  auto client = world.open();
+  client.wire->push(test::startup({{"user", "me"},
+                                   {"database", "production"},
+                                   {"options", R"(-c application_name=with\ space -c work_mem=9MB)"}}));
+  world.loop.settle();
+  ASSERT_EQ(world.connector.requests.size(), 1u);
+  EXPECT_EQ(world.connector.requests[0].parameters, (postgres::Parameters{{"options", "-c work_mem=9MB"}}));
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries.front(), "SET application_name = 'with space'");
+}
+
 TEST(Session, WritesTheTrailBeforeTheGreeting) {
   World world;
   world.sink.failing = true;

@@ -37,8 +37,6 @@ def test_a_reported_setting_is_each_clients_own(two, name):
     for _ in range(2):
         # The day's and month's order stays as it was where only the style is set.
         assert show(a, name) == seen_first and show(b, name).split(",")[0] == seen_second.split(",")[0]
-    if name == "application_name":
-        before = "", ""     # it comes with each client, not with its connection: reset, it is the server's (docs/pooling.md)
     a.ask(query(f"RESET {name}"))
     assert show(a, name) == before[0] and show(b, name).split(",")[0] == seen_second.split(",")[0]
     b.ask(query("RESET ALL"))
@@ -123,6 +121,27 @@ def test_an_empty_application_name_is_kept(pooled):
     it = pooled("transaction", "max: 1")
     with RawClient.of(it, application_name="") as a, RawClient.of(it, application_name="b") as b:
         assert (show(a, "application_name"), show(b, "application_name"), show(a, "application_name")) == ("", "b", "")
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+@pytest.mark.parametrize("reset", ["RESET ALL", "RESET application_name", "DISCARD ALL"])
+def test_the_name_that_a_client_started_with_comes_back(pooled, mode, reset):
+    it = pooled(mode, "max: 2")
+    with RawClient.of(it, application_name="its own") as a, RawClient.of(it, options=r"-c application_name=with\ space") as b:
+        for client, name in ((a, "its own"), (b, "with space"), (a, "its own")):
+            assert client.parameters["application_name"] == name == show(client, "application_name")
+            client.ask(query("SET application_name = 'another'"))
+            client.ask(query(reset))
+            assert show(client, "application_name") == name
+        a.ask(query("BEGIN"))
+        if reset != "DISCARD ALL":
+            for last in ("COMMIT", "ROLLBACK"):
+                a.ask(query("SAVEPOINT s" if last == "COMMIT" else "BEGIN"))
+                a.ask(query("SET application_name = 'another'"))
+                a.ask(query(reset))
+                assert show(a, "application_name") == "its own"
+                a.ask(query(last))
+                assert show(a, "application_name") == "its own"
 
 
 def test_values_that_need_quoting_are_set_again_as_they_were(two):

@@ -1,0 +1,42 @@
+// A client's application_name after RESET ALL, RESET application_name or DISCARD ALL: the one that it started with.
+//
+// In transaction pooling it is among the parameters that the next connection gets. Where the session keeps its
+// connection it is SET again before anything else of the client's goes there; within a transaction too, so that a ROLLBACK
+// takes back both. Only a statement in the same message or pipeline as the reset still finds the server's name.
+#include "broker/relay.h"
+#include "wire/postgres/messages.h"
+#include "wire/postgres/quote.h"
+
+namespace sallyport::broker {
+
+bool Relay::may_give_name_back() const {
+  if (ended_ || upstream_ == nullptr || client_done_ || server_told_of_end_ || swallow_ready_ != 0)
+    return false;
+  if (lending_ != nullptr && (lending_->restoring || lending_->checking || !lending_->requests.at_boundary()))
+    return false;
+  return tracker_.nothing_outstanding() && !tracker_.passes_over() &&
+         tracker_.status() != postgres::TransactionStatus::failed && client_scanner_.at_boundary() &&
+         server_scanner_.at_boundary() && server_carry_.empty() && to_server_.pending() == 0;
+}
+
+void Relay::give_name_back() {
+  if (!may_give_name_back()) return;
+  tell_name();
+  if (ended_) return;
+  prepend_statement("SET application_name = " + postgres::quote_literal(client_name_.name()));
+  if (lending_ == nullptr) return;    // it goes with the client's next bytes
+  upstream_->statements.unnamed = 0;  // a simple query ends it
+  lending_->restoring = true;
+  prefix_held_ = false;
+  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+}
+
+// The reset was answered with the server's name, as nobody could know what it would bring.
+void Relay::tell_name() {
+  client_name_.on_given_back();
+  WipedBytes told;
+  postgres::encode(told, postgres::ParameterStatus{ClientName::parameter, client_name_.name()});
+  send_to_client(Bytes{told});
+}
+
+}  // namespace sallyport::broker
