@@ -49,13 +49,6 @@ std::vector<std::string> kept_environment(const std::vector<std::string>& variab
   return kept;
 }
 
-/// The block that execve made is this process's own copy: what it holds is gone from here on.
-void wipe_environment() {
-  for (char** entry = environ; entry != nullptr && *entry != nullptr; ++entry)
-    wipe_memory(*entry, std::strlen(*entry));
-  environ = nullptr;
-}
-
 Error not_started(const std::string& program, int reason) {
   switch (reason) {
     case ENOENT:
@@ -117,43 +110,16 @@ int milliseconds_until(MonotonicTime deadline) {
 
 }  // namespace
 
-Result<std::unique_ptr<Helper>> Helper::fork_now(const std::vector<std::string>& variables) {
-  const auto failed = [](const char* step) {
-    return Error{ErrorCode::internal,
-                 Hop::none,
-                 "helper process",
-                 std::string{step} + ": " + std::strerror(errno),
-                 {},
-                 {}};
-  };
-  int ends[2];
-  if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return failed("socketpair");
-  UniqueFd ours{ends[0]};
-  UniqueFd theirs{ends[1]};
-  const pid_t parent = getpid();
-  const pid_t pid = fork();
-  if (pid < 0) return failed("fork");
-  if (pid == 0) {
-    auto kept = kept_environment(variables);
-    wipe_environment();
-    ours.reset();
-    serve_as_helper(std::move(theirs), parent, std::move(kept));
-  }
-  auto process = open_pidfd(pid);
-  if (process.has_error()) {
-    kill(pid, SIGKILL);
-    waitpid(pid, nullptr, 0);
-    return process.error();
-  }
-  return std::unique_ptr<Helper>{new Helper{pid, std::move(*process), std::move(ours)}};
+Result<std::unique_ptr<Helper>> Helper::fork_now(const std::vector<std::string>& variables,
+                                                 const ProgramGate& gate) {
+  auto forked = fork_attendant("helper process", [&](UniqueFd socket, pid_t parent) {
+    serve_as_helper(std::move(socket), parent, kept_environment(variables), gate);
+  });
+  if (!forked) return forked.error();
+  return std::unique_ptr<Helper>{new Helper{std::move(*forked)}};
 }
 
-Helper::~Helper() {
-  socket_.reset();  // its end is the order to go
-  pollfd ended{process_.get(), POLLIN, 0};
-  if (poll(&ended, 1, 2000) == 0) syscall(SYS_pidfd_send_signal, process_.get(), SIGKILL, nullptr, 0);
-  waitid(P_PIDFD, static_cast<id_t>(process_.get()), nullptr, WEXITED);
-}
+Helper::~Helper() { end_attendant(attendant_); }
 
 Result<void> Helper::request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
                              UniqueFd output) {
@@ -174,7 +140,7 @@ Result<void> Helper::request(const RunProgram& program, std::uint32_t number, Mo
   header->cmsg_len = CMSG_LEN(sizeof(int));
   const int fd = output.get();
   std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (sendmsg(socket_.get(), &message, MSG_NOSIGNAL) < 0) return helper_gone(program.argv[0]);
+  if (sendmsg(attendant_.socket.get(), &message, MSG_NOSIGNAL) < 0) return helper_gone(program.argv[0]);
   return {};
 }
 
@@ -231,7 +197,7 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
   HelperReply reply{};
   bool killed = false;
   for (;;) {
-    pollfd ready[2] = {{socket_.get(), POLLIN, 0},
+    pollfd ready[2] = {{attendant_.socket.get(), POLLIN, 0},
                        {output.ended || killed ? -1 : from_program.get(), POLLIN, 0}};
     const int count = poll(ready, 2, milliseconds_until(deadline + answer_grace));
     if (count < 0 && errno == EINTR) continue;
@@ -241,13 +207,18 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
     if (ready[1].revents != 0) output.read_from(from_program.get());
     if (output.over() && !killed) {
       const HelperRequest stop{HelperOrder::kill, number, 0, 0};
-      killed = send(socket_.get(), &stop, sizeof stop, MSG_NOSIGNAL) >= 0;
+      killed = send(attendant_.socket.get(), &stop, sizeof stop, MSG_NOSIGNAL) >= 0;
     }
     if (ready[0].revents == 0) continue;
-    if (recv(socket_.get(), &reply, sizeof reply, 0) != sizeof reply) return helper_gone(program.argv[0]);
+    if (recv(attendant_.socket.get(), &reply, sizeof reply, 0) != sizeof reply)
+      return helper_gone(program.argv[0]);
     if (reply.number == number) break;  // else: of a call that gave up
   }
   output.read_from(from_program.get());  // what was still in the pipe when the program ended
+  if (reply.outcome == HelperOutcome::refused) {
+    return fault(ErrorCode::denied, program.argv[0], "is not a program that the configuration names",
+                 "The helper runs what an exec: reference of the file says, and nothing else.");
+  }
   if (reply.outcome == HelperOutcome::not_started) return not_started(program.argv[0], reply.value);
   if (output.over()) return too_much_output(program);
   if (reply.outcome == HelperOutcome::timed_out) return too_slow(program);

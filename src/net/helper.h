@@ -9,9 +9,7 @@
 
 #include "base/conversation.h"
 #include "base/result.h"
-#include "net/fd.h"
-
-#include <sys/types.h>
+#include "net/attendant.h"
 
 #include <condition_variable>
 #include <memory>
@@ -21,13 +19,18 @@
 
 namespace sallyport::net {
 
+/// Whether a program may be run, asked in the helper: a broker that somebody has taken over cannot have it run others.
+using ProgramGate = std::function<bool(const std::vector<std::string>& argv)>;
+
 class Helper {
  public:
   /// Forks. The caller has one thread and holds no secret. Programs get PATH, HOME, USER, LANG, LC_ALL, TZ
   /// and those of `variables` that are set now; everything else of the environment is wiped in the helper.
+  /// `gate` null: any program may run.
   ///
   /// Errors  internal: the kernel refused.
-  static Result<std::unique_ptr<Helper>> fork_now(const std::vector<std::string>& variables = {});
+  static Result<std::unique_ptr<Helper>> fork_now(const std::vector<std::string>& variables = {},
+                                                  const ProgramGate& gate = nullptr);
 
   /// Ends the helper and whatever it runs.
   ~Helper();
@@ -39,25 +42,22 @@ class Helper {
   /// Limits  program.deadline for all of it, waiting for earlier calls included, then SIGKILL to its process
   ///         group; program.output_bytes_max of output.
   /// Errors  hop secret_source, where = argv[0].  bad_config: not absolute, not there, not executable, or
-  ///         others may replace it (base/trusted_file.h).  timed_out.  limit_exceeded.  retry_later: ended by a
+  ///         others may replace it (base/trusted_file.h).  denied: by the gate.  timed_out.  limit_exceeded.  retry_later: ended by a
   ///         signal.  internal: the helper is gone.
   /// What the program leaves running is killed, too: nothing of it outlives the call.
   ///         An exit status other than 0 is a value, not an error.
   Result<ProgramEnded> run(const RunProgram& program);
 
   /// To be excluded from a ServedTree.
-  [[nodiscard]] pid_t pid() const { return pid_; }
+  [[nodiscard]] pid_t pid() const { return attendant_.pid; }
 
  private:
-  Helper(pid_t pid, UniqueFd process, UniqueFd socket)
-      : pid_(pid), process_(std::move(process)), socket_(std::move(socket)) {}
+  explicit Helper(Attendant attendant) : attendant_(std::move(attendant)) {}
   Result<ProgramEnded> run_in_turn(const RunProgram& program, MonotonicTime deadline);
   Result<void> request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
                        UniqueFd output);
 
-  pid_t pid_;
-  UniqueFd process_;  ///< a pidfd: somebody else may reap the helper, and its pid be given away
-  UniqueFd socket_;
+  Attendant attendant_;
   // Not a std::timed_mutex: TSan does not know the call that its try_lock_until makes.
   std::mutex turn_;
   std::condition_variable turn_free_;

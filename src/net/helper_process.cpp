@@ -26,7 +26,7 @@ namespace sallyport::net {
 
 namespace {
 
-constexpr int socket_fd = 3;
+constexpr int socket_fd = attendant_socket;
 constexpr std::size_t packet_bytes_max = 65'536 + sizeof(HelperRequest);
 
 struct Request {
@@ -68,13 +68,6 @@ std::optional<Request> receive_request() {
 void reply(std::uint32_t number, HelperOutcome outcome, int value) {
   const HelperReply answer{number, outcome, value};
   if (send(socket_fd, &answer, sizeof answer, MSG_NOSIGNAL) < 0) _exit(0);
-}
-
-void reset_signals() {
-  for (int number = 1; number < NSIG; ++number) std::signal(number, SIG_DFL);
-  sigset_t none;
-  sigemptyset(&none);
-  sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
 std::vector<char*> pointers_to(std::vector<std::string>& strings) {
@@ -158,10 +151,11 @@ Wait wait_for(const Started& program, std::uint32_t number, MonotonicTime deadli
   }
 }
 
-void run(Request& request, std::vector<std::string>& environment) {
+void run(Request& request, std::vector<std::string>& environment, const ProgramGate& gate) {
   const auto deadline =
       std::chrono::steady_clock::now() + std::chrono::milliseconds{request.head.deadline_ms};
   const auto number = request.head.number;
+  if (gate && !gate(request.arguments)) return reply(number, HelperOutcome::refused, 0);
   const auto program = start(request, environment);
   if (program.pid < 0) {
     reply(number, HelperOutcome::not_started, program.error);
@@ -182,40 +176,18 @@ void run(Request& request, std::vector<std::string>& environment) {
   }
 }
 
-void leave_the_brokers_world(UniqueFd socket, pid_t parent) {
-  setsid();
-  prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (getppid() != parent) _exit(0);  // it died before the line above
-  prctl(PR_SET_CHILD_SUBREAPER, 1);
-  prctl(PR_SET_NAME, "sallyport-exec");
-  prctl(PR_SET_DUMPABLE, 0);
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
-  reset_signals();
-  // A service manager signals all processes of a unit; the broker drains and may still need us.
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGQUIT, SIGPIPE}) std::signal(number, SIG_IGN);
-  umask(077);
-  if (chdir("/") != 0) _exit(0);
-  const int nothing = open("/dev/null", O_RDWR);
-  for (const int standard : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) dup2(nothing, standard);
-  if (socket.get() != socket_fd) {
-    dup3(socket.get(), socket_fd, O_CLOEXEC);
-  } else {
-    [[maybe_unused]] const int same = socket.release();
-  }
-  close_range(socket_fd + 1, ~0U, 0);
-}
-
 }  // namespace
 
-void serve_as_helper(UniqueFd socket, pid_t parent, std::vector<std::string> environment) {
-  leave_the_brokers_world(std::move(socket), parent);
+void serve_as_helper(UniqueFd socket, pid_t parent, std::vector<std::string> environment,
+                     const ProgramGate& gate) {
+  leave_the_brokers_world(std::move(socket), parent, "sallyport-exec");
   for (;;) {
     pollfd ready{socket_fd, POLLIN, 0};
     if (poll(&ready, 1, -1) < 0 && errno == EINTR) continue;
     auto request = receive_request();
     if (!request) _exit(0);
-    if (request->head.order == HelperOrder::run && !request->arguments.empty()) run(*request, environment);
+    if (request->head.order == HelperOrder::run && !request->arguments.empty())
+      run(*request, environment, gate);
   }
 }
 

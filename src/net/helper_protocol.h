@@ -2,7 +2,7 @@
 // because both are the same program.
 #pragma once
 
-#include "net/fd.h"
+#include "net/helper.h"
 
 #include <cstdint>
 #include <string>
@@ -19,7 +19,7 @@ struct HelperRequest {
   std::uint32_t arguments = 0;    ///< how many, each ended by a zero byte, behind this
 };
 
-enum class HelperOutcome : std::uint32_t { exited, signalled, not_started, timed_out };
+enum class HelperOutcome : std::uint32_t { exited, signalled, not_started, timed_out, refused };
 
 struct HelperReply {
   std::uint32_t number = 0;
@@ -28,6 +28,8 @@ struct HelperReply {
 };
 
 /// The helper's whole life: serves requests on `socket` until that ends. Called in the forked child.
-[[noreturn]] void serve_as_helper(UniqueFd socket, pid_t parent, std::vector<std::string> environment);
+/// `gate` null: every program may run.
+[[noreturn]] void serve_as_helper(UniqueFd socket, pid_t parent, std::vector<std::string> environment,
+                                  const ProgramGate& gate);
 
 }  // namespace sallyport::net

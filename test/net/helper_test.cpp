@@ -239,5 +239,23 @@ TEST_F(HelperProcess, IsReapedAtTheEnd) {
   EXPECT_TRUE(read_process_stat(pid).has_error());
 }
 
+TEST_F(HelperProcess, RunsOnlyWhatItsGateKnowsWhoeverAsks) {
+  const auto allowed = script("printf allowed");
+  const auto helper = Helper::fork_now({}, [allowed](const std::vector<std::string>& argv) {
+    return argv == std::vector<std::string>{allowed, "a"};
+  });
+  ASSERT_TRUE(helper);
+  auto ended = (*helper)->run({{allowed, "a"}});
+  ASSERT_TRUE(ended.has_value()) << failure(ended);
+  EXPECT_EQ(ended->output.reveal(), "allowed");
+  for (const auto& argv :
+       std::vector<std::vector<std::string>>{{allowed}, {allowed, "b"}, {"/bin/echo", "a"}}) {
+    const auto refused = (*helper)->run({argv});
+    ASSERT_TRUE(refused.has_error()) << argv[0];
+    EXPECT_EQ(refused.error().code, ErrorCode::denied);
+  }
+  EXPECT_TRUE((*helper)->run({{allowed, "a"}}).has_value()) << "and goes on";
+}
+
 }  // namespace
 }  // namespace sallyport::net
