@@ -80,7 +80,8 @@ Result<std::vector<std::string>> parts_of(const std::string& directory) {
 }
 
 Result<UniqueFd> open_component(int parent, const std::string& name, const std::string& path, bool last) {
-  constexpr int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+  // What is only on the way is not read: the sandbox lets nobody list it (net/landlock.h).
+  const int flags = (last ? O_RDONLY : O_PATH) | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
   UniqueFd fd{openat(parent, name.c_str(), flags)};
   if (!fd.valid() && errno == ENOENT && last) {
     const bool made = mkdirat(parent, name.c_str(), 0755) == 0;
@@ -162,7 +163,7 @@ Result<SocketDirectory> SocketDirectory::make_private(const std::string& runtime
 Result<SocketDirectory> SocketDirectory::open_shared(const std::string& directory) {
   const auto parts = parts_of(directory);
   if (parts.has_error()) return parts.error();
-  UniqueFd at{open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  UniqueFd at{open("/", O_PATH | O_DIRECTORY | O_CLOEXEC)};
   std::string path = "/";
   if (parts->empty())
     return fault(ErrorCode::bad_config, directory, "is the root directory", "Choose one below it.");

@@ -1,0 +1,115 @@
+#include "net/scout.h"
+
+#include "net/process_facts.h"
+#include "net/process_tree.h"
+#include "net/scout_protocol.h"
+
+#include <linux/capability.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace sallyport::net {
+
+namespace {
+
+constexpr auto path_is_fresh_for = std::chrono::seconds{1};
+constexpr std::size_t known_max = 1024;
+constexpr long pidfs_magic = 0x50494446;  // Linux 6.9; not in this libc's headers
+
+bool may_trace_everybody() {
+  __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
+  __user_cap_data_struct data[2] = {};
+  if (syscall(SYS_capget, &head, data) != 0) return false;
+  return (data[0].effective >> CAP_SYS_PTRACE & 1U) != 0;
+}
+
+/// With the question's pidfd beside it.
+bool send_question(int socket, const ScoutQuestion& question, int pidfd) {
+  auto copy = question;
+  iovec data{&copy, sizeof copy};
+  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  msghdr message{};
+  message.msg_iov = &data;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof control;
+  cmsghdr* header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
+  return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof copy;
+}
+
+Executable executable_in(const char* packet, std::size_t size) {
+  ScoutAnswer answer;
+  std::memcpy(&answer, packet, sizeof answer);
+  Executable executable{{packet + sizeof answer, size - sizeof answer}, {}};
+  if (answer.known != 0) executable.id = {answer.device, answer.inode, answer.size, answer.changed_ns};
+  return executable;
+}
+
+}  // namespace
+
+Scout::Scout(Attendant attendant) : attendant_(std::move(attendant)), sees_all_(may_trace_everybody()) {
+  struct statfs system {};
+  unique_inodes_ = fstatfs(attendant_.process.get(), &system) == 0 && system.f_type == pidfs_magic;
+}
+
+Result<std::unique_ptr<Scout>> Scout::fork_now() {
+  auto forked = fork_attendant(
+      "scout process", [](UniqueFd socket, pid_t parent) { serve_as_scout(std::move(socket), parent); });
+  if (!forked) return forked.error();
+  return std::unique_ptr<Scout>{new Scout{std::move(*forked)}};
+}
+
+Scout::~Scout() { end_attendant(attendant_); }
+
+Executable Scout::executable_of(pid_t pid, const UniqueFd& pidfd, uid_t uid) {
+  if (!sees_all_ && uid != geteuid()) return {};
+  const std::lock_guard lock{mutex_};
+  return ask(pid, pidfd);
+}
+
+std::string Scout::path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid) {
+  if (!sees_all_ && uid != geteuid()) return {};
+  const std::lock_guard lock{mutex_};
+  struct stat process {};
+  if (!unique_inodes_ || fstat(pidfd.get(), &process) != 0) return ask(pid, pidfd).path;
+  const auto now = std::chrono::steady_clock::now();
+  const auto known = known_.find(process.st_ino);
+  if (known != known_.end() && now - known->second.at < path_is_fresh_for) return known->second.path;
+  if (known_.size() >= known_max) known_.clear();
+  auto path = ask(pid, pidfd).path;
+  known_[process.st_ino] = {path, now};
+  return path;
+}
+
+Executable Scout::ask(pid_t pid, const UniqueFd& pidfd) {
+  const ScoutQuestion question{++last_question_, pid};
+  if (!send_question(attendant_.socket.get(), question, pidfd.get())) return {};
+  const auto deadline = std::chrono::steady_clock::now() + answer_deadline;
+  std::array<char, sizeof(ScoutAnswer) + scout_path_bytes_max> packet;
+  for (;;) {
+    const auto left =
+        std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());
+    pollfd ready{attendant_.socket.get(), POLLIN, 0};
+    const int count = left.count() <= 0 ? 0 : poll(&ready, 1, static_cast<int>(left.count()));
+    if (count < 0 && errno == EINTR) continue;
+    if (count <= 0) return {};
+    const auto size = recv(attendant_.socket.get(), packet.data(), packet.size(), MSG_DONTWAIT);
+    if (size < static_cast<ssize_t>(sizeof(ScoutAnswer))) return {};
+    std::uint32_t number = 0;
+    std::memcpy(&number, packet.data(), sizeof number);
+    // Another number: of a question that was given up.
+    if (number == question.number) return executable_in(packet.data(), static_cast<std::size_t>(size));
+  }
+}
+
+}  // namespace sallyport::net

@@ -1,0 +1,63 @@
+// A small process that stays outside the sandbox, forked before the first thread and before the first secret, and says
+// which executable a process runs.
+//
+// A confined process may not ask that itself: /proc tells only who might trace the other. The scout answers one
+// question at a time and nothing else, and dies with us. It is no part of the helper, whose program may take its time:
+// whoever connects meanwhile would wait for it.
+#pragma once
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "net/attendant.h"
+#include "policy/process_identity.h"
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+
+namespace sallyport::net {
+
+/// Empty: it may not be seen, or has ended.
+struct Executable {
+  std::string path;
+  std::optional<policy::ExecutableId> id;
+};
+
+class Scout {
+ public:
+  /// Forks. The caller has one thread and holds no secret. Errors  internal: the kernel refused.
+  static Result<std::unique_ptr<Scout>> fork_now();
+  ~Scout();
+
+  /// What the process behind `pidfd` runs. It is asked only where the kernel may tell it: of processes of our own
+  /// account, or of any with CAP_SYS_PTRACE. Blocks for `answer_deadline` at the longest; thread-safe.
+  Executable executable_of(pid_t pid, const UniqueFd& pidfd, uid_t uid);
+
+  /// The same for the trail, which is told the path alone and is no proof: an answer of the last second counts, so that
+  /// whoever connects again and again costs one question.
+  std::string path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid);
+
+  [[nodiscard]] pid_t pid() const { return attendant_.pid; }
+
+  static constexpr auto answer_deadline = std::chrono::milliseconds{200};
+
+ private:
+  explicit Scout(Attendant attendant);
+  Executable ask(pid_t pid, const UniqueFd& pidfd);
+
+  struct Known {
+    std::string path;
+    MonotonicTime at;
+  };
+
+  Attendant attendant_;
+  bool sees_all_;  ///< CAP_SYS_PTRACE
+  std::mutex mutex_;
+  std::uint32_t last_question_ = 0;
+  bool unique_inodes_ = false;                      ///< this kernel's pidfds have one for each process
+  std::unordered_map<std::uint64_t, Known> known_;  ///< by the pidfd's inode
+};
+
+}  // namespace sallyport::net
