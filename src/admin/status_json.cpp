@@ -86,13 +86,18 @@ Json target_json(const broker::TargetStatus& target) {
 }
 
 Json process_json(const broker::ProcessStatus& process) {
-  return {{"version", process.version},
-          {"pid", process.pid},
-          {"started", format_utc(process.started)},
-          {"uptime_s", seconds(process.uptime)},
-          {"listening", process.listening},
-          {"draining", process.draining},
-          {"missing", process.missing}};
+  Json out{{"version", process.version},
+           {"pid", process.pid},
+           {"started", format_utc(process.started)},
+           {"uptime_s", seconds(process.uptime)},
+           {"listening", process.listening},
+           {"draining", process.draining},
+           {"missing", process.missing}};
+  const auto& sandbox = process.sandbox;
+  if (!sandbox.mode.empty()) {
+    out["sandbox"] = {{"mode", sandbox.mode}, {"in_force", sandbox.in_force}, {"landlock", sandbox.landlock}};
+  }
+  return out;
 }
 
 Json sessions_json(const broker::Status& status) {

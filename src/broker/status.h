@@ -59,6 +59,13 @@ struct RouteStatus {
   std::size_t sessions = 0;  ///< connections that are open, let in or not
 };
 
+/// What this process has given up (docs/operations.md, Sandbox).
+struct SandboxStatus {
+  std::string mode;                   ///< of the configuration; empty: a command that has none
+  std::vector<std::string> in_force;  ///< `files`, `signals`, `abstract_sockets`, `system_calls`
+  int landlock = 0;                   ///< the kernel's Landlock, as its ABI; 0: none
+};
+
 struct ProcessStatus {
   std::string version;
   std::int64_t pid = 0;
@@ -67,6 +74,7 @@ struct ProcessStatus {
   bool listening = false;            ///< all routes are open
   bool draining = false;             ///< no new sessions: it was asked to stop
   std::vector<std::string> missing;  ///< protections that the machine does not give us, as one word each
+  SandboxStatus sandbox;
 };
 
 struct Status {

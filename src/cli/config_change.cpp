@@ -153,6 +153,7 @@ std::string what_needs_restart(const config::Config& before, const config::Confi
   if (after.audit.durability_power != before.audit.durability_power) keys.emplace_back("audit.durability");
   if (!(after.admin == before.admin)) keys.emplace_back("admin");
   if (after.state_directory != before.state_directory) keys.emplace_back("state");
+  if (after.sandbox != before.sandbox) keys.emplace_back("sandbox");
   return joined(keys);
 }
 

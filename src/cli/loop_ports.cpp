@@ -39,8 +39,8 @@ Error error_of_login(const net::RunResult& result) {
   return error;
 }
 
-broker::ProvenPeer proven(const net::UnixPeer& peer) {
-  return {peer.pid, peer.uid, peer.gid, net::executable_of(peer.pid), peer.groups};
+broker::ProvenPeer proven(const net::UnixPeer& peer, std::string executable) {
+  return {peer.pid, peer.uid, peer.gid, std::move(executable), peer.groups};
 }
 
 }  // namespace
@@ -168,12 +168,30 @@ Result<void> TcpPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer)
 Result<void> UnixPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {
   const auto seen = net::peer_of_unix(static_cast<net::SocketStream&>(client).fd());
   if (!seen) return seen.error();
-  peer = proven(*seen);
+  if (scout_) return ask_scout(*seen, peer);
+  peer = proven(*seen, net::executable_of(seen->pid));
   auto facts = net::facts_of(seen->pid, seen->pidfd, wanted_);
   if (!facts) return facts.error();
   peer.namespaced = facts->namespaced;
   peer.cgroup = std::move(facts->cgroup);
   peer.program = facts->executable;
+  return {};
+}
+
+// What needs no right to trace is read here; a rule about an executable never takes an older answer.
+Result<void> UnixPeerProver::ask_scout(const net::UnixPeer& seen, broker::ProvenPeer& peer) {
+  net::Executable executable;
+  if (wanted_.executable) {
+    executable = scout_->executable_of(seen.pid, seen.pidfd, seen.uid);
+  } else {
+    executable.path = scout_->path_of(seen.pid, seen.pidfd, seen.uid);
+  }
+  peer = proven(seen, std::move(executable.path));
+  peer.program = executable.id;
+  auto facts = net::facts_of(seen.pid, seen.pidfd, {.cgroup = wanted_.cgroup, .executable = false});
+  if (!facts) return facts.error();
+  peer.namespaced = facts->namespaced;
+  peer.cgroup = std::move(facts->cgroup);
   return {};
 }
 
@@ -186,7 +204,7 @@ Result<void> TreePeerProver::prove(net::Stream& client, broker::ProvenPeer& peer
   if (client.local_address().starts_with("unix:")) {
     const auto seen = net::peer_of_unix(socket.fd());
     if (!seen) return seen.error();
-    peer = proven(*seen);
+    peer = proven(*seen, net::executable_of(seen->pid));
     return tree->contains(seen->pid, seen->pidfd);
   }
   // exec's rules allow no other uid.

@@ -6,8 +6,10 @@
 #include "credentials/ports.h"
 #include "net/driver.h"
 #include "net/handshakes.h"
+#include "net/peer.h"
 #include "net/process_facts.h"
 #include "net/process_tree.h"
+#include "net/scout.h"
 
 #include <unordered_map>
 
@@ -81,11 +83,16 @@ class TcpPeerProver final : public broker::PeerProver {
 /// Unix sockets of `serve`: who the kernel says it is, and what the route's rules ask of its process.
 class UnixPeerProver final : public broker::PeerProver {
  public:
-  explicit UnixPeerProver(net::WantedFacts wanted = {}) : wanted_(wanted) {}
+  /// `scout` looks at processes where the sandbox keeps us from it; null: we may ourselves.
+  explicit UnixPeerProver(net::WantedFacts wanted = {}, std::shared_ptr<net::Scout> scout = nullptr)
+      : wanted_(wanted), scout_(std::move(scout)) {}
   Result<void> prove(net::Stream& client, broker::ProvenPeer& peer) override;
 
  private:
+  Result<void> ask_scout(const net::UnixPeer& seen, broker::ProvenPeer& peer);
+
   net::WantedFacts wanted_;
+  std::shared_ptr<net::Scout> scout_;
 };
 
 /// `exec`: only the child and its descendants, on a Unix socket or loopback TCP.

@@ -58,7 +58,7 @@ Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
   if (std::holds_alternative<TcpListen>(route.listen)) {
     runtime->prover = tcp_prover_;
   } else {
-    runtime->prover = std::make_shared<UnixPeerProver>(wanted_by(route));
+    runtime->prover = std::make_shared<UnixPeerProver>(wanted_by(route), scout_);
   }
   if (!route.passwords.empty()) {
     const auto key = runtime_.mock_key();
@@ -90,6 +90,7 @@ AppliedConfig ServedConfig::apply(PreparedConfig prepared) {
     prepared.config.state_directory = config_->state_directory;
     prepared.config.audit = config_->audit;
     prepared.config.admin = config_->admin;
+    prepared.config.sandbox = config_->sandbox;
   }
   config_ = std::move(prepared.config);
   return applied;

@@ -37,8 +37,10 @@ struct AppliedConfig {
 class ServedConfig {
  public:
   /// Nothing is served yet. Both outlive this. `inherited` null: the service manager opened no sockets for us.
-  explicit ServedConfig(Runtime& runtime, net::InheritedSockets* inherited = nullptr)
-      : runtime_(runtime), inherited_(inherited) {}
+  /// `scout` as in UnixPeerProver.
+  explicit ServedConfig(Runtime& runtime, net::InheritedSockets* inherited = nullptr,
+                        std::shared_ptr<net::Scout> scout = nullptr)
+      : runtime_(runtime), inherited_(inherited), scout_(std::move(scout)) {}
 
   /// Opens what `fresh` names and what is not open yet. Nobody is served by it before apply().
   ///
@@ -61,6 +63,7 @@ class ServedConfig {
 
   Runtime& runtime_;
   net::InheritedSockets* inherited_;
+  std::shared_ptr<net::Scout> scout_;
   std::shared_ptr<TcpPeerProver> tcp_prover_ = std::make_shared<TcpPeerProver>();
   std::optional<config::Config> config_;
   std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;  ///< open ones, by name

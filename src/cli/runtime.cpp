@@ -49,6 +49,8 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       certificate_watch_(relay_loop_, file_lane_, context.logger) {
   process_.version = context.version;
   process_.started = context.clock.now().wall;
+  process_.sandbox = options_.sandbox;
+  process_.missing = options_.missing;
   const auto environment = options_.environment;
   const auto settings =
       net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {

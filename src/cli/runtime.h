@@ -35,6 +35,8 @@ struct RuntimeOptions {
   std::shared_ptr<net::Helper> helper;  ///< null: no `exec:`
   std::shared_ptr<const Environment> environment;
   Duration file_poll = std::chrono::seconds{3};
+  broker::SandboxStatus sandbox = {};     ///< what this process has given up, and
+  std::vector<std::string> missing = {};  ///< what it could not, for `status`
   bool serves_own_account = false;  ///< whoever is served could change the trail: a copy goes to the journal
 };
 

@@ -4,6 +4,7 @@
 
 #include "cli/admin_listeners.h"
 #include "cli/child.h"
+#include "cli/confinement.h"
 #include "cli/exec_run.h"
 #include "cli/notify.h"
 #include "cli/operator_desk.h"
@@ -46,17 +47,20 @@ class Service {
     block_child_signals();
     inherited_ =
         net::InheritedSockets::take(environment_->plain("LISTEN_PID"), environment_->plain("LISTEN_FDS"));
-    auto helper = net::Helper::fork_now();
-    if (!helper) return helper.error();
+    auto confinement = Confinement::enter(context_, *settings_.config);
+    if (!confinement) return confinement.error();
+    confinement_.emplace(std::move(*confinement));
     RuntimeOptions options;
     options.audit = settings_.audit;
     options.state_directory = settings_.state_directory;
-    options.helper = std::move(*helper);
+    options.helper = confinement_->helper();
     options.environment = environment_;
+    options.sandbox = confinement_->status();
+    options.missing = confinement_->missing();
     auto runtime = Runtime::start(context_, std::move(options));
     if (!runtime) return runtime.error();
     runtime_ = std::move(*runtime);
-    served_ = std::make_unique<ServedConfig>(*runtime_, &inherited_);
+    served_ = std::make_unique<ServedConfig>(*runtime_, &inherited_, confinement_->scout());
     if (auto opened = admin_.open(context_, *settings_.config, inherited_); !opened) return opened.error();
     admin_.serve(desk());
     auto prepared = served_->prepare(std::move(*settings_.config));
@@ -171,6 +175,8 @@ class Service {
 
   // Checked whole before anything is touched: an invalid file changes nothing.
   admin::Outcome reload_now() {
+    if (auto held = confinement_->holds(context_, served_->config()); !held)
+      return say_not_reloaded({held.error()});
     auto loaded = config::load(served_->config().file, context_.clock.now().wall);
     if (!loaded) return say_not_reloaded(loaded.error());
     auto prepared = served_->prepare(std::move(*loaded));
@@ -239,6 +245,7 @@ class Service {
   Notify notify_{environment_->plain("NOTIFY_SOCKET"), environment_->plain("WATCHDOG_USEC"),
                  environment_->plain("WATCHDOG_PID")};
   net::InheritedSockets inherited_;
+  std::optional<Confinement> confinement_;
   std::unique_ptr<Runtime> runtime_;
   std::unique_ptr<ServedConfig> served_;
   std::mutex reloads_mutex_;

@@ -55,6 +55,22 @@ const Json& list(const Json& json, std::string_view path) {
   return found != nullptr && found->is_array() ? *found : none;
 }
 
+std::string sandbox(const Json& status) {
+  if (find(status, "process.sandbox") == nullptr) return {};
+  if (cell(status, "process.sandbox.mode") == "off") return "sandbox: off, as the configuration says\n";
+  std::string in_force;
+  for (const auto& word : list(status, "process.sandbox.in_force")) {
+    if (!word.is_string()) continue;
+    auto text = trail::printable(word.get<std::string>());
+    std::replace(text.begin(), text.end(), '_', ' ');
+    in_force += (in_force.empty() ? "" : ", ") + text;
+  }
+  if (in_force.empty()) return "sandbox: NONE, the kernel has nothing for it\n";
+  const auto version = number(status, "process.sandbox.landlock");
+  return "sandbox: " + in_force +
+         (version > 0 ? " (Landlock " + cell(status, "process.sandbox.landlock") + ")" : "") + "\n";
+}
+
 std::string head(const Json& status) {
   std::string state = is_true(status, "process.draining")    ? "draining: no new sessions"
                       : is_true(status, "process.listening") ? "serving"
@@ -68,6 +84,7 @@ std::string head(const Json& status) {
     out += (is_true(status, "trail.healthy") ? "well, " : "CANNOT BE WRITTEN, ") +
            cell(status, "trail.written") + " records written, " + cell(status, "trail.queued") + " wait\n";
   }
+  out += sandbox(status);
   for (const auto& missing : list(status, "process.missing")) {
     if (missing.is_string()) out += "missing: " + trail::printable(missing.get<std::string>()) + "\n";
   }

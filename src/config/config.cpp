@@ -70,6 +70,13 @@ void read_reload(const Node& root, Config& config) {
     config.reload_grace = std::chrono::milliseconds{*grace};
 }
 
+void read_sandbox(const Node& root, Config& config) {
+  const auto mode = text_of(root, "sandbox");
+  config.sandbox = mode == "off"        ? SandboxMode::off
+                   : mode == "required" ? SandboxMode::required
+                                        : SandboxMode::automatic;
+}
+
 void read_targets(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
   const Node* targets = good(root, "targets");
   if (targets == nullptr) return;
@@ -158,6 +165,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_state(*root, config, problems);
   read_audit(*root, config);
   read_reload(*root, config);
+  read_sandbox(*root, config);
   if (const Node* admin = good(*root, "admin")) config.admin = read_admin(*admin, around, problems);
   if (!problems.empty()) return problems.take_errors();
   config.warnings = problems.take_warnings();

@@ -17,6 +17,13 @@ inline constexpr std::size_t errors_max = 20;
 
 enum class AuditMode { required, best_effort };
 
+/// Of `serve` (docs/operations.md).
+enum class SandboxMode {
+  automatic,  ///< what the kernel has
+  required,   ///< or the start fails
+  off,
+};
+
 struct Audit {
   AuditMode mode = AuditMode::required;
   std::string directory;
@@ -40,6 +47,7 @@ struct Config {
   std::vector<Route> routes;
   std::string state_directory;  ///< lease journals live here
   Audit audit;
+  SandboxMode sandbox = SandboxMode::automatic;
   Admin admin;
   std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
   std::vector<std::string> warnings;  ///< true but unwise: threat 20, each names its line

@@ -213,6 +213,13 @@ constexpr auto table = std::to_array<Key>({
                 "this time.",
      .min = second_ms,
      .max = 60 * minute_ms},
+    {.path = "sandbox",
+     .kind = Kind::choice,
+     .fallback = "`auto`",
+     .meaning = "Of `serve`: what it can reach of the machine beside its work: "
+                "[operations.md](operations.md#sandbox). `auto`: as little as the kernel can enforce; "
+                "`required`: a start without all of it fails; `off`.",
+     .choices = "auto|required|off"},
     later("relay_threads", "Loops that relay, shared by target."),
 });
 

@@ -79,8 +79,9 @@ class SourceSession {
 
 /// What a source consumed of the environment, so that it is not handed on (threat 11).
 struct Authority {
-  std::vector<std::string> variables;  ///< "VAULT_TOKEN"
-  std::vector<std::string> files;      ///< "/run/pw", "~/.vault-token", "$CREDENTIALS_DIRECTORY/db"
+  std::vector<std::string> variables;          ///< "VAULT_TOKEN"
+  std::vector<std::string> files;              ///< "/run/pw", "~/.vault-token", "$CREDENTIALS_DIRECTORY/db"
+  std::vector<std::string> public_files = {};  ///< read as well, and no secret: "$VAULT_CACERT"
 };
 
 class Source {

@@ -52,7 +52,8 @@ class VaultSource final : public Source {
   /// VAULT_ADDR and its like stay with the child: they open nothing by themselves.
   [[nodiscard]] Authority authority() const override {
     return {{"VAULT_TOKEN", "VAULT_ROLE_ID", "VAULT_SECRET_ID", "VAULT_TOKEN_FILE"},
-            {"~/.vault-token", "$VAULT_TOKEN_FILE"}};
+            {"~/.vault-token", "$VAULT_TOKEN_FILE"},
+            {"$VAULT_CACERT"}};
   }
 
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
