@@ -2,6 +2,7 @@
 // the configuration, authorities, revocation lists, certificates, keys and the programs of `exec:`.
 #pragma once
 
+#include "base/file_opener.h"
 #include "base/result.h"
 
 #include <cstddef>
@@ -15,12 +16,14 @@ namespace sallyport {
 ///   mounts secrets) is accepted only when what lies in it on the way is a directory, which is then checked like
 ///   the others, or a link; never the file itself;
 /// - links belong to root or to our user.
-/// What is read is what was checked (one descriptor).
+/// What is read is what was checked (one descriptor). `outside` opens what we may not: it is the file that was checked,
+/// or nothing.
 ///
 /// Errors  bad_config: not an absolute path, missing, not a regular file, unreadable, or somebody else could
 ///         have written it; `what` names the directory or file, its mode and owner, the hint the command.
 ///         limit_exceeded: longer than `bytes_max`.
-Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes_max);
+Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes_max,
+                                      const FileOpener& outside = nullptr);
 
 /// The same checks without reading.
 Result<void> check_trusted_file(const std::string& path);

@@ -31,11 +31,12 @@ std::string stamp_of(const ClientTlsPolicy& policy) {
 }
 
 // The stamp is taken first: what changes while it is read is read once more.
-CertificateWatch::Seen look_at(const ClientTlsPolicy& policy, const std::string& before) {
+CertificateWatch::Seen look_at(const ClientTlsPolicy& policy, const std::string& before,
+                               const FileOpener& outside) {
   CertificateWatch::Seen seen;
   seen.stamp = stamp_of(policy);
   if (seen.stamp == before) return seen;
-  auto tls = net::ServerTls::from_files(policy);
+  auto tls = net::ServerTls::from_files(policy, outside);
   if (tls) {
     seen.tls = std::move(*tls);
   } else {
@@ -67,13 +68,13 @@ void CertificateWatch::look() {
   for (auto& [route, watched] : watched_) {
     if (watched.looking) continue;
     // A full lane: the next turn of the timer will do.
-    watched.looking = lane_.submit(
-        [this, alive = alive_, &loop = loop_, route = route, tls = watched.tls, before = watched.stamp] {
-          auto seen = std::make_shared<Seen>(look_at(tls->current()->policy(), before));
-          loop.post([this, alive, route, tls, seen] {
-            if (*alive) on_seen(route, tls, *seen);
-          });
-        });
+    watched.looking = lane_.submit([this, alive = alive_, &loop = loop_, route = route, tls = watched.tls,
+                                    before = watched.stamp, outside = outside_] {
+      auto seen = std::make_shared<Seen>(look_at(tls->current()->policy(), before, outside));
+      loop.post([this, alive, route, tls, seen] {
+        if (*alive) on_seen(route, tls, *seen);
+      });
+    });
   }
 }
 

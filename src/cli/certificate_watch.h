@@ -20,8 +20,9 @@ class CertificateWatch {
  public:
   static constexpr auto interval = std::chrono::seconds{10};
 
-  CertificateWatch(net::Loop& loop, net::Lane& lane, Logger& logger)
-      : loop_(loop), lane_(lane), logger_(logger) {}
+  /// `outside` opens what the sandbox keeps from us.
+  CertificateWatch(net::Loop& loop, net::Lane& lane, Logger& logger, FileOpener outside = nullptr)
+      : loop_(loop), lane_(lane), logger_(logger), outside_(std::move(outside)) {}
   ~CertificateWatch();
   CertificateWatch(const CertificateWatch&) = delete;
   CertificateWatch& operator=(const CertificateWatch&) = delete;
@@ -48,6 +49,7 @@ class CertificateWatch {
   net::Loop& loop_;
   net::Lane& lane_;
   Logger& logger_;
+  FileOpener outside_;
   std::map<std::string, Watched> watched_;
   net::TimerId timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -2,6 +2,7 @@
 
 #include "base/trusted_file.h"
 #include "cli/environment.h"
+#include "cli/file_gate.h"
 #include "cli/program_gate.h"
 #include "config/document.h"
 #include "net/socket_directory.h"
@@ -24,16 +25,24 @@ std::string real_path(const std::string& path) {
   return real == nullptr ? std::string{} : std::string{real.get()};
 }
 
+/// A copy: secrets are wiped in processes that are forked.
+SandboxSurroundings surroundings_of(const Context& context) {
+  const auto& environment = *context.environment;
+  std::map<std::string, std::string> variables;
+  for (const auto* name : file_variables) variables[name] = environment.plain(name);
+  return {[variables](const std::string& name) {
+            const auto found = variables.find(name);
+            return found == variables.end() ? std::string{} : found->second;
+          },
+          environment.home(),
+          real_path,
+          {X509_get_default_cert_file(), X509_get_default_cert_dir() + std::string{"/any"}}};
+}
+
 std::vector<net::FileRule> rules_of(const Context& context, config::Config config) {
   std::error_code ignored;
   config.file = std::filesystem::absolute(config.file, ignored).string();
-  const auto& environment = *context.environment;
-  const SandboxSurroundings around{
-      [&](const std::string& name) { return environment.plain(name); },
-      environment.home(),
-      real_path,
-      {X509_get_default_cert_file(), X509_get_default_cert_dir() + std::string{"/any"}}};
-  return sandbox_rules(config, secrets::register_all(), around);
+  return sandbox_rules(config, secrets::register_all(), surroundings_of(context));
 }
 
 /// As whoever uses it makes it, each missing part 0700. What fails here fails there again, with a better message.
@@ -83,6 +92,9 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
     auto scout = net::Scout::fork_now();
     if (!scout) return scout.error();
     scout_ = std::move(*scout);
+    auto porter = net::Porter::fork_now(file_gate(config.file, surroundings_of(context)));
+    if (!porter) return porter.error();
+    porter_ = std::move(*porter);
   }
   make_directories(config);
   auto rules = rules_of(context, config);
@@ -100,6 +112,7 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
     granted_ = std::move(rules);
   } else {
     scout_.reset();
+    porter_.reset();
   }
   if (config.sandbox != config::SandboxMode::required || missing_.empty()) return {};
   return Error{
@@ -112,23 +125,30 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
       {}};
 }
 
+FileOpener Confinement::outside() const {
+  if (porter_ == nullptr) return nullptr;
+  return [porter = porter_](const std::string& path) { return porter->open(path); };
+}
+
 Result<void> Confinement::holds(const Context& context, const config::Config& served) const {
   if (granted_.empty()) return {};
   std::error_code ignored;
   const auto file = std::filesystem::absolute(served.file, ignored).string();
-  const auto text = read_trusted_file(file, config::config_bytes_max);
+  const auto text = read_trusted_file(file, config::config_bytes_max, outside());
   if (!text) return {};  // whoever loads it next says why
   auto fresh = config::parse(*text, served.file, context.clock.now().wall);
   if (!fresh) return {};
   fresh->audit = served.audit;
   fresh->state_directory = served.state_directory;
   fresh->admin = served.admin;
-  const auto beyond = beyond_sandbox(granted_, rules_of(context, *fresh));
+  auto wanted = rules_of(context, *fresh);
+  std::erase_if(wanted, [](const net::FileRule& rule) { return rule.use == net::FileUse::read; });
+  const auto beyond = beyond_sandbox(granted_, wanted);
   if (beyond.empty()) return {};
   return Error{ErrorCode::bad_config,
                Hop::config,
                served.file,
-               "names what lies outside the sandbox of this process: " + joined(beyond),
+               "has sockets outside the sandbox of this process: " + joined(beyond),
                "Restart Sallyport: the sandbox is made at start, and nobody can widen it afterwards.",
                {}};
 }

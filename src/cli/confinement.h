@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/sandbox_rules.h"
 #include "net/helper.h"
+#include "net/porter.h"
 #include "net/sandbox.h"
 #include "net/scout.h"
 
@@ -29,12 +30,15 @@ class Confinement {
   [[nodiscard]] const std::shared_ptr<net::Helper>& helper() const { return helper_; }
   /// Null: nothing keeps us from looking at processes ourselves.
   [[nodiscard]] const std::shared_ptr<net::Scout>& scout() const { return scout_; }
+  /// Null: we may open files ourselves.
+  [[nodiscard]] FileOpener outside() const;
   [[nodiscard]] const broker::SandboxStatus& status() const { return status_; }
   [[nodiscard]] const std::vector<std::string>& missing() const { return missing_; }
 
-  /// Whether the file as it stands now can be served from inside. What is read at start only counts as in `served`.
+  /// Whether the file as it stands now can be served from inside. What it reads elsewhere outside() opens, but sockets
+  /// are made and removed in the directories of the start. What is read at start only counts as in `served`.
   ///
-  /// Errors  bad_config: it names a directory that the sandbox does not hold; a restart makes a wider one.
+  /// Errors  bad_config: it names another directory for sockets; a restart makes a wider sandbox.
   [[nodiscard]] Result<void> holds(const Context& context, const config::Config& served) const;
 
  private:
@@ -43,6 +47,7 @@ class Confinement {
 
   std::shared_ptr<net::Helper> helper_;
   std::shared_ptr<net::Scout> scout_;
+  std::shared_ptr<net::Porter> porter_;
   broker::SandboxStatus status_;
   std::vector<std::string> missing_;
   std::vector<net::FileRule> granted_;  ///< empty: files are not confined

@@ -66,7 +66,7 @@ Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
     runtime->mock = {*key, policy::usual_shape(route.passwords)};
   }
   if (route.tls) {
-    auto context = net::ServerTls::from_files(*route.tls);
+    auto context = net::ServerTls::from_files(*route.tls, runtime_.outside());
     if (!context) return context.error();
     runtime->tls = std::make_shared<broker::RouteTls>(std::move(*context));
   }

@@ -46,7 +46,7 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       relay_loop_(context.clock),
       login_loop_(context.clock),
       memory_watch_(relay_loop_, context.logger),
-      certificate_watch_(relay_loop_, file_lane_, context.logger) {
+      certificate_watch_(relay_loop_, file_lane_, context.logger, options_.outside) {
   process_.version = context.version;
   process_.started = context.clock.now().wall;
   process_.sandbox = options_.sandbox;
@@ -60,7 +60,7 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
   driver_ = std::make_unique<net::Driver>(net::DriverServices{
       login_loop_, context_.clock, context_.randomness, dns_lane_, http_lane_, file_lane_, helper_lane_,
       std::make_shared<net::HttpClient>(std::move(const_cast<net::HttpSettings&>(settings))), options_.helper,
-      [environment](const std::string& name) { return environment->secret(name); }});
+      [environment](const std::string& name) { return environment->secret(name); }, options_.outside});
   timers_ = std::make_unique<LoopTimers>(relay_loop_, context_.clock);
   runner_ = std::make_unique<DriverRunner>(*driver_, relay_loop_);
   connector_ = std::make_unique<DriverConnector>(*driver_, relay_loop_);
@@ -183,7 +183,7 @@ Result<std::shared_ptr<Runtime::PreparedTarget>> Runtime::prepare_target(const T
     return one.host.starts_with('/');
   });
   if (target.tls.mode != TlsMode::disable && !local) {
-    auto context = net::TlsContext::for_upstream(target.tls);
+    auto context = net::TlsContext::for_upstream(target.tls, options_.outside);
     if (!context) return context.error();
     reach->tls = std::move(*context);
   }

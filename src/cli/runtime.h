@@ -34,6 +34,7 @@ struct RuntimeOptions {
   std::string state_directory;          ///< lease journals; empty: none are kept
   std::shared_ptr<net::Helper> helper;  ///< null: no `exec:`
   std::shared_ptr<const Environment> environment;
+  FileOpener outside = nullptr;  ///< opens what the sandbox keeps from us
   Duration file_poll = std::chrono::seconds{3};
   broker::SandboxStatus sandbox = {};     ///< what this process has given up, and
   std::vector<std::string> missing = {};  ///< what it could not, for `status`
@@ -116,6 +117,7 @@ class Runtime {
   void shut_down(Duration limit, const std::string& failure = {});
 
   [[nodiscard]] const secrets::Registry& sources() const { return registry_; }
+  [[nodiscard]] const FileOpener& outside() const { return options_.outside; }
   [[nodiscard]] net::EpollLoop& relay_loop() { return relay_loop_; }
   [[nodiscard]] trail::Sink* trail() { return trail_.get(); }
 

@@ -14,6 +14,9 @@
 
 namespace sallyport::cli {
 
+/// Variables that name files, or a directory of them, which sources read ("$NAME" in secrets::Authority).
+inline constexpr std::array file_variables{"VAULT_TOKEN_FILE", "VAULT_CACERT", "CREDENTIALS_DIRECTORY"};
+
 struct SandboxSurroundings {
   /// A variable of our environment that holds no secret; empty: not set.
   std::function<std::string(const std::string& name)> variable;

@@ -55,6 +55,7 @@ class Service {
     options.state_directory = settings_.state_directory;
     options.helper = confinement_->helper();
     options.environment = environment_;
+    options.outside = confinement_->outside();
     options.sandbox = confinement_->status();
     options.missing = confinement_->missing();
     auto runtime = Runtime::start(context_, std::move(options));
@@ -177,7 +178,7 @@ class Service {
   admin::Outcome reload_now() {
     if (auto held = confinement_->holds(context_, served_->config()); !held)
       return say_not_reloaded({held.error()});
-    auto loaded = config::load(served_->config().file, context_.clock.now().wall);
+    auto loaded = config::load(served_->config().file, context_.clock.now().wall, confinement_->outside());
     if (!loaded) return say_not_reloaded(loaded.error());
     auto prepared = served_->prepare(std::move(*loaded));
     if (!prepared) return say_not_reloaded({prepared.error()});

@@ -176,10 +176,10 @@ Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
   return parse_with(yaml, file, this_machine(now));
 }
 
-Parsed load(const std::string& file, WallTime now) {
+Parsed load(const std::string& file, WallTime now, const FileOpener& outside) {
   std::error_code ignored;  // without a working directory the path stays relative and is refused as such
   const auto absolute = std::filesystem::absolute(file, ignored);
-  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max);
+  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max, outside);
   if (!content) {
     auto error = located_at(ignored ? file : absolute.string(), content.error());
     error.where = file;
@@ -187,8 +187,10 @@ Parsed load(const std::string& file, WallTime now) {
   }
   Surroundings around = this_machine(now);
   around.check_file = check_trusted_file;
-  around.read_file = read_trusted_file;
-  around.look_at_program = look_at_program;
+  around.read_file = [&](const std::string& path, std::size_t bytes_max) {
+    return read_trusted_file(path, bytes_max, outside);
+  };
+  around.look_at_program = [&](const std::string& path) { return look_at_program(path, outside); };
   around.others_read = [](const std::string& path) {
     struct stat status {};
     return stat(path.c_str(), &status) == 0 && (status.st_mode & 0044U) != 0;

@@ -1,6 +1,7 @@
 // The configuration (docs/configuration.md) as one immutable, checked value.
 #pragma once
 
+#include "base/file_opener.h"
 #include "policy/target.h"
 
 #include <chrono>
@@ -65,8 +66,11 @@ boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, s
 /// key, program of an `exec:` reference) are checked likewise. A relative FILE is meant from the working
 /// directory, because somebody wrote it there by hand.
 ///
+/// `outside` opens what the sandbox keeps from us.
+///
 /// Errors  as parse(); what concerns the file itself has `where` "FILE".
-boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now);
+boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now,
+                                                       const FileOpener& outside = nullptr);
 
 inline constexpr std::string_view default_file = "/etc/sallyport/sallyport.yaml";
 

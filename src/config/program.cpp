@@ -21,7 +21,7 @@ Error bad(const std::string& path, std::string what) {
 /// Closed at the end.
 struct File {
   int fd;
-  explicit File(const std::string& path) : fd(open(path.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  File(const std::string& path, const FileOpener& outside) : fd(open_or_ask(path, outside)) {}
   File(const File&) = delete;
   File& operator=(const File&) = delete;
   ~File() {
@@ -31,9 +31,9 @@ struct File {
 
 }  // namespace
 
-Result<Program> look_at_program(const std::string& path) {
+Result<Program> look_at_program(const std::string& path, const FileOpener& outside) {
   if (auto trusted = check_trusted_file(path); !trusted) return trusted.error();
-  const File file{path};
+  const File file{path, outside};
   struct stat status {};
   if (file.fd < 0 || fstat(file.fd, &status) != 0)
     return bad(path, std::string{"cannot be read: "} + std::strerror(errno));

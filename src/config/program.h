@@ -8,7 +8,9 @@ namespace sallyport::config {
 /// Programs are statically linked at worst: one of 300 MB is hashed in a second.
 inline constexpr std::size_t program_bytes_max = 512U << 20;
 
+/// `outside` opens what the sandbox keeps from us.
+///
 /// Errors  bad_config: it is missing, no regular file, unreadable, or others could write it; limit_exceeded.
-Result<Program> look_at_program(const std::string& path);
+Result<Program> look_at_program(const std::string& path, const FileOpener& outside = nullptr);
 
 }  // namespace sallyport::config

@@ -1,5 +1,6 @@
 // A process of ours that is forked before the first thread and before the first secret, stays outside the sandbox, and
-// does what we ask over a socket: the helper that runs programs, the scout that looks at processes.
+// does what we ask over a socket: the helper that runs programs, the porter that opens files, the scout that looks at
+// processes.
 //
 // It ends with its socket, so with us, and with the signal of our death where the kernel may send it: to whoever is
 // outside our sandbox it may not.

@@ -98,11 +98,12 @@ void ConversationRun::perform(HttpRequest action) {
 
 void ConversationRun::perform(ReadFile action) {
   waiting_for_ = "the file " + action.path;
-  on_lane(services_->file_lane, "file reads", [action = std::move(action)]() -> Event {
-    auto content = read_file(action);
-    if (!content) return ActionFailed{content.error()};
-    return FileRead{std::move(*content)};
-  });
+  on_lane(services_->file_lane, "file reads",
+          [action = std::move(action), outside = services_->outside]() -> Event {
+            auto content = read_file(action, outside);
+            if (!content) return ActionFailed{content.error()};
+            return FileRead{std::move(*content)};
+          });
 }
 
 void ConversationRun::perform(ReadVariable action) { resume(VariableRead{services_->variable(action.name)}); }

@@ -7,6 +7,7 @@
 
 #include "base/conversation.h"
 #include "base/credential.h"
+#include "base/file_opener.h"
 #include "net/dns.h"
 #include "net/epoll_loop.h"
 #include "net/helper.h"
@@ -35,6 +36,7 @@ struct DriverServices {
   std::shared_ptr<Helper> helper;  ///< null: `exec:` is refused
   /// A variable of our initial environment. Called on the login loop.
   std::function<std::optional<Secret>(const std::string& name)> variable;
+  FileOpener outside = nullptr;  ///< opens what the sandbox keeps from us
 };
 
 /// Where a conversation with a database server goes.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/conversation.h"
+#include "base/file_opener.h"
 #include "base/result.h"
 
 namespace sallyport::net {
@@ -13,7 +14,8 @@ namespace sallyport::net {
 /// Errors  hop secret_source, where = path.  not_found.  denied: the kernel says no.  bad_config: a directory
 ///         or device; or must_be_private and its mode lets others read or write it (with the chmod to run),
 ///         or its owner is neither root nor us.  limit_exceeded: above bytes_max.  timed_out: a FIFO's writer.
-Result<Secret> read_file(const ReadFile& request);
+/// `outside` opens what we may not.
+Result<Secret> read_file(const ReadFile& request, const FileOpener& outside = nullptr);
 
 inline constexpr auto fifo_deadline = std::chrono::seconds{10};
 

@@ -1,7 +1,6 @@
 #include "net/scout.h"
 
-#include "net/process_facts.h"
-#include "net/process_tree.h"
+#include "net/passed_descriptor.h"
 #include "net/scout_protocol.h"
 
 #include <linux/capability.h>
@@ -27,24 +26,6 @@ bool may_trace_everybody() {
   __user_cap_data_struct data[2] = {};
   if (syscall(SYS_capget, &head, data) != 0) return false;
   return (data[0].effective >> CAP_SYS_PTRACE & 1U) != 0;
-}
-
-/// With the question's pidfd beside it.
-bool send_question(int socket, const ScoutQuestion& question, int pidfd) {
-  auto copy = question;
-  iovec data{&copy, sizeof copy};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  std::memcpy(CMSG_DATA(header), &pidfd, sizeof pidfd);
-  return sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT) == sizeof copy;
 }
 
 Executable executable_in(const char* packet, std::size_t size) {
@@ -93,7 +74,8 @@ std::string Scout::path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid) {
 
 Executable Scout::ask(pid_t pid, const UniqueFd& pidfd) {
   const ScoutQuestion question{++last_question_, pid};
-  if (!send_question(attendant_.socket.get(), question, pidfd.get())) return {};
+  const int socket = attendant_.socket.get();
+  if (!send_with_descriptor(socket, &question, sizeof question, pidfd.get(), MSG_DONTWAIT)) return {};
   const auto deadline = std::chrono::steady_clock::now() + answer_deadline;
   std::array<char, sizeof(ScoutAnswer) + scout_path_bytes_max> packet;
   for (;;) {

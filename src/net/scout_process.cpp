@@ -1,5 +1,6 @@
 // The scout's side: a single thread that reads two links of /proc for each question, as the broker would if it might.
 #include "net/attendant.h"
+#include "net/passed_descriptor.h"
 #include "net/process_facts.h"
 #include "net/process_tree.h"
 #include "net/scout_protocol.h"
@@ -12,27 +13,6 @@
 namespace sallyport::net {
 
 namespace {
-
-/// False: the broker is gone, or speaks nonsense, which it does not.
-bool receive_question(ScoutQuestion& question, UniqueFd& pidfd) {
-  iovec data{&question, sizeof question};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  ssize_t size = 0;
-  do {
-    size = recvmsg(attendant_socket, &message, MSG_CMSG_CLOEXEC);
-  } while (size < 0 && errno == EINTR);
-  if (const cmsghdr* header = size > 0 ? CMSG_FIRSTHDR(&message) : nullptr; header != nullptr) {
-    int fd = -1;
-    if (header->cmsg_type == SCM_RIGHTS) std::memcpy(&fd, CMSG_DATA(header), sizeof fd);
-    pidfd.reset(fd);
-  }
-  return size == sizeof question;
-}
 
 void answer_to(const ScoutQuestion& question, const UniqueFd& pidfd) {
   ScoutAnswer answer;
@@ -64,7 +44,9 @@ void serve_as_scout(UniqueFd socket, pid_t parent) {
   for (;;) {
     ScoutQuestion question;
     UniqueFd pidfd;
-    if (!receive_question(question, pidfd)) _exit(0);
+    // The broker is gone, or speaks nonsense, which it does not.
+    if (receive_with_descriptor(attendant_socket, &question, sizeof question, pidfd) != sizeof question)
+      _exit(0);
     answer_to(question, pidfd);
   }
 }

@@ -1,6 +1,5 @@
 #include "net/server_tls.h"
 
-#include "base/trusted_file.h"
 #include "net/client_certificate.h"
 #include "net/tls_material.h"
 
@@ -21,7 +20,6 @@ constexpr const char* groups = "X25519:P-256:P-384:P-521";
 
 constexpr const char* our_key = "the route's";
 constexpr const char* chain_hint = "Expected -----BEGIN CERTIFICATE-----, the route's own first.";
-constexpr std::size_t certificate_file_bytes_max = 1U << 20;
 /// A client's whole chain. Before anything is known of it, this is what it may make us keep and parse.
 constexpr long client_chain_bytes_max = 32'768;
 
@@ -51,26 +49,19 @@ int check_hello(SSL* ssl, int* alert, void*) {
   return SSL_CLIENT_HELLO_ERROR;
 }
 
-Result<std::string> read_certificate_file(const std::string& file) {
-  auto pem = read_trusted_file(file, certificate_file_bytes_max);
-  if (pem) return pem;
-  auto error = located_at(file, pem.error());
-  error.hop = Hop::tls;
-  return error;
-}
-
 }  // namespace
 
-Result<std::shared_ptr<const ServerTls>> ServerTls::from_files(const ClientTlsPolicy& policy) {
+Result<std::shared_ptr<const ServerTls>> ServerTls::from_files(const ClientTlsPolicy& policy,
+                                                               const FileOpener& outside) {
   std::shared_ptr<ServerTls> made{new ServerTls{policy}};
   if (auto done = made->set_up(); !done) return done.error();
-  auto pem = read_certificate_file(policy.certificate_file);
+  auto pem = read_tls_file(policy.certificate_file, outside);
   if (!pem) return pem.error();
   if (auto used = made->use_certificate(*pem, policy.certificate_file); !used) return used.error();
-  auto key = read_key_file(policy.key_file, our_key);
+  auto key = read_key_file(policy.key_file, our_key, outside);
   if (!key) return key.error();
   if (auto used = made->use_key(key->get(), policy.key_file); !used) return used.error();
-  if (auto trusted = made->trust_clients(); !trusted) return trusted.error();
+  if (auto trusted = made->trust_clients(outside); !trusted) return trusted.error();
   return std::shared_ptr<const ServerTls>{std::move(made)};
 }
 
@@ -133,9 +124,9 @@ Result<void> ServerTls::use_key(EVP_PKEY* key, const std::string& where) {
                         "Give the key that the certificate was issued for.");
 }
 
-Result<void> ServerTls::trust_clients() {
+Result<void> ServerTls::trust_clients(const FileOpener& outside) {
   if (policy_.client_ca_file.empty()) return {};
-  auto pem = read_certificate_file(policy_.client_ca_file);
+  auto pem = read_tls_file(policy_.client_ca_file, outside);
   if (!pem) return pem.error();
   auto authorities = parse_chain(*pem, policy_.client_ca_file, "Expected -----BEGIN CERTIFICATE-----.");
   if (!authorities) return authorities.error();
@@ -148,7 +139,8 @@ Result<void> ServerTls::trust_clients() {
     }
   }
   if (!policy_.client_crl_file.empty()) {
-    if (auto checked = check_revocation_by(store, policy_.client_crl_file); !checked) return checked.error();
+    if (auto checked = check_revocation_by(store, policy_.client_crl_file, outside); !checked)
+      return checked.error();
   }
   // One that is shown has to be good; whether one is needed, policy says, in the protocol's own words.
   SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "base/file_opener.h"
 #include "base/result.h"
 #include "net/ssl_handle.h"
 #include "policy/client_certificate.h"
@@ -26,10 +27,11 @@ inline constexpr std::string_view postgresql_alpn = "postgresql";
 
 class ServerTls {
  public:
-  /// Reads certificate, key, CA and revocation lists once.
+  /// Reads certificate, key, CA and revocation lists once. `outside` opens what the sandbox keeps from us.
   /// Errors  bad_config: a file is missing, may be written by others (base/trusted_file.h), holds not what it
   ///         should, is a key that others may read, or the key is another certificate's. `where` names the file.
-  static Result<std::shared_ptr<const ServerTls>> from_files(const ClientTlsPolicy& policy);
+  static Result<std::shared_ptr<const ServerTls>> from_files(const ClientTlsPolicy& policy,
+                                                             const FileOpener& outside = nullptr);
 
   /// A certificate and key that were made by ourselves; clients are asked for none.
   static Result<std::shared_ptr<const ServerTls>> from_memory(std::string_view certificate_pem,
@@ -53,7 +55,7 @@ class ServerTls {
   Result<void> set_up();
   Result<void> use_certificate(std::string_view pem, const std::string& where);
   Result<void> use_key(EVP_PKEY* key, const std::string& where);
-  Result<void> trust_clients();
+  Result<void> trust_clients(const FileOpener& outside);
 
   ClientTlsPolicy policy_;
   std::unique_ptr<SSL_CTX, ContextDeleter> context_;

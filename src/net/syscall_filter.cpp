@@ -122,34 +122,42 @@ int forbid(scmp_filter_ctx filter, std::uint32_t action, std::string_view name) 
   return number < 0 ? 0 : seccomp_rule_add(filter, action, number, 0);
 }
 
+scmp_arg_cmp bits_of(unsigned argument, std::uint64_t mask, std::uint64_t value) {
+  return {argument, SCMP_CMP_MASKED_EQ, mask, value};
+}
+
+/// The kernel takes an int's lower half only, whatever stands in the upper.
+scmp_arg_cmp is_int(unsigned argument, std::uint64_t value) { return bits_of(argument, 0xFFFF'FFFF, value); }
+
+int forbid_if(scmp_filter_ctx filter, int error, int call, scmp_arg_cmp argument) {
+  return seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(static_cast<unsigned>(error)), call, 1, &argument);
+}
+
 int forbid_processes(scmp_filter_ctx filter) {
-  // The flags of clone3 lie in memory, where no filter sees them: the C library then takes clone.
-  if (const int code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0); code != 0)
-    return code;
 #ifdef __s390__
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                          SCMP_A1(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+  constexpr unsigned flags = 1;
 #else
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(clone), 1,
-                          SCMP_A0(SCMP_CMP_MASKED_EQ, CLONE_THREAD, 0));
+  constexpr unsigned flags = 0;
 #endif
+  // The flags of clone3 lie in memory, where no filter sees them: the C library then takes clone.
+  const int code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
+  return code != 0 ? code : forbid_if(filter, EPERM, SCMP_SYS(clone), bits_of(flags, CLONE_THREAD, 0));
 }
 
 int forbid_families(scmp_filter_ctx filter) {
   constexpr std::array known{AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-  constexpr auto families_end = 64U;  // AF_MAX is 46 by now
-  for (unsigned family = 0; family < families_end; ++family) {
-    if (std::find(known.begin(), known.end(), static_cast<int>(family)) != known.end()) continue;
-    const int code = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EAFNOSUPPORT), SCMP_SYS(socket), 1,
-                                      SCMP_A0_32(SCMP_CMP_EQ, family));
+  constexpr int families_end = 64;  // AF_MAX is 46 by now
+  for (int family = 0; family < families_end; ++family) {
+    if (std::find(known.begin(), known.end(), family) != known.end()) continue;
+    const int code =
+        forbid_if(filter, EAFNOSUPPORT, SCMP_SYS(socket), is_int(0, static_cast<unsigned>(family)));
     if (code != 0) return code;
   }
   return 0;
 }
 
 int forbid_typing(scmp_filter_ctx filter) {
-  return seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), SCMP_SYS(ioctl), 1,
-                          SCMP_A1_32(SCMP_CMP_EQ, TIOCSTI));
+  return forbid_if(filter, EPERM, SCMP_SYS(ioctl), is_int(1, TIOCSTI));
 }
 
 int set_attributes(scmp_filter_ctx filter) {

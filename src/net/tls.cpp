@@ -54,17 +54,18 @@ std::string expected_name(const TlsPolicy& policy, const std::string& host) {
 
 }  // namespace
 
-Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPolicy& policy) {
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPolicy& policy,
+                                                                   const FileOpener& outside) {
   if (policy.mode == TlsMode::disable) {
     return bad_tls_config("tls.mode", "is disable, so there is no TLS context",
                           "This is a defect: plain connections need none.");
   }
   std::shared_ptr<TlsContext> context{new TlsContext{policy}};
-  if (auto loaded = context->load(); loaded.has_error()) return loaded.error();
+  if (auto loaded = context->load(outside); loaded.has_error()) return loaded.error();
   return std::shared_ptr<const TlsContext>{std::move(context)};
 }
 
-Result<void> TlsContext::load() {
+Result<void> TlsContext::load(const FileOpener& outside) {
   ERR_clear_error();
   context_.reset(SSL_CTX_new(TLS_client_method()));
   if (context_ == nullptr) return tls_out_of_memory();
@@ -83,12 +84,12 @@ Result<void> TlsContext::load() {
   SSL_CTX_set_verify(context, policy_.mode == TlsMode::require ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
   take_notes(context);
   if (policy_.mode != TlsMode::require) {
-    if (auto trust = load_trust(); trust.has_error()) return trust;
+    if (auto trust = load_trust(outside); trust.has_error()) return trust;
   }
-  return load_client_certificate();
+  return load_client_certificate(outside);
 }
 
-Result<void> TlsContext::load_trust() {
+Result<void> TlsContext::load_trust(const FileOpener& outside) {
   X509_STORE* store = SSL_CTX_get_cert_store(context_.get());
   auto roots = policy_.roots;
   if (roots.empty()) roots.emplace_back("system");
@@ -101,26 +102,27 @@ Result<void> TlsContext::load_trust() {
       ERR_clear_error();
       continue;
     }
-    if (auto trusted = check_tls_file(root); trusted.has_error()) return trusted;
-    if (X509_STORE_load_file(store, root.c_str()) != 1) {
-      return bad_tls_config(root, "cannot be read, or holds no PEM certificate",
-                            "tls.roots names files with -----BEGIN CERTIFICATE-----, or system.");
-    }
+    if (auto trusted = trust_file(store, root, outside); trusted.has_error()) return trusted;
   }
   if (policy_.crl_file.empty()) return {};
-  return check_revocation_by(store, policy_.crl_file);
+  return check_revocation_by(store, policy_.crl_file, outside);
 }
 
-Result<void> TlsContext::load_client_certificate() {
+Result<void> TlsContext::load_client_certificate(const FileOpener& outside) {
   const auto& file = policy_.client_certificate_file;
   if (file.empty()) return {};
-  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted;
-  if (SSL_CTX_use_certificate_chain_file(context_.get(), file.c_str()) != 1) {
+  const auto pem = read_tls_file(file, outside);
+  if (!pem) return pem.error();
+  const auto chain = parse_chain(*pem, file, chain_hint);
+  if (!chain || SSL_CTX_use_certificate(context_.get(), chain->front().get()) != 1) {
     return bad_tls_config(
         file, "cannot be read, or holds no usable PEM certificate",
         "tls.client_certificate names a file with the client's certificate first, then its chain.");
   }
-  auto key = read_key_file(policy_.client_key_file, our_key);
+  for (std::size_t i = 1; i < chain->size(); ++i) {
+    if (SSL_CTX_add1_chain_cert(context_.get(), (*chain)[i].get()) != 1) return tls_out_of_memory();
+  }
+  auto key = read_key_file(policy_.client_key_file, our_key, outside);
   if (key.has_error()) return key.error();
   if (SSL_CTX_use_PrivateKey(context_.get(), key->get()) != 1) return key_mismatch(policy_.client_key_file);
   return {};

@@ -8,6 +8,7 @@
 
 #include "base/conversation.h"
 #include "base/credential.h"
+#include "base/file_opener.h"
 #include "base/result.h"
 #include "net/ssl_handle.h"
 #include "policy/tls_policy.h"
@@ -24,13 +25,14 @@ using SslPtr = SslHandle;
 
 class TlsContext {
  public:
-  /// Reads the policy's roots, CRL and client certificate once.
+  /// Reads the policy's roots, CRL and client certificate once. `outside` opens what the sandbox keeps from us.
   ///
   /// Modes   require: nothing is verified.  verify_ca: the chain.  verify_full: chain and name.
   /// Errors  bad_config: a file is missing, may be written by others (base/trusted_file.h), holds no
   ///         certificate, is a key that others may read, or does not belong to the certificate; or the mode is
   ///         `disable`. `where` names the file.
-  static Result<std::shared_ptr<const TlsContext>> for_upstream(const TlsPolicy& policy);
+  static Result<std::shared_ptr<const TlsContext>> for_upstream(const TlsPolicy& policy,
+                                                                const FileOpener& outside = nullptr);
 
   /// An SSL in connect state without a file descriptor: the caller sets it and calls SSL_do_handshake.
   ///
@@ -50,9 +52,9 @@ class TlsContext {
   };
 
   explicit TlsContext(TlsPolicy policy) : policy_(std::move(policy)) {}
-  Result<void> load();
-  Result<void> load_trust();
-  Result<void> load_client_certificate();
+  Result<void> load(const FileOpener& outside);
+  Result<void> load_trust(const FileOpener& outside);
+  Result<void> load_client_certificate(const FileOpener& outside);
   Result<void> expect_name(SSL* ssl, const std::string& name) const;
 
   TlsPolicy policy_;

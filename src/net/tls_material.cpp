@@ -13,9 +13,37 @@ namespace sallyport::net {
 namespace {
 
 constexpr std::size_t key_file_bytes_max = 65'536;
+constexpr std::size_t tls_file_bytes_max = 64U << 20;  // revocation lists of large authorities
 
 BioPtr reading(std::string_view text) {
   return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+}
+
+struct InfosFree {
+  void operator()(STACK_OF(X509_INFO) * infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
+};
+
+/// How many of each a text brought.
+struct Added {
+  int certificates = 0, lists = 0;
+};
+
+enum class Take { lists, all };
+
+Added add_to(X509_STORE* store, std::string_view pem, Take take) {
+  Added added;
+  auto bio = reading(pem);
+  if (bio == nullptr) return added;
+  const std::unique_ptr<STACK_OF(X509_INFO), InfosFree> infos{
+      PEM_X509_INFO_read_bio(bio.get(), nullptr, no_passphrase, nullptr)};
+  for (int i = 0; infos != nullptr && i < sk_X509_INFO_num(infos.get()); ++i) {
+    const X509_INFO* info = sk_X509_INFO_value(infos.get(), i);
+    const bool trusted = take == Take::all && info->x509 != nullptr;
+    if (trusted && X509_STORE_add_cert(store, info->x509) == 1) ++added.certificates;
+    if (info->crl != nullptr && X509_STORE_add_crl(store, info->crl) == 1) ++added.lists;
+  }
+  ERR_clear_error();
+  return added;
 }
 
 }  // namespace
@@ -32,10 +60,10 @@ Error tls_out_of_memory() {
 
 int no_passphrase(char*, int, int, void*) { return -1; }
 
-Result<void> check_tls_file(const std::string& file) {
-  auto checked = check_trusted_file(file);
-  if (checked) return {};
-  auto error = located_at(file, checked.error());
+Result<std::string> read_tls_file(const std::string& file, const FileOpener& outside) {
+  auto content = read_trusted_file(file, tls_file_bytes_max, outside);
+  if (content) return content;
+  auto error = located_at(file, content.error());
   error.hop = Hop::tls;
   return error;
 }
@@ -53,9 +81,13 @@ Result<KeyPtr> parse_key(const Secret& pem, const std::string& where, const std:
   return bad_tls_config(where, whose + " key is no PEM private key", "Expected -----BEGIN PRIVATE KEY-----.");
 }
 
-Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose) {
-  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted.error();
-  auto pem = read_file({file, key_file_bytes_max, true});
+Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose, const FileOpener& outside) {
+  if (auto trusted = check_trusted_file(file); trusted.has_error()) {
+    auto error = located_at(file, trusted.error());
+    error.hop = Hop::tls;
+    return error;
+  }
+  auto pem = read_file({file, key_file_bytes_max, true}, outside);
   if (pem.has_error()) {
     auto error = pem.error();
     error.hop = Hop::tls;
@@ -79,11 +111,19 @@ Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string
   return bad_tls_config(where, "holds no PEM certificate", hint);
 }
 
-Result<void> check_revocation_by(X509_STORE* store, const std::string& file) {
-  if (auto trusted = check_tls_file(file); trusted.has_error()) return trusted;
-  X509_LOOKUP* lookup = X509_STORE_add_lookup(store, X509_LOOKUP_file());
-  if (lookup == nullptr) return tls_out_of_memory();
-  if (X509_load_crl_file(lookup, file.c_str(), X509_FILETYPE_PEM) < 1) {
+Result<void> trust_file(X509_STORE* store, const std::string& file, const FileOpener& outside) {
+  const auto pem = read_tls_file(file, outside);
+  if (!pem) return pem.error();
+  const auto added = add_to(store, *pem, Take::all);
+  if (added.certificates + added.lists > 0) return {};
+  return bad_tls_config(file, "cannot be read, or holds no PEM certificate",
+                        "tls.roots names files with -----BEGIN CERTIFICATE-----, or system.");
+}
+
+Result<void> check_revocation_by(X509_STORE* store, const std::string& file, const FileOpener& outside) {
+  const auto pem = read_tls_file(file, outside);
+  if (!pem) return pem.error();
+  if (add_to(store, *pem, Take::lists).lists < 1) {
     return bad_tls_config(file, "cannot be read, or holds no PEM revocation list",
                           "Expected -----BEGIN X509 CRL-----.");
   }

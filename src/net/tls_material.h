@@ -2,6 +2,7 @@
 // and the digests that others know a certificate by.
 #pragma once
 
+#include "base/file_opener.h"
 #include "base/result.h"
 #include "base/secret.h"
 #include "net/tls_verify.h"
@@ -35,25 +36,29 @@ Error tls_out_of_memory();
 /// Without a callback OpenSSL would ask for a passphrase on the terminal.
 int no_passphrase(char*, int, int, void*);
 
-/// Whoever writes an authority or a key decides whom we believe and who we are (threat 14). By path, because none
-/// but root and we can put another file in its place. Errors as check_trusted_file(), hop tls.
-Result<void> check_tls_file(const std::string& file);
+/// Whoever writes an authority or a key decides whom we believe and who we are (threat 14): read once, after its checks.
+/// Errors as read_trusted_file(), hop tls.
+Result<std::string> read_tls_file(const std::string& file, const FileOpener& outside);
 
 /// `whose`: "the client certificate's", for messages.
 /// Errors  bad_config: encrypted, or no PEM private key.
 Result<KeyPtr> parse_key(const Secret& pem, const std::string& where, const std::string& whose);
 
 /// A private, trusted file with a key. Errors  bad_config, where = file.
-Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose);
+Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose, const FileOpener& outside);
 
 /// The certificates of a PEM text in their order. `hint` is said when there is none.
 /// Errors  bad_config.
 Result<std::vector<X509Ptr>> parse_chain(std::string_view pem, const std::string& where,
                                          const std::string& hint);
 
+/// Adds the certificates and revocation lists of a trusted PEM file to `store`.
+/// Errors  bad_config, where = file: it holds neither.
+Result<void> trust_file(X509_STORE* store, const std::string& file, const FileOpener& outside);
+
 /// Adds the revocation lists of a trusted PEM file to `store` and makes it check every certificate of a chain.
 /// Errors  bad_config, where = file.
-Result<void> check_revocation_by(X509_STORE* store, const std::string& file);
+Result<void> check_revocation_by(X509_STORE* store, const std::string& file, const FileOpener& outside);
 
 /// RFC 5929 tls-server-end-point: the DER hashed with the hash of the certificate's own signature (SHA-256 in place
 /// of MD5 and SHA-1); empty for signatures that name no hash (Ed25519).

@@ -81,7 +81,8 @@ TEST(ConfigChange, SaysWhichKeysNeedARestart) {
   after.audit.mode = config::AuditMode::best_effort;
   after.audit.durability_power = true;
   after.state_directory = "/other";
-  EXPECT_EQ(what_needs_restart(good(), after), "audit.mode, audit.dir, audit.durability, state");
+  after.sandbox = config::SandboxMode::off;
+  EXPECT_EQ(what_needs_restart(good(), after), "audit.mode, audit.dir, audit.durability, state, sandbox");
 }
 
 TEST(ConfigChange, BeginsWithWhatAnAuditorLooksFor) {

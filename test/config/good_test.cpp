@@ -21,6 +21,12 @@ Config parsed(std::string_view yaml) {
   return {};
 }
 
+TEST(ConfigGood, SandboxIsWhatTheFileSays) {
+  EXPECT_EQ(parsed("version: 1\nsandbox: required\n").sandbox, SandboxMode::required);
+  EXPECT_EQ(parsed("version: 1\nsandbox: off\n").sandbox, SandboxMode::off) << "no boolean";
+  EXPECT_EQ(parsed("version: 1\nsandbox: auto\n").sandbox, SandboxMode::automatic);
+}
+
 TEST(ConfigGood, ExampleFileLoadsWithoutWarnings) {
   const auto config = parsed(read_file(SALLYPORT_SOURCE_DIR "/examples/sallyport.yaml"));
   EXPECT_EQ(config.targets.size(), 2u);
@@ -78,6 +84,7 @@ TEST(ConfigGood, DesignExampleBecomesTypedValues) {
   EXPECT_EQ(config.routes[0].allow[1].uid, 1001u);
   EXPECT_EQ(config.state_directory, "/var/lib/sallyport");
   EXPECT_EQ(config.audit.mode, AuditMode::required);
+  EXPECT_EQ(config.sandbox, SandboxMode::automatic);
   EXPECT_EQ(config.audit.directory, "/var/lib/sallyport/audit");
   EXPECT_FALSE(config.audit.durability_power);
 }

@@ -2,13 +2,17 @@
 
 import json
 import os
+import re
+import shutil
 import signal
 import sys
+import tempfile
 
 import pytest
 
 from harness.processes import wait_for
 from harness.service import Service
+from test_client_tls import SPIFFE, TlsService
 
 # Runs the words behind it where the kernel seems to lack system calls: their numbers come first, up to "--".
 LACKING = r"""
@@ -173,13 +177,71 @@ def audit_of(it):
     return json.loads(text) if text.startswith("[") else [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.fixture
+def elsewhere(pg):
+    """A directory that no configuration has named."""
+    with tempfile.TemporaryDirectory(prefix="sp-else-", dir=os.path.dirname(pg.folder)) as folder:
+        yield folder
+
+
+def copied(path, folder):
+    """The copy's path; renamed into place, as certificates are renewed."""
+    there = os.path.join(folder, os.path.basename(path))
+    shutil.copy(path, there + ".new")
+    os.chmod(there + ".new", 0o600)
+    os.rename(there + ".new", there)
+    return there
+
+
+def test_a_reload_may_name_files_in_directories_that_the_start_did_not_know(service, pki, secret, elsewhere):
+    it = service()
+    assert it.psql("SELECT 1").stdout == "1\n"
+    password = os.path.join(elsewhere, "secret")
+    put(password, "not the password")
+    it.rewrite(f'auth: "{auth_of(it)}"', f'auth: "file:{password}"')
+    it.rewrite(f'roots: ["{pki.ca}"]', f'roots: ["{copied(pki.ca, elsewhere)}"]')
+    assert it.reload(), it.run.output
+    assert it.psql("SELECT 1").returncode == 2
+    assert "may not be read" not in it.run.output
+    put(password, secret)       # renamed over the old one; looked at every few seconds
+    wait_for(lambda: it.psql("SELECT 'again'").stdout == "again\n", "the new secret", 30, 0.5)
+    it.stop()
+
+
+def put(path, text):
+    with open(path + ".new", "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path + ".new", 0o600)
+    os.rename(path + ".new", path)
+
+
+def auth_of(it):
+    return re.search(r'auth: "([^"]*)"', it.text)[1]
+
+
+def test_certificates_in_a_directory_that_a_reload_added_are_renewed_there(sallyport, pg, pki, secret, elsewhere):
+    it = TlsService(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}")
+    it.start()
+    client = pki.client("spiffe", san=f"URI:{SPIFFE}")
+    for key, old in (("cert", it.certificate), ("key", it.key), ("client_ca", pki.ca)):
+        it.rewrite(f'{key}: "{old}"', f'{key}: "{copied(old, elsewhere)}"')
+    assert it.reload(), it.run.output
+    assert it.psql_tls(client).stdout == "hello\n"
+    it.certificate, it.key = (os.path.join(elsewhere, os.path.basename(path)) for path in (it.certificate, it.key))
+    it.use_certificate("other-host")
+    wait_for(lambda: "does not match host name" in it.psql_tls(client).stderr, "the other certificate", 30, 0.5)
+    it.use_certificate("good")
+    wait_for(lambda: it.psql_tls(client).stdout == "hello\n", "the good one", 30, 0.5)
+    it.stop()
+
+
 @pytest.mark.skipif(not has_landlock(), reason="this kernel has no Landlock")
-def test_a_reload_that_needs_another_directory_for_sockets_is_refused_whole(service, sallyport):
+def test_a_reload_with_sockets_in_another_directory_is_refused_whole(service, sallyport):
     it = service()
     other = os.path.join(sallyport.folder, "other")
     it.add_route(5433, directory=other)
     assert not it.reload()
-    assert f"outside the sandbox of this process: {other}" in it.run.output
+    assert f"has sockets outside the sandbox of this process: {other}" in it.run.output
     assert "Restart Sallyport" in it.run.output
     assert it.psql("SELECT 'as before'").stdout == "as before\n"
     it.stop()

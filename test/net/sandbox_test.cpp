@@ -228,6 +228,12 @@ TEST_F(Sandbox, OpensSocketsOfFourFamilies) {
   for (const int family : {AF_PACKET, AF_VSOCK, AF_ALG, AF_BLUETOOTH}) {
     EXPECT_EQ(inside([&] { return error_of(socket(family, SOCK_DGRAM | SOCK_CLOEXEC, 0)); }), EAFNOSUPPORT)
         << family;
+    EXPECT_EQ(inside([&] {
+                const long disguised = family | 1L << 32;  // the kernel takes an int
+                return error_of(syscall(SYS_socket, disguised, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+              }),
+              EAFNOSUPPORT)
+        << family;
   }
 }
 
