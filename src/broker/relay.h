@@ -114,7 +114,10 @@ class Relay {
     return server_scanner_.body_left() == 0 || swallow_ready_ != 0;
   }
   [[nodiscard]] bool whole_towards_server() const {
-    return client_scanner_.body_left() == 0 && (to_server_.pending() == 0 || prefix_held_);
+    // What is lent is walked by PooledRequests: the scanner of session pooling knows nothing of it.
+    const bool whole =
+        lending_ == nullptr ? client_scanner_.body_left() == 0 : lending_->requests.at_boundary();
+    return whole && (to_server_.pending() == 0 || prefix_held_);
   }
   void want_boundary(bool wanted) { boundary_wanted_ = wanted; }
 

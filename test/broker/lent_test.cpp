@@ -62,6 +62,19 @@ TEST(Lent, WhoLeavesInATransactionTakesTheConnectionAlong) {
   EXPECT_EQ(it.world.connector.backends.size(), 2u);
 }
 
+TEST(Lent, WhatAClientLeftHalfSaidIsNotFinishedByOurFarewell) {
+  Lent it;
+  auto a = it.world.enter();
+  it.ask(a, "BEGIN");
+  const auto half = test::execute().substr(0, 6);
+  a.wire->push(half);
+  it.world.loop.settle();
+  a.wire->close_write();
+  it.world.loop.settle();
+  EXPECT_EQ(it.server().unparsed, half) << "a Terminate would have been its rest";
+  EXPECT_TRUE(it.server().wire->broker_gone());
+}
+
 TEST(Lent, AFarewellNeedsNoConnection) {
   Lent it;
   auto a = it.world.enter(), b = it.world.enter();
