@@ -28,6 +28,10 @@ inline constexpr Duration fetch_backoff_max = 60s;
 inline constexpr Duration renewal_backoff_base = 10s;
 inline constexpr Duration renewal_backoff_max = 5min;
 
+/// A renewal that the clock has jumped over comes before anybody is served, for so long: its manager may not answer,
+/// and the lease lasts as far as we know. Shorter than clients wait.
+inline constexpr Duration renew_first_max = 3s;
+
 /// After the database refused what the source had just given.
 inline constexpr Duration login_backoff_base = 5s;
 inline constexpr Duration login_backoff_max = 5min;

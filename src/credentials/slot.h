@@ -212,7 +212,7 @@ class Slot {
   void revoke_orphan(Lease lease, std::function<void(Result<void>)> done);
 
   /// An overdue renewal comes before anybody is served: of what is logged in already, nothing is handed out either.
-  /// Until get() answers.
+  /// Until get() answers, which is soon also when the source does not.
   [[nodiscard]] bool renews_first();
 
   /// When the lease of a live generation ends as it stands now. None: it is gone, or does not end.

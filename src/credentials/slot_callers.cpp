@@ -41,7 +41,7 @@ Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback
     return 0;
   }
   const Live* live = usable(now);
-  if (live && !renew_first_ && (!probation_ || !trial_until_)) {
+  if (live && !renews_first(now) && (!probation_ || !trial_until_)) {
     if (probation_) trial_until_ = now.mono + trial_max;
     const GenerationPtr generation = live->generation;
     callback(generation);  // may destroy us: nothing of ours is touched behind it
@@ -107,7 +107,7 @@ Error SlotState::refused_error(Moment now) const {
 }
 
 void SlotState::settle_waiters(Moment now) {
-  if (waiting_ == 0 || renew_first_) return;
+  if (waiting_ == 0 || renews_first(now)) return;
   const Live* live = usable(now);
   if (!live) return;
   for (auto& [id, waiter] : waiters_) {

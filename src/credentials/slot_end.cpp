@@ -131,7 +131,8 @@ void SlotState::shutdown(Duration limit, std::function<void(ShutdownReport)> don
       ErrorCode::cancelled, Hop::secret_source, options_.name, "the broker is shutting down", "", ""};
   answer_all(cancelled);
   current_ = 0;
-  probation_ = renew_first_ = false;
+  probation_ = false;
+  renew_first_until_.reset();
   trial_until_.reset();
   std::vector<std::uint64_t> numbers;
   for (auto& [number, live] : live_) {

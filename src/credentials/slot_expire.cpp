@@ -54,7 +54,7 @@ void SlotState::expire_generation(std::uint64_t number, Moment now) {
   live.holders = 0;
   if (current_ == number) {
     current_ = 0;
-    renew_first_ = false;
+    renew_first_until_.reset();
     prefetch_ = true;  // whoever used it is about to ask for the next one
   }
   if (left_until(*live.latest_end, now) > grant_doubt_max) return end_if_unused(number);

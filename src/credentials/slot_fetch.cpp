@@ -169,7 +169,7 @@ void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& e
   const std::uint64_t replaced = std::exchange(current_, generation->number);
   live_.emplace(generation->number, std::move(live));
   ++counters_.generations;
-  renew_first_ = false;
+  renew_first_until_.reset();
   probation_ = refusals_ > 0;
   probation_since_ = now.mono;
   trial_until_.reset();

@@ -78,7 +78,7 @@ void SlotState::start_renewal(std::uint64_t number, Moment now) {
 void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void> result,
                               Conversation* conversation) {
   const Moment now = timers_.now();
-  if (number == current_) renew_first_ = false;
+  if (number == current_) renew_first_until_.reset();
   if (!result) ++counters_.renewal_failures;
   Live* live = find(number);
   if (live && !result) return renewal_failed(*live, result.error(), now);
@@ -165,8 +165,9 @@ void SlotState::check_now() {
 }
 
 bool SlotState::renews_first() {
-  note_time(timers_.now());
-  return renew_first_;
+  const Moment now = timers_.now();
+  note_time(now);
+  return renews_first(now);
 }
 
 std::optional<WallTime> SlotState::expiry_of(std::uint64_t number) const {

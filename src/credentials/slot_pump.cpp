@@ -76,7 +76,9 @@ void SlotState::note_time(Moment now) {
 
 void SlotState::mark_overdue(Moment now) {
   const Live* live = find(current_);
-  if (live && live->renew_at && left_until(*live->renew_at, now) <= Duration::zero()) renew_first_ = true;
+  const bool overdue = live && live->renew_at && left_until(*live->renew_at, now) <= Duration::zero();
+  // Another jump meanwhile does not begin the wait anew.
+  if (overdue && !renew_first_until_) renew_first_until_ = now.mono + renew_first_max;
 }
 
 Duration SlotState::until_next_change(Moment now) const {
@@ -94,6 +96,7 @@ Duration SlotState::until_next_change(Moment now) const {
     if (ending.dies) consider(left_until(*ending.dies, now));
   }
   if (trial_until_) consider(*trial_until_ - now.mono);
+  if (renews_first(now)) consider(*renew_first_until_ - now.mono);
   if (shutting_down_) consider(shutdown_deadline_ - now.mono);
   // While a conversation runs no other starts: what is due then would only wake us for nothing.
   if (!busy_) {

@@ -110,6 +110,9 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void warn(std::string text);
   void warn_once(const std::string& text);
   void mark_overdue(Moment now);
+  [[nodiscard]] bool renews_first(Moment now) const {
+    return renew_first_until_ && now.mono < *renew_first_until_;
+  }
   [[nodiscard]] std::string about(std::string text) const;
 
   // slot_expire.cpp: what is over, and who is told.
@@ -201,9 +204,9 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   bool fetching_ = false;   ///< it is a fetch
   GenerationPtr renewing_;  ///< whose renewal runs
   bool prefetch_ = false;
-  std::optional<Duration> whole_life_;  ///< of the latest lease whose renewals met its maximum
-  bool renew_first_ = false;            ///< the clock jumped over a renewal: serve after it
-  unsigned fetch_failures_ = 0;         ///< in a row
+  std::optional<Duration> whole_life_;              ///< of the latest lease whose renewals met its maximum
+  std::optional<MonotonicTime> renew_first_until_;  ///< the clock jumped over a renewal that has not ended
+  unsigned fetch_failures_ = 0;                     ///< in a row
   std::optional<Error> last_error_;
   MonotonicTime fetch_not_before_{};
   unsigned keep_alive_failures_ = 0;

@@ -264,6 +264,26 @@ TEST(SlotLease, AfterAStopTheOverdueRenewalComesFirst) {
   EXPECT_FALSE(world.slot().renews_first());
 }
 
+TEST(SlotLease, AnOverdueRenewalThatIsNotAnsweredHoldsUpNobodyForLong) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.runner.latency = [] { return 20s; };
+  world.timers.stall(50min);
+  bool answered = false;
+  world.slot().get(world.timers.now().mono + 15s, [&](Result<GenerationPtr> result) {
+    ASSERT_TRUE(result) << "its lease has not ended";
+    EXPECT_EQ((*result)->number, 1u);
+    answered = true;
+  });
+  world.timers.advance(2s);
+  EXPECT_FALSE(answered);
+  world.slot().check_now();
+  world.timers.advance(2s);
+  EXPECT_TRUE(answered) << "also when somebody looks again";
+  EXPECT_FALSE(world.slot().renews_first());
+  EXPECT_TRUE(world.get()) << "at once";
+}
+
 TEST(SlotLease, ASlowRenewalInTimeHoldsNobodyUp) {
   World world;
   ASSERT_TRUE(world.get());
