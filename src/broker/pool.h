@@ -25,7 +25,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <list>
 #include <map>
@@ -149,10 +148,11 @@ class Pool {
   /// Errors  bad_config: neither the target nor the secret names a host.
   [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_for(
       const credentials::Generation& generation) const;
-  /// How the server is reached from now on (certificates read anew).
   void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }
 
   [[nodiscard]] PoolStatus status() const;
+  [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }  ///< as `max`
+  [[nodiscard]] std::size_t connections() const { return in_use_ + spares_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] credentials::Slot& slot() { return slot_; }
 
@@ -228,6 +228,7 @@ class Pool {
   void pump();
   void pump_once();
   bool serve_one();
+  bool serve_one_of(bool movers);
   [[nodiscard]] bool yields(const Sub& sub);
   [[nodiscard]] bool needs_login(const Sub& sub) const;
   void line_up(Sub& sub);
@@ -239,7 +240,8 @@ class Pool {
   bool log_in_for_mover();
   bool log_in_for_newcomer();
   bool log_in_ahead();
-  bool make_room(const Sub& for_sub);
+  bool make_room(const Sub* for_sub);
+  bool wait_for_room(Sub& sub, const Error& error);
   void connect(Attempt attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
   void on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
@@ -250,6 +252,7 @@ class Pool {
   [[nodiscard]] bool awaits_primary(const Error& error);
   void fail_waiters(Sub& sub, const Error& error, bool movers_only = false);
   void on_wait_over(WaiterId id);
+  [[nodiscard]] Error waited_in_vain(Duration waited) const;
   void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
   void remove_spare(Spare& spare);
@@ -257,7 +260,6 @@ class Pool {
   void reap();
   void bury(std::unique_ptr<Spare> spare);
   void close_politely(Upstream& upstream);
-  [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }
   [[nodiscard]] bool full() const { return total() >= settings_.pool.max; }
   [[nodiscard]] bool refuses_only_this(const Sub& sub, std::uint64_t generation, const Error& error) const;
 
@@ -276,23 +278,20 @@ class Pool {
   std::size_t forget_at_ = 0;  // profiles at which old ones are looked for
   std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
   std::uint64_t newest_generation_ = 0;
-  std::map<std::uint64_t, MonotonicTime> endings_;  // of the latest generations
-  std::uint64_t proven_generation_ = 0;             // the latest one that has logged in
-  std::set<std::string> proven_databases_;          // to these
-  MonotonicTime paused_until_{};
-  bool awaits_renewal_ = false, renewal_given_up_ = false;
-  bool held_ = false;
+  std::map<std::uint64_t, MonotonicTime> endings_;      // of the latest generations
+  std::uint64_t proven_generation_ = 0;                 // the latest one that has logged in
+  std::set<std::string> proven_databases_;              // to these
+  MonotonicTime paused_until_{}, server_full_until_{};  // the latter: nothing is logged in ahead before
+  bool awaits_renewal_ = false, renewal_given_up_ = false, held_ = false, stopped_ = false;
+  bool pumping_ = false, pump_again_ = false;
   std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
   struct Left {
     net::Address address;
     MonotonicTime since;
   };
   std::vector<Left> left_;  // addresses of leave()
-  MonotonicTime next_look_{};
   std::optional<MonotonicTime> no_primary_since_;
-  MonotonicTime no_primary_seen_{};
-  bool stopped_ = false;
-  bool pumping_ = false, pump_again_ = false;
+  MonotonicTime next_look_{}, no_primary_seen_{};
   postgres::StatementRegistry statements_;
   PoolStatus totals_;
   net::TimerId reaper_;

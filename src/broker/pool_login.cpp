@@ -10,6 +10,8 @@ namespace {
 
 /// After a failed login nothing is logged in ahead of demand for so long.
 constexpr auto held_back_for = std::chrono::seconds{2};
+/// What a server takes to notice that a connection was closed, and to have its place for another one.
+constexpr auto room_after = std::chrono::milliseconds{100};
 
 bool refused_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
 
@@ -163,14 +165,32 @@ void Pool::hold_back(Sub& sub) {
   });
 }
 
+// The server has no place for one more. One that stands idle under another key gives its place to whoever waits;
+// otherwise connections of this key will come free, and the queue's own deadline decides.
+bool Pool::wait_for_room(Sub& sub, const Error& error) {
+  if (error.sqlstate != "53300") return false;
+  server_full_until_ = loop_.now().mono + held_back_for;
+  const bool made = sub.waiting() > 0 && make_room(&sub);
+  if (made) {
+    loop_.after(room_after, [this, alive = alive_, key = sub.key] {
+      if (!*alive) return;
+      const auto found = subs_.find(key);
+      if (found == subs_.end()) return;
+      found->second->server_full = false;
+      line_up(*found->second);
+      pump();
+    });
+  }
+  return made || sub.in_use + sub.spares.size() > 0;
+}
+
 void Pool::on_attempt_failed(const Attempt& attempt, const Error& error) {
   auto& sub = *attempt.sub;
   count_login(attempt, -1);
   ++totals_.login_failures;
   hold_back(sub);
   if (attempt.done) attempt.done(error);
-  // The server is full, but connections of ours will come free: the queue's own deadline decides.
-  sub.server_full = error.sqlstate == "53300" && sub.in_use + sub.spares.size() > 0;
+  sub.server_full = wait_for_room(sub, error);
   if (!sub.server_full) fail_waiters(sub, error, awaits_primary(error));
   line_up(sub);
   pump();  // those of other keys

@@ -73,16 +73,26 @@ void Pool::on_wait_over(WaiterId id) {
   const auto found = waiters_.find(id);
   if (found == waiters_.end()) return;
   const auto waiter = leave(found->second);
-  const auto now = status();
   const auto waited = loop_.now().mono - waiter.since;
-  waiter.callback(Error{ErrorCode::timed_out, Hop::pool, settings_.name,
-                        "no server connection became free within " + format_duration(waited) + ": " +
-                            std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) +
-                            " are in use, " + std::to_string(now.connecting) + " logins are under way, " +
-                            std::to_string(now.waiting) + " other clients wait",
-                        held_ ? "An operator has paused this target: sallyport resume TARGET"
-                              : "Raise pool.max, or look for sessions that stay open",
-                        "53300"});
+  waiter.callback(waited_in_vain(waited));
+}
+
+Error Pool::waited_in_vain(Duration waited) const {
+  const auto now = status();
+  const bool lacks_credential = now.connecting > 0 && slot_.current() == nullptr;
+  auto what = "no server connection became free within " + format_duration(waited) + ": " +
+              std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
+              std::to_string(now.connecting) + " logins are under way, " + std::to_string(now.waiting) +
+              " other clients wait";
+  if (lacks_credential) what += "; the logins wait for a credential";
+  return {ErrorCode::timed_out,
+          Hop::pool,
+          settings_.name,
+          std::move(what),
+          held_              ? "An operator has paused this target: sallyport resume TARGET"
+          : lacks_credential ? "Look whether the source of the credential answers"
+                             : "Raise pool.max, or look for sessions that stay open",
+          "53300"};
 }
 
 void Pool::fail_waiters(Sub& sub, const Error& error, bool movers_only) {
@@ -104,31 +114,37 @@ void Pool::pump() {
 }
 
 void Pool::pump_once() {
-  while (!stopped_ && !waiters_.empty() && serve_one()) {}
+  while (!stopped_ && (!waiters_.empty() || total() > settings_.pool.max) && serve_one()) {}
   while (!stopped_ && (log_in_for_mover() || log_in_for_newcomer() || log_in_ahead())) {}
 }
 
-// Those who move first: each gives a connection back, and their time is short.
+// Those who move first: each gives a connection back, and their time is short. What was logged in for them beyond
+// `max` and is left is for nobody else, or the pool would grow with each rotation.
 bool Pool::serve_one() {
-  for (const bool movers : {true, false}) {
-    for (auto& [number, sub] : stocked_) {
-      auto& queue = movers ? sub->movers : sub->newcomers;
-      auto next = queue.begin();
-      if (movers) {
-        next = std::find_if(queue.begin(), queue.end(), [&, &sub = *sub](const Waiter& w) {
-          return find_ready(sub, w.newer_than) != sub.spares.end();
-        });
-      }
-      if (next == queue.end() || find_ready(*sub, next->newer_than) == sub->spares.end()) continue;
-      if (!movers && yields(*sub)) continue;
-      const auto id = next->id;
-      auto upstream = take_ready(*sub, next->newer_than);
-      if (upstream == nullptr) return true;  // it had ended: look again
-      const auto waiter = leave(waiters_.at(id));
-      totals_.wait.add(loop_.now().mono - waiter.since);
-      waiter.callback(std::move(upstream));
-      return true;  // the callback may have changed everything
+  if (serve_one_of(true)) return true;
+  if (total() > settings_.pool.max && make_room(nullptr)) return true;
+  return serve_one_of(false);
+}
+
+bool Pool::serve_one_of(bool movers) {
+  if (waiters_.empty()) return false;
+  for (auto& [number, sub] : stocked_) {
+    auto& queue = movers ? sub->movers : sub->newcomers;
+    auto next = queue.begin();
+    if (movers) {
+      next = std::find_if(queue.begin(), queue.end(), [&, &sub = *sub](const Waiter& w) {
+        return find_ready(sub, w.newer_than) != sub.spares.end();
+      });
     }
+    if (next == queue.end() || find_ready(*sub, next->newer_than) == sub->spares.end()) continue;
+    if (!movers && yields(*sub)) continue;
+    const auto id = next->id;
+    auto upstream = take_ready(*sub, next->newer_than);
+    if (upstream == nullptr) return true;  // it had ended: look again
+    const auto waiter = leave(waiters_.at(id));
+    totals_.wait.add(loop_.now().mono - waiter.since);
+    waiter.callback(std::move(upstream));
+    return true;  // the callback may have changed everything
   }
   return false;
 }
@@ -216,7 +232,7 @@ bool Pool::log_in_for_mover() {
     // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.
     const bool none = sub.share->logins_for(Purpose::move) == 0;
     const auto beyond = none ? std::max(logins_beyond_max, moves_at_once()) : moves_at_once();
-    if (full() && !make_room(sub) && total() >= settings_.pool.max + beyond) continue;
+    if (full() && !make_room(nullptr) && total() >= settings_.pool.max + beyond) continue;
     connect({&sub, Purpose::move, false, {}});
     return true;
   }
@@ -229,7 +245,7 @@ bool Pool::log_in_for_newcomer() {
   auto* share = hungriest();
   if (share == nullptr) return false;
   auto& sub = *first_in_line(*share);
-  if (full() && !make_room(sub)) return false;
+  if (full() && !make_room(&sub)) return false;
   // Behind the others of its identity; it leaves the line when it is found to need no more.
   share->line.splice(share->line.end(), share->line, *sub.place);
   connect({&sub, Purpose::newcomer, false, {}});
@@ -239,7 +255,8 @@ bool Pool::log_in_for_newcomer() {
 // Ahead of demand; not under a storm of profiles, which are not kept warm anyway.
 bool Pool::log_in_ahead() {
   if (subs_.size() > limits::pool_profiles_max || full()) return false;
-  if (held_ || loop_.now().mono < paused_until_ || awaits_renewal_) return false;
+  const auto now = loop_.now().mono;
+  if (held_ || now < std::max(paused_until_, server_full_until_) || awaits_renewal_) return false;
   for (auto& [key, sub] : subs_) {
     if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
     if (!may_log_in(*sub->share, Purpose::ahead)) continue;

@@ -7,14 +7,14 @@
 
 namespace sallyport::broker {
 
-// Closes the connection that has been ready for longest under another key, or is of no more use.
-bool Pool::make_room(const Sub& for_sub) {
+// Closes the connection that has been ready for longest under another key, or is of no more use. Null: any.
+bool Pool::make_room(const Sub* for_sub) {
   Sub* from = nullptr;
   SpareList::iterator victim;
   for (auto& [number, sub] : stocked_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
       if ((*at)->condition() != Spare::Condition::ready) continue;
-      if (sub == &for_sub && usable((*at)->upstream())) continue;
+      if (sub == for_sub && usable((*at)->upstream())) continue;
       if (from == nullptr || (*at)->ready_since() < (*victim)->ready_since()) {
         from = sub;
         victim = at;
@@ -72,11 +72,16 @@ void Pool::give_back(UpstreamPtr upstream) {
   const auto found = subs_.find(upstream->key);
   if (found == subs_.end()) return;
   auto& sub = *found->second;
-  if (stopped_ || sub.is_own() || !usable(*upstream)) return discard(std::move(upstream));
+  // Not for its session: another one that moves may have it, else a full pool has no place for it.
+  const auto places =
+      settings_.pool.max + (sub.movers.empty() ? 0 : std::max(logins_beyond_max, moves_at_once()));
+  const bool beyond = upstream->for_move && total() >= places;
+  if (stopped_ || sub.is_own() || beyond || !usable(*upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does
   add_spare(sub, std::move(upstream), false);
+  if (total() > settings_.pool.max) pump();  // another one has to go
 }
 
 void Pool::discard(UpstreamPtr upstream, bool whole) {

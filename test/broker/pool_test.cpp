@@ -372,6 +372,35 @@ TEST(Pool, AFullServerLetsTheQueueWaitForOurOwn) {
   world.pool->discard(second->upstream());
 }
 
+TEST(Pool, OnAFullServerWhatStandsIdleForOthersGivesItsPlaceToWhoeverWaits) {
+  auto settings = World::small();
+  settings.min_ready = 1;
+  World world{settings};
+  world.pool->warm(other_key(world, "idle"), {});
+  world.loop.settle();
+  ASSERT_EQ(world.pool->status().ready, 1u);
+  world.connector.failures.push_back(
+      Error{ErrorCode::retry_later, Hop::login, "db", "too many", {}, "53300"});
+  auto taker = take(world);
+  world.loop.settle();
+  EXPECT_FALSE(taker->result) << "and is not refused meanwhile";
+  EXPECT_TRUE(world.connector.backends[0]->terminated);
+  ASSERT_TRUE(world.loop.advance(500ms));
+  ASSERT_TRUE(taker->served());
+  EXPECT_EQ(world.connector.requests.size(), 3u) << "nothing is logged in ahead that would take the place";
+  world.pool->discard(taker->upstream());
+}
+
+TEST(Pool, WhoWaitsInVainForACredentialIsToldSo) {
+  World world;
+  world.script.failure = Error{ErrorCode::retry_later, Hop::secret_source, "vault", "no answer", {}, {}};
+  auto taker = take(world, 2s);
+  ASSERT_TRUE(world.loop.advance(3s));
+  ASSERT_TRUE(taker->result && !*taker->result);
+  EXPECT_NE(taker->error().what.find("wait for a credential"), std::string::npos) << taker->error().what;
+  EXPECT_EQ(taker->error().hint.find("pool.max"), std::string::npos);
+}
+
 TEST(Pool, AFullServerWithNothingOfOursIsToldAtOnce) {
   World world;
   world.connector.failures.push_back(
@@ -544,6 +573,37 @@ TEST(Pool, InAFullPoolAPlaceThatComesFreeGoesToTheIdentityThatHoldsFewest) {
   world.pool->discard(many[3]->upstream());
   world.pool->discard(other->upstream());
   world.pool->stop();
+}
+
+TEST(Pool, WhatWasLoggedInForMovesBeyondMaxIsForNobodyElse) {
+  auto settings = World::small();
+  settings.max = 2;
+  World world{settings};
+  auto first = take(world), second = take(world);
+  world.loop.settle();
+  world.rotate();
+  auto mover = take(world, world.key(), 30s, 1);
+  auto newcomer = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(mover->served());
+  EXPECT_EQ(world.connector.open(), 3u);
+  world.pool->give_back(mover->upstream());  // its session cannot be moved
+  world.loop.settle();
+  EXPECT_EQ(world.connector.open(), 2u);
+  world.connector.hold_logins = true;
+  auto other = take(world, world.key(), 30s, 1);
+  world.loop.settle();
+  world.pool->cancel(other->id);  // its session has ended meanwhile
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_EQ(world.connector.open(), 2u);
+  EXPECT_FALSE(newcomer->result);
+  world.connector.hold_logins = false;
+  world.pool->discard(first->upstream());
+  world.loop.settle();
+  ASSERT_TRUE(newcomer->served());
+  world.pool->discard(newcomer->upstream());
+  world.pool->discard(second->upstream());
 }
 
 TEST(Pool, InAFullPoolNoProfileOfOneIdentityStarvesAnother) {
