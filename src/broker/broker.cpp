@@ -205,7 +205,7 @@ void Broker::drain() {
 
 void Broker::stop_sessions() {
   record_turned_away();
-  for (auto& [key, session] : sessions_) session->stop();
+  for (auto& [key, session] : sessions_) session->shut_down();
 }
 
 void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done) {

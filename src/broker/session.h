@@ -102,10 +102,12 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
 
   /// End at the next boundary, with 57P01. The first reason given stays.
   void drain(Dismissal why = Dismissal::shutting_down);
-  /// End now, with 57P01.
+  /// End now, with 57P01; who is not let in yet is told nothing.
   void stop(Dismissal why = Dismissal::shutting_down);
   /// stop() after this time, if it has not ended by itself.
   void stop_after(Duration grace, Dismissal why);
+  /// stop(), and who waits to be let in is told why.
+  void shut_down();
 
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);

@@ -46,6 +46,11 @@ void Session::stop(Dismissal why) {
   finish();
 }
 
+void Session::shut_down() {
+  const bool waits = stage_ == Stage::waiting || stage_ == Stage::admitting;
+  waits ? drain(Dismissal::shutting_down) : stop(Dismissal::shutting_down);
+}
+
 void Session::stop_after(Duration grace, Dismissal why) {
   if (stage_ == Stage::relaying) departure_->stop_after(grace, why);
 }

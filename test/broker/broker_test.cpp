@@ -66,6 +66,20 @@ TEST(Broker, WhoIsNotAllowedAnyMoreIsToldSoAndSoIsTheTrail) {
   EXPECT_EQ(it.broker.sessions(), 0u);
 }
 
+TEST(Broker, AStopTellsAlsoThoseWhoWaitToBeLetIn) {
+  Running it;
+  auto idle = it.enter();
+  it.world.connector.hold_logins = true;
+  auto waiting = it.enter();
+  it.broker.stop_sessions();
+  it.world.loop.settle();
+  EXPECT_EQ(idle.types(), "RSSKZE");
+  EXPECT_EQ(waiting.types(), "E");
+  EXPECT_NE(waiting.text_of('E').find("C57P03"), std::string::npos);
+  it.world.loop.advance(6s);
+  EXPECT_EQ(it.broker.sessions(), 0u);
+}
+
 TEST(Broker, AnAccountRefusedWithoutEndIsTurnedAwayAndCounted) {
   Running it;
   const auto refused = [&](std::uint32_t uid) {
