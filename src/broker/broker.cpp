@@ -234,10 +234,10 @@ void Broker::shut_down(Duration limit, std::function<void(credentials::ShutdownR
   }
 }
 
-std::map<std::string, PoolStatus> Broker::pools() const {
-  std::map<std::string, PoolStatus> all;
+std::vector<const Pool*> Broker::pools() const {
+  std::vector<const Pool*> all;
   for (const auto& [name, runtime] : targets_) {
-    for (const auto& [role_name, role] : runtime.roles) all[role->name()] = role->pool()->status();
+    for (const auto& [role_name, role] : runtime.roles) all.push_back(role->pool().get());
   }
   return all;
 }

@@ -118,7 +118,8 @@ class Broker final : private SessionHost {
   [[nodiscard]] Status status() const;
 
   [[nodiscard]] const BrokerCounters& counters() const { return counters_; }
-  [[nodiscard]] std::map<std::string, PoolStatus> pools() const;
+  /// Of the targets as they are now.
+  [[nodiscard]] std::vector<const Pool*> pools() const;
 
  private:
   class RoleRuntime;

@@ -130,8 +130,10 @@ class Scenario {
     } else {
       world.ending = true;
       world.oracle.count(manner == 0 ? "drained" : "stopped");
-      manner == 0 ? world.broker->drain() : world.broker->stop_sessions();
-      if (!world.run(600s, nobody_left) && manner == 0) world.broker->stop_sessions();
+      world.stopping = manner == 1;
+      world.stopping ? world.broker->stop_sessions() : world.broker->drain();
+      if (!world.run(600s, nobody_left) && !std::exchange(world.stopping, true))
+        world.broker->stop_sessions();
     }
     if (!world.oracle.failed() && !world.run(30s, nobody_left)) {
       world.oracle.violation(std::to_string(world.clients_live()) + " clients and " +

@@ -76,6 +76,7 @@ class SimClient final : private net::StreamEvents {
   }
 
   const ClientPlan plan;
+  std::function<void(const SimClient&)> on_fatal;  ///< it is told that its session ends
 
   // ---- for the verdict ----
   enum class End { none, as_planned, refused, cut };  ///< cut: the connection ended under it
@@ -310,6 +311,7 @@ class SimClient final : private net::StreamEvents {
     if (fields->get('S') == "FATAL") {
       fatal_ = state;
       fatal_message_ = message;
+      if (on_fatal) on_fatal(*this);
       return;
     }
     if (items_.empty())

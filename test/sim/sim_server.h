@@ -87,7 +87,8 @@ class SimServer final : public broker::Connector, private BackendHost {
 
   ServerSettings settings;
   bool down = false;
-  bool lends = false;  ///< the broker pools by transaction
+  MonotonicTime full_at{};  ///< somebody was refused last because of that
+  bool lends = false;       ///< the broker pools by transaction
   StatementCheck on_statement_check;
 
  private:
@@ -103,6 +104,7 @@ class SimServer final : public broker::Connector, private BackendHost {
     std::size_t connected = 0;
     for (const auto& [pid, backend] : backends_) connected += backend->connected() ? 1 : 0;
     if (connected >= settings.connections_max) {
+      full_at = loop_.now().mono;
       return Error{ErrorCode::retry_later, Hop::login, "db.example", "too many clients", {}, "53300"};
     }
     Settings startup{request.parameters.begin(), request.parameters.end()};

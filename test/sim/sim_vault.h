@@ -122,9 +122,16 @@ class SimVault {
   }
 
   [[nodiscard]] Duration latency() {
-    if (dice_.permille(settings.slow_permille)) return dice_.ms(1000, 20'000);
+    if (dice_.permille(settings.slow_permille)) {
+      const auto slow = dice_.ms(1000, 20'000);
+      troubled_until_ = std::max(troubled_until_, loop_.now().mono + slow);
+      return slow;
+    }
     return dice_.us(1, settings.latency_max / 1us);
   }
+
+  /// A call has failed since then, or took its time.
+  [[nodiscard]] bool was_troubled_after(MonotonicTime when) const { return troubled_until_ >= when; }
 
   VaultSettings settings;
   bool outage = false;
@@ -135,6 +142,7 @@ class SimVault {
   }
   bool broken() { return outage || dice_.permille(settings.failures_permille); }
   Error fault() {
+    troubled_until_ = std::max(troubled_until_, loop_.now().mono);
     constexpr ErrorCode codes[] = {ErrorCode::retry_later, ErrorCode::timed_out, ErrorCode::invalid_message};
     return {codes[dice_.below(3)], Hop::secret_source, "vault", "a simulated failure", {}, {}};
   }
@@ -144,6 +152,7 @@ class SimVault {
   std::map<std::string, Issued> leases_;
   std::map<std::string, std::string> users_;
   std::set<std::string> revoked_outside_;
+  MonotonicTime troubled_until_{};
 };
 
 /// What SimRunner ends; nobody resumes these step by step.
@@ -232,9 +241,10 @@ class SimRunner final : public credentials::Runner {
 
 class MemoryJournal final : public credentials::LeaseJournal {
  public:
-  explicit MemoryJournal(Dice dice) : dice_(dice) {}
+  MemoryJournal(SimLoop& loop, Dice dice) : loop_(loop), dice_(dice) {}
   Result<void> record(const Lease& lease, WallTime) override {
     if (dice_.permille(failures_permille)) {
+      failed_at = loop_.now().mono;
       return Error{ErrorCode::internal, Hop::secret_source, "journal", "disk full", {}, {}};
     }
     entries.insert(lease.id);
@@ -243,9 +253,11 @@ class MemoryJournal final : public credentials::LeaseJournal {
   void forget(const Lease& lease) override { entries.erase(lease.id); }
 
   unsigned failures_permille = 0;
+  MonotonicTime failed_at{};
   std::set<std::string> entries;
 
  private:
+  SimLoop& loop_;
   Dice dice_;
 };
 

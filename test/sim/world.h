@@ -8,6 +8,7 @@
 #include "test/sim/sim_trail.h"
 #include "test/sim/sim_vault.h"
 
+#include <cstdio>
 #include <map>
 #include <memory>
 #include <optional>
@@ -34,12 +35,13 @@ class World {
         oracle(trail, seed, coverage),
         vault(loop, dice.split(), settings.vault),
         server(loop, dice.split(), oracle, vault, settings.server),
-        journal(dice.split()),
+        journal(loop, dice.split()),
         runner(loop, vault),
         timers(loop),
         randomness(dice.next()),
         gate(std::make_unique<broker::TrailGate>(&trail, settings.audit, loop, logger)),
-        pool_max_(settings.pool.max) {
+        pool_max_(settings.pool.max),
+        wait_max_(settings.pool.wait_max) {
     server.lends = settings.pool.mode == PoolMode::transaction;
     trail.failures_permille = settings.trail_failures_permille;
     journal.failures_permille = settings.journal_failures_permille;
@@ -84,6 +86,7 @@ class World {
     clients.push_back(std::make_unique<SimClient>(
         loop, dice.split(), oracle, std::move(plan),
         [this](std::unique_ptr<net::Stream> stream) { broker->accept(std::move(stream), route_); }));
+    clients.back()->on_fatal = [this](const SimClient& client) { check_vain_wait(client); };
     clients.back()->start();
     return *clients.back();
   }
@@ -116,15 +119,11 @@ class World {
 
   void check_turn() {
     std::size_t connections = 0;
-    for (const auto& [name, pool] : broker->pools()) {
-      const auto total = pool.in_use + pool.ready + pool.resetting + pool.connecting - pool.moving;
-      // Sessions that move may log in beyond it, which begins with the first rotation.
-      const auto beyond = vault.issued() > 1 ? broker::Pool::logins_beyond_max : 0;
-      if (total > pool_max_ + beyond) {
-        oracle.violation("pool " + name + " has " + std::to_string(total) + " connections, at most " +
-                         std::to_string(pool_max_) + " are allowed");
-      }
-      connections += pool.in_use + pool.ready + pool.resetting;
+    // Sessions that move may log in beyond it, which begins with the first rotation.
+    const auto allowed = pool_max_ + (vault.issued() > 1 ? broker::Pool::logins_beyond_max : 0);
+    for (const auto* pool : broker->pools()) {
+      if (pool->total() > allowed) too_many(*pool);
+      connections += pool->connections();
     }
     if (openings_ == 1 && connections != server.broker_ends()) {
       oracle.violation("the pools count " + std::to_string(connections) + " connections, there are " +
@@ -149,9 +148,19 @@ class World {
 
   bool clock_jumped = false;
   bool ending = false;                    ///< drain or stop was asked for
+  bool stopping = false;                  ///< stop was
   std::map<unsigned, unsigned> executed;  ///< client → its last statement that ran
 
  private:
+  void too_many(const broker::Pool& pool) {
+    const auto now = pool.status();
+    oracle.violation(
+        "pool " + pool.settings().name + " has " + std::to_string(pool.total()) + " connections, at most " +
+        std::to_string(pool_max_) + " are allowed: " + std::to_string(now.in_use) + " in use, of which " +
+        std::to_string(now.moving) + " move, " + std::to_string(now.ready) + " ready, " +
+        std::to_string(now.resetting) + " are reset, " + std::to_string(now.connecting) + " log in");
+  }
+
   void make_route() {
     auto runtime = std::make_shared<broker::RouteRuntime>();
     runtime->route.name = "unix:/run/sim";
@@ -192,9 +201,37 @@ class World {
     }
   }
 
+  // Who was told after its whole wait that there is no connection: there must have been a reason all that time.
+  void check_vain_wait(const SimClient& client) {
+    const auto& text = client.fatal_message();
+    const auto at = text.find("no server connection became free within");
+    if (at == std::string::npos) return;
+    std::size_t in_use = 0, max = 0, logins = 0;
+    if (std::sscanf(text.c_str() + text.find(": ", at), ": %zu of %zu are in use, %zu logins", &in_use, &max,
+                    &logins) != 3) {
+      return oracle.violation(client.describe() + " was told something else than we can read");
+    }
+    // Where few serve many, one of the places is often on its way to the next.
+    if (in_use > 0 && in_use + logins >= max) return oracle.count("waited in vain: all in use");
+    const auto since = loop.now().mono - wait_max_ - 1s;
+    // A source that does not answer for as long as the client would wait, while what there was has ended.
+    if (logins > 0 && (vault.was_troubled_after(since) || journal.failed_at >= since))
+      return oracle.count("waited in vain: no credential");
+    // Then nothing of the pool's stands idle.
+    const auto idle = [&](const broker::Pool* pool) {
+      const bool read_only = pool->settings().name.ends_with("app_ro");
+      return read_only == (client.plan.uid == 1002) && pool->status().ready > 0;
+    };
+    const auto pools = broker->pools();
+    if (server.full_at >= since && (openings_ > 1 || std::none_of(pools.begin(), pools.end(), idle)))
+      return oracle.count("waited in vain: the server is full");
+    oracle.violation(client.describe() + " waited although connections could be had");
+  }
+
   Target target_;
   std::shared_ptr<const broker::RouteRuntime> route_;
   std::size_t pool_max_;
+  Duration wait_max_;
   unsigned openings_ = 0;
   std::map<std::int32_t, std::uint32_t> uid_of_backend_;
 };
