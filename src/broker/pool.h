@@ -148,10 +148,10 @@ class Pool {
   /// Errors  bad_config: neither the target nor the secret names a host.
   [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_for(
       const credentials::Generation& generation) const;
-  void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }
+  void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }  ///< read anew
 
   [[nodiscard]] PoolStatus status() const;
-  [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }  ///< as `max`
+  [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }  ///< of `max`
   [[nodiscard]] std::size_t connections() const { return in_use_ + spares_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
   [[nodiscard]] credentials::Slot& slot() { return slot_; }

@@ -119,10 +119,11 @@ class World {
 
   void check_turn() {
     std::size_t connections = 0;
-    // Sessions that move may log in beyond it, which begins with the first rotation.
-    const auto allowed = pool_max_ + (vault.issued() > 1 ? broker::Pool::logins_beyond_max : 0);
+    // Sessions that move may log in beyond it, which begins with the first rotation; what they leave is for nobody.
+    const auto allowed = pool_max_ + (vault.issued() > 1 ? broker::Pool::moves_at_once_max : 0);
     for (const auto* pool : broker->pools()) {
-      if (pool->total() > allowed) too_many(*pool);
+      const auto total = pool->total();
+      if (total > allowed || (total > pool_max_ && pool->status().ready > 0)) too_many(*pool);
       connections += pool->connections();
     }
     if (openings_ == 1 && connections != server.broker_ends()) {
