@@ -38,12 +38,22 @@ def newer():
     return None
 
 
+def _mirror():
+    """Where this machine gets Debian from."""
+    done = subprocess.run(["apt-get", "indextargets", "--format", "$(ORIGIN) $(LABEL) $(REPO_URI)"], capture_output=True,
+                          text=True, check=True)
+    for line in done.stdout.splitlines():
+        if line.startswith("Debian Debian "):
+            return line.split()[2]
+    raise OSError("this machine's apt knows no mirror of Debian")
+
+
 def _build(suite):
     work = os.path.join(CACHE, "work")
     shutil.rmtree(work, ignore_errors=True)
     os.makedirs(os.path.join(work, "lists", "partial"))
     with open(os.path.join(work, "source.list"), "w", encoding="utf-8") as file:
-        file.write(f"deb-src http://deb.debian.org/debian {suite} main\n")
+        file.write(f"deb-src {_mirror()} {suite} main\n")
     apt = ["apt-get", "-qq", "-o", f"Dir::Etc::sourcelist={work}/source.list", "-o", "Dir::Etc::sourceparts=-",
            "-o", f"Dir::State::lists={work}/lists", "-o", f"Dir::Cache={work}", "-o", "APT::Sandbox::User=root"]
 

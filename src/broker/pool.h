@@ -59,8 +59,7 @@ class Pool {
   static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
   static constexpr std::size_t moves_at_once_max = 12;  ///< of one identity, whose time is short
   static constexpr auto login_guess = std::chrono::milliseconds{300};  ///< on a busy machine
-  static constexpr std::size_t waiters_max = 10'000;
-  static constexpr std::size_t waiters_of_identity_max = waiters_max / 2;
+  static constexpr std::size_t waiters_max = 10'000, waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto fresh_for = std::chrono::milliseconds{100};
   static constexpr auto reap_every = std::chrono::seconds{5};
@@ -139,7 +138,7 @@ class Pool {
 
   /// No new logins; closes what is ready.
   void stop();
-  /// Its target was replaced: who uses it goes on, nothing is kept ready or logged in ahead any more.
+  /// Its target was replaced: who uses it goes on, nothing is kept ready any more.
   void close_when_idle();
   /// Connections that exist to this address are of no more use: its server is not of the kind that is wanted, or
   /// cannot be reached while another one is the primary. Ready ones are closed, those in use when they come back.
@@ -236,7 +235,7 @@ class Pool {
   Sub* first_in_line(Share& share);
   Share* hungriest();
   [[nodiscard]] bool may_log_in(Share& share, Purpose purpose) const;
-  [[nodiscard]] std::size_t moves_at_once() const;
+  [[nodiscard]] std::size_t moves_at_once() const, places_beyond() const;
   bool log_in_for_mover();
   bool log_in_for_newcomer();
   bool log_in_ahead();

@@ -211,6 +211,11 @@ bool Pool::may_log_in(Share& share, Purpose purpose) const {
   return share.logins_for(purpose) < (crowded && !hurries ? 1 : at_once_max) && connecting_ < in_all_max;
 }
 
+// Of a large pool more where time is short: its moves would be too slow by fours.
+std::size_t Pool::places_beyond() const {
+  return std::max(logins_beyond_max, std::min(moves_at_once(), settings_.pool.max / 4));
+}
+
 // As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
 // login_guess: with little time, a burst of logins is better than sessions that are ended.
 std::size_t Pool::moves_at_once() const {
@@ -231,7 +236,7 @@ bool Pool::log_in_for_mover() {
     if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
     // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.
     const bool none = sub.share->logins_for(Purpose::move) == 0;
-    const auto beyond = none ? std::max(logins_beyond_max, moves_at_once()) : moves_at_once();
+    const auto beyond = none ? places_beyond() : std::min(moves_at_once(), places_beyond());
     if (full() && !make_room(nullptr) && total() >= settings_.pool.max + beyond) continue;
     connect({&sub, Purpose::move, false, {}});
     return true;

@@ -73,8 +73,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   if (found == subs_.end()) return;
   auto& sub = *found->second;
   // Not for its session: another one that moves may have it, else a full pool has no place for it.
-  const auto places =
-      settings_.pool.max + (sub.movers.empty() ? 0 : std::max(logins_beyond_max, moves_at_once()));
+  const auto places = settings_.pool.max + (sub.movers.empty() ? 0 : places_beyond());
   const bool beyond = upstream->for_move && total() >= places;
   if (stopped_ || sub.is_own() || beyond || !usable(*upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);

@@ -120,7 +120,10 @@ class World {
   void check_turn() {
     std::size_t connections = 0;
     // Sessions that move may log in beyond it, which begins with the first rotation; what they leave is for nobody.
-    const auto allowed = pool_max_ + (vault.issued() > 1 ? broker::Pool::moves_at_once_max : 0);
+    const auto allowed =
+        pool_max_ + (vault.issued() > 1 ? std::max(broker::Pool::logins_beyond_max,
+                                                   std::min(broker::Pool::moves_at_once_max, pool_max_ / 4))
+                                        : 0);
     for (const auto* pool : broker->pools()) {
       const auto total = pool->total();
       if (total > allowed || (total > pool_max_ && pool->status().ready > 0)) too_many(*pool);
