@@ -20,7 +20,7 @@ class Scenario {
   Scenario(std::uint64_t seed, std::map<std::string, std::uint64_t>& coverage)
       : weather_(static_cast<Weather>(seed % 3)),
         dice_(seed ^ 0x5ca1ab1e),
-        world_(seed, settings(), coverage) {}
+        world_(seed, settings(seed), coverage) {}
 
   void run(unsigned steps) {
     const auto live_max = weather_ == Weather::calm ? 10 : 4 + dice_.below(25);
@@ -44,7 +44,7 @@ class Scenario {
   }
 
  private:
-  WorldSettings settings() {
+  WorldSettings settings(std::uint64_t seed) {
     WorldSettings chosen;
     const bool calm = weather_ == Weather::calm, stormy = weather_ == Weather::stormy;
     chosen.vault.ttl = dice_.ms(5'000, 40'000);
@@ -57,6 +57,9 @@ class Scenario {
     chosen.server.login_failures_permille = stormy ? static_cast<unsigned>(dice_.below(100)) : 0;
     chosen.server.cancel_failures_permille = stormy ? 50 : 0;
     chosen.server.reset_failures_percent = calm ? 0 : 5;
+    // Dice of their own: a world of one host is the same as it was before there were others.
+    Dice hosts{seed ^ 0xfa110e4};
+    if (!calm && hosts.chance(30)) chosen.server.hosts = hosts.between(2, 3);
     chosen.server.connections_max = stormy ? dice_.between(10, 60) : 1000;
     chosen.pool.min_ready = dice_.below(4);
     if (dice_.chance(50)) chosen.pool.mode = PoolMode::transaction;
@@ -109,6 +112,9 @@ class Scenario {
     if (dice_.permille(20) && server.kill_one(dice_.chance(50))) world_.oracle.count("backend killed");
     if (dice_.permille(3)) server.kill_all();
     if (server.down ? dice_.permille(150) : dice_.permille(3)) server.down = !server.down;
+    if (server.settings.hosts > 1 && dice_.permille(5) && server.fail_over()) {
+      world_.oracle.count("failed over");
+    }
     if (weather_ != Weather::stormy) return;
     auto& vault = world_.vault;
     if (vault.outage ? dice_.permille(30) : dice_.permille(5)) vault.outage = !vault.outage;
@@ -119,7 +125,7 @@ class Scenario {
 
   void finish() {
     auto& world = world_;
-    world.server.down = false;
+    world.server.recover();
     world.vault.outage = false;
     world.trail.failing = false;
     world.trail.failures_permille = 0;

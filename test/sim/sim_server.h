@@ -22,6 +22,7 @@ struct ServerSettings {
   unsigned login_failures_permille = 0;
   unsigned cancel_failures_permille = 0;
   unsigned reset_failures_percent = 0;
+  std::size_t hosts = 1;  ///< more: one of them is the primary, the others are standbys
 };
 
 class SimServer final : public broker::Connector, private BackendHost {
@@ -29,7 +30,14 @@ class SimServer final : public broker::Connector, private BackendHost {
   using StatementCheck = std::function<void(Backend&, const Marker&, bool boundary)>;
 
   SimServer(SimLoop& loop, Dice dice, Oracle& oracle, SimVault& vault, ServerSettings its_settings)
-      : settings(its_settings), loop_(loop), dice_(dice), oracle_(oracle), vault_(vault) {}
+      : settings(its_settings),
+        loop_(loop),
+        dice_(dice),
+        oracle_(oracle),
+        vault_(vault),
+        host_down_(its_settings.hosts) {}
+
+  static std::string name_of_host(std::size_t host) { return "db" + std::to_string(host + 1) + ".example"; }
 
   // ---- what the broker asks ----
   void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override {
@@ -43,7 +51,9 @@ class SimServer final : public broker::Connector, private BackendHost {
 
   void resolve(const Endpoint& endpoint, Duration,
                std::function<void(Result<std::vector<net::Address>>)> done) override {
-    const auto address = *net::literal_address("10.0.0.1", endpoint.port);
+    std::size_t host = 0;
+    while (name_of_host(host) != endpoint.host) ++host;
+    const auto address = address_of_host(host, endpoint.port);
     loop_.after(dice_.us(1, 1'000), [address, done = std::move(done)] { done(std::vector{address}); });
   }
   void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
@@ -76,6 +86,28 @@ class SimServer final : public broker::Connector, private BackendHost {
     for (auto& [pid, backend] : backends_) backend->die(Backend::Death::killed, dice_.chance(50));
   }
 
+  /// The primary dies with all its sessions. After a while another host is promoted, and it comes back as a standby.
+  bool fail_over() {
+    if (settings.hosts < 2 || !primary_) return false;
+    const auto old = *std::exchange(primary_, std::nullopt);
+    host_down_[old] = true;
+    kill_all();
+    const auto next = (old + dice_.between(1, settings.hosts - 1)) % settings.hosts;
+    loop_.after(dice_.ms(0, 12'000), [this, next] {
+      if (!primary_) primary_ = next;
+    });
+    loop_.after(dice_.ms(1, 20'000), [this, old] { host_down_[old] = false; });
+    return true;
+  }
+  void recover() {
+    down = false;
+    if (!primary_) primary_ = 0;
+    std::fill(host_down_.begin(), host_down_.end(), false);
+  }
+  [[nodiscard]] bool is_on_primary(const Backend& backend) const {
+    return host_of_.at(backend.pid) == primary_;
+  }
+
   [[nodiscard]] const Backend* find(std::int64_t pid) const {
     const auto found = backends_.find(static_cast<std::int32_t>(pid));
     return found == backends_.end() ? nullptr : found->second.get();
@@ -87,13 +119,18 @@ class SimServer final : public broker::Connector, private BackendHost {
 
   ServerSettings settings;
   bool down = false;
-  MonotonicTime full_at{};  ///< somebody was refused last because of that
-  bool lends = false;       ///< the broker pools by transaction
+  MonotonicTime full_at{};         ///< somebody was refused last because of that
+  MonotonicTime unreachable_at{};  ///< or because there was no server, or no primary
+  bool lends = false;              ///< the broker pools by transaction
   StatementCheck on_statement_check;
 
  private:
   Result<broker::Connected> login(const broker::ConnectRequest& request) {
-    if (down || dice_.permille(settings.login_failures_permille)) {
+    std::size_t host = 0;
+    while (!(address_of_host(host, request.address->port) == *request.address)) ++host;
+    if (primary_ != host) unreachable_at = loop_.now().mono;
+    if (down || host_down_[host] || dice_.permille(settings.login_failures_permille)) {
+      unreachable_at = loop_.now().mono;
       return Error{ErrorCode::retry_later, Hop::tcp, "db.example", "connection refused", {}, {}};
     }
     if (!vault_.accepts(request.user, request.generation->credential->secret)) {
@@ -121,10 +158,19 @@ class SimServer final : public broker::Connector, private BackendHost {
     connected_to.greeting.pid = pid;
     connected_to.greeting.cancel_key = key_of(pid);
     connected_to.stream = std::move(ours);
+    host_of_[pid] = host;
+    if (settings.hosts > 1) {
+      const bool standby = primary_ != host;
+      connected_to.greeting.in_hot_standby = connected_to.greeting.read_only = standby;
+      if (standby) oracle_.count("login at a standby");
+    }
     backends_.emplace(pid, std::move(backend));
     return connected_to;
   }
 
+  static net::Address address_of_host(std::size_t host, std::uint16_t port) {
+    return *net::literal_address("10.0.0." + std::to_string(host + 1), port);
+  }
   static std::vector<std::uint8_t> key_of(std::int32_t pid) {
     return {1, 2, static_cast<std::uint8_t>(pid >> 8), static_cast<std::uint8_t>(pid)};
   }
@@ -143,6 +189,9 @@ class SimServer final : public broker::Connector, private BackendHost {
   Oracle& oracle_;
   SimVault& vault_;
   std::map<std::int32_t, std::unique_ptr<Backend>> backends_;  // dead ones too: what they did is asked later
+  std::map<std::int32_t, std::size_t> host_of_;
+  std::vector<bool> host_down_;
+  std::optional<std::size_t> primary_ = 0;
   std::int32_t next_pid_ = 100;
   std::size_t connecting_ = 0;
   std::shared_ptr<std::size_t> broker_ends_ = std::make_shared<std::size_t>(0);

@@ -62,9 +62,9 @@ TEST_P(Simulator, InvariantsHoldInAllWeathers) {
   for (const auto& [what, count] : coverage) std::cout << "  " << what << ": " << count << '\n';
   if (seeds.count() < seeds_enough || steps < 300) return;
   // A simulator in which these never happen proves nothing about them.
-  for (const auto* what :
-       {"moved", "client saw its cancel", "backend killed", "cut: rotation_forced", "lease revoked outside",
-        "login refused", "stranger refused", "target reloaded", "backend lent to another"}) {
+  for (const auto* what : {"moved", "client saw its cancel", "backend killed", "cut: rotation_forced",
+                           "lease revoked outside", "login refused", "stranger refused", "target reloaded",
+                           "backend lent to another", "failed over", "login at a standby"}) {
     EXPECT_GT(coverage[what], 0U) << what;
   }
 }

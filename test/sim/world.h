@@ -51,7 +51,10 @@ class World {
     broker = std::make_unique<broker::Broker>(
         broker::BrokerServices{loop, randomness, logger, *gate, server, timers, runner, journal, nullptr});
     target_.name = "production";
-    target_.endpoints = {{"db.example", 5432}};
+    for (std::size_t host = 0; host < settings.server.hosts; ++host) {
+      target_.endpoints.push_back({SimServer::name_of_host(host), 5432});
+    }
+    if (settings.server.hosts > 1) target_.session_attributes = SessionAttributes::read_write;
     target_.pool = settings.pool;
     target_.roles["app_rw"] = {"app_rw", "vault:database/creds/app_rw", "", "owner", {}, ""};
     target_.roles["app_ro"] = {"app_ro", "vault:database/creds/app_ro", "", "", {}, ""};
@@ -72,6 +75,7 @@ class World {
     opening.target = target_;
     auto reach = std::make_shared<broker::Reach>();
     reach->endpoints = target_.endpoints;
+    reach->wanted = target_.session_attributes;
     opening.reach = std::move(reach);
     for (const auto& [name, role] : target_.roles) {
       opening.roles.push_back({role, std::make_unique<SimSource>(vault, name)});
@@ -186,6 +190,9 @@ class World {
     if (!trail.has_started(client_name(marker.client))) {
       oracle.violation(client_name(marker.client) + " was relayed before its start record was accepted");
     }
+    if (!server.is_on_primary(backend)) {
+      oracle.violation(client_name(marker.client) + " writes on a server that is not the primary");
+    }
     executed[marker.client] = std::max(executed[marker.client], marker.statement);
     const auto [known, fresh] = uid_of_backend_.emplace(backend.pid, client.plan.uid);
     if (known->second != client.plan.uid) {
@@ -221,6 +228,8 @@ class World {
     // A source that does not answer for as long as the client would wait, while what there was has ended.
     if (logins > 0 && (vault.was_troubled_after(since) || journal.failed_at >= since))
       return oracle.count("waited in vain: no credential");
+    if (server.settings.hosts > 1 && server.unreachable_at >= since)
+      return oracle.count("waited in vain: no primary");
     // Then nothing of the pool's stands idle.
     const auto idle = [&](const broker::Pool* pool) {
       const bool read_only = pool->settings().name.ends_with("app_ro");
