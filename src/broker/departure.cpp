@@ -113,12 +113,26 @@ void Departure::leave() {
                      "are moved unseen");
 }
 
+void Departure::on_upstream_returned() {
+  if (ending_generation_ == 0 && mover_ == nullptr) return;
+  for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_}) loop_.cancel(timer);
+  ending_generation_ = 0;
+  parking_ = false;
+  if (mover_ != nullptr) {
+    mover_->give_up();
+    bury_mover();
+  }
+  become(state_ == State::draining ? State::draining : State::staying);
+  unpark();
+}
+
 void Departure::on_cancel_done() {
   if (mover_ != nullptr && mover_->wants_boundary() && relay_.at_boundary()) mover_->at_boundary();
 }
 
 void Departure::give_up() {
   cancel_timers();
+  parking_ = parked_ = false;
   if (mover_ == nullptr) return;
   mover_->give_up();
   bury_mover();
@@ -164,7 +178,7 @@ void Departure::try_move() {
   const bool due = state_ == State::moving || state_ == State::forced;
   if (due && relay_.has_upstream() && relay_.upstream().key.replication != policy::Replication::none)
     return on_immovable("replication");
-  if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr) return;
+  if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr || !relay_.has_upstream()) return;
   mover_ = std::make_unique<Mover>(relay_, pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
   mover_->start();
 }

@@ -61,6 +61,8 @@ class Departure final : private MoverOwner {
 
   /// The session is at rest.
   void on_boundary();
+  /// Transaction pooling: its connection has gone back to the pool, and with it all that had to move or end.
+  void on_upstream_returned();
   /// A cancel for its server connection has run out; a move may have waited for that.
   void on_cancel_done();
   /// The session has ended: nothing more is done or said. Also from within what we call.

@@ -39,8 +39,10 @@ struct Lending final : private postgres::ReportedNames {
   void begin_on(Upstream& upstream) {
     reported_ = &upstream.parameters;
     used = false;
-    requests.attach(upstream.statements, *this,
-                    upstream.parameters.value_of("standard_conforming_strings") == "off");
+    // As the client believes, and as it will be when these have been set again.
+    requests.attach(upstream.statements, *this, parameters.value_of("standard_conforming_strings") == "off");
+    if (postgres::is_unsafe_encoding(parameters.value_of("client_encoding")))
+      requests.state().add(postgres::StateReason::setting);
   }
 
   WipedBytes& scratch;

@@ -31,7 +31,7 @@ void Mover::give_up() {
 }
 
 void Mover::start() {
-  if (step_ != Step::idle) return;
+  if (step_ != Step::idle || !relay_.has_upstream()) return;
   step_ = Step::waiting_for_connection;
   auto& upstream = relay_.upstream();
   waiter_ = pool_.take(
@@ -51,7 +51,7 @@ void Mover::start() {
 }
 
 void Mover::at_boundary() {
-  if (step_ != Step::have_connection) return;
+  if (step_ != Step::have_connection || !relay_.has_upstream()) return;
   if (relay_.upstream().cancels_in_flight != 0) return;  // it must not hit our questions
   if (const auto hidden = relay_.hidden_state(); !hidden.empty()) return stay(hidden);
   ask();

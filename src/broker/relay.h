@@ -77,6 +77,8 @@ class Relay {
   /// Its state is bound to the connection that it has; always so in session pooling.
   /// Transaction pooling: it has a connection, and has no more to do with it.
   [[nodiscard]] bool may_return() const;
+  /// What DISCARD ALL does not end (LOAD, connections of dblink): its server connection is for nobody else.
+  [[nodiscard]] bool leaves_lasting_state() const;
   [[nodiscard]] bool is_pinned() const { return lending_ == nullptr || lending_->is_pinned(); }
   /// As the client was told; in transaction pooling.
   [[nodiscard]] const ReportedParameters& parameters() const { return lending_->parameters; }

@@ -255,6 +255,13 @@ bool Relay::on_state_known() {
   return !ended_;
 }
 
+bool Relay::leaves_lasting_state() const {
+  if (lending_ == nullptr || lending_->ignores_state) return false;
+  auto state = lending_->requests.state();
+  state.discard_all();
+  return !state.empty();
+}
+
 void Relay::return_upstream() {
   look_at_state();
   if (lending_->used && lending_->check_is_due() && ask_for_state()) return;

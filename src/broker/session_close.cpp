@@ -76,10 +76,11 @@ void Session::let_go_of_upstream() {
   const bool whole = relay_->whole_towards_server();
   const bool asks = access_.pool->settings().pool.verify_session_state != VerifySessionState::off;
   const bool clean = reusable && relay_->may_return() && !asks;
+  const bool lasting = relay_->leaves_lasting_state();
   auto upstream = relay_->detach_upstream();
   if (clean) {
     access_.pool->put_back(std::move(upstream));
-  } else if (reusable) {
+  } else if (reusable && !lasting) {
     access_.pool->give_back(std::move(upstream));
   } else {
     access_.pool->discard(std::move(upstream), whole);

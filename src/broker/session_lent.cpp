@@ -12,9 +12,10 @@ LendingSettings Session::lending_settings() {
           ++services_.sessions_begun};
 }
 
-UpstreamPtr Session::lend_now() { return access_.pool->try_take(key_); }
+UpstreamPtr Session::lend_now() { return stage_ == Stage::relaying ? access_.pool->try_take(key_) : nullptr; }
 
 void Session::lend_later() {
+  if (stage_ != Stage::relaying) return;
   const auto deadline = services_.loop.now().mono + access_.pool->settings().pool.wait_max;
   const auto waiter = access_.pool->take(
       key_, deadline, [this](Result<UpstreamPtr> upstream) { on_lent(std::move(upstream)); });
@@ -42,6 +43,7 @@ void Session::on_served() {
 }
 
 void Session::on_returned(UpstreamPtr upstream, bool clean) {
+  departure_->on_upstream_returned();
   clean ? access_.pool->put_back(std::move(upstream)) : access_.pool->give_back(std::move(upstream));
 }
 

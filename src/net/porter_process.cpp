@@ -3,8 +3,10 @@
 #include "net/porter_protocol.h"
 
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include <array>
 #include <cerrno>
@@ -26,6 +28,11 @@ UniqueFd open_for(const std::string& path, const FileGate& gate) {
   struct stat status {};
   if (!at.valid() || fstat(at.get(), &status) != 0) return refused(errno);
   if (!S_ISREG(status.st_mode) && !S_ISFIFO(status.st_mode)) return refused(EACCES);
+  // What /proc tells is denied inside the sandbox, and is for nobody to get from outside it; nor are its links to
+  // other processes' files a way.
+  struct statfs where {};
+  if (fstatfs(at.get(), &where) != 0 || where.f_type == PROC_SUPER_MAGIC || path.starts_with("/proc"))
+    return refused(EACCES);
   std::array<char, PATH_MAX> real{};
   const auto self = path_of_descriptor(at.get());
   const auto size = readlink(self.c_str(), real.data(), real.size());

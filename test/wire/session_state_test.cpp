@@ -72,6 +72,33 @@ TEST(SessionState, EachReasonIsSeenInItsStatement) {
   for (const auto& [sql, reason] : texts) EXPECT_EQ(state_of(sql), reason) << sql;
 }
 
+TEST(SessionState, WaysAroundTheReaderAreSeen) {
+  const std::vector<std::pair<const char*, const char*>> texts{
+      {"UPDATE pg_settings SET setting = 'evil' WHERE name = 'search_path'", "setting"},
+      {"SELECT 1 AS id INTO LOCAL TEMP accounts", "temporary_table"},
+      {"EXPLAIN (ANALYZE, COSTS off) CREATE TEMP TABLE accounts AS SELECT 1", "temporary_table"},
+      {"CREATE TEMP TABLE t AS SELECT 1 FROM (SELECT true AS drop) AS commit JOIN (SELECT 1) z ON "
+       "commit.drop",
+       "temporary_table"},
+      {"CREATE TABLE pg_temp_3.accounts (a int)", "temporary_table"},
+      {"DO $$BEGIN FOR r IN SELECT 1 FOR UPDATE LOOP SET search_path = evil; END LOOP; END$$", "setting"},
+      {"PREPARE transaction AS SELECT 1", "prepared_in_sql"},
+      {"SELECT set_config(E'\\a\\p\\p\\.TimeZone', 'x', false)", "set_config"},
+      {"SET session_authorization = 'x'", "set_role"},
+      {"SELECT set_config('session_authorization', 'x', false)", "set_config"},
+      {"DO $$begin end$$; PREPARE p AS SELECT 1", "prepared_in_sql"},
+      {"DEALLOCATE sallyport_s7", "prepared_in_sql"},
+      {"SET client_encoding = 'SJIS'", "setting"},
+      {"SET NAMES 'Shift-JIS'", "setting"},
+      {"SELECT set_config('client_encoding', 'big5', true)", "setting"},
+      {"BEGIN; SET LOCAL standard_conforming_strings = off", "setting"}};
+  for (const auto& [sql, reason] : texts) EXPECT_EQ(state_of(sql), reason) << sql;
+  for (const auto* sql : {"SHOW standard_conforming_strings", "SET client_encoding TO 'UTF8'",
+                          "SET NAMES 'latin1'", "SELECT name FROM pg_settings FOR UPDATE",
+                          "EXPLAIN (ANALYZE, COSTS off) SELECT 1", "PREPARE TRANSACTION 'x'"})
+    EXPECT_EQ(state_of(sql), "") << sql;
+}
+
 TEST(SessionState, WhatEndsWithItsTransactionOrIsNoCodeDoesNotCount) {
   for (const auto* sql : {
            "SELECT 'LISTEN a; SET ROLE b'",

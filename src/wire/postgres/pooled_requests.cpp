@@ -3,6 +3,7 @@
 #include "wire/postgres/session_messages.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sallyport::postgres {
@@ -19,6 +20,13 @@ constexpr std::uint32_t short_query_bytes_max = 512;
 std::uint32_t load_u32(Bytes at) {
   return static_cast<std::uint32_t>(at[0]) << 24 | static_cast<std::uint32_t>(at[1]) << 16 |
          static_cast<std::uint32_t>(at[2]) << 8 | static_cast<std::uint32_t>(at[3]);
+}
+
+/// libpq's lo_… functions: they leave nothing behind that the end of the transaction does not take away.
+bool is_large_object_call(std::uint32_t oid) {
+  static constexpr std::uint32_t known[] = {715, 764, 767, 952,  953,  954,  955, 956,
+                                            957, 958, 964, 1004, 3170, 3171, 3172};
+  return std::find(std::begin(known), std::end(known), oid) != std::end(known);
 }
 
 bool is_request(char type) { return std::string_view{"BCDEFHPQScdf"}.find(type) != std::string_view::npos; }
@@ -82,6 +90,14 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
     const auto rest = chunk.subspan(at_ + frame_header_bytes);
     const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
     if (!has_enough(type, body_bytes, body)) break;
+    if (type == 'B' && body.size() >= names_bytes_max && std::count(body.begin(), body.end(), 0) < 2) {
+      return Error{ErrorCode::limit_exceeded,
+                   Hop::session,
+                   "B",
+                   "names of " + std::to_string(names_bytes_max) + " bytes and more",
+                   {},
+                   "08P01"};
+    }
     if (has_to_wait(type, body)) {
       waits = true;
       if (std::exchange(flush_due_, false)) FrameWriter{before_frame(), 'H'}.finish();
@@ -102,6 +118,7 @@ bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body)
     case 'P': return body_bytes > limits::session_statements_bytes_max;
     case 'C':
     case 'D': return body_bytes > name_frame_bytes_max;
+    case 'F': return body.size() >= 4;
     case 'B': return body.size() >= names_bytes_max || std::count(body.begin(), body.end(), 0) >= 2;
     case 'Q':
       return body_bytes >
@@ -139,6 +156,10 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
     case 'Q': return on_query(body_bytes, body);
     case 'E':
       if (bound_ender_) ender_runs_ = flush_due_ = true;
+      return tracker_.on_client_frame(type);
+    case 'F':
+      if (body.size() < 4 || !is_large_object_call(load_u32(body)))
+        scanner_.found().add(StateReason::function_call);
       return tracker_.on_client_frame(type);
     case 'S': bound_ender_ = flush_due_ = false; [[fallthrough]];
     default: return tracker_.on_client_frame(type);
@@ -190,12 +211,15 @@ void PooledRequests::on_noted_dropped() {
 
 void PooledRequests::set_name(const std::string& name, StatementPtr statement) {
   auto& meant = named_[name];
-  if (meant != nullptr) named_bytes_ -= meant->body.size();
+  const auto bytes_of = [&name](const StatementPtr& one) {
+    return one->body.size() + name.size() + bytes_beside_name;
+  };
+  if (meant != nullptr) named_bytes_ -= bytes_of(meant);
   if (statement == nullptr) {
     named_.erase(name);
     return;
   }
-  named_bytes_ += statement->body.size();
+  named_bytes_ += bytes_of(statement);
   meant = std::move(statement);
 }
 

@@ -99,7 +99,8 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     replace_frame(body_bytes);
     return pass('P');
   }
-  if (named_bytes_ + rest.size() > limits::session_statements_bytes_max) {
+  const auto bytes = named_bytes_ + body_bytes + bytes_beside_name;
+  if (name.size() > name_bytes_max || bytes > limits::session_statements_bytes_max) {
     scanner_.found().add(StateReason::statement_too_large);
     return pass('P');
   }

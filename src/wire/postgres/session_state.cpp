@@ -1,5 +1,7 @@
 #include "wire/postgres/session_state.h"
 
+#include "wire/postgres/statements.h"
+
 #include <algorithm>
 #include <bit>
 #include <iterator>
@@ -9,14 +11,21 @@ namespace sallyport::postgres {
 
 namespace {
 
-constexpr std::string_view names[] = {
-    "listen",           "temporary_table", "cursor_with_hold", "advisory_lock",      "loaded_library",
-    "setting",          "custom_setting",  "set_config",       "set_role",           "prepared_in_sql",
-    "sequence_value",   "random_seed",     "dblink",           "replication_origin", "statement_too_large",
-    "requests_unclear", "found_by_server"};
+constexpr std::string_view names[] = {"listen",           "temporary_table",
+                                      "cursor_with_hold", "advisory_lock",
+                                      "loaded_library",   "setting",
+                                      "custom_setting",   "set_config",
+                                      "set_role",         "prepared_in_sql",
+                                      "sequence_value",   "random_seed",
+                                      "dblink",           "replication_origin",
+                                      "function_call",    "statement_too_large",
+                                      "requests_unclear", "found_by_server"};
 static_assert(std::size(names) == state_reasons);
 
 bool is_temporary(std::string_view word) { return word == "temp" || word == "temporary"; }
+
+/// They are reported, and yet no parameter that can be set again for the next session.
+bool is_of_role(std::string_view name) { return name == "session_authorization" || name == "role"; }
 
 std::string lower(std::string_view text) {
   std::string result{text};
@@ -28,16 +37,39 @@ std::string lower(std::string_view text) {
 
 }  // namespace
 
+// Those of PostgreSQL's client encodings in which a byte of ASCII may be the second of a character: where a text ends
+// would be read otherwise. As pg_char_to_encoding compares: letters and digits alone.
+bool is_unsafe_encoding(std::string_view name) {
+  if (name.size() < 3 || name.size() > 24) return false;
+  const auto letter = [&name](std::size_t at) {
+    return name[at] >= 'A' && name[at] <= 'Z' ? static_cast<char>(name[at] + ('a' - 'A')) : name[at];
+  };
+  // Nearly every word ends here: this is looked at for each one of SQL.
+  constexpr std::string_view beginnings = "sj sh ms wi bi gb uh jo";
+  const char two[] = {letter(0), letter(1)};
+  const bool plain_start = two[1] >= 'a' && two[1] <= 'z';
+  if (plain_start && beginnings.find(std::string_view{two, 2}) == std::string_view::npos) return false;
+  std::string plain;
+  for (const char c : lower(name)) {
+    if ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')) plain += c;
+  }
+  static constexpr std::string_view unsafe[] = {
+      "sjis",    "shiftjis", "mskanji",    "win932",     "windows932", "shiftjis2004",
+      "big5",    "win950",   "windows950", "gbk",        "win936",     "windows936",
+      "gb18030", "uhc",      "win949",     "windows949", "johab"};
+  return std::find(std::begin(unsafe), std::end(unsafe), plain) != std::end(unsafe);
+}
+
 std::string_view name_of(StateReason reason) { return names[static_cast<std::size_t>(reason)]; }
 
 StateReason StateReasons::first() const { return static_cast<StateReason>(std::countr_zero(bits_)); }
 
 StateReasons StateReasons::hidden() const {
   StateReasons hidden;
-  for (const auto reason :
-       {StateReason::custom_setting, StateReason::set_config, StateReason::sequence_value,
-        StateReason::random_seed, StateReason::loaded_library, StateReason::dblink,
-        StateReason::replication_origin, StateReason::statement_too_large, StateReason::requests_unclear}) {
+  for (const auto reason : {StateReason::custom_setting, StateReason::set_config, StateReason::sequence_value,
+                            StateReason::random_seed, StateReason::loaded_library, StateReason::dblink,
+                            StateReason::replication_origin, StateReason::function_call,
+                            StateReason::statement_too_large, StateReason::requests_unclear}) {
     if (has(reason)) hidden.add(reason);
   }
   return hidden;
@@ -62,6 +94,7 @@ void StateScanner::look_at(Bytes piece) {
 
 void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
+  look_for_names(word);
   if (statement_ == Statement::none) {
     if (!quoted) begin_statement(word);
   } else if (statement_ == Statement::set || statement_ == Statement::set_name) {
@@ -74,10 +107,27 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
   last_was_word_ = true;
 }
 
+// Names that matter wherever they stand.
+void StateScanner::look_for_names(std::string_view word) {
+  // Of the statements that sessions share: nobody's to end, or to make.
+  if (word.starts_with(statement_prefix)) found_.add(StateReason::prepared_in_sql);
+  // Texts would be read otherwise by the server than by us.
+  if ((word == "standard_conforming_strings" && statement_ != Statement::show) || is_unsafe_encoding(word))
+    found_.add(StateReason::setting);
+  if (word == "update") updates_ = true;
+  if (word == "pg_settings" && updates_) found_.add(StateReason::setting);
+}
+
 void StateScanner::begin_statement(std::string_view word) {
+  const bool query = word == "select" || word == "with" || word == "table" || word == "values";
+  if (explains_ && options_depth_ > 0 && !query && word != "create" && word != "execute" && word != "declare")
+    return;  // an option in parentheses
   statement_ = Statement::other;
   if (word == "explain" || word == "analyze" || word == "verbose") {
+    explains_ = explains_ || word == "explain";
     statement_ = Statement::none;  // what it explains begins behind it
+  } else if (word == "show") {
+    statement_ = Statement::show;
   } else if (word == "listen") {
     found_.add(StateReason::listen);
   } else if (word == "load") {
@@ -111,13 +161,16 @@ void StateScanner::on_keyword(std::string_view word) {
       statement_ = Statement::other;
       break;
     case Statement::select_into:
-      if (is_temporary(word) && last_word_ == "into") temporary_ = true;
+      if (is_temporary(word) && into_) temporary_ = true;
+      into_ = word == "into" || (into_ && (word == "local" || word == "global"));
       break;
     case Statement::declare:
       if (word == "hold" && last_word_ == "with") found_.add(StateReason::cursor_with_hold);
       break;
     case Statement::prepare:
-      if (word != "transaction" || words_ != 1) found_.add(StateReason::prepared_in_sql);
+      // PREPARE TRANSACTION 'id' has no more words; a statement may have that name.
+      if (word == "transaction" && words_ == 1) break;
+      found_.add(StateReason::prepared_in_sql);
       statement_ = Statement::other;
       break;
     case Statement::reset:
@@ -142,6 +195,12 @@ void StateScanner::on_word_of_block(std::string_view word) {
     found_.add(StateReason::listen);
   } else if (word == "load") {
     found_.add(StateReason::loaded_library);
+  } else if (word == "prepare") {
+    found_.add(StateReason::prepared_in_sql);
+  } else if (word == "hold" && last_word_ == "with") {
+    found_.add(StateReason::cursor_with_hold);
+  } else if (word == "loop" || word == "then") {
+    in_update_ = false;
   }
 }
 
@@ -179,18 +238,25 @@ void StateScanner::on_set_word(std::string_view word, bool quoted) {
 
 void StateScanner::set(std::string_view name) {
   become_plain();
+  if (is_of_role(name)) return found_.add(StateReason::set_role);
   if (reported_->is_reported(name)) return;
   found_.add(name.find('.') == std::string_view::npos ? StateReason::setting : StateReason::custom_setting);
 }
 
 void StateScanner::on_text(std::string_view begin) {
+  look_for_names(lower(begin));
   if (call_.depth > 0) on_argument(begin, true);
   last_was_word_ = false;
 }
 
 void StateScanner::on_symbol(char symbol) {
   const bool call = symbol == '(' && std::exchange(last_was_word_, false);
-  if (symbol == '.' && last_word_ == "pg_temp") temporary_ = true;
+  if (explains_ && statement_ == Statement::none) {
+    if (symbol == '(' && options_depth_ < 255) ++options_depth_;
+    if (symbol == ')' && options_depth_ > 0) --options_depth_;
+  }
+  if (symbol == '.' && last_word_.starts_with("pg_temp")) temporary_ = true;
+  if (drop_words_ < 3) drop_words_ = 0;
   if (call_.depth > 0) on_call_symbol(symbol);
   if (call) on_call();
   if (statement_ == Statement::set_name) {
@@ -222,7 +288,10 @@ void StateScanner::on_call() {
 
 void StateScanner::on_argument(std::string_view token, bool is_text) {
   switch (call_.argument) {
-    case 0: call_.reported = is_text && !call_.begun && reported_->is_reported(lower(token)); break;
+    case 0:
+      call_.reported =
+          is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
+      break;
     case 2: call_.local = !call_.begun && (token == "true" || (is_text && token == "t")); break;
     default: break;
   }
@@ -258,8 +327,8 @@ void StateScanner::end_statement() {
 
 void StateScanner::begin_anew() {
   statement_ = block_ ? Statement::anonymous_block : Statement::none;
-  words_ = drop_words_ = 0;
-  temporary_ = last_was_word_ = in_update_ = false;
+  words_ = drop_words_ = options_depth_ = 0;
+  temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = false;
   last_word_.clear();
   call_ = {};
 }

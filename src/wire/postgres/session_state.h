@@ -35,11 +35,12 @@ enum class StateReason : std::uint8_t {
   dblink,
   replication_origin,
   // Not read from SQL:
+  function_call,        ///< the protocol's, of a function that may do anything
   statement_too_large,  ///< Parse whose text is not kept
   requests_unclear,     ///< what the server still owes cannot be told
   found_by_server,      ///< the server was asked and knows of state
 };
-inline constexpr std::size_t state_reasons = 17;
+inline constexpr std::size_t state_reasons = 18;
 
 /// "listen", "temporary_table", …: a label for metrics, the trail and messages.
 std::string_view name_of(StateReason reason);
@@ -63,6 +64,9 @@ class StateReasons {
   static std::uint32_t bit(StateReason reason) { return 1U << static_cast<unsigned>(reason); }
   std::uint32_t bits_ = 0;
 };
+
+/// A client encoding in which our reading of texts is not the server's.
+bool is_unsafe_encoding(std::string_view name);
 
 /// Which parameters the server reports by itself when they change: their values are followed, and set again.
 class ReportedNames {
@@ -102,6 +106,7 @@ class StateScanner {
     select_into,
     declare,
     prepare,
+    show,
     anonymous_block,
   };
   /// The arguments of a set_config call, as far as they decide.
@@ -113,6 +118,7 @@ class StateScanner {
     bool local = false;     // the third argument is TRUE, and nothing else
   };
 
+  void look_for_names(std::string_view word);
   void begin_statement(std::string_view word);
   void on_word_of_block(std::string_view word);
   void become_plain() { statement_ = block_ ? Statement::anonymous_block : Statement::other; }
@@ -129,12 +135,16 @@ class StateScanner {
   const ReportedNames* reported_ = nullptr;  // during look_at
   StateReasons found_;
   Statement statement_ = Statement::none;
-  std::uint8_t words_ = 0;       // of this statement, up to 255
-  bool block_ = false;           // it is a DO: statements begin anywhere, also in its texts
-  bool in_update_ = false;       // in a block: SET is the UPDATE's
-  bool temporary_ = false;       // a temporary table is made
-  std::uint8_t drop_words_ = 0;  // of ON COMMIT DROP
-  bool last_was_word_ = false;   // the last token: a call if a parenthesis follows
+  std::uint8_t words_ = 0;          // of this statement, up to 255
+  bool block_ = false;              // it is a DO: statements begin anywhere, also in its texts
+  bool in_update_ = false;          // in a block: SET is the UPDATE's
+  bool temporary_ = false;          // a temporary table is made
+  std::uint8_t options_depth_ = 0;  // in their parentheses
+  bool explains_ = false;           // EXPLAIN: options in parentheses may follow
+  bool updates_ = false;            // the statement has had the word UPDATE
+  bool into_ = false;               // INTO, and LOCAL or GLOBAL behind it
+  std::uint8_t drop_words_ = 0;     // of ON COMMIT DROP
+  bool last_was_word_ = false;      // the last token: a call if a parenthesis follows
   std::string last_word_;
   std::string name_;  // of a setting
   SetConfig call_;

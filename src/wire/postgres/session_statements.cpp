@@ -49,10 +49,12 @@ void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "LOAD") hidden_state_ = "loaded_library";
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;
   // Unless what set it may be a statement behind this one.
-  const bool last = std::count_if(queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_), queue_.end(),
-                                  [](const Expected& one) {
-                                    return one.kind == Kind::query || one.kind == Kind::parse;
-                                  }) <= 1;
+  auto behind = queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_);
+  if (behind != queue_.end() && behind->kind == Kind::query)
+    ++behind;  // itself; its Parse would have left already
+  const bool last = std::none_of(behind, queue_.end(), [](const Expected& one) {
+    return one.kind == Kind::query || one.kind == Kind::parse;
+  });
   if (notes_ != nullptr) notes_->on_ended_in_sql(tag, last);
   if (tag == "DEALLOCATE") return;
   statements_.clear();

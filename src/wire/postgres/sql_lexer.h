@@ -174,6 +174,7 @@ void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
       } else if (byte == quote) {
         state_ = word ? State::quoted_word_end : State::text_end;
       } else if (byte == '\\' && !word && escapes_) {
+        keep(byte, text_bytes_max);  // what it stands for is not known here: no name has one
         state_ = State::text_escape;
       } else {
         keep(byte, word ? word_bytes_max : text_bytes_max);

@@ -22,6 +22,11 @@ namespace sallyport::postgres {
 /// What our names begin with on the server.
 inline constexpr std::string_view statement_prefix = "sallyport_s";
 
+/// A client's own name of one; the server itself tells only 63 bytes apart.
+inline constexpr std::size_t name_bytes_max = 1'024;
+/// What one costs beside its text and its name.
+inline constexpr std::size_t bytes_beside_name = 128;
+
 /// One text with its parameter types.
 struct Statement {
   std::uint64_t number = 0;
