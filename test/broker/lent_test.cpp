@@ -203,6 +203,32 @@ TEST(Lent, APinnedSessionMoves) {
   EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
 }
 
+TEST(Lent, WhatUnpinsWhileItIsToBeMovedIsMovedNoMore) {
+  for (const bool held_back : {true, false}) {
+    Lent it{transaction(2)};
+    auto a = it.world.enter();
+    it.ask(a, "LISTEN x");
+    ASSERT_EQ(it.in_use(), 1u);
+    it.server().silent = true;
+    a.wire->push(query("DISCARD ALL"));
+    it.world.loop.settle();
+    auto& old = it.server();
+    it.world.connector.hold_logins = held_back;
+    it.world.rotate();
+    it.world.ending(1, 5s);
+    it.world.loop.advance(1s);
+    old.silent = false;  // while the new connection is waited for, or there already
+    old.wire->push(test::complete("DISCARD ALL") + test::ready());
+    it.world.loop.settle();
+    it.world.loop.advance(10s);
+    it.world.connector.hold_logins = false;
+    while (it.world.connector.held() > 0) it.world.connector.release_one();
+    it.world.loop.settle();
+    EXPECT_EQ(it.ask(a, "select 1").back(), 'Z') << "it is neither ended nor is anything left of the move";
+    EXPECT_EQ(it.in_use(), 0u);
+  }
+}
+
 TEST(Lent, ACancelOfWhatWaitsIsSentOnceItRuns) {
   Lent it;
   auto a = it.world.enter(), b = it.world.enter();
