@@ -43,6 +43,8 @@ def many_descriptors():
 @pytest.mark.timeout(300)
 def test_300_busy_and_2000_idle_clients_on_eight_connections(pooled, pg, tables, many_descriptors):
     it = pooled("transaction", "max: 8, min_ready: 8", descriptors=many_descriptors)
+    with RawClient.of(it) as first:     # connections are logged in ahead for whom is known
+        assert first.one("SELECT 1") == "1"
     wait_for(lambda: len(server_connections(pg)) == 8, "the pool to be ready")
     idle = [RawClient.of(it) for _ in range(2000)]
     busiest, over = [0], threading.Event()

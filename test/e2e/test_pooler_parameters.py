@@ -11,7 +11,6 @@ REPORTED = {
     "DateStyle": ("Postgres, DMY", "German", "Postgres, DMY", "German, DMY"),
     "IntervalStyle": ("sql_standard", "iso_8601", "sql_standard", "iso_8601"),
     "TimeZone": ("Asia/Tokyo", "Europe/Lisbon", "Asia/Tokyo", "Europe/Lisbon"),
-    "standard_conforming_strings": ("off", "on", "off", "on"),
     "default_transaction_read_only": ("true", "false", "on", "off"),
 }
 

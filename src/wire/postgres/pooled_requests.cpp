@@ -22,11 +22,12 @@ std::uint32_t load_u32(Bytes at) {
          static_cast<std::uint32_t>(at[2]) << 8 | static_cast<std::uint32_t>(at[3]);
 }
 
-/// libpq's lo_… functions: they leave nothing behind that the end of the transaction does not take away.
-bool is_large_object_call(std::uint32_t oid) {
-  static constexpr std::uint32_t known[] = {715, 764, 767, 952,  953,  954,  955, 956,
-                                            957, 958, 964, 1004, 3170, 3171, 3172};
-  return std::find(std::begin(known), std::end(known), oid) != std::end(known);
+/// set_config, setseed, currval, lastval, session advisory locks, replication origins (pg_proc.dat): what a call of any
+/// other function hides is not seen, as in SQL.
+bool leaves_state(std::uint32_t function) {
+  static constexpr std::uint32_t known[] = {2078, 1599, 1575, 2559, 6006};
+  const bool lock = function >= 2880 && function <= 2889;
+  return lock || std::find(std::begin(known), std::end(known), function) != std::end(known);
 }
 
 bool is_request(char type) { return std::string_view{"BCDEFHPQScdf"}.find(type) != std::string_view::npos; }
@@ -158,8 +159,7 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
       if (bound_ender_) ender_runs_ = flush_due_ = true;
       return tracker_.on_client_frame(type);
     case 'F':
-      if (body.size() < 4 || !is_large_object_call(load_u32(body)))
-        scanner_.found().add(StateReason::function_call);
+      if (body.size() >= 4 && leaves_state(load_u32(body))) scanner_.found().add(StateReason::function_call);
       return tracker_.on_client_frame(type);
     case 'S': bound_ender_ = flush_due_ = false; [[fallthrough]];
     default: return tracker_.on_client_frame(type);

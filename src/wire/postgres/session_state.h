@@ -35,7 +35,7 @@ enum class StateReason : std::uint8_t {
   dblink,
   replication_origin,
   // Not read from SQL:
-  function_call,        ///< the protocol's, of a function that may do anything
+  function_call,        ///< the protocol's, of a function that leaves state
   statement_too_large,  ///< Parse whose text is not kept
   requests_unclear,     ///< what the server still owes cannot be told
   found_by_server,      ///< the server was asked and knows of state

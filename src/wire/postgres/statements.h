@@ -22,8 +22,8 @@ namespace sallyport::postgres {
 /// What our names begin with on the server.
 inline constexpr std::string_view statement_prefix = "sallyport_s";
 
-/// A client's own name of one; the server itself tells only 63 bytes apart.
-inline constexpr std::size_t name_bytes_max = 1'024;
+/// A client's own name of one: a server takes no longer Close and Describe.
+inline constexpr std::size_t name_bytes_max = 10'000;
 /// What one costs beside its text and its name.
 inline constexpr std::size_t bytes_beside_name = 128;
 
