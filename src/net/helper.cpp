@@ -2,6 +2,7 @@
 
 #include "base/trusted_file.h"
 #include "net/helper_protocol.h"
+#include "net/passed_descriptor.h"
 #include "net/process_tree.h"
 
 #include <fcntl.h>
@@ -127,20 +128,8 @@ Result<void> Helper::request(const RunProgram& program, std::uint32_t number, Mo
                      static_cast<std::uint32_t>(program.argv.size())};
   std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
   for (const auto& argument : program.argv) packet.append(argument).push_back('\0');
-  iovec data{packet.data(), packet.size()};
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
-  msghdr message{};
-  message.msg_iov = &data;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof(int));
-  const int fd = output.get();
-  std::memcpy(CMSG_DATA(header), &fd, sizeof fd);
-  if (sendmsg(attendant_.socket.get(), &message, MSG_NOSIGNAL) < 0) return helper_gone(program.argv[0]);
+  if (!send_with_descriptor(attendant_.socket.get(), packet.data(), packet.size(), output.get()))
+    return helper_gone(program.argv[0]);
   return {};
 }
 

@@ -151,6 +151,17 @@ def test_values_that_need_quoting_are_set_again_as_they_were(two):
         assert show(b, "application_name") == "b" and show(a, "application_name") == odd
 
 
+def test_standard_conforming_strings_are_each_clients_own_and_keep_its_connection(pooled):
+    it = pooled("transaction", "max: 2")
+    with RawClient.of(it) as a, RawClient.of(it) as b:
+        name = "standard_conforming_strings"
+        before = show(a, name), show(b, name)
+        a.ask(query(f"SET {name} TO 'off'"))
+        pid = a.one("SELECT pg_backend_pid()")
+        assert (show(a, name), show(b, name)) == ("off", "on") and before == ("on", "on")
+        assert pid not in {b.one("SELECT pg_backend_pid()") for _ in range(5)} and pid == a.one("SELECT pg_backend_pid()")
+
+
 def test_standard_conforming_strings_change_what_is_read_of_sql(pooled):
     it = pooled("transaction", "max: 2")
     with RawClient.of(it) as a, RawClient.of(it) as b:
