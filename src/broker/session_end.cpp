@@ -60,6 +60,8 @@ void Session::end_session(std::string_view why, const char* message, const char*
   if (stage_ != Stage::relaying) return;
   const bool expected = why == "drained" || why == "stopped" || why == "session_age_max";
   record_end(expected ? "ok" : "failed", why);
+  // Closing a connection does not stop what the server is doing for it.
+  if (relay_->has_upstream() && !relay_->tracker().nothing_outstanding()) cancel_query([] {});
   stage_ = Stage::closing;
   let_go_of_upstream();
   outgoing_ = relay_->take_outgoing_to_client();

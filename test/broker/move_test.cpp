@@ -404,6 +404,21 @@ TEST(Drain, AnIdleSessionEndsAtOnceABusyOneAfterItsTransaction) {
   EXPECT_EQ(world.pool->status().in_use, 0u);
 }
 
+TEST(Stop, WhatTheServerIsDoingForItIsCancelled) {
+  World world;
+  auto busy = world.enter(), idle = world.enter();
+  world.connector.backends.front()->silent = true;
+  busy.wire->push(query("SELECT pg_sleep(60)"));
+  world.loop.settle();
+  busy.session->stop(broker::Dismissal::policy_changed);
+  idle.session->stop(broker::Dismissal::policy_changed);
+  world.loop.settle();
+  ASSERT_EQ(world.connector.cancels.size(), 1u) << "closing a connection does not stop a statement";
+  EXPECT_EQ(world.connector.cancels[0].pid, world.connector.backends.front()->pid);
+  EXPECT_EQ(busy.types(), "E");
+  EXPECT_EQ(world.pool->status().in_use, 0u);
+}
+
 TEST(Drain, AClientThatWaitsIsRefused) {
   World world;
   world.connector.hold_logins = true;

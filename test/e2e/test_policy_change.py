@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from harness.processes import wait_for
 from harness.service import Service
 
 
@@ -102,7 +103,7 @@ def test_sessions_of_a_route_that_is_removed_are_ended(service):
     it.stop()
 
 
-def test_a_statement_that_does_not_end_is_cut_off_after_the_grace(service):
+def test_a_statement_that_does_not_end_is_cut_off_after_the_grace(service, pg):
     it = service().start()
     removed = it.psycopg(autocommit=True)
     it.rewrite("[{user: root}, {user: postgres}]", "[{user: postgres}]")
@@ -115,6 +116,8 @@ def test_a_statement_that_does_not_end_is_cut_off_after_the_grace(service):
             waiting.result(45)
     assert told.value.sqlstate == "57P01", told.value
     assert 25 < time.monotonic() - begun < 40
+    wait_for(lambda: not pg.sql("SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_sleep(60)' AND state = 'active'"),
+             "the statement to be cancelled on the server", seconds=10)
     it.stop()
 
 
