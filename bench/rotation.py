@@ -45,8 +45,7 @@ def _row(ground, bao, mode, query, seconds):
     pool = 8 if mode == "transaction" else CLIENTS + 8
     service = Service(Sallyport(folder), ground.pg, ground.pki, "vault:database/creds/six", user=None,
                       extra_target=f"    run_as: app_owner\n    pool: {{mode: {mode}, min_ready: 8, max: {pool}}}")
-    with ground.pg.log_since() as read:
-        ground.pg.setting("log_connections", "on")
+    with ground.pg.log_since() as read, ground.pg.setting("log_connections", "on"):
         service.start(env=bao.environment(bao.token()))
         try:
             done = subprocess.run(["pgbench", "-n", "-S", "-M", query, "-c", str(CLIENTS), "-j", "2", "-T", str(seconds)],
@@ -54,7 +53,6 @@ def _row(ground, bao, mode, query, seconds):
                                        "PGDATABASE": "app"}, capture_output=True, text=True)
         finally:
             service.stop(signal.SIGTERM)
-            ground.pg.setting("log_connections", "off")
         users = len(set(re.findall(r"connection authorized: user=(v-\S+)", read())))
     count = re.search(r"actually processed: (\d+)", done.stdout)
     failed = re.search(r"failed transactions: (\d+)", done.stdout)

@@ -15,6 +15,8 @@ constexpr auto park_ahead = std::chrono::milliseconds{1500};
 constexpr auto last_ahead = std::chrono::milliseconds{100};
 /// Between the last answer and the end.
 constexpr auto farewell_delay = std::chrono::milliseconds{20};
+/// While it yields to sessions that have yet to be moved.
+constexpr auto yield_look = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
 
 }  // namespace
@@ -159,7 +161,8 @@ void Departure::unpark() {
 }
 
 void Departure::cancel_timers() {
-  for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_, stop_timer_, leave_timer_})
+  for (const auto timer :
+       {park_timer_, force_timer_, last_timer_, move_timer_, stop_timer_, leave_timer_, yield_timer_})
     loop_.cancel(timer);
 }
 
@@ -186,12 +189,25 @@ void Departure::try_move() {
 void Departure::on_moved() {
   for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_}) loop_.cancel(timer);
   ending_generation_ = 0;
-  parking_ = parked_ = false;  // the move has let its client go
+  parking_ = false;
   bury_mover();
   become(state_ == State::draining ? State::draining : State::staying);
   owner_.on_session_moved();
-  if (state_ == State::draining) return look_for_boundary();
-  heed_ending();
+  parked_ = true;
+  if (state_ == State::draining) {
+    look_for_boundary();
+  } else {
+    heed_ending();
+  }
+  yield_to_movers();
+}
+
+// A busy session that has moved would take the processors from the logins that the others wait for.
+void Departure::yield_to_movers() {
+  if (!parked_ || is_moving_now()) return;
+  if (!pool_.moves_press()) return unpark();
+  loop_.cancel(yield_timer_);
+  yield_timer_ = loop_.after(yield_look, [this] { yield_to_movers(); });
 }
 
 void Departure::on_immovable(std::string_view reason) {

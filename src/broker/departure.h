@@ -5,7 +5,8 @@
 // boundary. A drain waits for a move that is under way.
 //
 // When that end is near and a new connection has not come yet, the client is not heard any more at its next boundary: it
-// waits for a moment instead of being ended, and the processors log the new connections in.
+// waits for a moment instead of being ended, and the processors log the new connections in. Who has moved by then waits for those
+// that have not.
 #pragma once
 
 #include "base/log.h"
@@ -80,6 +81,7 @@ class Departure final : private MoverOwner {
   [[nodiscard]] bool parks() const;
   void park();
   void unpark();
+  void yield_to_movers();
   void on_moved() override;
   void on_immovable(std::string_view reason) override;
   void on_move_failed(const Error& error) override;
@@ -116,6 +118,7 @@ class Departure final : private MoverOwner {
   net::TimerId move_timer_;
   net::TimerId stop_timer_;
   net::TimerId leave_timer_;
+  net::TimerId yield_timer_;
 };
 
 }  // namespace sallyport::broker

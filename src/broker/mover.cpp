@@ -247,7 +247,7 @@ void Mover::swap() {
   }
   // Before any bytes of the new server, which may end inside a message. Each of these calls may end the session.
   if (!changed.empty()) relay_.send_to_client(Bytes{changed});
-  hand_back(std::move(fresh_));
+  if (!given_up_) relay_.attach_upstream(std::move(fresh_));
   if (!given_up_) owner_.on_moved();
 }
 

@@ -16,6 +16,7 @@ namespace sallyport::broker {
 
 class MoverOwner {
  public:
+  /// The client is still held: the owner lets it go.
   virtual void on_moved() = 0;
   /// It keeps its old connection; `reason` is a word for a counter: "listen", "temporary_table", …
   virtual void on_immovable(std::string_view reason) = 0;

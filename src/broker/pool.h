@@ -15,7 +15,7 @@
 // would have told them at once.
 #pragma once
 
-#include "broker/histogram.h"
+#include "broker/pool_status.h"
 #include "broker/ports.h"
 #include "broker/spare.h"
 #include "broker/upstream.h"
@@ -35,14 +35,6 @@
 
 namespace sallyport::broker {
 
-struct PoolStatus {
-  std::size_t in_use = 0, ready = 0, resetting = 0, connecting = 0, waiting = 0;
-  std::size_t moving = 0;  ///< of those in use: held by sessions that still have their old one
-  std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
-  Histogram wait;     ///< of those who got a connection
-  bool held = false;  ///< hold_newcomers()
-};
-
 /// What the latest login of a key was told, for clients that are let in without a server connection of their own.
 struct Greeting {
   ReportedParameters parameters;
@@ -59,6 +51,7 @@ class Pool {
   static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
   static constexpr std::size_t moves_at_once_max = 12;  ///< of one identity, whose time is short
   static constexpr auto login_guess = std::chrono::milliseconds{300};  ///< on a busy machine
+  static constexpr auto press_ahead = std::chrono::milliseconds{1500};
   static constexpr std::size_t waiters_max = 10'000, waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto fresh_for = std::chrono::milliseconds{100};
@@ -127,6 +120,8 @@ class Pool {
   /// The credential of this generation ends at `deadline`: also sessions that begin on it later have to know.
   void note_ending(std::uint64_t generation, MonotonicTime deadline);
   [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
+  /// Sessions wait to be moved, and an end is so near that others had better leave them the processors.
+  [[nodiscard]] bool moves_press() const { return !movers_.empty() && until_next_ending() < press_ahead; }
 
   /// An operator's pause: who does not have a connection yet waits in the queue; sessions still move.
   void hold_newcomers(bool held);
@@ -236,6 +231,7 @@ class Pool {
   Share* hungriest();
   [[nodiscard]] bool may_log_in(Share& share, Purpose purpose) const;
   [[nodiscard]] std::size_t moves_at_once() const, places_beyond() const;
+  [[nodiscard]] Duration until_next_ending() const;
   bool log_in_for_mover();
   bool log_in_for_newcomer();
   bool log_in_ahead();

@@ -216,14 +216,19 @@ std::size_t Pool::places_beyond() const {
   return std::max(logins_beyond_max, std::min(moves_at_once(), settings_.pool.max / 4));
 }
 
-// As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
-// login_guess: with little time, a burst of logins is better than sessions that are ended.
-std::size_t Pool::moves_at_once() const {
+Duration Pool::until_next_ending() const {
   const auto now = loop_.now().mono;
   Duration left = Duration::max();
   for (const auto& [generation, deadline] : endings_) {
     if (deadline > now) left = std::min(left, deadline - now);
   }
+  return left;
+}
+
+// As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
+// login_guess: with little time, a burst of logins is better than sessions that are ended.
+std::size_t Pool::moves_at_once() const {
+  const auto left = until_next_ending();
   if (left == Duration::max()) return logins_at_once_max;
   const auto wanted = movers_.size() * login_guess / std::max<Duration>(left, login_guess) + 1;
   return std::clamp(static_cast<std::size_t>(wanted), logins_at_once_max, moves_at_once_max);

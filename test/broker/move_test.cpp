@@ -34,6 +34,36 @@ struct Rotated {
   FakeClient client;
 };
 
+// A busy one would take the processors from the logins that the others wait for.
+TEST(Move, WhoHasMovedWaitsForThoseWhoseTimeIsShort) {
+  for (const bool comes : {true, false}) {
+    Rotated it;
+    auto other = it.world.enter();
+    it.world.connector.hold_logins = true;
+    it.world.rotate();
+    const auto deadline = it.world.loop.now().mono + 1s;
+    it.world.pool->note_ending(1, deadline);
+    it.world.ending(1, 1s);
+    ASSERT_EQ(it.world.connector.held(), 2u);
+    it.world.connector.release_one();
+    it.world.loop.settle();
+    ASSERT_EQ(it.world.moved, 1u);
+    auto& moved = it.old().terminated ? it.client : other;
+    moved.types();
+    moved.wire->push(query("select 1"));
+    it.world.loop.advance(300ms);
+    EXPECT_EQ(moved.types(), "") << "the other has not moved";
+    if (comes) {
+      it.world.connector.release_one();
+      it.world.loop.advance(30ms);
+      EXPECT_EQ(it.world.moved, 2u);
+    } else {
+      it.world.loop.advance(730ms);
+    }
+    EXPECT_EQ(moved.types(), "DCZ") << comes;
+  }
+}
+
 TEST(Move, AnIdleSessionMovesUnseen) {
   Rotated it;
   it.ask("select 1");
