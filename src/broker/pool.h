@@ -17,6 +17,7 @@
 
 #include "broker/pool_status.h"
 #include "broker/ports.h"
+#include "broker/role_settings.h"
 #include "broker/spare.h"
 #include "broker/upstream.h"
 #include "credentials/slot.h"
@@ -250,6 +251,8 @@ class Pool {
   [[nodiscard]] Error waited_in_vain(Duration waited) const;
   void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
+  [[nodiscard]] bool asks_for_settings(const Upstream& upstream);
+  void on_settings(const Upstream& upstream, std::optional<std::vector<std::string>> settings);
   void remove_spare(Spare& spare);
   SpareList::iterator drop_spare(Sub& sub, SpareList::iterator at);
   void reap();
@@ -288,6 +291,7 @@ class Pool {
   std::optional<MonotonicTime> no_primary_since_;
   MonotonicTime next_look_{}, no_primary_seen_{};
   postgres::StatementRegistry statements_;
+  RoleSettings role_settings_;
   PoolStatus totals_;
   net::TimerId reaper_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // callbacks of others outlive us

@@ -30,15 +30,19 @@ bool Pool::make_room(const Sub* for_sub) {
 void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
   auto spare = std::make_unique<Spare>(
       std::move(upstream), loop_,
-      Spare::Events{[this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); }});
+      Spare::Events{
+          [this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); },
+          [this](Spare& asked, auto settings) { on_settings(asked.upstream(), std::move(settings)); }});
   auto& added = *spare;
   sub.spares.push_back(std::move(spare));
   ++spares_;
   stocked_[sub.number] = &sub;
-  if (fresh) {
-    added.be_ready();
-  } else {
+  if (!fresh) {
     added.begin_reset(!settings_.role.run_as.empty());
+  } else if (asks_for_settings(added.upstream())) {
+    added.ask(role_settings_question());
+  } else {
+    added.be_ready();
   }
 }
 

@@ -1,6 +1,7 @@
 #include "broker/spare.h"
 
 #include "base/limits.h"
+#include "broker/role_settings.h"
 #include "wire/postgres/frame.h"
 #include "wire/postgres/session_messages.h"
 
@@ -41,10 +42,20 @@ void Spare::probe() {
   flush();
 }
 
+void Spare::ask(std::string_view sql) {
+  asked_ = true;
+  rows_.emplace();
+  postgres::encode(unsent_, postgres::Query{sql});
+  replies_owed_ = 1;
+  deadline_ = loop_.after(probe_deadline, [this] { break_now(); });
+  flush();
+}
+
 void Spare::be_ready() {
   loop_.cancel(deadline_);
   condition_ = Condition::ready;
   heard_at_ = loop_.now().mono;
+  if (std::exchange(asked_, false)) events_.on_answer(*this, std::exchange(rows_, std::nullopt));
   if (!std::exchange(probed_, false)) ready_since_ = heard_at_;  // a probe makes it no younger
   events_.on_ready(*this);
 }
@@ -93,6 +104,7 @@ void Spare::read_frames() {
 
 Result<void> Spare::on_message(char type, Bytes body) {
   const Error unexpected{ErrorCode::peer_misbehaved, Hop::pool, "reset", "an unexpected message", {}, {}};
+  if (asked_ && (type == 'T' || type == 'D' || type == 'E')) return on_answer(type, body);
   switch (type) {
     case 'S': {
       const auto status = postgres::decode_parameter_status(body);
@@ -119,10 +131,19 @@ Result<void> Spare::on_message(char type, Bytes body) {
   }
 }
 
+Result<void> Spare::on_answer(char type, Bytes body) {
+  if (type == 'E') rows_.reset();
+  if (type != 'D' || !rows_ || rows_->size() == RoleSettings::settings_max) return {};
+  auto value = setting_of_row(body);
+  if (!value) return value.error();
+  rows_->push_back(std::move(*value));
+  return {};
+}
+
 void Spare::break_now() {
   if (condition_ == Condition::broken) return;
   loop_.cancel(deadline_);
-  failed_reset_ = condition_ == Condition::resetting && !probed_;
+  failed_reset_ = condition_ == Condition::resetting && !probed_ && !asked_;
   condition_ = Condition::broken;
   events_.on_broken(*this);
 }

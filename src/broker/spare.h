@@ -11,6 +11,10 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
 
 namespace sallyport::broker {
 
@@ -21,6 +25,8 @@ class Spare final : private net::StreamEvents {
   struct Events {
     std::function<void(Spare&)> on_ready;   ///< the reset succeeded
     std::function<void(Spare&)> on_broken;  ///< drop me, not before the turn's end
+    /// ask() was answered by these rows; nullopt: by an error. on_ready follows.
+    std::function<void(Spare&, std::optional<std::vector<std::string>>)> on_answer = {};
   };
 
   /// `reset_role`: the pool's connections run as a role.
@@ -30,6 +36,8 @@ class Spare final : private net::StreamEvents {
   void begin_reset(bool reset_role);
   /// For a connection fresh from its login.
   void be_ready();
+  /// Likewise, which is ready when it has answered this query of one column.
+  void ask(std::string_view sql);
   /// Asks the server for a sign of life (Sync). It is `resetting` until the answer, and breaks without one.
   void probe();
 
@@ -56,6 +64,7 @@ class Spare final : private net::StreamEvents {
   void flush();
   void read_frames();
   Result<void> on_message(char type, Bytes body);
+  Result<void> on_answer(char type, Bytes body);
   void break_now();
 
   static constexpr int reads_max = 512;  // without a pause
@@ -68,6 +77,8 @@ class Spare final : private net::StreamEvents {
   Condition condition_ = Condition::resetting;
   bool failed_reset_ = false;
   bool probed_ = false;  // the answer that is owed is to a probe
+  bool asked_ = false;   // or to ask()
+  std::optional<std::vector<std::string>> rows_;
   InputBuffer input_;
   WipedBytes unsent_;
   unsigned replies_owed_ = 0;  // ReadyForQuery still to come

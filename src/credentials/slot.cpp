@@ -10,6 +10,7 @@ std::string_view name_of(SecurityEvent::Kind kind) {
   switch (kind) {
     case SecurityEvent::Kind::credential_changed_outside: return "credential_changed_outside";
     case SecurityEvent::Kind::endpoint_changed: return "endpoint_changed";
+    case SecurityEvent::Kind::role_changed_outside: return "role_changed_outside";
   }
   return "unknown";
 }
@@ -47,6 +48,9 @@ Hold Slot::hold(const GenerationPtr& generation) { return state_->hold(generatio
 void Slot::report_login_succeeded(std::uint64_t generation) { state_->report_login_succeeded(generation); }
 void Slot::report_login_failed(std::uint64_t generation, std::string_view sqlstate, std::string_view said) {
   state_->report_login_failed(generation, sqlstate, said);
+}
+void Slot::report_role_changed(std::uint64_t generation, std::string text) {
+  state_->report_role_changed(generation, std::move(text));
 }
 void Slot::prefetch() { state_->prefetch(); }
 void Slot::check_now() { state_->check_now(); }

@@ -35,13 +35,14 @@ struct SecurityEvent {
   enum class Kind {
     credential_changed_outside,  ///< the database refuses a credential that the source has just given (threat 5)
     endpoint_changed,            ///< a refetched secret points elsewhere than the first one (threat 3)
+    role_changed_outside,  ///< the settings of the database's user were changed in the server (threat 5)
   };
   Kind kind;
   std::uint64_t generation = 0;  ///< the one it is about; 0: none was made
   std::string text;              ///< what was seen, what was expected, how to fix it; no secret
 };
 
-/// "credential_changed_outside", "endpoint_changed".
+/// "credential_changed_outside", "endpoint_changed", "role_changed_outside".
 std::string_view name_of(SecurityEvent::Kind kind);
 
 /// Is told what happens to a slot's generations. Every call comes on the slot's thread, from its event loop
@@ -197,6 +198,9 @@ class Slot {
   /// caller may try sooner. `said`: the server's words, printable, for the error that callers get. 28000 from a
   /// database that never let anything of ours in is no event: nobody has changed anything.
   void report_login_failed(std::uint64_t generation, std::string_view sqlstate, std::string_view said = {});
+
+  /// A login with this generation showed that its database user is not what it was. `text` is the event's.
+  void report_role_changed(std::uint64_t generation, std::string text);
 
   /// Fetches if there is nothing usable, so that the first caller need not wait.
   void prefetch();

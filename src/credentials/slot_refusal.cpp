@@ -68,4 +68,11 @@ void SlotState::login_refused_again(Moment now) {
   answer_all(error);
 }
 
+void SlotState::report_role_changed(std::uint64_t number, std::string text) {
+  post([this, event = SecurityEvent{SecurityEvent::Kind::role_changed_outside, number, std::move(text)}] {
+    observer_.on_security_event(event);
+  });
+  pump();
+}
+
 }  // namespace sallyport::credentials

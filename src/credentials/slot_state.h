@@ -33,6 +33,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   Hold hold(const GenerationPtr& generation);
   void report_login_succeeded(std::uint64_t number);
   void report_login_failed(std::uint64_t number, std::string_view sqlstate, std::string_view said);
+  void report_role_changed(std::uint64_t number, std::string text);
   void prefetch();
   void check_now();
   bool renews_first();

@@ -2,6 +2,7 @@
 // mover's questions. Tests change its public members to make it answer otherwise.
 #pragma once
 
+#include "broker/role_settings.h"
 #include "test/broker/doubles.h"
 
 #include <deque>
@@ -27,6 +28,8 @@ class FakeBackend {
   char status = 'I';
   std::vector<std::string> state_row{"0", "0", "0", "0", "0", "0", "none", "user"};
   std::vector<std::vector<std::string>> settings;
+  std::vector<std::string> role_settings;
+  bool refuse_role_settings = false;
   std::set<std::string> statements;
   bool refuse_restore = false;
   std::vector<std::string> queries;  ///< simple ones, and texts of Parse with "P:" in front
@@ -60,6 +63,8 @@ class FakeBackend {
     }
   }
   void on_query(const std::string& sql) {
+    // Behind the login: not one of the test's.
+    if (sql == broker::role_settings_question()) return on_role_settings();
     queries.push_back(sql);
     if (sql == "DISCARD ALL") statements.clear();
     if (refuse_reset && sql == "DISCARD ALL") return say(error("55000") + ready());
@@ -78,6 +83,12 @@ class FakeBackend {
     }
     if (sql == "fail") return say(error("22012") + ready(status));
     say(row({sql + "@" + std::to_string(pid)}) + complete("SELECT 1") + ready(status));
+  }
+  void on_role_settings() {
+    if (refuse_role_settings) return wire->push(error("42P01") + ready());
+    std::string rows;
+    for (const auto& one : role_settings) rows += row({one});
+    wire->push(rows + complete("SELECT") + ready());
   }
   void on_set_config(const std::string& sql) {
     if (refuse_restore) return say(error("22023") + ready(status));
