@@ -43,6 +43,7 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
   // Another generation's later end does not put off the nearer one.
   const bool nearer = ending_generation_ == 0 || deadline < ending_at_;
   ending_generation_ = generation;
+  if (mover_ != nullptr) mover_->on_generation_ending(generation);
   if (!nearer) return;
   ending_at_ = deadline;
   immovable_reason_.clear();

@@ -30,26 +30,6 @@ void Mover::give_up() {
   if (fresh_ != nullptr) pool_.discard(std::move(fresh_), whole);
 }
 
-void Mover::start() {
-  if (step_ != Step::idle || !relay_.has_upstream()) return;
-  step_ = Step::waiting_for_connection;
-  auto& upstream = relay_.upstream();
-  waiter_ = pool_.take(
-      upstream.key, loop_.now().mono + connection_deadline,
-      [this](Result<UpstreamPtr> fresh) {
-        waiter_ = 0;
-        if (!fresh) {
-          step_ = Step::idle;
-          return owner_.on_move_failed(fresh.error());
-        }
-        fresh_ = std::move(*fresh);
-        step_ = Step::have_connection;
-        relay_.want_boundary(true);
-        if (relay_.at_boundary()) at_boundary();
-      },
-      upstream.generation);
-}
-
 void Mover::at_boundary() {
   if (step_ != Step::have_connection || !relay_.has_upstream()) return;
   if (relay_.upstream().cancels_in_flight != 0) return;  // it must not hit our questions

@@ -9,6 +9,7 @@
 #include "broker/pool.h"
 #include "broker/relay.h"
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,8 @@ class Mover final : private net::StreamEvents {
 
   /// Gets a connection of a later generation than the session's; then waits for a boundary.
   void start();
+  /// A connection of this generation is of no use any more.
+  void on_generation_ending(std::uint64_t generation);
   /// The session has ended: lets go of everything and says nothing more. Also from within what we call.
   void give_up();
   /// The session is at rest: begin, if a new connection is there.
@@ -82,6 +85,7 @@ class Mover final : private net::StreamEvents {
   Step step_ = Step::idle;
   Pool::WaiterId waiter_ = 0;
   UpstreamPtr old_, fresh_;
+  std::uint64_t ended_ = 0;  // generations up to this one end, or have ended
   InputBuffer input_;
   WipedBytes unsent_;
   std::size_t answer_bytes_ = 0;

@@ -64,6 +64,26 @@ TEST(Move, WhoHasMovedWaitsForThoseWhoseTimeIsShort) {
   }
 }
 
+// A statement that takes longer than two credentials live.
+TEST(Move, ABusySessionDoesNotMoveToACredentialThatHasEndedMeanwhile) {
+  Rotated it;
+  it.ask("BEGIN");
+  it.client.types();
+  it.rotate(10s);
+  ASSERT_EQ(it.world.connector.backends.size(), 2u);
+  auto& second = it.fresh();
+  it.world.rotate();
+  it.world.ending(2, 10s);
+  EXPECT_TRUE(second.terminated) << "it is kept for nobody";
+  it.ask("COMMIT");
+  EXPECT_EQ(it.client.types(), "CZ");
+  EXPECT_EQ(it.world.moved, 1u);
+  it.ask("select 1");
+  EXPECT_EQ(it.fresh().queries.back(), "select 1");
+  EXPECT_NE(&it.fresh(), &second);
+  EXPECT_EQ(it.world.pool->status().in_use, 1u);
+}
+
 TEST(Move, AnIdleSessionMovesUnseen) {
   Rotated it;
   it.ask("select 1");

@@ -44,6 +44,9 @@ class Scenario {
   }
 
  private:
+  /// For the slowest client to say all it has to say; the hours pass in no time.
+  static constexpr auto patience = 3600s;
+
   WorldSettings settings(std::uint64_t seed) {
     WorldSettings chosen;
     const bool calm = weather_ == Weather::calm, stormy = weather_ == Weather::stormy;
@@ -132,18 +135,21 @@ class Scenario {
     const auto manner = dice_.below(4);
     const auto nobody_left = [&world] { return world.clients_live() == 0 && world.broker->sessions() == 0; };
     if (manner >= 2) {
-      world.run(600s, nobody_left);
+      world.run(patience, nobody_left);
     } else {
       world.ending = true;
       world.oracle.count(manner == 0 ? "drained" : "stopped");
       world.stopping = manner == 1;
       world.stopping ? world.broker->stop_sessions() : world.broker->drain();
-      if (!world.run(600s, nobody_left) && !std::exchange(world.stopping, true))
+      if (!world.run(patience, nobody_left) && !std::exchange(world.stopping, true))
         world.broker->stop_sessions();
     }
     if (!world.oracle.failed() && !world.run(30s, nobody_left)) {
+      std::string left;
+      for (const auto& client : world.clients)
+        if (!client->is_over()) left += " " + client->describe();
       world.oracle.violation(std::to_string(world.clients_live()) + " clients and " +
-                             std::to_string(world.broker->sessions()) + " sessions are left");
+                             std::to_string(world.broker->sessions()) + " sessions are left:" + left);
     }
     shut_down();
   }

@@ -93,7 +93,8 @@ class SimClient final : private net::StreamEvents {
   [[nodiscard]] bool let_in() const { return let_in_; }
   [[nodiscard]] std::string describe() const {
     return client_name(plan.number) + " (fatal " + fatal_ + " \"" + fatal_message_ + "\", status " + status_ +
-           ", unanswered " + std::to_string(unanswered()) + ")";
+           ", unanswered " + std::to_string(unanswered()) + (let_in_ ? "" : ", not let in") +
+           (leaving_ ? ", leaving" : "") + ")";
   }
 
  private:

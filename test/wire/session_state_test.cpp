@@ -88,6 +88,11 @@ TEST(SessionState, WaysAroundTheReaderAreSeen) {
       {"SELECT set_config('session_authorization', 'x', false)", "set_config"},
       {"DO $$begin end$$; PREPARE p AS SELECT 1", "prepared_in_sql"},
       {"DEALLOCATE sallyport_s7", "prepared_in_sql"},
+      // Up to PostgreSQL 14.
+      {"SELECT 1INTO TEMP t", "temporary_table"},
+      {"SELECT 1.INTO TEMP t", "temporary_table"},
+      {"SELECT 1.5e-3INTO TEMP t", "temporary_table"},
+      {"SELECT 1E5INTO TEMP t", "temporary_table"},
       {"SET client_encoding = 'SJIS'", "setting"},
       {"SET NAMES 'Shift-JIS'", "setting"},
       {"SELECT set_config('client_encoding', 'big5', true)", "setting"},

@@ -66,9 +66,13 @@ class SqlLexer {
     dollar_text,
   };
 
+  static bool is_digit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
+  static std::uint8_t lower(std::uint8_t byte) {
+    return byte >= 'A' && byte <= 'Z' ? static_cast<std::uint8_t>(byte + ('a' - 'A')) : byte;
+  }
   static bool starts_word(std::uint8_t byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' || byte >= 0x80 ||
-           (byte >= '0' && byte <= '9');
+           is_digit(byte);
   }
   static bool in_word(std::uint8_t byte) { return starts_word(byte) || byte == '$'; }
   static bool is_space(std::uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
@@ -79,6 +83,10 @@ class SqlLexer {
 
   template <class Sink>
   void step(std::uint8_t byte, Sink& sink);
+  template <class Sink>
+  void in_plain_word(std::uint8_t byte, Sink& sink);
+  template <class Sink>
+  void in_number(std::uint8_t byte, Sink& sink);
   template <class Sink>
   void in_code(std::uint8_t byte, Sink& sink);
   template <class Sink>
@@ -92,6 +100,7 @@ class SqlLexer {
 
   State state_ = State::code;
   bool over_ = false;
+  bool number_ = false;  // the word is one, so far
   bool backslashes_ = false;
   bool escapes_ = false;  // in this string constant
   std::uint8_t size_ = 0;
@@ -100,173 +109,6 @@ class SqlLexer {
   std::array<char, word_bytes_max> kept_{};
 };
 
-// ---- Implementation ---------------------------------------------------------------------------
-
-template <class Sink>
-void SqlLexer::step(std::uint8_t byte, Sink& sink) {
-  switch (state_) {
-    case State::code: return in_code(byte, sink);
-    case State::word:
-      if (in_word(byte)) return keep(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
-      return end_word(byte, sink);
-    case State::quoted_word:
-    case State::quoted_word_end:
-    case State::text:
-    case State::text_escape:
-    case State::text_end: return in_text(byte, sink);
-    case State::dash:
-    case State::line_comment:
-    case State::slash:
-    case State::block_comment:
-    case State::block_comment_star:
-    case State::block_comment_slash: return in_comment(byte, sink);
-    case State::dollar_tag:
-    case State::dollar_text: return in_dollars(byte, sink);
-  }
-}
-
-template <class Sink>
-void SqlLexer::in_code(std::uint8_t byte, Sink& sink) {
-  size_ = 0;
-  if (starts_word(byte)) {
-    state_ = State::word;
-    return keep(byte >= 'A' && byte <= 'Z' ? byte + ('a' - 'A') : byte);
-  }
-  if (is_space(byte)) return;
-  switch (byte) {
-    case 0: over_ = true; return;
-    case '"': state_ = State::quoted_word; return;
-    case '\'':
-      if (sink.texts_are_code()) return;
-      escapes_ = backslashes_;
-      state_ = State::text;
-      return;
-    case '-': state_ = State::dash; return;
-    case '/': state_ = State::slash; return;
-    case '$': state_ = State::dollar_tag; return;
-    default: sink.on_symbol(static_cast<char>(byte));
-  }
-}
-
-// A word E right in front of a quote makes its backslashes escape; N, B, X and U& only change what the constant means.
-template <class Sink>
-void SqlLexer::end_word(std::uint8_t byte, Sink& sink) {
-  if (byte == '\'' && kept() == "e" && !sink.texts_are_code()) {
-    size_ = 0;
-    escapes_ = true;
-    state_ = State::text;
-    return;
-  }
-  state_ = State::code;
-  sink.on_word(kept(), false);
-  step(byte, sink);
-}
-
-template <class Sink>
-void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
-  const bool word = state_ == State::quoted_word || state_ == State::quoted_word_end;
-  const std::uint8_t quote = word ? '"' : '\'';
-  switch (state_) {
-    case State::quoted_word:
-    case State::text:
-      if (byte == 0) {
-        over_ = true;  // never closed: the server will refuse it
-      } else if (byte == quote) {
-        state_ = word ? State::quoted_word_end : State::text_end;
-      } else if (byte == '\\' && !word && escapes_) {
-        keep(byte, text_bytes_max);  // what it stands for is not known here: no name has one
-        state_ = State::text_escape;
-      } else {
-        keep(byte, word ? word_bytes_max : text_bytes_max);
-      }
-      return;
-    case State::text_escape:
-      if (byte == 0) over_ = true;
-      state_ = State::text;
-      return;
-    default: break;
-  }
-  if (byte == quote) {
-    keep(byte, word ? word_bytes_max : text_bytes_max);
-    state_ = word ? State::quoted_word : State::text;
-    return;
-  }
-  state_ = State::code;
-  word ? sink.on_word(kept(), true) : sink.on_text(kept());
-  step(byte, sink);
-}
-
-template <class Sink>
-void SqlLexer::in_comment(std::uint8_t byte, Sink& sink) {
-  switch (state_) {
-    case State::dash:
-      if (byte == '-') {
-        state_ = State::line_comment;
-        return;
-      }
-      break;
-    case State::slash:
-      if (byte == '*') {
-        depth_ = 1;
-        state_ = State::block_comment;
-        return;
-      }
-      break;
-    case State::line_comment:
-      over_ = byte == 0;
-      if (byte == '\n' || byte == '\r') state_ = State::code;
-      return;
-    case State::block_comment_star:
-      if (byte == '/') {
-        state_ = --depth_ == 0 ? State::code : State::block_comment;
-        return;
-      }
-      state_ = State::block_comment;
-      return step(byte, sink);
-    case State::block_comment_slash:
-      state_ = State::block_comment;
-      if (byte != '*') return step(byte, sink);
-      ++depth_;
-      return;
-    default:
-      over_ = byte == 0;
-      if (byte == '*') state_ = State::block_comment_star;
-      if (byte == '/') state_ = State::block_comment_slash;
-      return;
-  }
-  const char symbol = state_ == State::dash ? '-' : '/';
-  state_ = State::code;
-  sink.on_symbol(symbol);
-  step(byte, sink);
-}
-
-template <class Sink>
-void SqlLexer::in_dollars(std::uint8_t byte, Sink& sink) {
-  if (state_ == State::dollar_tag) {
-    const bool digit = byte >= '0' && byte <= '9';
-    if (byte == '$' && size_ < word_bytes_max) {
-      matched_ = 0;
-      state_ = sink.texts_are_code() ? State::code : State::dollar_text;
-    } else if (starts_word(byte) && !(digit && size_ == 0)) {
-      keep(byte);
-    } else {
-      // $1, or a sign alone.
-      state_ = State::code;
-      sink.on_symbol('$');
-      step(byte, sink);
-    }
-    return;
-  }
-  over_ = byte == 0;
-  // The tag has no dollar in it: a mismatch begins anew at this byte or behind it.
-  if (matched_ > size_ && byte == '$') {
-    state_ = State::code;
-    sink.on_text({});
-  } else if (matched_ > 0 && matched_ <= size_ && byte == static_cast<std::uint8_t>(kept_[matched_ - 1])) {
-    ++matched_;
-  } else {
-    matched_ = byte == '$' ? 1 : 0;
-  }
-}
-
 }  // namespace sallyport::postgres
+
+#include "wire/postgres/sql_lexer_steps.h"  // templates
