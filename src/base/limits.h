@@ -55,6 +55,9 @@ inline constexpr auto program_deadline = 10s;
 /// What a client's prepared statements may take in memory before its session cannot be moved.
 inline constexpr std::size_t session_statements_bytes_max = 1'048'576;
 
+/// Likewise of all that a server connection of transaction pooling has: the least recently used are closed.
+inline constexpr std::size_t upstream_statements_bytes_max = 16 * session_statements_bytes_max;
+
 /// Requests of one session that the server has not answered, above which its client is no longer read (some 13,000
 /// more fit into one read). 32 bytes each. A server may hold back answers up to 5 bytes times this: PostgreSQL's
 /// own buffer has 8 kB.

@@ -185,6 +185,54 @@ TEST(PooledRequests, MoreStatementsThanAConnectionMayKeepReplaceTheLeastUsed) {
   }
 }
 
+TEST(PooledRequests, SoDoMoreBytesOfThem) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower client{registry, 1, {.statements_max = 1000}};
+  Borrower others{registry, 2, {.statements_max = 1000}};
+  const std::string padding(limits::session_statements_bytes_max * 9 / 10, ' ');
+  for (int i = 0; i < 20; ++i) {
+    const auto text = std::to_string(i);
+    client.send(only, parse("s", "select " + text + padding) + sync());
+    EXPECT_LE(only.statements.bytes(), limits::upstream_statements_bytes_max);
+    client.send(only, close("s") + sync());
+  }
+  EXPECT_EQ(only.server.statements().size(), 17U);
+  others.send(only, parse("t", "select 1") + sync());
+  EXPECT_EQ(others.send(only, run("t"))[1].body, "select 1");
+}
+
+TEST(StatementRegistry, ATextIsForgottenWithTheLastWhoHasIt) {
+  StatementRegistry registry;
+  const auto body = [](const std::string& text) { return as_bytes(text); };
+  auto first = registry.intern(body("select 1"));
+  auto again = registry.intern(body("select 1"));
+  EXPECT_EQ(first, again);
+  auto other = registry.intern(body("select 2"));
+  EXPECT_EQ(registry.size(), 2U);
+  registry.retire(*first);
+  EXPECT_EQ(registry.size(), 1U);
+  auto anew = registry.intern(body("select 1"));
+  EXPECT_NE(anew->name, first->name);
+  first.reset();
+  again.reset();
+  EXPECT_EQ(registry.intern(body("select 1")), anew) << "the retired one took nobody else's place with it";
+  anew.reset();
+  EXPECT_EQ(registry.size(), 1U);
+  registry.retire_all();
+  other.reset();
+  EXPECT_EQ(registry.size(), 0U);
+}
+
+TEST(StatementRegistry, AStatementMayOutliveIt) {
+  StatementPtr left;
+  {
+    StatementRegistry registry;
+    left = registry.intern(as_bytes(std::string_view{"select 1"}));
+  }
+  EXPECT_EQ(as_text(left->body), "select 1");
+}
+
 TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
   StatementRegistry registry;
   Connection only;

@@ -123,7 +123,7 @@ class PooledRequests final : private NotedRequests {
   void pass(char type) { note(type, Face::as_it_is, {}); }
   void ensure(const StatementPtr& statement);
   void close_hidden(StatementPtr statement);
-  void make_room();
+  void make_room(const Statement& statement);
   /// The name that the server knows the client's statement by.
   std::string_view upstream_name(std::string_view name);
 

@@ -1,4 +1,5 @@
 // Statements of a client on a borrowed connection: Parse, Bind, Describe, Close, and SQL's DEALLOCATE.
+#include "base/limits.h"
 #include "wire/postgres/pooled_requests.h"
 #include "wire/postgres/session_messages.h"
 
@@ -38,13 +39,17 @@ void PooledRequests::close_hidden(StatementPtr statement) {
   note('C', Face::hidden, {.statement = std::move(statement), .had = true});
 }
 
-void PooledRequests::make_room() {
-  while (upstream_->size() >= settings_.statements_max) close_hidden(upstream_->oldest());
+void PooledRequests::make_room(const Statement& statement) {
+  const auto is_full = [&] {
+    return upstream_->size() >= settings_.statements_max ||
+           upstream_->bytes() + statement.body.size() > limits::upstream_statements_bytes_max;
+  };
+  while (upstream_->size() > 0 && is_full()) close_hidden(upstream_->oldest());
 }
 
 void PooledRequests::ensure(const StatementPtr& statement) {
   if (upstream_->has(*statement)) return;
-  make_room();
+  make_room(*statement);
   write_frame(before_frame(), 'P', statement->name, Bytes{statement->body});
   upstream_->add(statement);
   note('P', Face::hidden, {.statement = statement});
@@ -111,7 +116,7 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     close_hidden(statement);
     there = false;
   }
-  if (!there) make_room();
+  if (!there) make_room(*statement);
   auto& out = before_frame();
   if (there) {
     encode(out, Close{Named::statement, no_statement});

@@ -1,43 +1,38 @@
 #include "wire/postgres/statements.h"
 
-#include <algorithm>
-#include <functional>
 #include <utility>
 
 namespace sallyport::postgres {
 
-StatementPtr StatementRegistry::intern(Bytes body) {
-  const auto hash = std::hash<std::string_view>{}(as_text(body));
-  const auto [from, to] = known_.equal_range(hash);
-  for (auto at = from; at != to; ++at) {
-    auto known = at->second.lock();
-    if (known != nullptr && std::equal(body.begin(), body.end(), known->body.begin(), known->body.end()))
-      return known;
+/// Leaves the list when nobody has it any more.
+struct StatementRegistry::Listed : Statement {
+  explicit Listed(std::shared_ptr<Texts> list) : texts(std::move(list)) {}
+  ~Listed() {
+    const auto found = texts->find(as_text(body));
+    if (found != texts->end() && found->second.expired()) texts->erase(found);
   }
-  auto fresh = std::make_shared<Statement>();
+  Listed(const Listed&) = delete;
+  Listed& operator=(const Listed&) = delete;
+
+  std::shared_ptr<Texts> texts;
+};
+
+StatementPtr StatementRegistry::intern(Bytes body) {
+  if (const auto known = texts_->find(as_text(body)); known != texts_->end()) {
+    if (auto statement = known->second.lock()) return statement;
+    texts_->erase(known);
+  }
+  auto fresh = std::make_shared<Listed>(texts_);
   fresh->number = next_++;
   fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
   fresh->body.assign(body.begin(), body.end());
-  known_.emplace(hash, fresh);
-  if (known_.size() >= sweep_at_) sweep();
+  texts_->emplace(as_text(fresh->body), fresh);
   return fresh;
 }
 
 void StatementRegistry::retire(const Statement& statement) {
-  const auto hash = std::hash<std::string_view>{}(as_text(statement.body));
-  const auto [from, to] = known_.equal_range(hash);
-  for (auto at = from; at != to; ++at) {
-    if (at->second.lock().get() == &statement) {
-      known_.erase(at);
-      return;
-    }
-  }
-}
-
-// Those that nobody has any more. As many new ones as are left pay for the next look at all.
-void StatementRegistry::sweep() {
-  std::erase_if(known_, [](const auto& one) { return one.second.expired(); });
-  sweep_at_ = std::max<std::size_t>(64, 2 * known_.size());
+  const auto found = texts_->find(as_text(statement.body));
+  if (found != texts_->end() && found->second.lock().get() == &statement) texts_->erase(found);
 }
 
 bool UpstreamStatements::has(const Statement& statement) {
@@ -50,12 +45,14 @@ bool UpstreamStatements::has(const Statement& statement) {
 void UpstreamStatements::add(StatementPtr statement) {
   const auto number = statement->number;
   if (has(*statement)) return;
+  bytes_ += statement->body.size();
   places_[number] = order_.insert(order_.end(), std::move(statement));
 }
 
 void UpstreamStatements::remove(const Statement& statement) {
   const auto found = places_.find(statement.number);
   if (found == places_.end()) return;
+  bytes_ -= (*found->second)->body.size();
   order_.erase(found->second);
   places_.erase(found);
 }
@@ -63,6 +60,7 @@ void UpstreamStatements::remove(const Statement& statement) {
 void UpstreamStatements::clear() {
   order_.clear();
   places_.clear();
+  bytes_ = 0;
   unnamed = 0;
 }
 

@@ -35,7 +35,8 @@ struct Statement {
 };
 using StatementPtr = std::shared_ptr<const Statement>;
 
-/// The texts that the sessions of one pool have prepared. It keeps none of them alive.
+/// The texts that the sessions of one pool have prepared. It keeps none of them alive. In order, not by hash: a client
+/// must not be able to make texts that are slow to find.
 class StatementRegistry {
  public:
   /// `body`: of Parse, behind the statement's name.
@@ -43,14 +44,14 @@ class StatementRegistry {
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
-  void retire_all() { known_.clear(); }
-  [[nodiscard]] std::size_t size() const { return known_.size(); }
+  void retire_all() { texts_->clear(); }
+  [[nodiscard]] std::size_t size() const { return texts_->size(); }
 
  private:
-  void sweep();
+  using Texts = std::map<std::string_view, std::weak_ptr<const Statement>>;  // of their own bodies
+  struct Listed;
 
-  std::unordered_multimap<std::size_t, std::weak_ptr<const Statement>> known_;  // by hash
-  std::size_t sweep_at_ = 64;
+  std::shared_ptr<Texts> texts_ = std::make_shared<Texts>();
   std::uint64_t next_ = 1;
 };
 
@@ -65,12 +66,15 @@ class UpstreamStatements {
   /// Null: none.
   [[nodiscard]] StatementPtr oldest() const { return order_.empty() ? nullptr : order_.front(); }
   [[nodiscard]] std::size_t size() const { return order_.size(); }
+  /// Of their texts.
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   /// Whose unnamed statement it has: a number of the session's, 0 for nobody's.
   std::uint64_t unnamed = 0;
 
  private:
   std::list<StatementPtr> order_;
+  std::size_t bytes_ = 0;
   std::unordered_map<std::uint64_t, std::list<StatementPtr>::iterator> places_;
 };
 
