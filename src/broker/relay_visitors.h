@@ -5,6 +5,7 @@
 #include "broker/relay.h"
 #include "broker/state_check.h"
 #include "wire/postgres/error_fields.h"
+#include "wire/postgres/refused_state.h"
 
 #include <string>
 
@@ -106,6 +107,12 @@ struct Relay::LentServerVisitor {
         note_refused_write(upstream, fields->sqlstate());
         requests.on_error(fields->sqlstate());
       }
+      // One that came in pieces has been passed on already.
+      const bool here =
+          body.data() >= chunk.data() && body.data() + body.size() <= chunk.data() + chunk.size();
+      if (here)
+        postgres::tell_refusal(
+            chunk.subspan(static_cast<std::size_t>(body.data() - chunk.data()), body.size()));
       return postgres::ScanStep::go_on;
     }
     if (frame.type == 'C') requests.on_done(tag_of(body));

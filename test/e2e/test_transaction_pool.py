@@ -164,8 +164,10 @@ def test_state_is_refused_where_that_is_set(service, sql):
     it = service(pool="max: 1, on_session_state: refuse")
     a, b = connect(it), connect(it)
     for prepare in (False, True):
-        with pytest.raises(psycopg.Error, match=f"{PINS[sql]} is not available in transaction pooling"):
+        with pytest.raises(psycopg.errors.FeatureNotSupported) as told:
             a.execute(sql, prepare=prepare)
+        assert told.value.diag.message_primary == f"{PINS[sql]} is not available in transaction pooling (on_session_state: refuse)"
+        assert told.value.diag.message_hint.startswith("Use session pooling for this application, or")
     assert one(b, "SELECT 1") == 1 and one(a, "SELECT 1") == 1
     a.execute("SET TimeZone = 'Asia/Tokyo'")
     a.execute("BEGIN; SET LOCAL work_mem = '9MB'; COMMIT")

@@ -2,6 +2,9 @@
 // server for scripts made by dice, and one claim at a time.
 #include "wire/postgres/pooled_requests.h"
 
+#include "wire/postgres/error_fields.h"
+#include "wire/postgres/refused_state.h"
+
 #include "test/wire/model_server.h"
 
 #include <gtest/gtest.h>
@@ -200,6 +203,49 @@ TEST(PooledRequests, SoDoMoreBytesOfThem) {
   EXPECT_EQ(only.server.statements().size(), 17U);
   others.send(only, parse("t", "select 1") + sync());
   EXPECT_EQ(others.send(only, run("t"))[1].body, "select 1");
+}
+
+std::vector<std::uint8_t> error_body(const std::string& sqlstate, const std::string& message) {
+  ErrorFields fields;
+  fields.add('S', "FEHLER");
+  fields.add('V', "ERROR");
+  fields.add('C', sqlstate);
+  fields.add('M', message);
+  fields.add('P', "8");
+  fields.add('F', "numutils.c");
+  fields.add('L', "255");
+  fields.add('R', "pg_strtoint32");
+  WipedBytes frame;
+  encode_error_response(frame, fields);
+  return {frame.begin() + 5, frame.end()};
+}
+
+TEST(RefusedState, TheServersWordsAboutItAreReplacedInTheSameLength) {
+  const std::string told = "listen" + std::string{refusal_mark};
+  for (const auto* quotes : {"\"", "»"}) {
+    auto body = error_body("22P02",
+                           std::string{"ungültige Eingabesyntax für Typ integer: "} + quotes + told + quotes);
+    const auto size = body.size();
+    tell_refusal(body);
+    EXPECT_EQ(body.size(), size);
+    const auto fields = decode_error_fields(body);
+    ASSERT_TRUE(fields);
+    EXPECT_EQ(fields->sqlstate(), "0A000");
+    EXPECT_EQ(fields->message(), told);
+    EXPECT_EQ(fields->get('S'), "FEHLER");
+    EXPECT_TRUE(fields->get('H').starts_with("Use session pooling")) << fields->get('H');
+    EXPECT_EQ(fields->get('P'), "") << "of SQL that the client has not sent";
+  }
+}
+
+TEST(RefusedState, OtherErrorsStayAsTheyAre) {
+  const std::string told = "listen" + std::string{refusal_mark};
+  for (auto body : {error_body("22P02", "invalid input syntax for type integer: \"x\""),
+                    error_body("42601", told), std::vector<std::uint8_t>{'C', '2'}}) {
+    const auto before = body;
+    tell_refusal(body);
+    EXPECT_EQ(body, before);
+  }
 }
 
 TEST(StatementRegistry, ATextIsForgottenWithTheLastWhoHasIt) {

@@ -29,10 +29,6 @@
 
 namespace sallyport::postgres {
 
-/// Stands in the server's error about what was refused, behind the reason's name.
-inline constexpr std::string_view refusal_mark =
-    " is not available in transaction pooling (on_session_state: refuse)";
-
 class PooledRequests final : private NotedRequests {
  public:
   struct Settings {

@@ -1,6 +1,7 @@
 // Statements of a client on a borrowed connection: Parse, Bind, Describe, Close, and SQL's DEALLOCATE.
 #include "base/limits.h"
 #include "wire/postgres/pooled_requests.h"
+#include "wire/postgres/refused_state.h"
 #include "wire/postgres/session_messages.h"
 
 #include <algorithm>
@@ -24,11 +25,6 @@ void write_frame(WipedBytes& out, char type, std::string_view first, Bytes rest)
   frame.c_string(first);
   frame.bytes(rest);
   frame.finish();
-}
-
-/// Fails when it is parsed, and says why.
-std::string refusal(StateReason reason) {
-  return "SELECT '" + std::string{name_of(reason)} + std::string{refusal_mark} + "'::pg_catalog.int4";
 }
 
 }  // namespace
@@ -70,7 +66,7 @@ void PooledRequests::on_parse(Bytes body) {
   if (tracker_.passes_over() || name.size() == body.size()) return pass('P');
   const auto rest = body.subspan(name.size() + 1);
   if (reads_refused_state(rest)) {
-    postgres::encode(before_frame(), Parse{{}, refusal(refused_.first()), {}});
+    postgres::encode(before_frame(), Parse{{}, refusal_of(refused_.first()), {}});
     replace_frame(body.size());
     return pass('P');
   }
@@ -219,7 +215,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
   std::optional<std::string> replaced;
   Op op;
   if (reads_refused_state(body)) {
-    replaced = refusal(refused_.first());
+    replaced = refusal_of(refused_.first());
   } else if (may_be_deallocate(sql)) {
     replaced = renamed_deallocate(sql, op);
     ender_runs_ = ends_statements(sql);
