@@ -146,6 +146,12 @@ class Encoder {
     out_.counter("sallyport_pool_resets_failed", "Server connections closed because their reset failed.");
     per_role(
         [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, role.pool.resets_failed); });
+    out_.counter("sallyport_pool_waits_in_vain", "Sessions that got no server connection, by reason.");
+    per_role([&](const RoleStatus& role, const Labels& labels) {
+      out_.sample(with(labels, "reason", "timed_out"), role.pool.waits_timed_out);
+      out_.sample(with(labels, "reason", "queue_full"), role.pool.waits_refused);
+      out_.sample(with(labels, "reason", "login_failed"), role.pool.waits_failed);
+    });
     out_.histogram("sallyport_pool_wait_seconds",
                    "How long sessions waited for the server connection they got.");
     per_role(

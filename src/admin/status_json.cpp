@@ -65,6 +65,10 @@ Json role_json(const broker::RoleStatus& role) {
             {"min_ready", role.pool_min_ready},
             {"max", role.pool_max},
             {"resets_failed", pool.resets_failed},
+            {"waits_in_vain",
+             {{"timed_out", pool.waits_timed_out},
+              {"queue_full", pool.waits_refused},
+              {"login_failed", pool.waits_failed}}},
             {"wait", summary(pool.wait)}}},
           {"logins", std::move(logins)},
           {"credential", credential(role)}};

@@ -28,6 +28,7 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
   }
   const auto of_identity = sub.share->waiting;
   if (waiters_.size() >= waiters_max || (of_identity >= waiters_of_identity_max && newer_than == 0)) {
+    ++totals_.waits_refused;
     callback(Error{ErrorCode::limit_exceeded, Hop::pool, settings_.name,
                    std::to_string(waiters_.size()) + " clients wait already, " + std::to_string(of_identity) +
                        " of them with this identity",
@@ -74,6 +75,7 @@ void Pool::on_wait_over(WaiterId id) {
   if (found == waiters_.end()) return;
   const auto waiter = leave(found->second);
   const auto waited = loop_.now().mono - waiter.since;
+  ++totals_.waits_timed_out;
   waiter.callback(waited_in_vain(waited));
 }
 
@@ -101,6 +103,7 @@ void Pool::fail_waiters(Sub& sub, const Error& error, bool movers_only) {
     if (movers_only && queue == &sub.newcomers) break;
     while (!queue->empty()) failed.push_back(leave({&sub, queue, queue->begin()}));
   }
+  totals_.waits_failed += failed.size();
   for (auto& waiter : failed) waiter.callback(error);
 }
 

@@ -34,6 +34,7 @@ struct RouteRuntime {
   bool talkative = false;                          ///< `exec`: refusals may say all
   std::shared_ptr<RouteTls> tls = {};              ///< null: there is none
   [[nodiscard]] bool requires_tls() const { return route.tls && route.tls->required; }
+  [[nodiscard]] bool hears_clear_cancels() const { return route.tls && route.tls->clear_cancel; }
   policy::MockIdentity mock = {};  ///< answers for names without a password (threat 18)
 };
 

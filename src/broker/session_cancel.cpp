@@ -17,7 +17,7 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 }  // namespace
 
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
-  if (route_->requires_tls() && !secured_) return finish();
+  if (route_->requires_tls() && !secured_ && !route_->hears_clear_cancels()) return finish();
   const auto proven = route_->prover->prove(*client_, peer_);
   // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
   // route with a run token the key has to do, with the uid if that could be seen at accept.
@@ -50,11 +50,12 @@ bool Session::may_cancel(const Session& owner, bool proven) const {
   // Clients older than libpq 17 send cancels without TLS always. Where the kernel says which process that is, the
   // key has left this machine neither then nor now.
   const bool local = (proven && peer_.uid.has_value()) || route_->run_token.has_value();
-  if (owner.secured_ && !secured_ && !local) return false;
+  const bool clear = !secured_ && route_->hears_clear_cancels();
+  if (owner.secured_ && !secured_ && !local && !clear) return false;
   auto uid = proven ? peer_.uid : std::nullopt;
   if (!proven && origin_.has_uid()) uid = origin_.uid;
   if (uid && owner.peer_.uid != uid) return false;
-  if (owner.peer_.certificate != nullptr) {
+  if (owner.peer_.certificate != nullptr && !clear) {
     return peer_.certificate != nullptr && policy::same_owner(*owner.peer_.certificate, *peer_.certificate);
   }
   return owner.peer_.address == peer_.address;

@@ -43,6 +43,8 @@ Texts what_is_weaker(const Route& before, const Route& after) {
   if (!after.tls) return Texts{"no TLS towards clients any more"};
   if (before.tls->required && !after.tls->required)
     weaker.emplace_back("TLS towards clients no longer required");
+  if (!before.tls->clear_cancel && after.tls->clear_cancel)
+    weaker.emplace_back("cancels without TLS are heard");
   if (!before.tls->client_crl_file.empty() && after.tls->client_crl_file.empty()) {
     weaker.emplace_back("revocation of client certificates no longer checked");
   }

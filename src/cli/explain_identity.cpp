@@ -1,5 +1,7 @@
 #include "cli/explain_identity.h"
 
+#include "policy/process_identity.h"
+
 #include <grp.h>
 #include <pwd.h>
 
@@ -42,6 +44,9 @@ Error bad(const std::string& word, std::string what, std::string hint) {
   return {ErrorCode::bad_config, Hop::none, "--identity " + word, std::move(what), std::move(hint), {}};
 }
 
+constexpr auto kinds =
+    "Write user:NAME, uid:N, group:NAME, gid:N, unit:NAME.service, cgroup:/PATH, cert:NAME or password:NAME";
+
 /// "1000" of "1000(app)".
 std::string without_name(const std::string& value) { return value.substr(0, value.find('(')); }
 
@@ -58,13 +63,22 @@ Result<void> add_user(policy::PeerIdentity& identity, const std::string& word, c
   return {};
 }
 
+// The trail has what the rule named: a unit of the system, or a control group above the process.
+Result<void> add_control_group(policy::PeerIdentity& identity, const std::string& word, bool unit,
+                               const std::string& value) {
+  if (unit && !policy::is_unit_name(value))
+    return bad(word, "is no name of a unit", "Write unit:app.service");
+  if (!unit && !value.starts_with('/'))
+    return bad(word, "is no path of a control group", "Write cgroup:/system.slice/app.service");
+  identity.cgroup = unit ? "/system.slice/" + value : value;
+  return {};
+}
+
 Result<void> add_word(policy::PeerIdentity& identity, const std::string& word, const AccountBook& book) {
   const auto colon = word.find(':');
   const auto kind = word.substr(0, colon);
   const auto value = colon == std::string::npos ? std::string{} : word.substr(colon + 1);
-  if (value.empty())
-    return bad(word, "is of no known kind",
-               "Write user:NAME, uid:N, group:NAME, gid:N, cert:NAME or password:NAME");
+  if (value.empty()) return bad(word, "is of no known kind", kinds);
   if (kind == "user" || kind == "uid") return add_user(identity, word, without_name(value), book);
   if (kind == "group" || kind == "gid") {
     const auto gid = book.group(without_name(value));
@@ -72,12 +86,12 @@ Result<void> add_word(policy::PeerIdentity& identity, const std::string& word, c
     identity.groups.push_back(*gid);
     return {};
   }
+  if (kind == "unit" || kind == "cgroup") return add_control_group(identity, word, kind == "unit", value);
   if (kind == "password") {
     identity.login = value;
     return {};
   }
-  return bad(word, "is of no known kind",
-             "Write user:NAME, uid:N, group:NAME, gid:N, cert:NAME or password:NAME");
+  return bad(word, "is of no known kind", kinds);
 }
 
 /// Takes "cert:…" off the front, in whose subject there may be spaces; returns what follows it.
@@ -126,6 +140,7 @@ std::string describe_identity(const policy::PeerIdentity& identity, const std::s
     for (const auto group : groups) list += (list.empty() ? "" : " ") + std::to_string(group);
     add("groups " + list);
   }
+  if (!identity.cgroup.empty()) add("control group " + identity.cgroup);
   if (identity.certificate != nullptr) add(describe(*identity.certificate));
   if (!identity.login.empty()) add("password of " + identity.login);
   if (!from.empty()) add("from " + from);

@@ -146,6 +146,13 @@ constexpr auto table = std::to_array<Key>({
      .fallback = "`true` on TCP beyond loopback, else `false`",
      .meaning = "Whether a client that does not ask for TLS is refused.",
      .choices = "true|false"},
+    {.path = "routes[].tls.clear_cancel",
+     .kind = Kind::choice,
+     .fallback = "`false`",
+     .meaning =
+         "Whether a cancel may come without TLS, from the address of its session: pgjdbc and libpq before 17 "
+         "send them so. Who reads it on its way may cancel that session's queries.",
+     .choices = "true|false"},
     {.path = "routes[].addresses",
      .shape = Shape::scalar_or_list,
      .kind = Kind::text,

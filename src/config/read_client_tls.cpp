@@ -64,6 +64,7 @@ std::optional<ClientTlsPolicy> read_client_tls(const Node& route_node, const Rou
                  "`client_crl` without `client_ca`: no certificate would be checked",
                  "Name the authorities of the clients in `client_ca`.");
   }
+  tls.clear_cancel = text_of(*node, "clear_cancel", "false") == "true";
   if (beyond_loopback && !tls.required && good(*node, "required") != nullptr) {
     problems.warn(good(*node, "required")->at,
                   "tls.required: false lets clients talk to this network address in clear. Remove it");

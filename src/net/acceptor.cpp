@@ -1,7 +1,7 @@
 #include "net/acceptor.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
+#include "net/keepalive.h"
+
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -45,9 +45,7 @@ void Acceptor::on_ready(std::uint32_t) {
       continue;
     }
     ++accepted;
-    const int on = 1;
-    setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(client.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    keep_alive(client.get());
     auto stream = std::make_unique<SocketStream>(std::move(client));
     if (!stream->attach(loop_)) return pause();  // this one is closed
     on_accept_(std::move(stream));

@@ -1,8 +1,7 @@
 // How a conversation gets its connection: the name, then one address after another, each within its own time.
 #include "net/conversation_run.h"
+#include "net/keepalive.h"
 
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -15,19 +14,6 @@ namespace {
 
 /// One address gets this long before the next one is tried.
 constexpr auto connect_attempt_deadline = std::chrono::seconds{5};
-
-void tune(int fd) {
-  const int on = 1;
-  const int idle_s = 60, interval_s = 15, probes = 4;
-  const unsigned unacknowledged_ms = 90'000;
-  // Errors are harmless: a Unix socket knows none of these.
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);
-  setsockopt(fd, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof probes);
-  setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms, sizeof unacknowledged_ms);
-}
 
 Error connect_failure(const Address& address, int number) {
   const auto refused = number == ECONNREFUSED || number == ENOENT;
@@ -77,7 +63,7 @@ void ConversationRun::connect_next() {
                  {}});
     return;
   }
-  tune(fd.get());
+  keep_alive(fd.get());
   sockaddr_storage storage{};
   const auto size = address.to_sockaddr(storage);
   const auto connected = connect(fd.get(), reinterpret_cast<const sockaddr*>(&storage), size) == 0;

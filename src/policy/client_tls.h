@@ -12,6 +12,7 @@ struct ClientTlsPolicy {
   std::string
       client_crl_file;    ///< PEM: of each authority in a client's chain; empty: revocation is not checked
   bool required = false;  ///< a start-up without TLS is refused
+  bool clear_cancel = false;  ///< a cancel from the session's address is heard without TLS too
   bool operator==(const ClientTlsPolicy&) const = default;
 };
 

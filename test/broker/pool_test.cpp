@@ -291,6 +291,7 @@ TEST(Pool, ADeadlineSaysWhoHasWhat) {
   EXPECT_NE(second->error().what.find("within 5 s"), std::string::npos) << second->error().what;
   EXPECT_NE(second->error().what.find("1 of 1 are in use"), std::string::npos);
   EXPECT_NE(second->error().what.find("1 other clients wait"), std::string::npos);
+  EXPECT_EQ(world.pool->status().waits_timed_out, 1u);
   EXPECT_FALSE(third->result);
   world.pool->discard(first->upstream());
   world.loop.settle();

@@ -35,10 +35,11 @@ struct TlsWorld {
     route(false);
   }
   /// A route with TLS. Its context is never looked into: the handshakes are the test's own.
-  void route(bool required) {
+  void route(bool required, bool clear_cancel = false) {
     auto made = std::make_shared<broker::RouteRuntime>(*world.route);
     made->route.tls.emplace();
     made->route.tls->required = required;
+    made->route.tls->clear_cancel = clear_cancel;
     made->tls = std::make_shared<broker::RouteTls>(nullptr);
     world.route = made;
   }
@@ -310,6 +311,25 @@ TEST(SessionTlsCancel, WithoutACertificateItComesFromTheSameAddress) {
   it.world.prover->peer.address = "10.0.0.1";
   auto same = it.secured();
   EXPECT_EQ(it.cancels_after(same), 1u);
+}
+
+TEST(SessionTlsCancel, WhereClearOnesAreAllowedTheSessionsAddressWillDo) {
+  for (const bool with_certificate : {true, false}) {
+    CancelWorld it;
+    it.route(true, true);
+    if (with_certificate) it.handshaker.facts.certificate = certificate("spiffe://example.org/a");
+    const auto owner = it.entered();
+    it.world.prover->peer.address = "10.0.0.2";
+    auto other = it.world.open();
+    EXPECT_EQ(it.cancels_after(other), 0u);
+    it.world.prover->peer.address = "10.0.0.1";
+    auto same = it.world.open();
+    EXPECT_EQ(it.cancels_after(same), 1u);
+    auto plain = it.world.open();
+    plain.wire->push(World::hello());
+    it.world.loop.settle();
+    EXPECT_EQ(plain.types(), "E") << "nothing but a cancel comes in clear";
+  }
 }
 
 TEST(SessionTlsCancel, OnARouteThatRequiresTlsPlainCancelsAreNotHeard) {

@@ -135,6 +135,13 @@ TEST(ExplainIdentity, OfACertificateIsWrittenAsARuleWritesIt) {
             "CN=app,O=Some Company");
 }
 
+TEST(ExplainIdentity, OfAUnitOrControlGroupIsWrittenAsTheTrailHasIt) {
+  EXPECT_EQ(parse_identity({"uid:1000(app) unit:app.service"}, book())->cgroup, "/system.slice/app.service");
+  EXPECT_EQ(parse_identity({"cgroup:/kubepods/burstable"}, book())->cgroup, "/kubepods/burstable");
+  EXPECT_FALSE(parse_identity({"unit:app"}, book()));
+  EXPECT_FALSE(parse_identity({"cgroup:kubepods"}, book()));
+}
+
 TEST(ExplainIdentity, OfNoKnownKindOrAccountIsAnError) {
   for (const std::string text : {"app", "user:", "user:nobody-here", "group:none", "host:x"}) {
     const auto wrong = parse_identity({text}, book());

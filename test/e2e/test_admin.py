@@ -106,6 +106,24 @@ def values(text, parse):
             for family in parse(text) for sample in family.samples}
 
 
+def test_metrics_tell_who_waited_in_vain_what_pins_and_what_moves(admin):
+    it = admin(extra_target="    pool: {mode: transaction, max: 1, wait_max: 500 ms}").start()
+    with it.service.psycopg(autocommit=True) as pinned:
+        pinned.execute("LISTEN something")
+        waits = it.service.psql("SELECT 1")
+        assert waits.returncode != 0 and "no server connection became free within 500 ms" in waits.stderr
+        time.sleep(0.2)
+        _, text = it.metrics()
+    found = values(text, prometheus.text_string_to_metric_families)
+    pool = (("role", "default"), ("target", "main"))
+    assert found[("sallyport_pool_waits_in_vain_total", ("reason", "timed_out"), *pool)] == 1
+    assert found[("sallyport_pool_waits_in_vain_total", ("reason", "queue_full"), *pool)] == 0
+    assert found[("sallyport_pool_waiting", *pool)] == 0
+    assert found[("sallyport_pins_total", ("reason", "listen"))] == 1
+    assert not [name for name in found if name[0] == "sallyport_state_refused_total"]
+    assert found[("sallyport_trail_queue_records",)] >= 0
+
+
 @pytest.mark.parametrize("tcp", [False, True])
 def test_metrics_are_read_by_an_independent_parser(admin, tcp):
     it = admin(tcp).start()

@@ -30,7 +30,7 @@ def startup(user="app", database="app"):
 class TlsService(Service):
     """A Service with a second route: TCP, TLS, and certificates of the test's authority."""
 
-    def __init__(self, sallyport, pg, pki, auth, allow=f'[{{certificate: "{SPIFFE}"}}]', required="true", crl=False, **more):
+    def __init__(self, sallyport, pg, pki, auth, allow=f'[{{certificate: "{SPIFFE}"}}]', required="true", crl=False, more_tls="", **more):
         super().__init__(sallyport, pg, pki, auth, **more)
         self.pki, self.tcp = pki, free_port()
         self.certificate, self.key = (os.path.join(sallyport.folder, name) for name in ("tls.crt", "tls.key"))
@@ -40,7 +40,7 @@ class TlsService(Service):
   - listen: "{self.route}"
     target: main
     tls: {{cert: "{self.certificate}", key: "{self.key}", client_ca: "{pki.ca}", required: {required}{
-        f', client_crl: "{pki.crl}"' if crl else ''}}}
+        f', client_crl: "{pki.crl}"' if crl else ''}{more_tls}}}
     allow: {allow}
 state: """)
 

@@ -139,7 +139,7 @@ bool PooledRequests::has_to_wait(char type, Bytes body) {
   ender_runs_ = false;
   if (!tracker_.owes_earlier()) return false;
   if (!ops_.empty()) return true;
-  return (type == 'P' && body[0] != 0) || (type == 'Q' && may_be_deallocate(as_text(body)));
+  return (type == 'P' && !body.empty() && body[0] != 0) || (type == 'Q' && may_be_deallocate(as_text(body)));
 }
 
 void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {

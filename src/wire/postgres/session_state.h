@@ -38,9 +38,8 @@ enum class StateReason : std::uint8_t {
   function_call,        ///< the protocol's, of a function that leaves state
   statement_too_large,  ///< Parse whose text is not kept
   requests_unclear,     ///< what the server still owes cannot be told
-  found_by_server,      ///< the server was asked and knows of state
 };
-inline constexpr std::size_t state_reasons = 18;
+inline constexpr std::size_t state_reasons = 17;
 
 /// "listen", "temporary_table", …: a label for metrics, the trail and messages.
 std::string_view name_of(StateReason reason);

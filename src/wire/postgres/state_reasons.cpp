@@ -17,7 +17,7 @@ constexpr std::string_view names[] = {"listen",           "temporary_table",
                                       "sequence_value",   "random_seed",
                                       "dblink",           "replication_origin",
                                       "function_call",    "statement_too_large",
-                                      "requests_unclear", "found_by_server"};
+                                      "requests_unclear"};
 static_assert(std::size(names) == state_reasons);
 
 }  // namespace
