@@ -54,12 +54,14 @@ struct Lending final : private postgres::ReportedNames {
   bool waiting = false;            ///< for a server connection
   bool restoring = false;          ///< the connection gets the session's parameters first
   bool stalled = false;            ///< until the server has answered more
+  bool full = false;               ///< until the server has taken more
   bool used = false;               ///< something was asked on this connection
   bool told_of_pin = false;
   bool checking = false;         ///< the server is asked what the session leaves behind
   postgres::StateReasons found;  ///< what it has answered so far
   bool answered = false;
 
+  [[nodiscard]] bool verifies() const { return verify_ != VerifySessionState::off; }
   /// Whether the server is asked this time.
   bool check_is_due() {
     if (verify_ == VerifySessionState::off) return false;

@@ -35,6 +35,8 @@ constexpr std::string_view ask_statements =
 
 void question(WipedBytes& out, std::string_view sql, char number) {
   const auto name = std::string{"sallyport move "} + number;
+  // One that failed half-way has left it behind.
+  postgres::encode(out, postgres::Close{postgres::Named::statement, name});
   postgres::FrameWriter parse{out, 'P'};
   parse.c_string(name);
   parse.c_string(sql);

@@ -172,7 +172,10 @@ Result<void> Mover::on_row(Bytes body) {
   }
   if (auto end = reader.finish("DataRow"); !end) return end;
   const Error wrong{ErrorCode::peer_misbehaved, Hop::session, "move", "a row of another shape", {}, {}};
-  if (settings_.size() + statements_.size() >= rows_max) return wrong;
+  if (settings_.size() + statements_.size() >= rows_max) {
+    too_many_ = true;
+    return {};
+  }
   if (questions_answered_ == 0 && row.size() == move_state_columns) {
     state_ = std::move(row);
   } else if (questions_answered_ == 1 && row.size() == 2) {
@@ -197,6 +200,7 @@ void Mover::on_ready() {
 
 std::string_view Mover::why_not() const {
   if (error_seen_ || state_.size() != move_state_columns) return "cannot_ask";
+  if (too_many_) return "too_many_statements";
   for (std::size_t i = 0; i < std::size(move_obstacles); ++i) {
     if (state_[i] != "0") return move_obstacles[i];
   }

@@ -92,7 +92,7 @@ class Mover final : private net::StreamEvents {
   bool given_up_ = false;
   unsigned questions_answered_ = 0;
   unsigned ready_owed_ = 0;
-  bool error_seen_ = false;
+  bool error_seen_ = false, too_many_ = false;
   std::vector<std::string> state_;  // the first question's columns
   std::vector<Setting> settings_;
   std::vector<std::string> statements_;

@@ -250,7 +250,8 @@ class Pool {
   void on_wait_over(WaiterId id);
   [[nodiscard]] Error waited_in_vain(Duration waited) const;
   void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
-  void add_spare(Sub& sub, UpstreamPtr upstream, bool fresh);
+  enum class Arrival { login, between_transactions, after_session };
+  void add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival);
   [[nodiscard]] bool asks_for_settings(const Upstream& upstream);
   void on_settings(const Upstream& upstream, std::optional<std::vector<std::string>> settings);
   void remove_spare(Spare& spare);

@@ -24,7 +24,7 @@ void Pool::put_back(UpstreamPtr upstream) {
   on_move_done(*upstream);
   auto& sub = *found->second;
   count(sub, &Sub::in_use, -1);
-  add_spare(sub, std::move(upstream), true);
+  add_spare(sub, std::move(upstream), Arrival::between_transactions);
 }
 
 std::shared_ptr<const Greeting> Pool::greeting_of(const PoolKey& key) const {

@@ -127,8 +127,9 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   const bool unwanted = attempt.sub->is_own() && attempt.sub->waiting() == 0;  // its client has gone
   if (stopped_ || unwanted) {
     close_politely(*upstream);
+    pump();  // its place is free
   } else {
-    add_spare(*attempt.sub, std::move(upstream), true);
+    add_spare(*attempt.sub, std::move(upstream), Arrival::login);
   }
   if (attempt.done) attempt.done({});
 }

@@ -37,7 +37,7 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
   }
   const auto id = enqueue(sub, deadline, std::move(callback), newer_than);
   pump();
-  return id;
+  return waiters_.contains(id) ? id : 0;  // it may have been answered
 }
 
 Pool::WaiterId Pool::enqueue(Sub& sub, MonotonicTime deadline, TakeCallback callback,

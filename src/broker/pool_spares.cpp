@@ -27,7 +27,7 @@ bool Pool::make_room(const Sub* for_sub) {
   return true;
 }
 
-void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
+void Pool::add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival) {
   auto spare = std::make_unique<Spare>(
       std::move(upstream), loop_,
       Spare::Events{
@@ -37,9 +37,9 @@ void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
   sub.spares.push_back(std::move(spare));
   ++spares_;
   stocked_[sub.number] = &sub;
-  if (!fresh) {
+  if (arrival == Arrival::after_session) {
     added.begin_reset(!settings_.role.run_as.empty());
-  } else if (asks_for_settings(added.upstream())) {
+  } else if (arrival == Arrival::login && asks_for_settings(added.upstream())) {
     added.ask(role_settings_question());
   } else {
     added.be_ready();
@@ -47,17 +47,19 @@ void Pool::add_spare(Sub& sub, UpstreamPtr upstream, bool fresh) {
 }
 
 void Pool::remove_spare(Spare& spare) {
-  if (spare.failed_reset()) ++totals_.resets_failed;
   const auto found = subs_.find(spare.upstream().key);
   if (found == subs_.end()) return;
   auto& spares = found->second->spares;
   const auto at =
       std::find_if(spares.begin(), spares.end(), [&](const auto& one) { return one.get() == &spare; });
   if (at == spares.end()) return;
+  if (spare.failed_reset()) ++totals_.resets_failed;
   // A manager that revokes a lease ends the user's connections, then drops the user: in between a login ahead of
   // demand would succeed, and a client be given a user that is gone.
-  if (!spare.failed_reset()) hold_back(*found->second);
-  note_loss(found->second->key.identity);
+  if (!spare.failed_reset()) {
+    hold_back(*found->second);
+    note_loss(found->second->key.identity);
+  }
   drop_spare(*found->second, at);
   pump();
 }
@@ -83,7 +85,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does
-  add_spare(sub, std::move(upstream), false);
+  add_spare(sub, std::move(upstream), Arrival::after_session);
   if (total() > settings_.pool.max) pump();  // another one has to go
 }
 
@@ -110,8 +112,9 @@ void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {
       auto& upstream = spare->upstream();
       if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0)
         continue;
-      if (--upstream.cancels_in_flight == 0) pump();
-      return;
+      if (--upstream.cancels_in_flight > 0) return;
+      spare->on_cancel_done();
+      return pump();
     }
   }
 }

@@ -43,6 +43,14 @@ void Relay::prepend_statement(std::string_view sql) {
   ++swallow_ready_;
 }
 
+// Transaction pooling, with nothing of the client's under way.
+void Relay::say_now(std::string_view sql) {
+  upstream_->statements.unnamed = 0;  // a simple query ends it
+  prepend_statement(sql);
+  prefix_held_ = false;
+  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+}
+
 void Relay::start(Bytes early) {
   client_.set_events(&client_side_);
   if (lending_ != nullptr) {

@@ -74,11 +74,15 @@ class Relay {
   }
   /// The server is asked what the session leaves behind; of the client nothing is under way.
   [[nodiscard]] bool checks_state() const { return lending_ != nullptr && lending_->checking; }
-  /// Its state is bound to the connection that it has; always so in session pooling.
   /// Transaction pooling: it has a connection, and has no more to do with it.
   [[nodiscard]] bool may_return() const;
   /// What DISCARD ALL does not end (LOAD, connections of dblink): its server connection is for nobody else.
   [[nodiscard]] bool leaves_lasting_state() const;
+  /// Somebody has ended statements on it, or made some, behind our back.
+  [[nodiscard]] bool mistrusts_upstream() const {
+    return lending_ != nullptr && lending_->requests.mistrusts_upstream();
+  }
+  /// Its state is bound to the connection that it has; always so in session pooling.
   [[nodiscard]] bool is_pinned() const { return lending_ == nullptr || lending_->is_pinned(); }
   /// As the client was told; in transaction pooling.
   [[nodiscard]] const ReportedParameters& parameters() const { return lending_->parameters; }
@@ -90,6 +94,8 @@ class Relay {
 
   /// Our own statement, to be sent in front of the client's next bytes; its reply is swallowed.
   void prepend_statement(std::string_view sql);
+  /// A cancel for the server connection has run out: what had to wait for that goes on.
+  void on_cancel_done();
 
   /// Goes on with what the login could not send yet; before anything else is sent.
   void continue_outgoing(Outgoing outgoing) { to_client_ = std::move(outgoing); }
@@ -170,8 +176,9 @@ class Relay {
   bool on_lent_server_chunk(MutableBytes chunk);
   bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
-  void give_up_upstream();
+  void give_up_upstream(bool known = true);
   bool ask_for_state();
+  void say_now(std::string_view sql);
   bool on_state_known();
   bool go_on_with_client();
   void look_at_state();

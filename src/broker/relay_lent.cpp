@@ -51,6 +51,10 @@ void Relay::pump_lent_client() {
       if (ended_) return;
     }
     if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
+    if (lending_->full) {
+      if (!on_lent_chunk(0)) return;
+      continue;
+    }
     if (tracker_.is_full()) {
       client_waits_ = true;  // after_server_bytes goes on
       return;
@@ -66,7 +70,7 @@ void Relay::pump_lent_client() {
                                                                                  : EndCause::client_closed);
     }
     if (!on_lent_chunk(result.bytes)) return;
-    if (!result.more) {
+    if (!result.more && !lending_->full) {
       if (!ended_ && may_return()) return_upstream();
       return;
     }
@@ -85,7 +89,7 @@ bool Relay::read_ahead() {
                                                                           : EndCause::client_closed);
     return false;
   }
-  if (held.size() < postgres::frame_header_bytes && !result.more) return false;
+  if (held.empty() || (held.size() < postgres::frame_header_bytes && !result.more)) return false;
   if (held[0] == 'X') {
     on_client_end(EndCause::client_terminated);
     return false;
@@ -110,9 +114,7 @@ bool Relay::attach_lent(UpstreamPtr upstream) {
   const auto restore = statement_to_restore(lending_->parameters.map(), upstream_->parameters.map());
   if (restore.empty()) return true;
   lending_->restoring = true;
-  prepend_statement(restore);
-  prefix_held_ = false;
-  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  say_now(restore);
   return false;
 }
 
@@ -129,10 +131,10 @@ bool Relay::on_lent_chunk(std::size_t size) {
     end(EndCause::client_misbehaved);
     return false;
   }
-  look_at_state();
   const auto forward = taken->rewritten ? Bytes{lending.scratch} : chunk.first(taken->consumed);
   if (!forward_lent(forward)) return false;
   lending.stalled = taken->waits;
+  lending.full = taken->full;
   if (taken->terminate) {
     on_client_end(EndCause::client_terminated);
     return false;
@@ -145,7 +147,10 @@ bool Relay::on_lent_chunk(std::size_t size) {
                        lending.held.begin() + static_cast<std::ptrdiff_t>(taken->consumed));
     if (lending.held.empty() && lending.held.capacity() > kept_bytes) lending.held = {};
   }
-  return true;
+  if (lending.scratch.capacity() > limits::relay_pending_bytes_max) lending.scratch = {};
+  // Last: whoever hears of it may set other sessions going, and they use the loop's buffers.
+  look_at_state();
+  return !ended_;
 }
 
 bool Relay::forward_lent(Bytes bytes) {
@@ -223,18 +228,15 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
 bool Relay::may_return() const {
   return lending_ != nullptr && upstream_ != nullptr && !lending_->restoring && !lending_->checking &&
          !server_told_of_end_ && tracker_.at_boundary() && !lending_->is_pinned() && !lending_->stalled &&
-         lending_->requests.at_boundary() && server_scanner_.at_boundary() && server_carry_.empty() &&
-         swallow_ready_ == 0 && to_server_.pending() == 0;
+         !lending_->full && lending_->requests.at_boundary() && server_scanner_.at_boundary() &&
+         server_carry_.empty() && swallow_ready_ == 0 && to_server_.pending() == 0;
 }
 
 // True: the connection stays until the server has said what is left behind.
 bool Relay::ask_for_state() {
   lending_->checking = true;
   lending_->answered = false;
-  upstream_->statements.unnamed = 0;  // a simple query ends it
-  prepend_statement(state_question(upstream_->parameters.map()));
-  prefix_held_ = false;
-  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  say_now(state_question(upstream_->parameters.map()));
   return true;
 }
 
@@ -242,10 +244,9 @@ bool Relay::on_state_known() {
   auto& lending = *lending_;
   lending.checking = false;
   if (!lending.answered) {
-    end(EndCause::server_misbehaved);
-    return false;
-  }
-  if (lending.found.empty() || lending.ignores_state) {
+    // It could not be asked (a statement_timeout of the session's): the connection is reset.
+    give_up_upstream(false);
+  } else if (lending.found.empty() || lending.ignores_state) {
     give_up_upstream();
   } else {
     lending.requests.state().add(lending.found);
@@ -264,15 +265,24 @@ bool Relay::leaves_lasting_state() const {
 
 void Relay::return_upstream() {
   look_at_state();
-  if (lending_->used && lending_->check_is_due() && ask_for_state()) return;
+  if (lending_->used && lending_->verifies()) {
+    if (upstream_->cancels_in_flight != 0) return;  // it must not hit our question; on_cancel_done() goes on
+    if (lending_->check_is_due() && ask_for_state()) return;
+  }
   give_up_upstream();
 }
 
-void Relay::give_up_upstream() {
+void Relay::on_cancel_done() {
+  if (ended_ || upstream_ == nullptr) return;
+  if (client_name_.is_lost()) give_name_back();
+  if (!ended_ && may_return()) return_upstream();
+}
+
+void Relay::give_up_upstream(bool known) {
   auto& lending = *lending_;
   lending.parameters = upstream_->parameters;
   if (client_name_.is_lost()) lending.parameters.note(ClientName::parameter, client_name_.name());
-  const bool clean = !lending.requests.mistrusts_upstream();
+  const bool clean = known && !lending.requests.mistrusts_upstream();
   lending.requests.detach();
   upstream_->stream->set_events(nullptr);
   owner_.on_returned(std::move(upstream_), clean);

@@ -12,6 +12,7 @@ namespace sallyport::broker {
 bool Relay::may_give_name_back() const {
   if (ended_ || upstream_ == nullptr || client_done_ || server_told_of_end_ || swallow_ready_ != 0)
     return false;
+  if (upstream_->cancels_in_flight != 0) return false;  // it must not hit what we say
   if (lending_ != nullptr && (lending_->restoring || lending_->checking || !lending_->requests.at_boundary()))
     return false;
   return tracker_.nothing_outstanding() && !tracker_.passes_over() &&
@@ -23,12 +24,10 @@ void Relay::give_name_back() {
   if (!may_give_name_back()) return;
   tell_name();
   if (ended_) return;
-  prepend_statement("SET application_name = " + postgres::quote_literal(client_name_.name()));
-  if (lending_ == nullptr) return;    // it goes with the client's next bytes
-  upstream_->statements.unnamed = 0;  // a simple query ends it
+  const auto sql = "SET application_name = " + postgres::quote_literal(client_name_.name());
+  if (lending_ == nullptr) return prepend_statement(sql);  // it goes with the client's next bytes
   lending_->restoring = true;
-  prefix_held_ = false;
-  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  say_now(sql);
 }
 
 // The reset was answered with the server's name, as nobody could know what it would bring.

@@ -132,7 +132,7 @@ struct Relay::CheckVisitor {
     return (type == 'D' && bytes <= 8192) || (type == 'Z' && bytes == 1);
   }
   static postgres::ScanStep on_frame(const postgres::Frame& frame) {
-    return frame.type == 'Z' || frame.type == 'E' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
+    return frame.type == 'Z' ? postgres::ScanStep::fail : postgres::ScanStep::go_on;
   }
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;

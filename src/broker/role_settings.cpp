@@ -7,7 +7,10 @@ namespace sallyport::broker {
 
 std::string_view role_settings_question() {
   // Each name in full: the search_path may be what was changed.
-  return "SELECT pg_catalog.unnest(s.setconfig) FROM pg_catalog.pg_db_role_setting AS s"
+  return "SELECT pg_catalog.concat(pg_catalog.\"left\"(pg_catalog.split_part(c.one, '=', 1), 100), '=',"
+         "   pg_catalog.encode(pg_catalog.sha256(pg_catalog.convert_to(c.one, "
+         "pg_catalog.getdatabaseencoding())), 'hex'))"
+         " FROM pg_catalog.pg_db_role_setting AS s, LATERAL pg_catalog.unnest(s.setconfig) AS c (one)"
          " WHERE s.setrole OPERATOR(pg_catalog.=) (SELECT r.oid FROM pg_catalog.pg_roles AS r"
          "   WHERE r.rolname OPERATOR(pg_catalog.=) session_user)"
          " AND s.setdatabase OPERATOR(pg_catalog.=) ANY (ARRAY[0::pg_catalog.oid, (SELECT d.oid FROM"

@@ -18,7 +18,7 @@
 
 namespace sallyport::broker {
 
-/// One simple query, answered by rows of one column: "name=value". Source: pg_db_role_setting (PostgreSQL manual,
+/// One simple query, answered by rows of one column: "name=digest of the value", as values may be secrets, and long. Source: pg_db_role_setting (PostgreSQL manual,
 /// System Catalogs).
 std::string_view role_settings_question();
 

@@ -162,8 +162,10 @@ void Session::on_proven() {
     if (greeting_ != nullptr) return admit();
   }
   const auto& pool = access_.pool->settings().pool;
-  waiter_ = access_.pool->take(key_, services_.loop.now().mono + pool.wait_max,
-                               [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
+  const auto waiter =
+      access_.pool->take(key_, services_.loop.now().mono + pool.wait_max,
+                         [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
+  if (waiter != 0) waiter_ = waiter;
 }
 
 void Session::on_upstream(Result<UpstreamPtr> upstream) {

@@ -97,6 +97,7 @@ void Session::on_cancel_sent(std::int32_t pid, const Result<void>& outcome) {
   if (has_upstream && relay_->upstream().pid == pid && relay_->upstream().cancels_in_flight > 0) {
     --relay_->upstream().cancels_in_flight;
     departure_->on_cancel_done();
+    if (stage_ == Stage::relaying) relay_->on_cancel_done();
   }
   if (!outcome) {
     services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",

@@ -75,7 +75,7 @@ void Session::let_go_of_upstream() {
   const bool reusable = relay_->at_boundary();
   const bool whole = relay_->whole_towards_server();
   const bool asks = access_.pool->settings().pool.verify_session_state != VerifySessionState::off;
-  const bool clean = reusable && relay_->may_return() && !asks;
+  const bool clean = reusable && relay_->may_return() && !relay_->mistrusts_upstream() && !asks;
   const bool lasting = relay_->leaves_lasting_state();
   auto upstream = relay_->detach_upstream();
   if (clean) {

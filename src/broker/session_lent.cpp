@@ -19,8 +19,7 @@ void Session::lend_later() {
   const auto deadline = services_.loop.now().mono + access_.pool->settings().pool.wait_max;
   const auto waiter = access_.pool->take(
       key_, deadline, [this](Result<UpstreamPtr> upstream) { on_lent(std::move(upstream)); });
-  // It may have come already.
-  if (relay_->awaits_upstream() && waiter_ == 0) waiter_ = waiter;
+  if (waiter != 0) waiter_ = waiter;
 }
 
 void Session::on_lent(Result<UpstreamPtr> upstream) {

@@ -21,9 +21,19 @@ Spare::~Spare() {
 
 void Spare::begin_reset(bool reset_role) {
   condition_ = Condition::resetting;
+  resets_role_ = reset_role;
+  reset_waits_ = upstream_->cancels_in_flight != 0;
+  if (!reset_waits_) reset();
+}
+
+void Spare::on_cancel_done() {
+  if (condition_ == Condition::resetting && std::exchange(reset_waits_, false)) reset();
+}
+
+void Spare::reset() {
   postgres::encode(unsent_, postgres::Query{"DISCARD ALL"});
   replies_owed_ = 1;
-  if (reset_role) {
+  if (resets_role_) {
     postgres::encode(unsent_, postgres::Query{"RESET ROLE"});
     ++replies_owed_;
   }
@@ -43,6 +53,7 @@ void Spare::probe() {
 }
 
 void Spare::ask(std::string_view sql) {
+  upstream_->statements.unnamed = 0;  // a simple query ends it
   asked_ = true;
   rows_.emplace();
   postgres::encode(unsent_, postgres::Query{sql});
@@ -98,7 +109,8 @@ void Spare::read_frames() {
       input_.consume((*message)->frame_bytes());
     }
   }
-  if (condition_ == Condition::resetting && replies_owed_ == 0 && input_.empty()) return be_ready();
+  if (condition_ == Condition::resetting && replies_owed_ == 0 && !reset_waits_ && input_.empty())
+    return be_ready();
   if (!was_at_rest && at_rest()) events_.on_ready(*this);
 }
 

@@ -33,7 +33,10 @@ class Spare final : private net::StreamEvents {
   Spare(UpstreamPtr upstream, net::Loop& loop, Events events);
   ~Spare();
 
+  /// When no cancel is under way that could hit it.
   void begin_reset(bool reset_role);
+  /// The last cancel for it has run out.
+  void on_cancel_done();
   /// For a connection fresh from its login.
   void be_ready();
   /// Likewise, which is ready when it has answered this query of one column.
@@ -61,6 +64,7 @@ class Spare final : private net::StreamEvents {
  private:
   void on_readable() override;
   void on_writable() override;
+  void reset();
   void flush();
   void read_frames();
   Result<void> on_message(char type, Bytes body);
@@ -77,7 +81,8 @@ class Spare final : private net::StreamEvents {
   Condition condition_ = Condition::resetting;
   bool failed_reset_ = false;
   bool probed_ = false;  // the answer that is owed is to a probe
-  bool asked_ = false;   // or to ask()
+  bool reset_waits_ = false, resets_role_ = false;
+  bool asked_ = false;  // or to ask()
   std::optional<std::vector<std::string>> rows_;
   InputBuffer input_;
   WipedBytes unsent_;

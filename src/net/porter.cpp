@@ -30,7 +30,9 @@ int Porter::open(const std::string& path) {
   std::string packet(reinterpret_cast<const char*>(&request), sizeof request);
   packet += path;
   const int socket = attendant_.socket.get();
-  if (send(socket, packet.data(), packet.size(), MSG_NOSIGNAL) < 0) return failed(EACCES);
+  // Requests that were given up may fill the socket: then it does not answer, and is not waited for either.
+  if (send(socket, packet.data(), packet.size(), MSG_NOSIGNAL | MSG_DONTWAIT) < 0)
+    return failed(errno == EAGAIN ? ETIMEDOUT : EACCES);
   const auto deadline = std::chrono::steady_clock::now() + answer_deadline;
   for (;;) {
     const auto left =

@@ -29,7 +29,8 @@ class FakeBackend {
   std::vector<std::string> state_row{"0", "0", "0", "0", "0", "0", "none", "user"};
   std::vector<std::vector<std::string>> settings;
   std::vector<std::string> role_settings;
-  bool refuse_role_settings = false;
+  bool refuse_role_settings = false, refuse_state_question = false;
+  unsigned role_settings_asked = 0;
   std::set<std::string> statements;
   bool refuse_restore = false;
   std::vector<std::string> queries;  ///< simple ones, and texts of Parse with "P:" in front
@@ -51,7 +52,7 @@ class FakeBackend {
     switch (message.type) {
       case 'Q': return on_query(message.body.substr(0, message.body.size() - 1));
       case 'P': return on_parse(message.body);
-      case 'B': portal_ = message.body.substr(0, message.body.find('\0')); return say(frame('2'));
+      case 'B': return on_bind(message.body);
       case 'D': return say(frame('n'));
       case 'E': return on_execute();
       case 'C':
@@ -62,7 +63,15 @@ class FakeBackend {
       default: return;
     }
   }
+  void on_bind(const std::string& body) {
+    portal_ = body.substr(0, body.find('\0'));
+    const bool unnamed = body[portal_.size() + 1] == '\0';
+    if (!unnamed || unnamed_) return say(frame('2'));
+    skipping_ = true;
+    say(error("26000"));
+  }
   void on_query(const std::string& sql) {
+    unnamed_ = false;
     // Behind the login: not one of the test's.
     if (sql == broker::role_settings_question()) return on_role_settings();
     queries.push_back(sql);
@@ -72,6 +81,8 @@ class FakeBackend {
       return say(parameter("application_name", sql.substr(24, sql.size() - 25)) + complete("SET") + ready());
     }
     if (sql.starts_with("SELECT pg_catalog.set_config(")) return on_set_config(sql);
+    if (sql.starts_with("SELECT (SELECT") && refuse_state_question)
+      return say(error("57014") + ready(status));
     if (sql.starts_with("SELECT (SELECT"))
       return say(row(state_row_with_settings()) + complete("SELECT 1") + ready());
     if (!refuse_write.empty() && sql.starts_with("INSERT")) return say(error(refuse_write) + ready(status));
@@ -85,6 +96,7 @@ class FakeBackend {
     say(row({sql + "@" + std::to_string(pid)}) + complete("SELECT 1") + ready(status));
   }
   void on_role_settings() {
+    ++role_settings_asked;
     if (refuse_role_settings) return wire->push(error("42P01") + ready());
     std::string rows;
     for (const auto& one : role_settings) rows += row({one});
@@ -116,6 +128,7 @@ class FakeBackend {
       return say(error("42P01"));
     }
     if (!name.empty()) statements.insert(name);
+    if (name.empty()) unnamed_ = true;
     say(frame('1'));
   }
   void on_execute() {
@@ -133,6 +146,7 @@ class FakeBackend {
     say(complete("SELECT 1"));
   }
 
+  bool unnamed_ = false;
   bool skipping_ = false;
   std::string portal_;
 };

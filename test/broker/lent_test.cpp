@@ -97,6 +97,61 @@ TEST(Lent, ReportedParametersFollowTheirSession) {
   EXPECT_NE(it.server().queries[before + 1].find("'application_name', 'b'"), std::string::npos);
 }
 
+TEST(Lent, AnUnnamedStatementOutlivesWhatIsRestoredForOthersOnItsConnection) {
+  Lent it;
+  auto a = it.world.enter("a"), b = it.world.enter("b");
+  const auto say = [&it](FakeClient& client, const std::string& frames) {
+    client.wire->push(frames + test::frame('S'));
+    it.world.loop.settle();
+    return client.types();
+  };
+  EXPECT_EQ(say(a, test::parse("", "select 1")), "1Z");
+  EXPECT_EQ(say(b, test::parse("s", "select 2") + test::frame('B', std::string{"\0s\0\0\0\0\0\0\0", 9}) +
+                       test::execute()),
+            "12DCZ");
+  EXPECT_EQ(say(a, test::bind() + test::execute()), "2DCZ");
+}
+
+TEST(Lent, TheServerIsAskedForTheUsersSettingsBehindALoginOnly) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  for (int i = 0; i < 5; ++i) {
+    it.ask(a, "select 1");
+    it.world.loop.advance(2s);
+    it.ask(b, "select 1");
+  }
+  EXPECT_EQ(it.server().role_settings_asked, 1u);
+}
+
+TEST(Lent, ACancelUnderWayDoesNotMeetOurQuestionWhatIsLeftBehind) {
+  auto settings = transaction();
+  settings.verify_session_state = VerifySessionState::always;
+  Lent it{settings};
+  it.world.connector.hold_cancels = true;
+  auto a = it.world.enter();
+  it.ask(a, "BEGIN");
+  a.session->cancel_query([] {});
+  EXPECT_EQ(it.ask(a, "COMMIT"), "CZ");
+  EXPECT_EQ(it.server().queries.back(), "COMMIT") << "the question waits for the cancel";
+  EXPECT_EQ(it.in_use(), 1u);
+  it.world.connector.held_cancels.front()({});
+  it.world.loop.settle();
+  EXPECT_NE(it.server().queries.back(), "COMMIT");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
+TEST(Lent, AQuestionThatTheServerRefusesCostsAResetAndNotTheSession) {
+  auto settings = transaction();
+  settings.verify_session_state = VerifySessionState::always;
+  Lent it{settings};
+  it.world.connector.prepare = [](test::FakeBackend& backend) { backend.refuse_state_question = true; };
+  auto a = it.world.enter();
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  EXPECT_EQ(it.server().queries.back(), "DISCARD ALL");
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
 TEST(Lent, TheNameThatASessionStartedWithComesBackAfterReset) {
   Lent it;
   auto a = it.world.enter("a");

@@ -276,6 +276,24 @@ TEST(Pool, ABurstBecomesNoBurstOfLogins) {
   EXPECT_EQ(world.connector.held(), Pool::logins_at_once_max);
 }
 
+TEST(Pool, AResetWaitsForTheCancelsThatAreUnderWay) {
+  World world;
+  auto first = take(world);
+  world.loop.settle();
+  auto upstream = first->upstream();
+  const auto pid = upstream->pid;
+  const auto generation = upstream->generation;
+  upstream->cancels_in_flight = 1;
+  auto& server = world.connector.newest();
+  world.pool->give_back(std::move(upstream));
+  world.loop.settle();
+  EXPECT_TRUE(server.queries.empty()) << "it would hit DISCARD ALL";
+  world.pool->on_cancel_done(generation, pid);
+  world.loop.settle();
+  EXPECT_EQ(server.queries, std::vector<std::string>{"DISCARD ALL"});
+  EXPECT_EQ(world.pool->status().in_use, 0u);
+}
+
 TEST(Pool, ADeadlineSaysWhoHasWhat) {
   auto settings = World::small();
   settings.max = 1;

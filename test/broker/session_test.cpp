@@ -306,7 +306,7 @@ TEST(Session, WorksWhenEveryChunkIsOneByteBothWays) {
   world.connector.prepare = [](test::FakeBackend& backend) { backend.wire->set_read_max(1); };
   auto client = world.open();
   client.wire->set_read_max(1);
-  client.wire->push(World::hello("psql") + query("select 1") + test::parse("s", "select 2") + test::bind() +
+  client.wire->push(World::hello("psql") + query("select 1") + test::parse("", "select 2") + test::bind() +
                     test::execute() + test::sync() + query("fail"));
   ASSERT_TRUE(world.loop.settle());
   EXPECT_EQ(client.types(),

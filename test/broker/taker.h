@@ -3,6 +3,8 @@
 
 #include "test/broker/world.h"
 
+#include <gtest/gtest.h>
+
 namespace sallyport::test {
 
 /// One taker and what came of it.
@@ -20,6 +22,7 @@ inline std::shared_ptr<Taker> take(World& world, const broker::PoolKey& key, Dur
   taker->id = world.pool->take(
       key, world.loop.now().mono + wait,
       [taker](Result<broker::UpstreamPtr> upstream) { taker->result = std::move(upstream); }, newer_than);
+  EXPECT_EQ(taker->result.has_value(), taker->id == 0) << "an id is of somebody who waits";
   return taker;
 }
 inline std::shared_ptr<Taker> take(World& world, Duration wait = 30s) {

@@ -5,6 +5,7 @@
 // message before it has answered.
 #pragma once
 
+#include "broker/role_settings.h"
 #include "test/sim/memory_stream.h"
 #include "test/sim/oracle.h"
 #include "wire/postgres/messages.h"
@@ -441,7 +442,7 @@ class Backend final : private net::StreamEvents {
         // To what start-up gave; DISCARD ALL has lost it.
         role_ = initial_role_;
         complete("RESET");
-      } else if (sql.starts_with("SELECT pg_catalog.unnest(")) {
+      } else if (sql == broker::role_settings_question()) {
         complete("SELECT 0");  // the user has no settings of its own
       } else if (sql.starts_with("SET ")) {
         const auto from = sql.find('\'');

@@ -96,7 +96,7 @@ class Borrower {
     EXPECT_FALSE(taken->waits && tracker_.nothing_outstanding());
     for (const auto& frame : connection_->server.feed(sent)) see(frame, seen);
     EXPECT_FALSE(taken->waits && sent.empty()) << readable(held_);
-    return taken->waits && !sent.empty();
+    return taken->full || (taken->waits && !sent.empty());
   }
   static PooledRequests::Settings with_number(PooledRequests::Settings settings, std::uint64_t number) {
     settings.session = number;
@@ -218,6 +218,44 @@ std::vector<std::uint8_t> error_body(const std::string& sqlstate, const std::str
   WipedBytes frame;
   encode_error_response(frame, fields);
   return {frame.begin() + 5, frame.end()};
+}
+
+TEST(PooledRequests, AFrameWithoutABodyIsReadWhereverItStands) {
+  for (const char type : {'P', 'B', 'C', 'D', 'E', 'F', 'H', 'Q', 'S', 'c', 'd', 'f'}) {
+    for (const auto& front : {query("select 1"), sync(), std::string{}}) {
+      StatementRegistry registry;
+      Connection only;
+      Borrower client{registry, 1};
+      const auto bytes = front + frame_of(type, "");
+      // Exactly as long as it is, so that a look beyond its end is found.
+      const std::vector<std::uint8_t> exact{bytes.begin(), bytes.end()};
+      client.requests().attach(only.statements, NothingReported{}, false);
+      WipedBytes out;
+      const auto taken = client.requests().take(Bytes{exact}, out);
+      EXPECT_TRUE(!taken || taken->consumed <= exact.size()) << type;
+    }
+  }
+}
+
+TEST(PooledRequests, WhatIsRewrittenStopsAtALimit) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower client{registry, 1, {.statements_max = 10}};
+  const std::string padding(90'000, ' ');
+  for (int i = 0; i < 11; ++i)
+    client.send(only, parse("s" + std::to_string(i), "select " + std::to_string(i) + padding) + sync());
+  std::string binds;
+  for (int i = 0; i < 1000; ++i) {
+    const auto name = "s" + std::to_string(i % 11);
+    binds += bind(name);
+  }
+  client.requests().attach(only.statements, NothingReported{}, false);
+  WipedBytes out;
+  const auto taken = client.requests().take(as_bytes(binds), out);
+  ASSERT_TRUE(taken);
+  EXPECT_TRUE(taken->full);
+  EXPECT_LT(taken->consumed, binds.size());
+  EXPECT_LT(out.size(), limits::relay_pending_bytes_max + 2 * 100'000);
 }
 
 TEST(RefusedState, TheServersWordsAboutItAreReplacedInTheSameLength) {

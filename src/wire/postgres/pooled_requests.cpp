@@ -62,6 +62,7 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
   rewritten_ = false;
   bool terminate = false;
   bool waits = false;
+  bool full = false;
   if (body_left_ > 0) {
     const auto here = std::min<std::size_t>(body_left_, chunk.size());
     if (lexing_) scanner_.look_at(chunk.first(here));
@@ -99,6 +100,11 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
                    {},
                    "08P01"};
     }
+    // A short Bind may bring the whole text of its statement with it.
+    if (out.size() > limits::relay_pending_bytes_max) {
+      full = true;
+      break;
+    }
     if (has_to_wait(type, body)) {
       waits = true;
       if (std::exchange(flush_due_, false)) FrameWriter{before_frame(), 'H'}.finish();
@@ -109,7 +115,7 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
     body_left_ = body_bytes - static_cast<std::uint32_t>(body.size());
   }
   if (rewritten_) before_frame();
-  return Taken{at_, rewritten_, terminate, waits};
+  return Taken{at_, rewritten_, terminate, waits, full};
 }
 
 // What has to be read before anything of it may go on.

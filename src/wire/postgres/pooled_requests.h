@@ -41,6 +41,7 @@ class PooledRequests final : private NotedRequests {
     bool rewritten = false;    ///< `out` goes to the server instead
     bool terminate = false;    ///< Terminate stands behind what was consumed
     bool waits = false;        ///< what comes next depends on what the server still has to answer
+    bool full = false;         ///< `out` has enough: show the rest again when the server has taken that
   };
 
   /// `tracker` and `registry` outlive it.

@@ -57,6 +57,7 @@ bool PooledRequests::reads_refused_state(Bytes sql) {
   scanner_.look_at(sql);
   if (!settings_.refuses_state || scanner_.found() == before) return false;
   refused_ = scanner_.found();
+  refused_.remove(before);
   scanner_.found() = before;
   return true;
 }

@@ -49,6 +49,7 @@ class StateReasons {
  public:
   void add(StateReason reason) { bits_ |= bit(reason); }
   void add(StateReasons others) { bits_ |= others.bits_; }
+  void remove(StateReasons others) { bits_ &= ~others.bits_; }
   [[nodiscard]] bool has(StateReason reason) const { return (bits_ & bit(reason)) != 0; }
   [[nodiscard]] bool empty() const { return bits_ == 0; }
   /// The first in the order above. Only of a set that is not empty.
