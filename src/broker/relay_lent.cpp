@@ -257,7 +257,8 @@ bool Relay::on_state_known() {
 }
 
 bool Relay::leaves_lasting_state() const {
-  if (lending_ == nullptr || lending_->ignores_state) return false;
+  if (lending_ == nullptr) return tracker_.leaves_lasting_state();
+  if (lending_->ignores_state) return false;
   auto state = lending_->requests.state();
   state.discard_all();
   return !state.empty();

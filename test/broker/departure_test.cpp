@@ -202,6 +202,80 @@ TEST(Departure, InATransactionItIsToldAtTheBoundaryBehindTheEnd) {
   EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"})) << "what comes now comes too late";
 }
 
+/// Near the end of its credential, without a new connection, at a boundary: its client is not heard.
+void park(Leaving& it) {
+  it.world.connector.hold_logins = true;
+  it.rotate(10s);
+  it.world.loop.advance(8600ms);
+  it.ask("select 1");
+}
+
+/// How often servers have been given the question of a parked client.
+long asked(const Leaving& it) {
+  long count = 0;
+  for (const auto& backend : it.world.connector.backends)
+    count += std::count(backend->queries.begin(), backend->queries.end(), "select 1");
+  return count;
+}
+
+TEST(Departure, WhoIsParkedIsHeardOnTheNewConnection) {
+  Leaving it;
+  park(it);
+  ASSERT_EQ(asked(it), 0);
+  it.world.connector.release_one();
+  it.world.loop.settle();
+  EXPECT_EQ(it.said, Said{"moved"});
+  EXPECT_EQ(asked(it), 1);
+  EXPECT_EQ(it.world.connector.newest().queries.back(), "select 1");
+}
+
+TEST(Departure, WhoIsParkedIsHeardAgainWhenItsMoveFails) {
+  Leaving it;
+  park(it);
+  ASSERT_EQ(asked(it), 0);
+  it.world.connector.failures.push_back(
+      Error{ErrorCode::retry_later, Hop::tcp, "db", "connection refused", {}, {}});
+  it.world.connector.release_one();
+  it.world.loop.settle();
+  EXPECT_EQ(asked(it), 1) << "its credential still holds";
+  EXPECT_EQ(it.said, Said{});
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"})) << "and no longer than that";
+}
+
+TEST(Departure, WhoIsParkedIsHeardAgainWhenItIsFoundImmovable) {
+  Leaving it;
+  park(it);
+  ASSERT_EQ(asked(it), 0);
+  it.bind();
+  it.world.connector.release_one();
+  it.world.loop.settle();
+  EXPECT_EQ(asked(it), 1);
+  EXPECT_EQ(it.said, Said{});
+  EXPECT_EQ(it.generation(), 1u);
+}
+
+TEST(Departure, WhoIsParkedIsHeardAgainWhenItsPinEnds) {
+  Leaving it;
+  park(it);
+  ASSERT_EQ(asked(it), 0);
+  it.departure->on_upstream_returned();
+  it.world.loop.settle();
+  EXPECT_EQ(asked(it), 1);
+  it.world.loop.advance(20s);
+  EXPECT_EQ(it.said, Said{}) << "the connection's end is no matter of this session's any more";
+  EXPECT_EQ(it.world.pool->status().moving, 0u);
+}
+
+TEST(Departure, WhoIsParkedToTheEndIsToldAndNotHeard) {
+  Leaving it;
+  park(it);
+  ASSERT_EQ(asked(it), 0);
+  it.world.loop.advance(2s);
+  EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"}));
+  EXPECT_EQ(asked(it), 0) << "what it asked was not done";
+}
+
 TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
   Leaving it;
   it.world.connector.prepare = [](test::FakeBackend& backend) { backend.silent = true; };

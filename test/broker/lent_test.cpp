@@ -191,6 +191,23 @@ TEST(Lent, StateThatSqlShowsPinsAndDiscardAllUnpins) {
   EXPECT_EQ(it.in_use(), 0u);
 }
 
+TEST(Lent, AConnectionOnWhichDblinkWasUsedIsForNobodyElse) {
+  for (const bool says_farewell : {true, false}) {
+    Lent it;
+    auto a = it.world.enter(), b = it.world.enter();
+    it.ask(a, "SELECT dblink_connect('far', 'host=elsewhere')");
+    EXPECT_EQ(it.in_use(), 1u) << "pinned";
+    it.ask(a, "DISCARD ALL");
+    EXPECT_EQ(it.in_use(), 1u) << "that does not end it";
+    if (says_farewell) a.wire->push(test::frame('X'));
+    a.wire->close_write();
+    it.world.loop.settle();
+    EXPECT_TRUE(it.server().terminated);
+    EXPECT_EQ(it.ask(b, "select 1"), "DCZ");
+    EXPECT_EQ(it.world.connector.backends.size(), 2u);
+  }
+}
+
 TEST(Lent, AnIgnoredStateDoesNotPin) {
   auto settings = transaction();
   settings.on_session_state = OnSessionState::ignore;

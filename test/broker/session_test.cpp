@@ -369,6 +369,22 @@ TEST(Session, TheUpstreamConnectionOfAnEndedSessionIsResetAndUsedAgain) {
             (std::vector<std::string>{"select 1", "DISCARD ALL", "select 2"}));
 }
 
+TEST(Session, AConnectionWithStateThatNoResetEndsIsForNobodyElse) {
+  for (const std::string sql :
+       {"select nextval('s'), currval('s'); select dblink_connect('far', 'host=elsewhere')",
+        "select setseed(0.5)", "select 1"}) {
+    World world;
+    auto first = world.enter();
+    first.wire->push(query(sql));
+    world.loop.settle();
+    first.wire->push(query("DISCARD ALL") + test::frame('X'));
+    world.loop.settle();
+    const bool kept = sql == "select 1";
+    EXPECT_EQ(world.pool->status().ready, kept ? 1u : 0u) << sql;
+    EXPECT_EQ(world.connector.newest().terminated, !kept) << "with a farewell";
+  }
+}
+
 TEST(Session, ATransactionLeftOpenEndsWithItsConnection) {
   World world;
   auto client = world.enter();

@@ -65,6 +65,26 @@ TEST_F(PorterProcess, OpensWhatItsGateLetsThroughAndNothingElse) {
   EXPECT_EQ(content_by(*opener, at("allowed/file")), "allowed") << "and goes on";
 }
 
+TEST_F(PorterProcess, OpensNothingOfProcAndNothingByItsLinks) {
+  const auto opener = Porter::fork_now([](const std::string&) { return true; }).value();
+  const auto refused = "errno " + std::to_string(EACCES);
+  fs::create_symlink("/proc/self/environ", at("allowed/environment"));
+  fs::create_symlink("/proc/self/root", at("allowed/root"));
+  const auto broker = "/proc/" + std::to_string(getpid());
+  const UniqueFd held{open(at("hidden/file").c_str(), O_RDONLY | O_CLOEXEC)};
+  const auto by_number = broker + "/fd/" + std::to_string(held.get());
+  for (const auto& path :
+       {std::string{"/proc/self/environ"}, std::string{"/proc/1/environ"}, broker + "/maps", broker + "/mem",
+        std::string{"//proc/self/environ"}, std::string{"/proc/../proc/self/environ"},
+        "/etc/.." + broker + "/environ", std::string{"/proc/sys/kernel/ostype"}, at("allowed/environment"),
+        broker + "/root" + at("allowed/file"), "/" + broker + "/root" + at("allowed/file"),
+        "/." + broker + "/cwd/../../../../../../../.." + at("allowed/file"), by_number, "/" + by_number,
+        at("allowed/root") + at("allowed/file"), std::string{"/dev/fd/0"}}) {
+    EXPECT_EQ(content_by(*opener, path), refused) << path;
+  }
+  EXPECT_EQ(content_by(*opener, at("hidden/link")), "allowed") << "other links are followed";
+}
+
 TEST_F(PorterProcess, GivesDescriptorsThatOnlyRead) {
   const auto opener = porter();
   const UniqueFd file{opener->open(at("allowed/file"))};

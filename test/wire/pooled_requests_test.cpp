@@ -431,6 +431,64 @@ TEST(PooledRequests, WhatStandsBehindADeallocateAllMeansWhatItMeansAfterIt) {
   check(a, query("DEALLOCATE ALL") + sync() + run("kept"));
 }
 
+TEST(PooledRequests, WhatAPipelineLeavesBehindADiscardAllStays) {
+  const auto extended = [](const std::string& sql) { return parse("", sql) + bind("") + execute(); };
+  const std::pair<std::string, bool> pipelines[] = {
+      {extended("DISCARD ALL") + extended("LISTEN b") + sync(), true},
+      {extended("DISCARD ALL") + sync() + extended("LISTEN b") + sync(), true},
+      {query("DISCARD ALL") + query("LISTEN b"), true},
+      {extended("DISCARD ALL") + extended("select 1") + sync(), false},
+      {query("LISTEN b") + query("DISCARD ALL"), false},
+      {extended("LISTEN b") + sync() + extended("DISCARD ALL") + sync(), false},
+  };
+  for (const auto& [bytes, pins] : pipelines) {
+    for (const std::size_t piece : {std::size_t{1} << 20, std::size_t{7}}) {
+      StatementRegistry registry;
+      Connection a;
+      Borrower client{registry, 1};
+      client.send(a, query("LISTEN a"));
+      ASSERT_TRUE(client.has_connection());
+      client.send(a, bytes, piece);
+      EXPECT_EQ(client.has_connection(), pins) << readable(bytes) << piece;
+    }
+  }
+}
+
+TEST(PooledRequests, NamesOfStatementsAreOfTheMemoryThatASessionHas) {
+  StatementRegistry registry;
+  Connection a;
+  Borrower client{registry, 1};
+  // The texts are short, and one for all of them.
+  const auto numbered = [](std::size_t i, std::size_t bytes) {
+    auto name = std::to_string(i);
+    return name + std::string(bytes - name.size(), 'n');
+  };
+  const auto each = 9'000 + bytes_beside_name;
+  std::size_t kept = 0;
+  while (!client.has_connection() && kept < 200)
+    client.send(a, parse(numbered(++kept, 9'000), "select 1") + sync());
+  EXPECT_GT(kept * (each + 16), limits::session_statements_bytes_max);
+  EXPECT_LE((kept - 1) * each, limits::session_statements_bytes_max);
+  EXPECT_EQ(client.requests().state().first(), StateReason::statement_too_large);
+  EXPECT_EQ(registry.size(), 1u);
+}
+
+TEST(PooledRequests, ANameAsLongAsAServerTakesItIsKeptAndALongerOneIsTheServersAlone) {
+  for (const std::size_t bytes : {name_bytes_max, name_bytes_max + 1}) {
+    StatementRegistry registry;
+    Connection a, b;
+    Borrower client{registry, 1};
+    ModelServer direct;
+    const std::string name(bytes, 'n');
+    for (const auto& sent : {parse(name, "select 1") + sync(), run(name)}) {
+      EXPECT_EQ(client.send(a, sent), direct.feed(sent)) << bytes;
+    }
+    EXPECT_EQ(client.has_connection(), bytes > name_bytes_max);
+    if (bytes > name_bytes_max) continue;
+    EXPECT_EQ(client.send(b, run(name)), direct.feed(run(name))) << "also on another connection";
+  }
+}
+
 TEST(PooledRequests, WhatIsNoRequestIsRefusedAsItsAnswerWouldComeToAnother) {
   StatementRegistry registry;
   SessionTracker tracker;
@@ -446,6 +504,39 @@ TEST(PooledRequests, WhatIsNoRequestIsRefusedAsItsAnswerWouldComeToAnother) {
     EXPECT_EQ(taken.error().code, ErrorCode::invalid_message);
   }
   EXPECT_TRUE(requests.take(as_bytes(frame_of('H', "")), out));
+}
+
+TEST(PooledRequests, WhatIsRefusedIsRefusedBehindTheAnswersToWhatWasAskedBefore) {
+  const auto long_bind = frame_of('B', zero("") + std::string(20'000, 'n'));
+  const std::string pipelines[] = {query("select 1"), parse("", "select 1") + bind("") + execute(),
+                                   parse("a", "select 1")};
+  for (const auto& before : pipelines) {
+    for (const auto& bad : {long_bind, frame_of('~', ""), std::string{"Q\0\0\0\1", 5}}) {
+      StatementRegistry registry;
+      SessionTracker tracker;
+      NothingReported reported;
+      Connection server;
+      PooledRequests requests{tracker, registry, {}};
+      requests.attach(server.statements, reported, false);
+      WipedBytes out;
+      const auto taken = requests.take(as_bytes(before + bad), out);
+      ASSERT_TRUE(taken) << readable(before);
+      EXPECT_EQ(taken->consumed, before.size());
+      EXPECT_TRUE(taken->waits && taken->rewritten);
+      std::string sent{as_text(Bytes{out})};
+      EXPECT_EQ(sent.substr(sent.size() - 5), frame_of('H', ""))
+          << "or the server would not answer without a Sync";
+      for (const auto& frame : server.server.feed(sent)) {
+        EXPECT_TRUE(requests.take(as_bytes(bad), out)) << "more answers are to come";
+        if (frame.type == 'Z' || frame.type == 'C') {
+          tracker.on_server_body(frame.type, as_bytes(frame.body));
+        } else {
+          tracker.on_server_frame(frame.type);
+        }
+      }
+      EXPECT_FALSE(requests.take(as_bytes(bad), out)) << readable(before) << readable(bad).substr(0, 20);
+    }
+  }
 }
 
 // Whatever clients do, in whatever pieces: each sees what it would see alone, but for names in errors.

@@ -48,7 +48,7 @@ void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& r
 }
 
 void PooledRequests::detach() {
-  ending_all_ = bound_ender_ = ender_runs_ = flush_due_ = false;
+  ending_all_ = bound_ender_ = ender_runs_ = flush_due_ = flushed_ = false;
   upstream_ = nullptr;
   reported_ = nullptr;
   bound_.clear();
@@ -72,34 +72,21 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
   while (body_left_ == 0 && chunk.size() - at_ >= frame_header_bytes) {
     const char type = static_cast<char>(chunk[at_]);
     const auto length = load_u32(chunk.subspan(at_ + 1));
-    if (length < 4 || length - 4 > frame_body_bytes_max) {
-      return Error{length < 4 ? ErrorCode::invalid_message : ErrorCode::limit_exceeded,
-                   Hop::session,
-                   std::string{type},
-                   "a message of impossible length",
-                   {},
-                   "08P01"};
+    const auto body_bytes = length - 4;
+    const auto rest = chunk.subspan(at_ + frame_header_bytes);
+    const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
+    if (const auto wrong = what_is_wrong(type, length, body)) {
+      // In its order: what was asked before is answered first.
+      if (!tracker_.owes_answers() || tracker_.is_copying_in()) return *wrong;
+      waits = true;
+      if (!std::exchange(flushed_, true)) FrameWriter{before_frame(), 'H'}.finish();
+      break;
     }
     if (type == 'X') {
       terminate = true;
       break;
     }
-    if (!is_request(type) || (type == 'H' && length != 4)) {
-      return Error{ErrorCode::invalid_message,     Hop::session, std::string{type},
-                   "a message that is no request", {},           "08P01"};
-    }
-    const auto body_bytes = length - 4;
-    const auto rest = chunk.subspan(at_ + frame_header_bytes);
-    const auto body = rest.first(std::min<std::size_t>(body_bytes, rest.size()));
     if (!has_enough(type, body_bytes, body)) break;
-    if (type == 'B' && body.size() >= names_bytes_max && std::count(body.begin(), body.end(), 0) < 2) {
-      return Error{ErrorCode::limit_exceeded,
-                   Hop::session,
-                   "B",
-                   "names of " + std::to_string(names_bytes_max) + " bytes and more",
-                   {},
-                   "08P01"};
-    }
     // A short Bind may bring the whole text of its statement with it.
     if (out.size() > limits::relay_pending_bytes_max) {
       full = true;
@@ -116,6 +103,24 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
   }
   if (rewritten_) before_frame();
   return Taken{at_, rewritten_, terminate, waits, full};
+}
+
+// What a server refuses although it is not asked anything, and what nobody could read.
+std::optional<Error> PooledRequests::what_is_wrong(char type, std::uint32_t length, Bytes body) {
+  const auto wrong = [type](ErrorCode code, std::string what) {
+    return Error{code, Hop::session, std::string{type}, std::move(what), {}, "08P01"};
+  };
+  if (length < 4 || length - 4 > frame_body_bytes_max) {
+    return wrong(length < 4 ? ErrorCode::invalid_message : ErrorCode::limit_exceeded,
+                 "a message of impossible length");
+  }
+  if (type != 'X' && (!is_request(type) || (type == 'H' && length != 4)))
+    return wrong(ErrorCode::invalid_message, "a message that is no request");
+  if (type == 'B' && body.size() >= names_bytes_max && std::count(body.begin(), body.end(), 0) < 2) {
+    return wrong(ErrorCode::limit_exceeded,
+                 "names of " + std::to_string(names_bytes_max) + " bytes and more");
+  }
+  return std::nullopt;
 }
 
 // What has to be read before anything of it may go on.

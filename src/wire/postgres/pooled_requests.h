@@ -97,6 +97,7 @@ class PooledRequests final : private NotedRequests {
   void on_noted_dropped() override;
   void on_ended_in_sql(std::string_view tag, bool last) override;
 
+  static std::optional<Error> what_is_wrong(char type, std::uint32_t length, Bytes body);
   [[nodiscard]] bool has_to_wait(char type, Bytes body);
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
@@ -143,6 +144,7 @@ class PooledRequests final : private NotedRequests {
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD
   bool ender_runs_ = false;   // one is executed: what names mean behind it depends on its answer
   bool flush_due_ = false;    // the server has to be asked for that answer
+  bool flushed_ = false;      // it was, in front of what ends the session
   // Of the ops that were passed over together the first says how it was.
   std::set<std::string> settled_names_;
   std::set<std::uint64_t> settled_statements_;

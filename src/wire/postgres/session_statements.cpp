@@ -46,7 +46,7 @@ Face SessionTracker::on_close_complete() {
 }
 
 void SessionTracker::on_command_complete(std::string_view tag) {
-  if (tag == "LOAD") hidden_state_ = "loaded_library";
+  if (tag == "LOAD") hidden_state_ = loaded_library;
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;
   // Unless what set it may be a statement behind this one.
   auto behind = queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_);

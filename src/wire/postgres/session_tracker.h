@@ -107,6 +107,10 @@ class SessionTracker {
   /// Why this session cannot be moved, as far as the passing frames tell; empty: nothing seen. The rest
   /// is asked of the server before a move.
   [[nodiscard]] std::string_view hidden_state() const { return hidden_state_; }
+  /// It has left what DISCARD ALL does not undo: its server connection is for nobody else.
+  [[nodiscard]] bool leaves_lasting_state() const {
+    return hidden_state_ == loaded_library || words_.is_lasting();
+  }
 
  private:
   // copy is not answered: it marks what was sent before the server said that it copies, one entry for a run of any
@@ -138,6 +142,8 @@ class SessionTracker {
   void drop_front(bool done = false);
 
   static constexpr std::string_view custom_setting = "custom_setting";
+  static constexpr std::string_view sequence_value = "sequence_value";
+  static constexpr std::string_view loaded_library = "loaded_library";
 
   // session_statements.cpp: what outlives a request.
   static std::string_view text_up_to_zero(Bytes bytes);
@@ -145,7 +151,7 @@ class SessionTracker {
   void remember_statement(std::vector<std::uint8_t> body);
   // What DISCARD ALL undoes may be joined by what it does not undo.
   [[nodiscard]] bool may_hide_more() const {
-    return hidden_state_.empty() || hidden_state_ == custom_setting;
+    return hidden_state_.empty() || hidden_state_ == custom_setting || hidden_state_ == sequence_value;
   }
   void forget_statement(std::string_view name);
 

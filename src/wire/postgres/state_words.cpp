@@ -50,6 +50,7 @@ std::string_view StateWords::found() const {
     case Found::custom_setting: return "custom_setting";
     case Found::sequence_value: return "sequence_value";
     case Found::random_seed: return "random_seed";
+    case Found::dblink: return "dblink";
   }
   return {};
 }
@@ -72,6 +73,7 @@ void StateWords::on_word() {
   } else if (word.size() >= 7) {
     // Also with a schema in front, and as part of the name of somebody's wrapper.
     const auto has = [word](std::string_view name) { return word.find(name) != std::string_view::npos; };
+    if (has("dblink_")) note(Found::dblink);
     if (has("setseed")) note(Found::random_seed);
     if (has("currval") || has("lastval")) note(Found::sequence_value);
     if (has("set_config")) note(Found::custom_setting);

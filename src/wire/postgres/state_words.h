@@ -1,5 +1,5 @@
 // Words in SQL that leave state in a session of which no catalogue knows: custom settings, the position of a
-// sequence, the seed of random().
+// sequence, the seed of random(), connections of dblink.
 //
 // Best effort, on words and not on grammar, and for texts of any length: a migration script or an INSERT of
 // megabytes passes in pieces, is never held, and costs one look at each byte. To treat long texts as leaving such
@@ -27,14 +27,16 @@ class StateWords {
   void start();
   /// The next bytes of it. It ends at its zero byte: what follows is not looked at.
   void look_at(Bytes piece);
-  /// Of all texts so far: "random_seed", "sequence_value", "custom_setting" (the first of these that was seen), or
-  /// nothing. DISCARD ALL undoes only the last.
+  /// Of all texts so far: "dblink", "random_seed", "sequence_value", "custom_setting" (the first of these that was seen), or
+  /// nothing.
   [[nodiscard]] std::string_view found() const;
+  /// What was found is nothing that DISCARD ALL undoes.
+  [[nodiscard]] bool is_lasting() const { return found_ >= Found::random_seed; }
   /// As if nothing had been seen.
   void forget() { found_ = Found::nothing; }
 
  private:
-  enum class Found : std::uint8_t { nothing, custom_setting, sequence_value, random_seed };
+  enum class Found : std::uint8_t { nothing, custom_setting, sequence_value, random_seed, dblink };
 
   void on_word();
   void note(Found found);
