@@ -1,6 +1,7 @@
 """Fixtures of the tests with real servers. One PostgreSQL and one OpenBao serve the whole run; each test has a
 Sallyport of its own. A server that cannot be started here is a visible skip, and in CI a failure."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import uuid
 import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from harness import canary, openbao, postgres, sallyport as sut  # noqa: E402
+from harness import canary, openbao, postgres, sallyport as sut, toxiproxy as toxi  # noqa: E402
 from harness.openbao import OpenBao  # noqa: E402
 from harness.pki import Pki  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
@@ -35,6 +36,17 @@ def require(present, what, ci_too=True):
 def skip_here(reason):
     """The one way to skip: for what this machine cannot show. Every skipped test is printed with its reason, in CI too."""
     pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """One line for each reason, however many tests it holds for."""
+    by_reason = {}
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        by_reason.setdefault(reason.removeprefix("Skipped: "), []).append(report.nodeid)
+    for reason, names in by_reason.items():
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        terminalreporter.write_line(f"skipped {names[0]}{more}: {reason}")
 
 
 def pending():
@@ -121,6 +133,22 @@ def bao(base, pg):
     server.close()
 
 
+@pytest.fixture(scope="session")
+def toxiproxy():
+    require(toxi.program(), "toxiproxy (built with Go)", ci_too=False)
+    it = toxi.Toxiproxy()
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def link(toxiproxy, pg):
+    """A way to the test server that can be spoilt: to be given as the server."""
+    it = toxiproxy.link(pg)
+    yield it
+    it.close()
+
+
 @pytest.fixture
 def own_bao(base, pg):
     """An OpenBao for one test alone: to be sealed, stopped, killed."""
@@ -156,10 +184,10 @@ def pooled(sallyport, pg, pki, secret):
     """Starts `serve` with a pool: pooled("transaction", "max: 2") is the Service."""
     made = []
 
-    def make(mode="transaction", pool="max: 2", descriptors=None, server=None, **more):
+    def make(mode="transaction", pool="max: 2", descriptors=None, server=None, inside=(), **more):
         settings = f"    pool: {{mode: {mode}, {pool}}}"
         made.append(Service(sallyport, server or pg, pki, f"file:{sallyport.secret_file(secret)}", extra_target=settings, **more))
-        return made[-1].start(descriptors=descriptors)
+        return made[-1].start(descriptors=descriptors, inside=inside)
     yield make
     for it in made:
         it.stop()
@@ -173,6 +201,15 @@ def vault_url(pg, pki):
                       "sslrootcert": pki.ca, "run_as": "app_owner", **changes}
         return reference(f"vault:database/creds/{role}", **{k: v for k, v in attributes.items() if v is not None})
     return make
+
+
+@pytest.fixture
+def figures(capsys, request):
+    """Prints what was measured, in ./dev soak in plain sight."""
+    def show(text):
+        with capsys.disabled() if os.environ.get("SALLYPORT_SOAK") else contextlib.nullcontext():
+            print(f"\n  {request.node.name}: {text}", flush=True)
+    return show
 
 
 @pytest.fixture(scope="module")
