@@ -347,6 +347,23 @@ def test_the_right_key_with_another_certificate_cancels_nothing(service, app, pk
                     session.recv(4096)
 
 
+def test_a_certificate_that_expires_admits_nobody_any_more_and_ends_no_session(service, pki):
+    """Who somebody is, is asked when a session begins; `session_age_max` says how long that holds."""
+    def utc(seconds):
+        return time.strftime("%Y%m%d%H%M%SZ", time.gmtime(time.time() + seconds))
+    short = pki.client("short-lived", "app", f"URI:{SPIFFE}", dates=(utc(-60), utc(5)))
+    it = service().start()
+    live = it.connect(short)
+    assert live.execute("SELECT 'let in'").fetchone() == ("let in",)
+    wait_for(lambda: it.psql_tls(short).returncode == 2, "the certificate to expire", 20, 0.5)
+    it.run.until("has expired")
+    assert live.execute("SELECT 'goes on'").fetchone() == ("goes on",)
+    assert it.reload(), "nor does a reload end it: the rule still names it"
+    time.sleep(1)
+    assert live.execute("SELECT 'still'").fetchone() == ("still",)
+    live.close()
+
+
 # Opens TLS connections without end and stops in the middle of each handshake.
 HALF_OPEN = """
 import collections, socket, struct, sys, time

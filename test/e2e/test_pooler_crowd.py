@@ -12,12 +12,13 @@ import pytest
 
 from conftest import skip_here
 from harness.openbao import REMEMBERING, remembered
-from harness.processes import wait_for
+from harness.processes import resident_kb, wait_for
 from harness.raw_client import RawClient
 from harness.service import Service
 
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
 SECONDS = 60 if SOAK else 10
+IDLE = 5000 if SOAK else 2000
 
 
 def pgbench(it, *words, seconds=SECONDS):
@@ -40,33 +41,78 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-@pytest.mark.timeout(300)
-def test_300_busy_and_2000_idle_clients_on_eight_connections(pooled, pg, tables, many_descriptors):
+class Watch:
+    """How many server connections there were at most."""
+
+    def __init__(self, pg):
+        self.pg, self.most, self.over = pg, 0, threading.Event()
+        self.thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        while not self.over.is_set():
+            self.most = max(self.most, len(server_connections(self.pg)))
+            time.sleep(0.2)
+
+    def __enter__(self):
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+@pytest.mark.timeout(600)
+def test_300_busy_and_thousands_of_idle_clients_on_eight_connections(pooled, pg, tables, many_descriptors, figures):
     it = pooled("transaction", "max: 8, min_ready: 8", descriptors=many_descriptors)
     with RawClient.of(it) as first:     # connections are logged in ahead for whom is known
         assert first.one("SELECT 1") == "1"
     wait_for(lambda: len(server_connections(pg)) == 8, "the pool to be ready")
-    idle = [RawClient.of(it) for _ in range(2000)]
-    busiest, over = [0], threading.Event()
-
-    def watch():
-        while not over.is_set():
-            busiest[0] = max(busiest[0], len(server_connections(pg)))
-            time.sleep(0.2)
-    watching = threading.Thread(target=watch)
-    watching.start()
-    try:
-        assert pgbench(it, "-S", "-c", "300", "-j", "2", seconds=SECONDS // 2) > 300
-        assert pgbench(it, "-S", "-M", "prepared", "-c", "300", "-j", "2", seconds=SECONDS // 2) > 300
-    finally:
-        over.set()
-        watching.join()
+    alone = resident_kb(it.run.pid)
+    idle = [RawClient.of(it) for _ in range(IDLE)]
+    with_idle = resident_kb(it.run.pid)
+    with Watch(pg) as watch:
+        done = [pgbench(it, "-S", *words, "-c", "300", "-j", "2", seconds=SECONDS // 2) for words in ([], ["-M", "prepared"])]
+    assert min(done) > 300
+    before = resident_kb(it.run.pid)
     assert {client.one("SELECT 1") for client in idle} == {"1"}
-    assert busiest[0] == 8 == len(server_connections(pg))
+    assert watch.most == 8 == len(server_connections(pg))
     for client in idle:
         client.close()
-    time.sleep(0.5)
+    wait_for(lambda: sessions_ended(it) >= IDLE, "the sessions' ends to be recorded", 60)
     assert len(server_connections(pg)) == 8
+    # As many again: what the first ones left behind is used, and no more is taken.
+    for client in [RawClient.of(it) for _ in range(IDLE)]:
+        assert client.one("SELECT 1") == "1"
+        client.close()
+    after = resident_kb(it.run.pid)
+    figures(f"{2 * IDLE + 600} sessions, {sum(done)} transactions of 300 busy clients beside {IDLE} idle ones, 0 failed, at most "
+            f"{watch.most} server connections, resident {alone} kB alone, {with_idle} kB with the idle ones, {before} kB with all, "
+            f"{after} kB after as many again")
+    assert after < before * 1.1 + 4096, f"{before} kB, then {after} kB"
+    it.stop()
+    wait_for(lambda: not server_connections(pg), "the server's connections to end")
+
+
+def sessions_ended(it):
+    return len(it.sallyport.audit("-c", it.config, "--kind", "session_end", "--limit", str(3 * IDLE)))
+
+
+@pytest.mark.timeout(600)
+def test_300_clients_that_come_and_go_share_session_poolings_connections(pooled, pg, tables, many_descriptors, figures):
+    """Each transaction on a session of its own: who finds no connection waits for the next that comes free. A thread for each:
+    pgbench's clients of one thread wait for one another while one connects."""
+    it = pooled("session", "max: 16, min_ready: 4", descriptors=many_descriptors)
+    with Watch(pg) as watch:
+        first = pgbench(it, "-S", "-C", "-c", "300", "-j", "300", seconds=SECONDS // 2)
+        before = resident_kb(it.run.pid)
+        second = pgbench(it, "-S", "-C", "-c", "300", "-j", "300", seconds=SECONDS // 2)
+    after = resident_kb(it.run.pid)
+    figures(f"{first + second} sessions of one transaction, 0 failed, at most {watch.most} server connections, resident {before} kB, "
+            f"then {after} kB")
+    assert min(first, second) > 300 and watch.most <= 16
+    assert after < before * 1.1 + 4096, f"{before} kB, then {after} kB"
+    wait_for(lambda: len(server_connections(pg)) <= 16, "no more than the pool's connections")
     it.stop()
     wait_for(lambda: not server_connections(pg), "the server's connections to end")
 

@@ -1,11 +1,14 @@
 """What ends in the middle: the server's time-outs, servers that are killed, clients that hang up or stop reading.
 The client concerned hears what happened, nobody else notices, and the pool is whole afterwards."""
 
+import os
+import signal
 import socket
 import struct
 import threading
 import time
 
+import psycopg
 import pytest
 
 from harness.processes import wait_for
@@ -112,6 +115,50 @@ def test_a_killed_server_connection_is_told_and_replaced(pooled, pg, mode, pool,
     assert_whole(it, pg)
 
 
+@pytest.mark.parametrize("mode, pool", [("transaction", "max: 3, min_ready: 1"), ("session", "max: 6, min_ready: 1")], ids=MODES)
+@pytest.mark.parametrize("who", ["a backend", "the postmaster"])
+def test_a_server_that_is_killed_is_missed_and_found_again(pooled, own_pg, mode, pool, who):
+    """SIGKILL: of one backend, after which the server ends all others and recovers; or of the server itself."""
+    it = pooled(mode, pool, server=own_pg)
+    with RawClient.of(it) as idle, RawClient.of(it) as busy, RawClient.of(it) as open_one:
+        for client in (idle, busy, open_one):
+            assert client.one("SELECT 1") == "1"
+        open_one.ask(query("BEGIN; CREATE TABLE never (a int)"))
+        victim = int(open_one.one("SELECT pg_backend_pid()")) if who == "a backend" else own_pg.process.pid
+        busy.send(query("SELECT pg_sleep(20)"))
+        wait_for(lambda: own_pg.sql("SELECT 1 FROM pg_stat_activity WHERE query LIKE '%pg_sleep(20)' AND state = 'active' "
+                                    "AND pid <> pg_backend_pid()"), "the statement to run")
+        os.kill(victim, signal.SIGKILL)
+        for client in (busy, open_one):
+            told = []
+            while (message := client.receive()) is not None:
+                told.append(message)
+            assert "Z" not in kinds(told) and all(each["C"] in ("57P02", "57P01", "08006") for each in errors(told)), told
+        if who == "the postmaster":
+            own_pg.process.wait()
+            assert not served(it)
+            # What is left of it ends by itself; only then can another start on the same files.
+            wait_for(lambda: not own_pg.leftovers(), "its last processes to end")
+            own_pg.start()
+        if mode == "transaction":
+            wait_for(lambda: served(it), "a new session", 20, 0.2)
+            assert idle.one("SELECT 'never noticed'") == "never noticed"
+    wait_for(lambda: served(it), "a new session", 20, 0.2)
+    for _ in range(4):
+        assert served(it)
+    most = 3 if mode == "transaction" else 6
+    assert 1 <= len(own_pg.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'app'")) <= most
+    assert own_pg.sql("SELECT count(*) FROM pg_class WHERE relname = 'never'", database="app") == [(0,)]
+
+
+def served(it):
+    try:
+        with it.psycopg(connect_timeout=20) as connection:
+            return connection.execute("SELECT 1").fetchone() == (1,)
+    except psycopg.OperationalError:
+        return False
+
+
 def test_a_restart_of_the_server_ends_transactions_and_nothing_else(pooled, own_pg):
     it = pooled("transaction", "max: 3", server=own_pg)
     idle = [RawClient.of(it) for _ in range(5)]
@@ -122,6 +169,32 @@ def test_a_restart_of_the_server_ends_transactions_and_nothing_else(pooled, own_
     for client in idle:
         assert client.one("SELECT 1") == "1"
         client.close()
+
+
+# -- what no reset ends --------------------------------------------------------------------------------------------------
+
+@pytest.fixture
+def dblink(pg):
+    pg.sql("CREATE EXTENSION dblink; GRANT EXECUTE ON FUNCTION dblink_connect_u(text, text) TO app", database="app")
+    yield f"host={pg.folder} port={pg.port} user=postgres dbname=app application_name=far"
+    pg.sql("DROP EXTENSION dblink", database="app")
+
+
+@pytest.mark.parametrize("mode, pool", POOLS, ids=MODES)
+@pytest.mark.parametrize("discards", [False, True], ids=["leaves", "discards first"])
+def test_a_connection_of_dblink_is_nobody_elses(pooled, pg, dblink, mode, pool, discards):
+    it = pooled(mode, "max: 1, min_ready: 0")
+    with RawClient.of(it) as client:
+        pid = client.one("SELECT pg_backend_pid()")
+        assert client.one(f"SELECT dblink_connect_u('far', '{dblink}')") == "OK"
+        assert client.one("SELECT dblink_get_connections()::text") == "{far}"
+        if discards:
+            client.ask(query("DISCARD ALL"))
+            assert client.one("SELECT dblink_get_connections()::text") == "{far}", "that does not end it"
+    with RawClient.of(it) as other:
+        assert other.one("SELECT pg_backend_pid()") != pid
+        assert other.one("SELECT coalesce(dblink_get_connections()::text, 'none')") == "none"
+    wait_for(lambda: not pg.sql("SELECT 1 FROM pg_stat_activity WHERE application_name = 'far'"), "dblink's connection to end")
 
 
 # -- clients that end ----------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import time
 import psycopg
 import pytest
 
+from harness import raw_client as raw
 from harness.processes import wait_for
 from harness.service import Service
 
@@ -157,6 +158,55 @@ def test_discard_all_lets_a_pinned_session_share_again(service):
     a.execute("DISCARD ALL")
     assert one(b, "SHOW work_mem") == "4MB"
     assert one(a, "SHOW work_mem") == "4MB"
+
+
+@pytest.mark.parametrize("how", ["simple", "extended"])
+def test_what_a_pipeline_leaves_behind_a_discard_all_keeps_the_connection(service, how):
+    it = service(pool="max: 2")
+
+    def pipeline(*statements):
+        if how == "simple":
+            return [raw.query(sql) for sql in statements]
+        return [frame for sql in statements for frame in (raw.parse("", sql), raw.bind(""), raw.execute())] + [raw.sync()]
+    with raw.RawClient.of(it) as client, raw.RawClient.of(it) as other:
+        client.ask(raw.query("LISTEN before"))
+        answers = client.ask(*pipeline("DISCARD ALL", "LISTEN behind"), ready=2 if how == "simple" else 1)
+        assert raw.tags(answers) == ["DISCARD ALL", "LISTEN"], answers
+        pid = client.one("SELECT pg_backend_pid()")
+        assert {other.one("SELECT pg_backend_pid()") for _ in range(5)} & {pid} == set(), "it is the client's alone"
+        other.ask(raw.query("NOTIFY behind, 'heard'"))
+        assert b"heard" in client.until("A")[-1][1]
+        client.ask(raw.query("DISCARD ALL"))
+        assert {c.one("SELECT pg_backend_pid()") for _ in range(5) for c in (client, other)} >= {pid}, "shared again"
+
+
+def test_an_impossible_message_is_refused_behind_the_answers_to_what_was_asked_before(service):
+    """As by a server, which reads one message after the other: nobody hears of the second before the first."""
+    it = service(pool="max: 1")
+    for bad in (raw.bind("n" * 1_000_000), raw.frame("~"), b"Q\0\0\0\1"):
+        with raw.RawClient.of(it) as client:
+            client.send(raw.query("SELECT 'first' FROM pg_sleep(0.3)"), bad)
+            told = client.until("E")
+            assert raw.rows(told) == [("first",)] and raw.error(told) == "08P01", told
+            assert client.receive() is None
+        with raw.RawClient.of(it) as client:
+            client.send(raw.parse("", "SELECT 'first'"), raw.bind(""), raw.execute(), bad)
+            told = client.until("E")
+            assert raw.rows(told) == [("first",)] and raw.error(told) == "08P01", told
+    with raw.RawClient.of(it) as client:
+        assert client.one("SELECT 1") == "1"
+
+
+def test_names_up_to_twenty_thousand_bytes_mean_what_they_mean_to_a_server(service):
+    it = service(pool="max: 2")
+    with raw.RawClient.of(it) as client, raw.RawClient.of(it) as other:
+        for size in (63, 9_990, 15_000):
+            name = "n" * size
+            client.ask(raw.parse(name, "SELECT $1::text"), raw.sync())
+            other.ask(raw.query("SELECT 1"))
+            assert raw.rows(client.ask(raw.bind(name, "x"), raw.execute(), raw.sync())) == [("x",)]
+        assert raw.error(client.ask(raw.bind("m" * 19_000), raw.execute(), raw.sync())) == "26000"
+        assert client.one("SELECT 1") == "1"
 
 
 @pytest.mark.parametrize("sql", [s for s in PINS if not s.startswith("DO")])
