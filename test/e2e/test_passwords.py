@@ -258,7 +258,7 @@ def test_unknown_names_have_a_stable_salt_also_over_a_restart(service):
 
 def test_a_reload_takes_new_passwords_and_ends_the_sessions_of_names_that_are_gone(service, sallyport, accounts):
     path, passwords = accounts
-    it = service().start()
+    it = service(extra="reload: {grace: 1 s}").start()
     connect = {"host": it.directory, "port": it.port, "dbname": "app", "autocommit": True}
     alice = psycopg.connect(user="alice", password=passwords["alice"], **connect)
     bob = psycopg.connect(user="bob", password=passwords["bob"], **connect)

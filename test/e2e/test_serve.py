@@ -160,7 +160,7 @@ def test_a_reload_that_fails_at_its_second_route_does_not_stand_in_the_way_of_th
     it.add_route(5432, directory=open_to_all)
     for _ in range(2):
         assert not it.reload()
-        assert "is in use" not in it.run.output
+        assert f"{it.directory}/.s.PGSQL.5433: is in use" not in it.run.output
         assert not os.path.exists(it.socket_of(5433))
         assert it.psql("SELECT 'as before'").stdout == "as before\n"
     os.chmod(open_to_all, 0o755)

@@ -1,5 +1,6 @@
 """`sallyport serve` with a configuration of the test's, ready to be connected to."""
 
+import contextlib
 import os
 import pwd
 import re
@@ -81,7 +82,13 @@ audit: {{dir: "{self.audit_directory}"}}
         return self
 
     def stop(self, number=signal.SIGTERM, seconds=30):
-        stop(self.run.process, number, seconds)
+        """The second signal ends what the first has left some time for: sessions that a test has not closed."""
+        process = self.run.process
+        if process.poll() is None and number == signal.SIGTERM:
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(6)
+        stop(process, number, seconds)
         return self.run
 
     def psql(self, *statements, user="app", account=None, groups=(), database="app", seconds=60, port=None):
