@@ -25,9 +25,9 @@ def unit_names(build, names):
     return patterns
 
 
-def run_pytest(names, extra):
+def run_pytest(names, extra, tag="e2e"):
     folder = os.path.join(ROOT, "test", "e2e")
-    junit = os.path.join(ROOT, "build", "e2e.xml")
+    junit = os.path.join(ROOT, "build", f"{tag}.xml")
     if os.path.exists(junit):
         os.remove(junit)
     files = [os.path.join(folder, os.path.basename(n.split("::")[0])) + n[len(n.split("::")[0]):] for n in names]
@@ -37,6 +37,19 @@ def run_pytest(names, extra):
     counts = read_junit(junit)
     if status not in (0, 5) and counts.failed == 0:   # 5: no test was collected
         counts.failed = 1
+    counts.reasons = []     # it has printed them
+    return counts
+
+
+def run_end_to_end(names, extra):
+    """SALLYPORT_E2E_WORKERS=2: two at a time, as most of a test is waiting for a server; behind them those that need the machine for
+    themselves. All of them one after the other without it, in ./dev soak, whose tests load the machine, and where few are named."""
+    workers = int(os.environ.get("SALLYPORT_E2E_WORKERS", "1"))
+    if names or os.environ.get("SALLYPORT_SOAK") or workers < 2:
+        return run_pytest(names, extra)
+    counts = run_pytest(names, ["-n", str(workers), "--dist", "worksteal", "-m", "not alone", *extra])
+    if counts.failed == 0 or "-x" not in extra:
+        counts += run_pytest(names, ["-m", "alone", *extra], tag="e2e-alone")
     return counts
 
 
@@ -61,7 +74,7 @@ def main():
     if everything or end_to_end or "e2e" in options.names:
         print("tests with real servers:", flush=True)
         extra = (["-k", options.keyword] if options.keyword else []) + (["-x"] if options.first else [])
-        counts += run_pytest(end_to_end, extra)
+        counts += run_end_to_end(end_to_end, extra)
     return finish(counts)
 
 

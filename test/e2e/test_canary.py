@@ -16,6 +16,8 @@ from harness.openbao import CREATE, REMEMBERING, remembered
 from harness.processes import descendants, wait_for
 from harness.service import Service
 
+pytestmark = pytest.mark.alone     # dumps memory at a certain moment
+
 BUSY = """
 import os, psycopg, time
 c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)

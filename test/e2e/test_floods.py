@@ -11,6 +11,8 @@ import pytest
 from conftest import skip_here
 from harness.service import Service
 
+pytestmark = pytest.mark.alone     # needs the processors for itself
+
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
 
 # Connects as fast as it can, says who it claims to be (each time another name), hears the refusal or a close.

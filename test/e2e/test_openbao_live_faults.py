@@ -15,6 +15,8 @@ from harness.service import Service
 
 from test_openbao_faults import Dialogue
 
+pytestmark = pytest.mark.alone     # needs the processors for itself
+
 
 def fresh_leases(proxy):
     """How often a lease was made or renewed."""

@@ -16,6 +16,8 @@ from harness.processes import resident_kb, wait_for
 from harness.raw_client import RawClient
 from harness.service import Service
 
+pytestmark = pytest.mark.alone     # needs the processors for itself
+
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
 SECONDS = 60 if SOAK else 10
 IDLE = 5000 if SOAK else 2000

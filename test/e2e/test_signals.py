@@ -17,6 +17,8 @@ from harness.sallyport import binary
 
 from test_openbao_faults import Dialogue
 
+pytestmark = pytest.mark.alone     # needs the processors for itself
+
 COUNTER = """
 import os, signal, sys, time
 seen = []

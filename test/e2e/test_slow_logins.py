@@ -9,6 +9,8 @@ import pytest
 
 from harness.service import Service
 
+pytestmark = pytest.mark.alone     # needs the processors for itself
+
 
 @pytest.fixture
 def service(sallyport, pg, pki, secret):

@@ -10,7 +10,17 @@ import socket
 import subprocess
 import time
 
-PORTS = (15000, 30000)      # below the kernel's ephemeral range, where an outgoing connection may hold a port
+
+def ports_of(worker):
+    """Those that this process of the tests takes from; where there are two, no other one does. All are below the kernel's ephemeral
+    range, where an outgoing connection may hold a port."""
+    first, last, workers = 15000, 30000, 4
+    number = int(worker.removeprefix("gw")) if worker else 0
+    share = (last - first) // workers
+    return (first, last) if not worker or number >= workers else (first + number * share, first + (number + 1) * share)
+
+
+PORTS = ports_of(os.environ.get("PYTEST_XDIST_WORKER", ""))
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
