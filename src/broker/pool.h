@@ -52,7 +52,6 @@ class Pool {
   static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
   static constexpr std::size_t moves_at_once_max = 12;  ///< of one identity, whose time is short
   static constexpr auto login_guess = std::chrono::milliseconds{300};  ///< on a busy machine
-  static constexpr auto press_ahead = std::chrono::milliseconds{1500};
   static constexpr std::size_t waiters_max = 10'000, waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto fresh_for = std::chrono::milliseconds{100};
@@ -122,7 +121,7 @@ class Pool {
   void note_ending(std::uint64_t generation, MonotonicTime deadline);
   [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
   /// Sessions wait to be moved, and an end is so near that others had better leave them the processors.
-  [[nodiscard]] bool moves_press() const { return !movers_.empty() && until_next_ending() < press_ahead; }
+  [[nodiscard]] bool moves_press() const;
 
   /// An operator's pause: who does not have a connection yet waits in the queue; sessions still move.
   void hold_newcomers(bool held);

@@ -9,6 +9,12 @@
 
 namespace sallyport::broker {
 
+namespace {
+
+constexpr auto press_ahead = std::chrono::milliseconds{1500};
+
+}  // namespace
+
 Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                           std::uint64_t newer_than) {
   if (stopped_) {
@@ -218,6 +224,8 @@ bool Pool::may_log_in(Share& share, Purpose purpose) const {
 std::size_t Pool::places_beyond() const {
   return std::max(logins_beyond_max, std::min(moves_at_once(), settings_.pool.max / 4));
 }
+
+bool Pool::moves_press() const { return !movers_.empty() && until_next_ending() < press_ahead; }
 
 Duration Pool::until_next_ending() const {
   const auto now = loop_.now().mono;
