@@ -318,6 +318,24 @@ def test_an_executable_that_changed_is_not_the_one_that_was_meant(service, sally
     assert "is a script" in sallyport.run("check-config", it.config).output
 
 
+def test_a_container_beside_ours_is_known_only_where_the_processes_are_shared(service, sallyport):
+    """docs/sidecar.md: two containers of a pod are two process namespaces beside each other."""
+    inside = ("unshare", "--pid", "--fork", "--kill-child=SIGTERM", "--mount-proc")
+    if os.getuid() != 0 or subprocess.run([*inside, "true"], check=False).returncode != 0:
+        skip_here("needs process namespaces")
+    it = service()
+    it.start(inside=inside)
+    refused = ask(it)
+    assert refused.returncode == 2 and "Event" in refused.stderr, refused
+    assert "namespace" not in refused.stderr, "a stranger is told nothing"
+    it.stop()
+    denied = sallyport.audit("-c", it.config, "--kind", "session_denied")
+    assert "is not visible here (another pid namespace)" in denied[0]["reason"], denied
+    it.start()
+    assert ask(it, inside=["unshare", "--pid", "--fork"]).stdout == "in\n", "ours sees it"
+    it.stop()
+
+
 def test_a_process_of_another_user_namespace_needs_the_rules_word(service, sallyport):
     if subprocess.run(["unshare", "--user", "--map-root-user", "true"]).returncode != 0:
         skip_here("needs user namespaces")
