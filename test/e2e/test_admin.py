@@ -107,11 +107,11 @@ def values(text, parse):
 
 
 def test_metrics_tell_who_waited_in_vain_what_pins_and_what_moves(admin):
-    it = admin(extra_target="    pool: {mode: transaction, max: 1, wait_max: 500 ms}").start()
+    it = admin(extra_target="    pool: {mode: transaction, max: 1, wait_max: 3 s}").start()
     with it.service.psycopg(autocommit=True) as pinned:
         pinned.execute("LISTEN something")
         waits = it.service.psql("SELECT 1")
-        assert waits.returncode != 0 and "no server connection became free within 500 ms" in waits.stderr
+        assert waits.returncode != 0 and "no server connection became free within" in waits.stderr
         time.sleep(0.2)
         _, text = it.metrics()
     found = values(text, prometheus.text_string_to_metric_families)
