@@ -119,6 +119,7 @@ def own_pg(base, pki, secret):
     require(postgres.available(), "PostgreSQL 15")
     server = Postgres(os.path.join(base, "pg-" + uuid.uuid4().hex[:6]), pki)
     prepare(server, secret)
+    server.sql("CHECKPOINT")    # it does not wait for its disk: what was prepared has to outlive a kill
     yield server
     server.close()
 
