@@ -62,11 +62,8 @@ struct Lending final : private postgres::ReportedNames {
   bool answered = false;
 
   [[nodiscard]] bool verifies() const { return verify_ != VerifySessionState::off; }
-  /// Whether the server is asked this time.
-  bool check_is_due() {
-    if (verify_ == VerifySessionState::off) return false;
-    return verify_ == VerifySessionState::always || turn_++ % sample_every == 0;
-  }
+  /// Whether the server is asked this time; only of one that verifies().
+  bool check_is_due() { return verify_ == VerifySessionState::always || turn_++ % sample_every == 0; }
   [[nodiscard]] bool is_pinned() const { return !ignores_state && !requests.state().empty(); }
 
  private:

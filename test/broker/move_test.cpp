@@ -64,6 +64,20 @@ TEST(Move, WhoHasMovedWaitsForThoseWhoseTimeIsShort) {
   }
 }
 
+TEST(Move, ASessionWithMoreThanIsLookedAtStaysAndIsToldAtTheEnd) {
+  Rotated it;
+  it.ask("select 1");
+  it.client.types();
+  for (int i = 0; i < 2'001; ++i) it.old().settings.push_back({"a.b" + std::to_string(i), "x"});
+  it.rotate(10s);
+  EXPECT_EQ(it.world.moved, 0u);
+  it.ask("select 2");
+  EXPECT_EQ(it.client.types(), "DCZ") << "nothing of it has ended";
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.client.types(), "E");
+  EXPECT_EQ(it.world.forced, std::vector<std::string>{"too_many_statements"});
+}
+
 // A statement that takes longer than two credentials live.
 TEST(Move, ABusySessionDoesNotMoveToACredentialThatHasEndedMeanwhile) {
   Rotated it;

@@ -480,3 +480,23 @@ with psycopg.connect(**words) as connection:
 """
     run = sallyport.exec([sys.executable, "-c", code], file_url(), flags=("--listen", "tcp")).ok()
     assert run.stdout == "True app\nTrue\n"
+
+
+def timers(port):
+    """(kind, seconds left) of the established connections of this listener; kind 2 is the keep-alive (proc_net_tcp.txt)."""
+    with open("/proc/net/tcp", encoding="ascii") as file:
+        fields = [line.split() for line in file][1:]
+    for row in fields:
+        if int(row[1].split(":")[1], 16) == port and row[3] == "01":
+            kind, left = row[5].split(":")
+            yield int(kind, 16), int(left, 16) / os.sysconf("SC_CLK_TCK")
+
+
+def test_the_kernel_watches_clients_for_their_sudden_end(service, app):
+    it = service().start()
+    with it.connect(app) as client:
+        assert client.execute("SELECT 1").fetchone() == (1,)
+        wait_for(lambda: [kind for kind, _ in timers(it.tcp)] == [2], "the data to be acknowledged")
+        (_, left), = timers(it.tcp)
+        assert 30 < left <= 60, "its default is two hours"
+    it.stop()

@@ -46,6 +46,11 @@ def names(sallyport):
     it.close()
 
 
+def over(cable, pooled, mode, pool):
+    """A broker whose server is at the cable's other end."""
+    return pooled(mode, pool, server=cable, host=cut_network.THERE, tls="server_name: localhost", inside=cable.inside)
+
+
 @both_modes
 @pytest.mark.parametrize("mood", ["no such name", "failing", "silent"])
 def test_without_name_service_those_with_a_connection_go_on_and_others_are_told(pooled, names, pg, mode, pool, mood):
@@ -83,7 +88,7 @@ def cable(pg):
 def test_connections_that_the_server_has_forgotten_are_replaced(pooled, cable, pg, mode, pool):
     """Cut, dropped by the server's side meanwhile, and whole again: the first packet is answered by a reset. Who is given such a
     connection hears that it was lost, as with a direct one; the next ones are served."""
-    it = pooled(mode, pool, server=cable, host=cut_network.THERE, tls="server_name: localhost", inside=cable.inside)
+    it = over(cable, pooled, mode, pool)
     with RawClient.of(it) as idle:
         assert idle.one("SELECT 1") == "1"
         with cable.cut():
@@ -105,7 +110,7 @@ def test_a_cut_network_is_noticed_before_a_client_is_given_a_dead_connection(poo
     """A connection that nothing was heard of for 30 to 35 s is asked for a sign of life, for which it has 5 s."""
     if not SOAK:
         skip_here("./dev soak runs it")
-    it = pooled(mode, pool, server=cable, host=cut_network.THERE, tls="server_name: localhost", inside=cable.inside)
+    it = over(cable, pooled, mode, pool)
     assert refusal(it) is None
     with cable.cut():
         cable.forget()
@@ -123,7 +128,7 @@ def test_a_statement_on_a_connection_that_is_half_open_ends_when_the_kernel_give
     """After 90 s without an acknowledgement. Until then nobody can know; a cancel helps no more than with a direct connection."""
     if not SOAK:
         skip_here("./dev soak runs it")
-    it = pooled(mode, pool, server=cable, host=cut_network.THERE, tls="server_name: localhost", inside=cable.inside)
+    it = over(cable, pooled, mode, pool)
     with RawClient.of(it) as client:
         client.ask(query("BEGIN"))
         client.socket.settimeout(150)
@@ -142,7 +147,7 @@ def test_a_statement_on_a_connection_that_is_half_open_ends_when_the_kernel_give
 @both_modes
 def test_after_a_short_cut_everything_goes_on(pooled, cable, pg, mode, pool):
     """What was lost is sent again by the kernels: nobody hears anything."""
-    it = pooled(mode, pool, server=cable, host=cut_network.THERE, tls="server_name: localhost", inside=cable.inside)
+    it = over(cable, pooled, mode, pool)
     with RawClient.of(it) as client:
         client.ask(query("BEGIN"))
         with cable.cut():

@@ -24,9 +24,8 @@ BIG = query("SELECT repeat('x', 1000) FROM generate_series(1, 20000)")
 
 @pytest.fixture(autouse=True)
 def table(pg):
-    pg.sql("DROP TABLE IF EXISTS faults; CREATE TABLE faults (a int, t text); GRANT ALL ON faults TO app", database="app")
-    yield
-    pg.sql("DROP TABLE faults", database="app")
+    with pg.table("faults", "a int, t text"):
+        yield
 
 
 def count(pg):

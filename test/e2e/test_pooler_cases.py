@@ -111,6 +111,49 @@ def test_the_unnamed_statement_outlives_other_clients(two):
     assert error(a.ask(bind("", 1), execute(), sync())) == "26000"
 
 
+def test_the_unnamed_statement_outlives_parameters_that_are_set_for_another_client(pooled):
+    it = pooled("transaction", "max: 1")
+    with RawClient.of(it, application_name="a") as a, RawClient.of(it, application_name="b") as b:
+        a.ask(parse("", "SELECT 'mine'"), sync())
+        b.ask(parse("s", "SELECT 'other'"), bind("s"), execute(), sync())
+        assert rows(a.ask(bind(""), execute(), sync())) == [("mine",)]
+
+
+def test_the_statements_of_a_server_connection_have_a_budget_of_bytes(pooled):
+    it = pooled("transaction", "max: 1, statements_max: 1000")
+    with RawClient.of(it) as client:
+        for number in range(25):
+            text = f"SELECT {number}" + " " * 900_000
+            assert kinds(client.ask(parse("s", text), bind("s"), execute(), sync())) == "12DCZ"
+            client.ask(close("s"), sync())
+        held = int(client.one("SELECT sum(length(statement)) FROM pg_prepared_statements"))
+        assert 10 * 900_000 < held <= 16 << 20
+
+
+def test_a_pipeline_of_short_binds_that_bring_long_texts_along_is_answered_whole(pooled):
+    """Each Bind misses the ten statements that the connection may keep: 60 kB become 190 MB, a piece at a time."""
+    it = pooled("transaction", "max: 1, statements_max: 10")
+    turns = 2000
+    with RawClient.of(it) as client, RawClient.of(it) as other:
+        for number in range(11):
+            client.ask(parse(f"s{number}", f"SELECT {number}" + " " * 90_000), sync())
+        before = resident(it)
+        sender = threading.Thread(target=client.send, args=[
+            *(f for turn in range(turns) for f in (bind(f"s{turn % 11}"), execute())), sync()])
+        sender.start()
+        messages = client.until_ready()
+        sender.join()
+        assert rows(messages) == [(str(turn % 11),) for turn in range(turns)]
+        assert resident(it) - before < 40_000, "kB"
+        assert other.one("SELECT 'served'") == "served"
+
+
+def resident(it):
+    """kB of the broker at its largest."""
+    with open(f"/proc/{it.run.process.pid}/status", encoding="ascii") as file:
+        return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
+
+
 def test_a_portal_lives_as_long_as_its_transaction(two):
     a, b = two
     a.ask(query("BEGIN"))
@@ -155,6 +198,20 @@ def test_1600_columns(pooled, mode, pool):
         for client in (a, b, a):
             messages = client.ask(parse("", f"SELECT {columns}"), bind(""), describe("", "P"), execute(), sync())
             assert kinds(messages) == "12TDCZ" and rows(messages)[0] == tuple(str(n) for n in range(1600))
+
+
+@both
+@pytest.mark.parametrize("kind", "PBCDEFQ")
+@pytest.mark.parametrize("front", [query("SELECT pg_sleep(0.2)"), sync()], ids=["query", "sync"])
+def test_a_frame_without_a_body_costs_nobody_else_anything(pooled, mode, pool, front, kind):
+    """Length 4, behind something that has not been answered."""
+    it = pooled(mode, pool)
+    with RawClient.of(it) as a, RawClient.of(it) as b:
+        a.send(front, frame(kind), sync())
+        assert error(a.until("E")) == "08P01"
+        for _ in range(3):
+            assert b.one("SELECT 1") == "1"
+    assert it.run.process.poll() is None
 
 
 @both

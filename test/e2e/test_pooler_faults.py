@@ -22,9 +22,8 @@ POOLS = [("transaction", "max: 1"), ("session", "max: 2")]
 
 @pytest.fixture(autouse=True)
 def table(pg):
-    pg.sql("DROP TABLE IF EXISTS faults; CREATE TABLE faults (a int); GRANT ALL ON faults TO app", database="app")
-    yield
-    pg.sql("DROP TABLE faults", database="app")
+    with pg.table("faults", "a int"):
+        yield
 
 
 def count(pg):

@@ -97,6 +97,26 @@ print(len(pids) > 1)
     assert run.stdout == "True\n"
 
 
+def test_a_session_with_more_statements_than_are_looked_at_is_told_and_not_taken_for_lost(sallyport, bao, vault_url):
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True, prepare_threshold=0)
+c.prepared_max = None
+for n in range(2100):
+    c.execute(f"SELECT {n}")
+until = time.monotonic() + 12
+try:
+    while time.monotonic() < until:
+        c.execute("SELECT 'alive'")
+        time.sleep(0.05)
+except psycopg.Error as told:
+    print(told.sqlstate, told.diag.message_primary)
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "57P01 sallyport: the credential of this session has ended\n", run.output
+
+
 def test_a_long_lease_is_renewed_and_kept(sallyport, bao, vault_url, pg):
     bao.role("renewed", ttl="3s", max_ttl="1h")
     script = """

@@ -134,6 +134,15 @@ class Postgres:
         yield read
 
     @contextlib.contextmanager
+    def table(self, name, columns):
+        """In the database app, for the user app, empty; gone afterwards."""
+        self.sql(f"DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({columns}); GRANT ALL ON {name} TO app", database="app")
+        try:
+            yield
+        finally:
+            self.sql(f"DROP TABLE {name}", database="app")
+
+    @contextlib.contextmanager
     def certificate(self, name):
         """Serves another certificate for a while."""
         self._switch(name)
