@@ -16,12 +16,14 @@ class Counts:
     failed: int = 0
     skipped: int = 0
     reasons: list[str] = field(default_factory=list)  # of what was skipped
+    broken: list[str] = field(default_factory=list)   # the names of what failed
 
     def __iadd__(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
         self.reasons += other.reasons
+        self.broken += other.broken
         return self
 
     def line(self):
@@ -35,11 +37,12 @@ def read_junit(path):
         return counts
     for case in ET.parse(path).iter("testcase"):
         skipped = case.find("skipped")
+        name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
         if case.find("failure") is not None or case.find("error") is not None:
             counts.failed += 1
+            counts.broken.append(name)
         elif skipped is not None or case.get("status") in ("notrun", "disabled"):
             counts.skipped += 1
-            name = ".".join(filter(None, (case.get("classname"), case.get("name"))))
             text = (skipped.get("message") if skipped is not None else "") or "no reason given"
             counts.reasons.append(f"{name}: {text}")
         else:
@@ -79,6 +82,8 @@ def finish(counts):
     for text, names in grouped.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         print(f"  skipped {names[0]}{more}: {text}")
+    for name in counts.broken:   # once more, where nobody has to look for it
+        print(f"  FAILED {name}")
     print(counts.line(), flush=True)
     path = os.environ.get("SALLYPORT_COUNTS")
     if path:
