@@ -25,6 +25,7 @@ class Acceptor final : private FdHandler {
   Acceptor& operator=(const Acceptor&) = delete;
 
   [[nodiscard]] int fd() const { return listener_.fd(); }
+  [[nodiscard]] SharedListener share() const { return listener_.share(); }
 
  private:
   void on_ready(std::uint32_t events) override;

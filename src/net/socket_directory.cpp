@@ -116,7 +116,7 @@ sockaddr_un address_in(int directory, const std::string& name) {
   return address;
 }
 
-UniqueFd new_socket() { return UniqueFd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)}; }
+UniqueFd new_socket(int type) { return UniqueFd{socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)}; }
 
 /// Can it hold the private one: ours alone, and short enough.
 bool usable_runtime_directory(const std::string& path) {
@@ -210,7 +210,7 @@ Result<UniqueFd> SocketDirectory::take_lock(const std::string& socket_name) cons
   return fault(ErrorCode::retry_later, path, "changes hands all the time", "Stop the other instances.");
 }
 
-Result<void> SocketDirectory::clear_way(const std::string& name) const {
+Result<void> SocketDirectory::clear_way(const std::string& name, int type) const {
   const auto path = held_->path() + "/" + name;
   struct stat there {};
   if (fstatat(held_->fd(), name.c_str(), &there, AT_SYMLINK_NOFOLLOW) != 0) {
@@ -221,7 +221,7 @@ Result<void> SocketDirectory::clear_way(const std::string& name) const {
     return fault(ErrorCode::bad_config, path, "is in the way, and it is no socket",
                  "Remove it, if you know what it is.");
   }
-  const auto probe = new_socket();
+  const auto probe = new_socket(type);
   const auto address = address_in(held_->fd(), name);
   if (!probe.valid()) return system_fault(path, "no socket", errno);
   const bool refused =
@@ -253,15 +253,16 @@ Result<Listener> SocketDirectory::listen_unix(std::uint16_t port) const {
   return listen_named(name_of_socket(port), held_->is_private() ? 0600 : 0666);
 }
 
-Result<Listener> SocketDirectory::listen_named(const std::string& name, mode_t mode) const {
+Result<Listener> SocketDirectory::listen_named(const std::string& name, mode_t mode, int type) const {
   const auto path = held_->path() + "/" + name;
   auto lock = take_lock(name);
   if (lock.has_error()) return lock.error();
   struct stat lock_info {};
   fstat(lock->get(), &lock_info);
-  MadeFile lock_file{held_, name + ".lock", lock_info.st_ino};
-  if (auto clear = clear_way(name); clear.has_error()) return clear.error();
-  auto socket = new_socket();
+  const auto ours = std::make_shared<std::atomic<bool>>(true);
+  MadeFile lock_file{held_, name + ".lock", lock_info.st_ino, ours};
+  if (auto clear = clear_way(name, type); clear.has_error()) return clear.error();
+  auto socket = new_socket(type);
   if (!socket.valid()) return system_fault(path, "no socket", errno);
   const auto address = address_in(held_->fd(), name);
   if (bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
@@ -272,11 +273,12 @@ Result<Listener> SocketDirectory::listen_named(const std::string& name, mode_t m
     return fault(ErrorCode::bad_config, path, "vanished as it was made",
                  "Find out who else writes to this directory.");
   }
-  MadeFile socket_file{held_, name, info.st_ino};
+  MadeFile socket_file{held_, name, info.st_ino, ours};
   // Before listen, so that nobody connects under the umask's mode.
   if (fchmodat(held_->fd(), name.c_str(), mode, 0) != 0) return system_fault(path, "chmod", errno);
   if (listen(socket.get(), listen_backlog) != 0) return system_fault(path, "listen", errno);
-  return Listener{std::move(*lock), std::move(lock_file), std::move(socket), std::move(socket_file)};
+  return Listener{path, std::move(*lock), std::move(lock_file), std::move(socket), std::move(socket_file),
+                  ours};
 }
 
 }  // namespace sallyport::net

@@ -8,6 +8,8 @@
 #include "base/result.h"
 #include "net/listener.h"
 
+#include <sys/socket.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -40,7 +42,24 @@ class SocketDirectory {
   [[nodiscard]] Result<Listener> listen_unix(std::uint16_t port) const;
 
   /// The same for a socket of another name and mode, in a shared directory; its lock is NAME.lock.
-  [[nodiscard]] Result<Listener> listen_named(const std::string& name, mode_t mode) const;
+  /// `type`: SOCK_STREAM or SOCK_SEQPACKET.
+  [[nodiscard]] Result<Listener> listen_named(const std::string& name, mode_t mode,
+                                              int type = SOCK_STREAM) const;
+
+  /// The listener of this name that another process has handed to us. Its names stay when it goes, until `ours` says
+  /// otherwise: then they are ours, and so says the lock.
+  ///
+  /// Errors  hop listener, denied: `lock` does not hold the lock of this name, `socket` does not listen, or there is
+  ///         no socket of this name.
+  [[nodiscard]] Result<Listener> adopt(const std::string& name, UniqueFd lock, UniqueFd socket,
+                                       const Ownership& ours) const;
+
+  /// Whether `lock` is the lock file of this name, and the process that it comes from holds its lock.
+  [[nodiscard]] bool is_lock_of(const std::string& name, const UniqueFd& lock) const;
+
+  /// A connection to the socket of this name: close-on-exec, blocking.
+  /// Errors  hop listener.  not_found: nobody listens there.  retry_later: its queue is full, or the system's.
+  [[nodiscard]] Result<UniqueFd> connect_to(const std::string& name, int type) const;
 
   /// A new file of mode 0600 in this directory; it goes with what is returned.
   /// Errors  hop listener.  retry_later: no space.
@@ -55,7 +74,7 @@ class SocketDirectory {
  private:
   SocketDirectory(std::string path, UniqueFd directory, bool is_private);
   [[nodiscard]] Result<UniqueFd> take_lock(const std::string& name) const;
-  [[nodiscard]] Result<void> clear_way(const std::string& name) const;
+  [[nodiscard]] Result<void> clear_way(const std::string& name, int type) const;
 
   std::shared_ptr<const HeldDirectory> held_;
 };
