@@ -104,6 +104,17 @@ class Broker final : private SessionHost {
   /// Ends all leases, at the latest after `limit`. `done` gets what could not be ended.
   void shut_down(Duration limit, std::function<void(credentials::ShutdownReport)> done);
 
+  // ---- for a binary upgrade (broker_control.cpp) ----
+  /// Who is asked for sessions that are not here; null: nobody. Outlives this, or is taken back.
+  void look_elsewhere(CancelElsewhere* elsewhere) { session_services_.elsewhere = elsewhere; }
+  /// A cancel that came to another process. `done` as of CancelElsewhere::ask().
+  void cancel(const CancelClaim& claim, std::function<void(bool found)> done);
+  [[nodiscard]] std::vector<std::string> paused_targets() const { return {paused_.begin(), paused_.end()}; }
+  /// No more clients come: pools keep no more connections than sessions use.
+  void expect_no_more();
+  /// What dead processes of this service left is ended, beside what is looked for when a role is first used.
+  void sweep_again();
+
   // ---- for an operator (broker_control.cpp, broker_status.cpp) ----
   /// New sessions of this target wait, as long as its pool lets clients wait, until resume_target(). Also after a
   /// reload. Errors, of all four  not_found.

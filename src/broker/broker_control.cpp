@@ -25,6 +25,30 @@ Result<void> Broker::for_pools_of(const std::string& target, Action action) {
   return {};
 }
 
+void Broker::cancel(const CancelClaim& claim, std::function<void(bool found)> done) {
+  const auto now = services_.loop.now().mono;
+  const auto counted = claim.asker.counted ? claim.asker.uid : std::nullopt;
+  auto* elsewhere = session_services_.elsewhere;
+  auto* session = cancels_.find(claim.pid, claim.key, now, counted, elsewhere == nullptr);
+  if (session != nullptr && session->may_be_cancelled_by(claim.asker))
+    return session->cancel_query([done = std::move(done)] { done(true); });
+  if (session != nullptr || elsewhere == nullptr || cancels_.has_guessed_enough(now, counted))
+    return done(false);
+  if (!elsewhere->ask(claim, done)) done(false);
+}
+
+void Broker::expect_no_more() {
+  for (auto& [name, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) role->pool()->close_when_idle(false);
+  }
+}
+
+void Broker::sweep_again() {
+  for (auto& [name, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) role->sweep_again();
+  }
+}
+
 void Broker::fetch_missing() {
   for (auto& [name, runtime] : targets_) {
     for (auto& [role_name, role] : runtime.roles) {

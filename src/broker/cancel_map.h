@@ -38,20 +38,35 @@ class CancelMap {
   }
 
   /// Null: no session has this key, or `asker` (a proven uid) has guessed wrong too often in this second.
-  Session* find(std::int32_t pid, Bytes key, MonotonicTime now, std::optional<std::uint32_t> asker) {
-    if (!asker) return look_up(pid, key);
-    if (now - window_ > std::chrono::seconds{1}) {
-      window_ = now;
-      misses_.clear();
-    }
-    const auto guessed = misses_.find(*asker);
-    if (guessed != misses_.end() && guessed->second >= misses_per_second_max) return nullptr;
+  /// `counts`: a miss is a wrong guess; false: another process is still to be asked.
+  Session* find(std::int32_t pid, Bytes key, MonotonicTime now, std::optional<std::uint32_t> asker,
+                bool counts = true) {
+    if (has_guessed_enough(now, asker)) return nullptr;
     auto* found = look_up(pid, key);
-    if (found == nullptr && misses_.size() < askers_max) ++misses_[*asker];
+    if (found == nullptr && counts) count_miss(now, asker);
     return found;
   }
 
+  bool has_guessed_enough(MonotonicTime now, std::optional<std::uint32_t> asker) {
+    if (!asker) return false;
+    begin_window(now);
+    const auto guessed = misses_.find(*asker);
+    return guessed != misses_.end() && guessed->second >= misses_per_second_max;
+  }
+
+  void count_miss(MonotonicTime now, std::optional<std::uint32_t> asker) {
+    if (!asker) return;
+    begin_window(now);
+    if (misses_.size() < askers_max) ++misses_[*asker];
+  }
+
  private:
+  void begin_window(MonotonicTime now) {
+    if (now - window_ <= std::chrono::seconds{1}) return;
+    window_ = now;
+    misses_.clear();
+  }
+
   Session* look_up(std::int32_t pid, Bytes key) {
     Session* found = nullptr;
     const auto [from, to] = entries_.equal_range(pid);

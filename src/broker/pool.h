@@ -133,8 +133,8 @@ class Pool {
 
   /// No new logins; closes what is ready.
   void stop();
-  /// Its target was replaced: who uses it goes on, nothing is kept ready any more.
-  void close_when_idle();
+  /// Who uses it goes on, nothing is kept ready any more: its target was replaced, or nobody else will come.
+  void close_when_idle(bool replaced = true);
   /// Connections that exist to this address are of no more use: its server is not of the kind that is wanted, or
   /// cannot be reached while another one is the primary. Ready ones are closed, those in use when they come back.
   void leave(const net::Address& address);

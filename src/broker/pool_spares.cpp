@@ -184,8 +184,12 @@ void Pool::close_politely(Upstream& upstream) {
   (void)upstream.stream->write(Bytes{goodbye});
 }
 
-void Pool::close_when_idle() {
+void Pool::close_when_idle(bool replaced) {
+  // Those that are here may need a ready one again soon, transaction by transaction.
+  constexpr Duration linger = std::chrono::seconds{10};
   settings_.pool.min_ready = 0;
+  settings_.pool.idle_max = std::min<Duration>(settings_.pool.idle_max, linger);
+  if (!replaced) return;
   // Long enough for who waits already: one that is old when it is logged in is of use to nobody.
   settings_.pool.lifetime_max = std::chrono::seconds{1};
   for (auto& [key, sub] : subs_) {

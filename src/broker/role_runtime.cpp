@@ -118,6 +118,11 @@ void Broker::RoleRuntime::sweep(const Lease& lease) {
       });
 }
 
+void Broker::RoleRuntime::sweep_again() {
+  const auto current = slot_.current();
+  if (current != nullptr && current->credential->lease) sweep(*current->credential->lease);
+}
+
 void Broker::RoleRuntime::warn_of_ignored(const std::vector<std::string>& fields) {
   std::string list;
   for (const auto& field : fields) list += (list.empty() ? "" : ", ") + field;

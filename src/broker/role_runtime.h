@@ -22,6 +22,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   credentials::Slot& slot() { return slot_; }
   [[nodiscard]] RoleStatus status() const;
   const std::shared_ptr<Pool>& pool() { return pool_; }
+  /// For leases that a process of ours has left that ended while we run.
+  void sweep_again();
 
  private:
   void on_new_generation(credentials::GenerationPtr generation) override;

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "broker/cancel_elsewhere.h"
 #include "broker/cancel_map.h"
 #include "broker/departure.h"
 #include "broker/doorstep.h"
@@ -56,7 +57,8 @@ struct SessionServices {
   MutableBytes buffer;
   WipedBytes& scratch;
   std::uint64_t sessions_begun = 0;
-  Handshaker* handshaker = nullptr;  ///< null: no route has TLS
+  Handshaker* handshaker = nullptr;      ///< null: no route has TLS
+  CancelElsewhere* elsewhere = nullptr;  ///< null: all sessions are here
 };
 
 class SessionHost {
@@ -110,6 +112,8 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   /// stop(), and who waits to be let in is told why.
   void shut_down();
 
+  /// Whether it owns this session (threat 16).
+  [[nodiscard]] bool may_be_cancelled_by(const CancelAsker& asker) const;
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);
 
@@ -181,7 +185,8 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] std::shared_ptr<const policy::ClientCertificate> certificate() const {
     return secured_ ? secured_->certificate : nullptr;
   }
-  [[nodiscard]] bool may_cancel(const Session& owner, bool proven) const;
+  [[nodiscard]] CancelAsker as_asker(bool proven) const;
+  void await_cancel();
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);
   void send_cancel(std::vector<std::function<void()>> done);

@@ -26,10 +26,32 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
   if (!proven && !hung_up) return finish();
   host_.on_session_let_in(*this);
   peer_.certificate = certificate();
-  const auto counted = proven ? peer_.uid : std::nullopt;
-  auto* session = services_.cancels.find(request.pid, request.key, services_.loop.now().mono, counted);
+  auto asker = as_asker(proven.has_value());
+  const auto counted = asker.counted ? asker.uid : std::nullopt;
+  const auto now = services_.loop.now().mono;
+  auto* session =
+      services_.cancels.find(request.pid, request.key, now, counted, services_.elsewhere == nullptr);
+  const auto on_done = [this, alive = alive_] {
+    if (*alive) finish();
+  };
   // Whoever guesses is told nothing.
-  if (session == nullptr || !may_cancel(*session, proven.has_value())) return finish();
+  if (session != nullptr && !session->may_be_cancelled_by(asker)) return finish();
+  if (session != nullptr) {
+    await_cancel();
+    // The client waits for our close: then the server has acted.
+    return session->cancel_query(on_done);
+  }
+  if (services_.elsewhere == nullptr || services_.cancels.has_guessed_enough(now, counted)) return finish();
+  await_cancel();
+  const auto asked = services_.elsewhere->ask(
+      {request.pid, request.key, std::move(asker)}, [&services = services_, counted, on_done](bool found) {
+        if (!found) services.cancels.count_miss(services.loop.now().mono, counted);
+        on_done();
+      });
+  if (!asked) finish();
+}
+
+void Session::await_cancel() {
   stage_ = Stage::cancelling;
   services_.loop.cancel(deadline_);
   deadline_ = services_.loop.after(cancel_wait_max, [this] {
@@ -38,27 +60,33 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
                            {{"route", route_->route.name}, {"within", limit}});
     finish();
   });
-  // The client waits for our close: then the server has acted.
-  session->cancel_query([this, alive = alive_] {
-    if (*alive) finish();
-  });
+}
+
+CancelAsker Session::as_asker(bool proven) const {
+  CancelAsker asker;
+  asker.route = route_->route.name;
+  asker.uid = proven ? peer_.uid : std::nullopt;
+  asker.counted = asker.uid.has_value();
+  // Clients older than libpq 17 send cancels without TLS always. Where the kernel says which process that is, the
+  // key has left this machine neither then nor now.
+  asker.local = asker.uid.has_value() || route_->run_token.has_value();
+  if (!proven && origin_.has_uid()) asker.uid = origin_.uid;
+  asker.address = peer_.address;
+  asker.certificate = peer_.certificate;
+  asker.secured = secured_ != nullptr;
+  asker.clear = !asker.secured && route_->hears_clear_cancels();
+  return asker;
 }
 
 // Only through the owning route, from the owning peer, and over TLS if the session was (threat 16).
-bool Session::may_cancel(const Session& owner, bool proven) const {
-  if (owner.route_->route.name != route_->route.name) return false;
-  // Clients older than libpq 17 send cancels without TLS always. Where the kernel says which process that is, the
-  // key has left this machine neither then nor now.
-  const bool local = (proven && peer_.uid.has_value()) || route_->run_token.has_value();
-  const bool clear = !secured_ && route_->hears_clear_cancels();
-  if (owner.secured_ && !secured_ && !local && !clear) return false;
-  auto uid = proven ? peer_.uid : std::nullopt;
-  if (!proven && origin_.has_uid()) uid = origin_.uid;
-  if (uid && owner.peer_.uid != uid) return false;
-  if (owner.peer_.certificate != nullptr && !clear) {
-    return peer_.certificate != nullptr && policy::same_owner(*owner.peer_.certificate, *peer_.certificate);
+bool Session::may_be_cancelled_by(const CancelAsker& asker) const {
+  if (route_->route.name != asker.route) return false;
+  if (secured_ && !asker.secured && !asker.local && !asker.clear) return false;
+  if (asker.uid && peer_.uid != asker.uid) return false;
+  if (peer_.certificate != nullptr && !asker.clear) {
+    return asker.certificate != nullptr && policy::same_owner(*peer_.certificate, *asker.certificate);
   }
-  return owner.peer_.address == peer_.address;
+  return peer_.address == asker.address;
 }
 
 void Session::cancel_query(std::function<void()> done) {

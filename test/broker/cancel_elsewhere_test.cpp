@@ -1,0 +1,113 @@
+// Cancels of sessions that another process has: who is asked, what it is told, and what a guess costs (threat 16).
+#include "test/broker/world.h"
+
+#include <gtest/gtest.h>
+
+namespace sallyport {
+namespace {
+
+using test::World;
+
+std::string cancel_request(const std::string& key) {
+  return test::big_endian(static_cast<std::uint32_t>(12 + key.size())) + test::big_endian(80877102) +
+         test::big_endian(100) + key;
+}
+
+std::string key_of(const World& world) {
+  for (const auto& message : world.greeting) {
+    if (message.type == 'K') return message.body.substr(4);
+  }
+  return {};
+}
+
+struct Other final : broker::CancelElsewhere {
+  bool ask(const broker::CancelClaim& claim, std::function<void(bool found)> done) override {
+    if (full) return false;
+    claims.push_back(claim);
+    answers.push_back(std::move(done));
+    return true;
+  }
+  bool full = false;
+  std::vector<broker::CancelClaim> claims;
+  std::vector<std::function<void(bool)>> answers;
+};
+
+struct Two {
+  Two() { world.services.elsewhere = &other; }
+
+  test::FakeClient cancel(const std::string& key) {
+    auto canceller = world.open();
+    canceller.wire->push(cancel_request(key));
+    world.loop.settle();
+    return canceller;
+  }
+
+  World world;
+  Other other;
+};
+
+TEST(CancelElsewhere, IsAskedForWhatIsNotHereAndToldWhoAsks) {
+  Two it;
+  const auto canceller = it.cancel("far!");
+  ASSERT_EQ(it.other.claims.size(), 1U);
+  const auto& claim = it.other.claims[0];
+  EXPECT_EQ(claim.pid, 100);
+  EXPECT_EQ(claim.key, (std::vector<std::uint8_t>{'f', 'a', 'r', '!'}));
+  EXPECT_EQ(claim.asker.route, it.world.route->route.name);
+  EXPECT_EQ(claim.asker.uid, 1000U);
+  EXPECT_TRUE(claim.asker.local && claim.asker.counted && !claim.asker.secured);
+  EXPECT_FALSE(canceller.wire->broker_gone()) << "it waits until the server has acted";
+  it.other.answers[0](true);
+  it.world.loop.settle();
+  EXPECT_TRUE(canceller.wire->broker_gone());
+}
+
+TEST(CancelElsewhere, IsNotAskedForWhatIsHere) {
+  Two it;
+  const auto client = it.world.enter();
+  (void)it.cancel(key_of(it.world));
+  EXPECT_EQ(it.world.connector.cancels.size(), 1U);
+  it.world.prover->peer.uid = 1001;
+  (void)it.cancel(key_of(it.world));
+  EXPECT_TRUE(it.other.claims.empty()) << "also not by a stranger who has the key";
+  EXPECT_EQ(it.world.connector.cancels.size(), 1U);
+}
+
+TEST(CancelElsewhere, ThatCannotBeAskedIsNoReasonToWait) {
+  Two it;
+  it.other.full = true;
+  EXPECT_TRUE(it.cancel("far!").wire->broker_gone());
+}
+
+TEST(CancelElsewhere, AGuessCountsOnceBothHaveSaidNo) {
+  constexpr auto max = broker::CancelMap::misses_per_second_max;
+  Two it;
+  const auto client = it.world.enter();
+  for (unsigned i = 0; i < 2 * max; ++i) {
+    (void)it.cancel("far!");
+    it.other.answers.back()(true);
+    it.world.loop.settle();
+  }
+  ASSERT_EQ(it.other.claims.size(), 2U * max) << "what was found there is no guess";
+  for (unsigned i = 0; i < 2 * max; ++i) {
+    const auto asked = it.other.answers.size();
+    (void)it.cancel("bad!");
+    if (it.other.answers.size() > asked) it.other.answers.back()(false);
+    it.world.loop.settle();
+  }
+  EXPECT_EQ(it.other.claims.size(), 3U * max);
+  (void)it.cancel(key_of(it.world));
+  EXPECT_TRUE(it.world.connector.cancels.empty()) << "whoever has guessed enough is not heard in this second";
+}
+
+TEST(CancelElsewhere, AnAnswerThatComesWhenTheClientIsGoneIsHeardByNobody) {
+  Two it;
+  const auto canceller = it.cancel("far!");
+  it.world.loop.advance(std::chrono::minutes{1});
+  EXPECT_TRUE(canceller.wire->broker_gone()) << "no answer is waited for without end";
+  it.other.answers[0](true);
+  it.world.loop.settle();
+}
+
+}  // namespace
+}  // namespace sallyport
