@@ -163,6 +163,8 @@ class CommandEndpoint final : public AnyEndpoint {
         endpoint_(*io, std::move(listener), AF_UNIX,
                   [this](Socket socket) { return make(std::move(socket)); }) {}
 
+  void accept_no_more() override { endpoint_.accept_no_more(); }
+
  private:
   std::shared_ptr<CommandConnection> make(Socket socket) {
     const auto peer = net::peer_of_unix(socket.native_handle());

@@ -32,8 +32,15 @@ class Endpoint {
 
   Endpoint(boost::asio::io_context& io, net::Listener listener, int family, Make make)
       : listener_(std::move(listener)), acceptor_(io), retry_(io), make_(std::move(make)) {
-    acceptor_.assign({family, 0}, dup_of(listener_.fd()));
+    acceptor_.assign({family, 0}, dup_of(listener_->fd()));
     accept();
+  }
+
+  void accept_no_more() {
+    boost::system::error_code ignored;
+    retry_.cancel();
+    acceptor_.close(ignored);
+    listener_.reset();
   }
 
  private:
@@ -41,7 +48,7 @@ class Endpoint {
 
   void accept() {
     acceptor_.async_accept([this](boost::system::error_code error, Socket socket) {
-      if (error == boost::asio::error::operation_aborted) return;
+      if (error == boost::asio::error::operation_aborted || !listener_) return;
       if (error) return pause();
       if (auto connection = make_(std::move(socket))) keep(std::move(connection));
       accept();
@@ -66,7 +73,7 @@ class Endpoint {
     connection->start();
   }
 
-  net::Listener listener_;
+  std::optional<net::Listener> listener_;
   boost::asio::basic_socket_acceptor<boost::asio::generic::stream_protocol> acceptor_;
   boost::asio::steady_timer retry_;
   Make make_;
@@ -77,6 +84,7 @@ class Endpoint {
 class AnyEndpoint {
  public:
   virtual ~AnyEndpoint() = default;
+  virtual void accept_no_more() = 0;
 };
 
 class StatusDesk;

@@ -106,6 +106,8 @@ class HttpEndpoint final : public AnyEndpoint {
         endpoint_(*io, std::move(listener), rules_.tcp ? AF_INET : AF_UNIX,
                   [this](Socket socket) { return make(std::move(socket)); }) {}
 
+  void accept_no_more() override { endpoint_.accept_no_more(); }
+
  private:
   std::shared_ptr<HttpConnection> make(Socket socket) {
     if (!rules_.tcp) {

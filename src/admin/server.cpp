@@ -4,6 +4,7 @@
 #include "admin/status_desk.h"
 
 #include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/post.hpp>
 
 #include <pthread.h>
 #include <signal.h>
@@ -37,6 +38,14 @@ Server::Server(ServerSettings settings, Control& control) : state_(std::make_uni
     pthread_setname_np(pthread_self(), "admin");
     io->run();
   }};
+}
+
+void Server::accept_no_more() {
+  boost::asio::post(*state_->io, [state = state_.get()] {
+    for (const auto* endpoint : {&state->http, &state->commands}) {
+      if (*endpoint) (*endpoint)->accept_no_more();
+    }
+  });
 }
 
 Server::~Server() {

@@ -33,6 +33,8 @@ class Server {
   /// `control` outlives it; the listeners' sockets go with it.
   Server(ServerSettings settings, Control& control);
   ~Server();
+  /// Closes the listeners; connections that are open go on.
+  void accept_no_more();
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 

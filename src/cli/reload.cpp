@@ -7,11 +7,11 @@ namespace sallyport::cli {
 
 namespace {
 
-/// `inherited`: sockets that the service manager has opened already; may be null.
-Result<net::Listener> open_listener(const Route& route, net::InheritedSockets* inherited) {
+/// `others`: sockets that somebody has opened already; may be null.
+Result<net::Listener> open_listener(const Route& route, net::GivenSockets* others) {
   if (const auto* tcp = std::get_if<TcpListen>(&route.listen)) {
-    auto given = inherited == nullptr ? std::nullopt : inherited->find_tcp(tcp->address, tcp->port);
-    if (given) return net::Listener{std::move(*given)};
+    auto given = others == nullptr ? std::nullopt : others->find_tcp(tcp->address, tcp->port);
+    if (given) return std::move(*given);
     auto socket = net::listen_tcp(tcp->address, tcp->port);
     if (!socket) return socket.error();
     return net::Listener{std::move(*socket)};
@@ -20,8 +20,8 @@ Result<net::Listener> open_listener(const Route& route, net::InheritedSockets* i
   // Opened anew each time: whose it is now counts, and one that was replaced meanwhile is found by its path.
   const auto directory = net::SocketDirectory::open_shared(local.directory);
   if (!directory) return directory.error();
-  auto given = inherited == nullptr ? std::nullopt : inherited->find_unix(directory->socket_path(local.port));
-  if (given) return net::Listener{std::move(*given)};
+  auto given = others == nullptr ? std::nullopt : others->find_unix(directory->socket_path(local.port));
+  if (given) return std::move(*given);
   return directory->listen_unix(local.port);
 }
 
@@ -37,6 +37,24 @@ net::WantedFacts wanted_by(const Route& route) {
 }  // namespace
 
 Result<PreparedConfig> ServedConfig::prepare(config::Config fresh) const {
+  auto prepared = check(std::move(fresh));
+  if (!prepared) return prepared;
+  if (auto opened = open_listeners(*prepared); !opened) return opened.error();
+  return prepared;
+}
+
+Result<void> ServedConfig::open_listeners(PreparedConfig& prepared) const {
+  for (auto& route : prepared.routes) {
+    const auto& wanted = route.runtime->route;
+    if (!accepts_ || routes_.contains(wanted.name)) continue;
+    auto listener = open_listener(wanted, given_);
+    if (!listener) return listener.error();
+    route.listener.emplace(std::move(*listener));
+  }
+  return {};
+}
+
+Result<PreparedConfig> ServedConfig::check(config::Config fresh) const {
   PreparedConfig prepared;
   for (const auto& [name, target] : fresh.targets) {
     auto ready = runtime_.prepare_target(target);
@@ -70,15 +88,17 @@ Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
     if (!context) return context.error();
     runtime->tls = std::make_shared<broker::RouteTls>(std::move(*context));
   }
-  if (routes_.contains(route.name)) return PreparedRoute{std::move(runtime), {}};
-  auto listener = open_listener(route, inherited_);
-  if (!listener) return listener.error();
-  return PreparedRoute{std::move(runtime), std::move(*listener)};
+  return PreparedRoute{std::move(runtime), {}};
+}
+
+void ServedConfig::open_targets(PreparedConfig& prepared) {
+  for (auto& target : prepared.targets) runtime_.apply_target(*target);
+  prepared.targets.clear();
 }
 
 AppliedConfig ServedConfig::apply(PreparedConfig prepared) {
   AppliedConfig applied;
-  for (auto& target : prepared.targets) runtime_.apply_target(*target);
+  open_targets(prepared);
   for (auto& route : prepared.routes) apply_route(std::move(route));
   if (config_) {
     applied.changed = what_changes(*config_, prepared.config);

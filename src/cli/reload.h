@@ -4,7 +4,7 @@
 
 #include "cli/runtime.h"
 #include "config/config.h"
-#include "net/inherited_sockets.h"
+#include "net/given_sockets.h"
 #include "net/listener.h"
 
 #include <map>
@@ -20,7 +20,7 @@ struct PreparedRoute {
   std::optional<net::Listener> listener;  ///< none: the one that is open goes on
 };
 
-/// A whole configuration, ready to be applied. Dropped instead, it closes its listeners and removes their sockets.
+/// A whole configuration, ready to be applied. Dropped instead, it closes its listeners and removes those that we made.
 struct PreparedConfig {
   config::Config config;
   std::vector<std::shared_ptr<Runtime::PreparedTarget>> targets;
@@ -36,16 +36,25 @@ struct AppliedConfig {
 
 class ServedConfig {
  public:
-  /// Nothing is served yet. Both outlive this. `inherited` null: the service manager opened no sockets for us.
-  /// `scout` as in UnixPeerProver.
-  explicit ServedConfig(Runtime& runtime, net::InheritedSockets* inherited = nullptr,
+  /// Nothing is served yet. Both outlive this. `given` null: nobody opened sockets for us. `scout` as in
+  /// UnixPeerProver.
+  explicit ServedConfig(Runtime& runtime, net::GivenSockets* given = nullptr,
                         std::shared_ptr<net::Scout> scout = nullptr)
-      : runtime_(runtime), inherited_(inherited), scout_(std::move(scout)) {}
+      : runtime_(runtime), given_(given), scout_(std::move(scout)) {}
 
-  /// Opens what `fresh` names and what is not open yet. Nobody is served by it before apply().
-  ///
-  /// Errors  of Runtime::prepare_target() and net::SocketDirectory: what was opened before is closed again.
+  /// check() and open_listeners().
   [[nodiscard]] Result<PreparedConfig> prepare(config::Config fresh) const;
+
+  /// Opens what `fresh` names and what is not open yet, but for sockets. Nobody is served by it before apply().
+  ///
+  /// Errors  of Runtime::prepare_target() and net::ServerTls.
+  [[nodiscard]] Result<PreparedConfig> check(config::Config fresh) const;
+  /// Errors  of net::SocketDirectory: what was opened before is closed again.
+  [[nodiscard]] Result<void> open_listeners(PreparedConfig& prepared) const;
+  /// Their credentials can be fetched from now on; nobody is served yet.
+  void open_targets(PreparedConfig& prepared);
+  /// Others accept our connections: what is applied from now on opens no sockets.
+  void accept_no_more() { accepts_ = false; }
 
   /// New sessions are served by `prepared` from now on; what it does not name is closed. But for the first time the
   /// trail gets a policy_changed record, and sessions that are refused now end within its reload_grace (threat 14).
@@ -62,8 +71,9 @@ class ServedConfig {
   std::size_t end_refused(Duration grace);
 
   Runtime& runtime_;
-  net::InheritedSockets* inherited_;
+  net::GivenSockets* given_;
   std::shared_ptr<net::Scout> scout_;
+  bool accepts_ = true;
   std::shared_ptr<TcpPeerProver> tcp_prover_ = std::make_shared<TcpPeerProver>();
   std::optional<config::Config> config_;
   std::map<std::string, std::shared_ptr<const broker::RouteRuntime>> routes_;  ///< open ones, by name

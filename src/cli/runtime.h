@@ -107,6 +107,8 @@ class Runtime {
   void listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route);
   void stop_listening();
   void stop_listening(const std::string& route_name);
+  /// For a successor: descriptors of all that is listened on.
+  [[nodiscard]] std::vector<net::SharedListener> listeners();
   /// New connections of this listener are served by `route` from now on.
   void replace_route(std::shared_ptr<const broker::RouteRuntime> route);
   /// For the trail: what a reload changed.

@@ -32,6 +32,14 @@ void Runtime::replace_route(std::shared_ptr<const broker::RouteRuntime> route) {
   });
 }
 
+std::vector<net::SharedListener> Runtime::listeners() {
+  std::vector<net::SharedListener> all;
+  on_relay([&](broker::Broker&) {
+    for (const auto& [name, entrance] : acceptors_) all.push_back(entrance.acceptor->share());
+  });
+  return all;
+}
+
 void Runtime::stop_listening() {
   on_relay([&](broker::Broker&) {
     process_.draining = true;

@@ -66,7 +66,7 @@ def test_a_directory_that_others_may_write_is_refused_with_an_inherited_socket_t
     assert "every user" in service.run.output
 
 
-@pytest.mark.parametrize("unit", ["sallyport.service", "sallyport.socket"])
+@pytest.mark.parametrize("unit", ["sallyport.service", "sallyport.socket", "sallyport@1.service"])
 def test_the_units_are_what_systemd_understands(unit, tmp_path):
     require(shutil.which("systemd-analyze"), "systemd-analyze")
     for name in os.listdir(UNITS):
@@ -77,6 +77,17 @@ def test_the_units_are_what_systemd_understands(unit, tmp_path):
                           env={"PATH": os.environ["PATH"], "SYSTEMD_LOG_LEVEL": "warning"}, timeout=60)
     complaints = [line for line in (done.stdout + done.stderr).splitlines() if "sallyport" in line]
     assert done.returncode == 0 and not complaints, done.stdout + done.stderr
+
+
+def test_instances_are_confined_as_the_service_is():
+    """Of what sallyport.service says, sallyport@.service says all but what an upgrade needs otherwise."""
+    lines = []
+    for unit in ("sallyport.service", "sallyport@.service"):
+        with open(os.path.join(UNITS, unit), encoding="utf-8") as file:
+            lines.append({line for line in file.read().splitlines() if line and not line.startswith("#")})
+    plain, instance = lines
+    assert {line.split("=")[0] for line in plain ^ instance} == {"ExecStart", "Description"}
+    assert "ExecStart=/usr/bin/sallyport serve --take-over -c /etc/sallyport/sallyport.yaml" in instance
 
 
 def test_the_service_is_well_confined():
