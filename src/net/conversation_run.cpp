@@ -3,9 +3,18 @@
 #include "base/limits.h"
 #include "net/tls_explain.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::net {
+
+namespace {
+
+// The deadline is of the peer's time. A process that was stopped (SIGSTOP, a machine asleep) has asked nothing
+// meanwhile and read nothing, so the deadline is counted in short pieces, of which those that ended late do not count.
+constexpr auto piece = std::chrono::seconds{1};
+
+}  // namespace
 
 ConversationRun::ConversationRun(std::shared_ptr<DriverServices> services, std::shared_ptr<Pbkdf2Memo> memo,
                                  std::unique_ptr<Conversation> conversation, Driver::DoneCallback done)
@@ -33,8 +42,16 @@ void ConversationRun::start_connected(Dial dial, Duration deadline) {
 }
 
 void ConversationRun::arm(Duration deadline) {
-  deadline_length_ = deadline;
-  deadline_ = services_->loop.after(deadline, [self = shared_from_this()] {
+  deadline_length_ = left_ = deadline;
+  wait_on();
+}
+
+void ConversationRun::wait_on() {
+  const Duration next = std::min<Duration>(left_, piece);
+  left_ -= next;
+  deadline_ = services_->loop.after(next, [self = shared_from_this(), next] {
+    if (self->services_->loop.now().mono - self->deadline_.due > piece) self->left_ += next;
+    if (self->left_ > Duration::zero()) return self->wait_on();
     self->finish(Error{ErrorCode::timed_out,
                        self->hop_,
                        self->dial_.host,

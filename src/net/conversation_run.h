@@ -17,6 +17,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
 
  private:
   void arm(Duration deadline);
+  void wait_on();
   void resolve();
   void on_resolved();
   void connect_next();
@@ -69,6 +70,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   TimerId deadline_;
   TimerId wake_;
   Duration deadline_length_{};
+  Duration left_{};  // of it
 };
 
 }  // namespace sallyport::net

@@ -150,6 +150,20 @@ TEST_F(Driver, ADeadlineSaysWhatWasWaitedFor) {
   EXPECT_NE(result.outcome.error().what.find("the server's answer"), std::string::npos);
 }
 
+TEST_F(Driver, TimeInWhichWeWereStoppedIsNotThePeers) {
+  // The server answers within the 2 s, counted without the 3.2 s in which nobody could have read it.
+  test::SocketServer server{[this](int fd) {
+    char ping[4];
+    ASSERT_EQ(read(fd, ping, 4), 4);
+    loop.post([] { std::this_thread::sleep_for(3200ms); });
+    std::this_thread::sleep_for(3500ms);
+    ASSERT_EQ(write(fd, "pong", 4), 4);
+  }};
+  auto result =
+      run({"127.0.0.1", server.port(), {}, nullptr, nullptr}, std::make_unique<PingConversation>(), 2s);
+  ASSERT_TRUE(result.outcome) << result.outcome.error().what;
+}
+
 TEST_F(Driver, ATlsHandshakeThatDoesNotEndIsNamed) {
   test::SocketServer server{[](int fd) {
     char byte = 0;
