@@ -144,7 +144,7 @@ Result<void> ServerTls::trust_clients(const FileOpener& outside) {
   }
   // One that is shown has to be good; whether one is needed, policy says, in the protocol's own words.
   SSL_CTX_set_verify(context_.get(), SSL_VERIFY_PEER, nullptr);
-  take_verify_notes(context_.get());
+  take_leaf_notes(context_.get());
   return {};
 }
 

@@ -42,6 +42,12 @@ int verify_and_note(X509_STORE_CTX* store, void* shared_notes) {
   return verdict;
 }
 
+int verify_and_forget_chain(X509_STORE_CTX* store, void* shared_notes) {
+  const int verdict = verify_and_note(store, shared_notes);
+  if (verdict > 0) X509_STORE_CTX_set0_verified_chain(store, nullptr);
+  return verdict;
+}
+
 // A client's certificate callback is called only when the server has sent a CertificateRequest.
 int note_request(SSL* ssl, void*) {
   if (auto* notes = writable_notes(ssl)) notes->client_certificate_asked_for = true;
@@ -50,12 +56,12 @@ int note_request(SSL* ssl, void*) {
 
 }  // namespace
 
-void take_verify_notes(SSL_CTX* context) {
-  SSL_CTX_set_cert_verify_callback(context, verify_and_note, nullptr);
+void take_leaf_notes(SSL_CTX* context) {
+  SSL_CTX_set_cert_verify_callback(context, verify_and_forget_chain, nullptr);
 }
 
 void take_notes(SSL_CTX* context) {
-  take_verify_notes(context);
+  SSL_CTX_set_cert_verify_callback(context, verify_and_note, nullptr);
   SSL_CTX_set_cert_cb(context, note_request, nullptr);
 }
 

@@ -24,8 +24,9 @@ struct HandshakeNotes {
 /// Makes every SSL of this context take notes. Verification itself stays OpenSSL's.
 void take_notes(SSL_CTX* context);
 
-/// Of verification only: for a server, whose certificate callback means something else.
-void take_verify_notes(SSL_CTX* context);
+/// Of verification only: for a server, whose certificate callback means something else. The chain that was found is
+/// not kept, as a server has thousands of them.
+void take_leaf_notes(SSL_CTX* context);
 
 /// The same into `notes`, which outlives the context: for connections whose SSL is not ours (libcurl's).
 void take_notes(SSL_CTX* context, HandshakeNotes& notes);

@@ -305,6 +305,21 @@ TEST_F(ServerTlsTest, TheEndPointIsTheDigestOfOurCertificate) {
   EXPECT_EQ(outcome.facts->end_point, expected);
 }
 
+// An idle client's certificates are a third of what it costs; the chain that verified them has done its duty.
+TEST_F(ServerTlsTest, TheChainThatProvedAClientIsNotKept) {
+  const auto app = client("DNS:app.example.com");
+  Pair pair;
+  auto outcome = begin({std::move(pair.server), context(), {}, false, 10s});
+  SslContext keep;
+  const auto ssl = client_ssl({.identity = &app}, keep);
+  SSL_set_fd(ssl.get(), pair.client.get());
+  ASSERT_EQ(SSL_do_handshake(ssl.get()), 1);
+  const auto got = outcome.get();
+  ASSERT_TRUE(got.facts.has_value());
+  EXPECT_EQ(got.facts->certificate->dns_names.front(), "app.example.com");
+  EXPECT_EQ(SSL_get0_verified_chain(got.stream->ssl()), nullptr);
+}
+
 TEST_F(ServerTlsTest, TakesTheFirstBytesWhereverTheyWereCut) {
   const auto tls = context();
   std::size_t whole = 1;
