@@ -17,8 +17,7 @@ class Reported final : public ReportedNames {
 };
 
 struct Client {
-  explicit Client(StatementRegistry& registry, std::uint64_t number, bool refuses)
-      : requests(tracker, registry, {refuses, 10, number}) {}
+  explicit Client(StatementRegistry& registry, bool refuses) : requests(tracker, registry, {refuses, 10}) {}
   SessionTracker tracker;
   PooledRequests requests;
   std::string held;
@@ -70,7 +69,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   StatementRegistry registry;
   UpstreamStatements statements;
   postgres::test::ModelServer server;
-  Client one{registry, 1, (data[0] & 1) != 0}, two{registry, 2, (data[0] & 2) != 0};
+  Client one{registry, (data[0] & 1) != 0}, two{registry, (data[0] & 2) != 0};
   auto* turn = &one;
   turn->requests.attach(statements, reported, (data[0] & 4) != 0);
   for (std::size_t at = 1; at < size;) {

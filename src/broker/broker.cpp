@@ -9,6 +9,8 @@ namespace {
 
 constexpr auto retired_look_every = std::chrono::seconds{1};
 constexpr auto retired_shutdown_limit = std::chrono::seconds{10};
+/// A client that has asked nothing for so long, or twice as long, is at rest.
+constexpr auto rest_look_every = std::chrono::seconds{1};
 
 }  // namespace
 
@@ -29,6 +31,7 @@ Broker::Broker(BrokerServices services)
 Broker::~Broker() {
   services_.loop.cancel(retired_timer_);
   services_.loop.cancel(turned_away_timer_);
+  services_.loop.cancel(rest_timer_);
   sessions_.clear();
 }
 
@@ -155,6 +158,20 @@ void Broker::on_session_forced(std::string_view reason) {
 
 void Broker::on_session_state(postgres::StateReason reason, bool refused) {
   ++(refused ? counters_.state_refused : counters_.pins)[std::string{name_of(reason)}];
+}
+
+void Broker::on_session_awake(Session& session) {
+  awake_.push_back(session.number());
+  if (!rest_timer_) rest_timer_ = services_.loop.after(rest_look_every, [this] { rest_sessions(); });
+}
+
+void Broker::rest_sessions() {
+  std::erase_if(awake_, [this](std::uint64_t number) {
+    const auto found = sessions_.find(number);
+    return found == sessions_.end() || found->second->rest();
+  });
+  rest_timer_ =
+      awake_.empty() ? net::TimerId{} : services_.loop.after(rest_look_every, [this] { rest_sessions(); });
 }
 
 void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {

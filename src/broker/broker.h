@@ -149,6 +149,8 @@ class Broker final : private SessionHost {
   void on_session_moved() override { ++counters_.moved; }
   void on_session_forced(std::string_view reason) override;
   void on_session_state(postgres::StateReason reason, bool refused) override;
+  void on_session_awake(Session& session) override;
+  void rest_sessions();
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
   void record_turned_away();
   void count_traffic(const Session& session);
@@ -168,8 +170,10 @@ class Broker final : private SessionHost {
   std::function<void(credentials::ShutdownReport)> on_retired_ended_;  ///< a shut-down waits for them, too
   net::TimerId retired_timer_;
   SessionQuota quota_;  // outlives the sessions, which have places in it
-  std::unordered_map<std::string, std::unique_ptr<Session>>
-      sessions_;  // by id: the order is the seed's, not the heap's
+  std::unordered_map<std::uint64_t, std::unique_ptr<Session>>
+      sessions_;                      // by number: the order is the seed's, not the heap's
+  std::vector<std::uint64_t> awake_;  // numbers of sessions that have been busy lately
+  net::TimerId rest_timer_;
   Doorstep doorstep_;
   Turnstile turnstile_;
   std::map<std::pair<Origin, std::string>, std::uint64_t> turned_away_;  ///< by origin and route

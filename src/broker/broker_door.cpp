@@ -60,8 +60,8 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   auto session = std::make_unique<Session>(std::move(client), std::move(route), session_services_,
                                            static_cast<SessionHost&>(*this), origin);
   auto* started = session.get();
-  sessions_.emplace(started->id(), std::move(session));
-  const auto evicted = doorstep_.add(started->id(), started->origin());
+  sessions_.emplace(started->number(), std::move(session));
+  const auto evicted = doorstep_.add(started->number(), started->origin());
   if (const auto found = sessions_.find(evicted); found != sessions_.end()) {
     turnstile_.charge(found->second->origin(), services_.loop.now().mono);
     found->second->stop();
@@ -69,13 +69,13 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
   started->start();
 }
 
-void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.id(), session.origin()); }
+void Broker::on_session_let_in(Session& session) { doorstep_.remove(session.number(), session.origin()); }
 
 void Broker::on_session_over(Session& session) {
-  const bool came_to_nothing = doorstep_.remove(session.id(), session.origin());
+  const bool came_to_nothing = doorstep_.remove(session.number(), session.origin());
   if (came_to_nothing) turnstile_.charge(session.origin(), services_.loop.now().mono);
   count_traffic(session);
-  services_.loop.at_turn_end([this, which = session.id()] {
+  services_.loop.at_turn_end([this, which = session.number()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });
 }

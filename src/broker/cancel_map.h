@@ -9,10 +9,11 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
+#include <algorithm>
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
-#include <vector>
 
 namespace sallyport::broker {
 
@@ -23,8 +24,12 @@ class CancelMap {
   static constexpr unsigned misses_per_second_max = 20;
   static constexpr std::size_t askers_max = 4096;
 
-  void add(std::int32_t pid, std::vector<std::uint8_t> key, Session& session) {
-    entries_.emplace(pid, Entry{std::move(key), &session});
+  static constexpr std::size_t key_bytes_max = 32;
+
+  void add(std::int32_t pid, Bytes key, Session& session) {
+    Entry entry{&session, static_cast<std::uint8_t>(std::min(key.size(), key_bytes_max)), {}};
+    std::copy_n(key.begin(), entry.size, entry.bytes.begin());
+    entries_.emplace(pid, entry);
   }
 
   void remove(std::int32_t pid, const Session& session) {
@@ -71,14 +76,16 @@ class CancelMap {
     Session* found = nullptr;
     const auto [from, to] = entries_.equal_range(pid);
     for (auto at = from; at != to; ++at) {
-      if (equal_in_constant_time(at->second.key, key)) found = at->second.session;
+      if (equal_in_constant_time(at->second.key(), key)) found = at->second.session;
     }
     return found;
   }
 
   struct Entry {
-    std::vector<std::uint8_t> key;
     Session* session;
+    std::uint8_t size;
+    std::array<std::uint8_t, key_bytes_max> bytes;
+    [[nodiscard]] Bytes key() const { return Bytes{bytes}.first(size); }
   };
   std::unordered_multimap<std::int32_t, Entry> entries_;
   MonotonicTime window_{};

@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <string>
 
 namespace sallyport::broker {
 
@@ -20,13 +19,13 @@ class Doorstep {
   static constexpr std::size_t total_max = 512;
   static constexpr std::uint32_t unknown_uid = Origin::unknown_uid;
 
-  /// `session` waits on the doorstep. Returns the one that has to make room; empty: none.
-  std::string add(const std::string& session, const Origin& origin) {
+  /// `session` (a number, not 0) waits on the doorstep. Returns the one that has to make room; 0: none.
+  std::uint64_t add(std::uint64_t session, const Origin& origin) {
     auto& own = waiting_[origin];
     own.push_back(session);
     ++total_;
     if (own.size() > per_uid_max) return take_oldest(origin);
-    if (total_ <= total_max) return {};
+    if (total_ <= total_max) return 0;
     auto most = waiting_.begin();
     for (auto at = waiting_.begin(); at != waiting_.end(); ++at) {
       if (at->second.size() > most->second.size()) most = at;
@@ -35,7 +34,7 @@ class Doorstep {
   }
 
   /// It has been let in, or has left. False: it did not wait here any more.
-  bool remove(const std::string& session, const Origin& origin) {
+  bool remove(std::uint64_t session, const Origin& origin) {
     const auto found = waiting_.find(origin);
     if (found == waiting_.end()) return false;
     auto& own = found->second;
@@ -52,16 +51,16 @@ class Doorstep {
   [[nodiscard]] std::size_t size() const { return total_; }
 
  private:
-  std::string take_oldest(const Origin& origin) {
+  std::uint64_t take_oldest(const Origin& origin) {
     const auto at = waiting_.find(origin);
-    auto oldest = at->second.front();
+    const auto oldest = at->second.front();
     at->second.pop_front();
     --total_;
     if (at->second.empty()) waiting_.erase(at);
     return oldest;
   }
 
-  std::map<Origin, std::deque<std::string>> waiting_;  // oldest first
+  std::map<Origin, std::deque<std::uint64_t>> waiting_;  // oldest first
   std::size_t total_ = 0;
 };
 

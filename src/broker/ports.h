@@ -111,6 +111,7 @@ struct ProvenPeer {
   std::optional<policy::ExecutableId> program = {};  ///< where a rule asks for it
   std::string cgroup = {};                           ///< likewise
   bool namespaced = false;                           ///< of another user namespace, or not to be told
+  bool operator==(const ProvenPeer&) const = default;
 };
 
 /// As policy takes it.

@@ -26,29 +26,30 @@ std::string_view name_of(EndCause cause) {
 
 Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, MutableBytes buffer,
              RelayOwner& owner)
-    : client_(client), upstream_(std::move(upstream)), loop_(loop), buffer_(buffer), owner_(owner) {}
+    : client_(client), upstream_(std::move(upstream)), loop_(loop), buffer_(buffer), owner_(owner) {
+  if (upstream_ != nullptr) exchange_ = std::make_unique<Exchange>();
+}
 
 Relay::~Relay() {
-  *alive_ = false;
+  alive_.cut();
   client_.set_events(nullptr);
   if (upstream_ != nullptr) upstream_->stream->set_events(nullptr);
-  lending_.reset();
 }
 
 void Relay::prepend_statement(std::string_view sql) {
   WipedBytes bytes;
   postgres::encode(bytes, postgres::Query{sql});
-  to_server_.hold(Bytes{bytes});
-  prefix_held_ = true;
-  ++swallow_ready_;
+  exchange_->to_server.hold(Bytes{bytes});
+  exchange_->prefix_held = true;
+  ++exchange_->swallow_ready;
 }
 
 // Transaction pooling, with nothing of the client's under way.
 void Relay::say_now(std::string_view sql) {
   upstream_->statements.unnamed = 0;  // a simple query ends it
   prepend_statement(sql);
-  prefix_held_ = false;
-  if (!to_server_.flush(*upstream_->stream)) end(EndCause::server_closed);
+  exchange_->prefix_held = false;
+  if (!exchange_->to_server.flush(*upstream_->stream)) end(EndCause::server_closed);
 }
 
 void Relay::start(Bytes early) {
@@ -74,30 +75,39 @@ void Relay::send_to_client(Bytes bytes) {
 
 bool Relay::at_boundary() const {
   if (lending_ != nullptr && upstream_ == nullptr) return !lending_->waiting && to_client_.pending() == 0;
-  if (lending_ != nullptr && !(lending_->held.empty() && lending_->requests.at_boundary())) return false;
-  return upstream_ != nullptr && !server_told_of_end_ && tracker_.at_boundary() &&
-         client_scanner_.at_boundary() && server_scanner_.at_boundary() && client_carry_.empty() &&
-         server_carry_.empty() && to_client_.pending() == 0 &&
-         (prefix_held_ || (swallow_ready_ == 0 && to_server_.pending() == 0));
+  if (lending_ != nullptr && !(lending_->held.empty() && loan()->requests.at_boundary())) return false;
+  return upstream_ != nullptr && !exchange_->server_told_of_end && exchange_->tracker.at_boundary() &&
+         exchange_->client_scanner.at_boundary() && exchange_->server_scanner.at_boundary() &&
+         exchange_->client_carry.empty() && exchange_->server_carry.empty() && to_client_.pending() == 0 &&
+         (exchange_->prefix_held || (exchange_->swallow_ready == 0 && exchange_->to_server.pending() == 0));
+}
+
+bool Relay::whole_towards_server() const {
+  if (exchange_ == nullptr) return true;
+  // What is lent is walked by PooledRequests: the scanner of session pooling knows nothing of it.
+  const bool whole =
+      loan() == nullptr ? exchange_->client_scanner.body_left() == 0 : loan()->requests.at_boundary();
+  return whole && (exchange_->to_server.pending() == 0 || exchange_->prefix_held);
 }
 
 void Relay::pump_client() {
   if (lending_ != nullptr) return pump_lent_client();
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || client_held_ || client_done_ || upstream_ == nullptr) return;
-    if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
-    if (tracker_.is_full()) {
+    if (exchange_->to_server.pending() >= limits::relay_pending_bytes_max)
+      return;  // on_server_writable goes on
+    if (exchange_->tracker.is_full()) {
       client_waits_ = true;  // after_server_bytes goes on
       return;
     }
-    const auto carried = client_carry_.restore(buffer_);
+    const auto carried = exchange_->client_carry.restore(buffer_);
     const auto result = client_.read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {
-      client_carry_.keep(buffer_.first(carried));
+      exchange_->client_carry.keep(buffer_.first(carried));
       return;
     }
     if (result.status != net::IoStatus::ok) {
-      const bool mid_message = carried != 0 || !client_scanner_.at_boundary();
+      const bool mid_message = carried != 0 || !exchange_->client_scanner.at_boundary();
       return on_client_end(result.status == net::IoStatus::failed || mid_message ? EndCause::client_lost
                                                                                  : EndCause::client_closed);
     }
@@ -108,8 +118,8 @@ void Relay::pump_client() {
 
 bool Relay::on_client_chunk(std::size_t size) {
   const Bytes chunk = buffer_.first(size);
-  ClientVisitor visitor{tracker_};
-  const auto scanned = client_scanner_.scan(chunk, visitor);
+  ClientVisitor visitor{exchange_->tracker};
+  const auto scanned = exchange_->client_scanner.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::client_misbehaved);
     return false;
@@ -117,8 +127,8 @@ bool Relay::on_client_chunk(std::size_t size) {
   const auto forward = chunk.first(scanned->consumed);
   bytes_to_server_ += forward.size();
   if (!forward.empty()) {
-    prefix_held_ = false;
-    if (!to_server_.send(*upstream_->stream, forward)) {
+    exchange_->prefix_held = false;
+    if (!exchange_->to_server.send(*upstream_->stream, forward)) {
       // What the server said before it closed still has to reach the client.
       pump_server();
       if (!ended_) end(EndCause::server_closed);
@@ -129,7 +139,7 @@ bool Relay::on_client_chunk(std::size_t size) {
     on_client_end(EndCause::client_terminated);
     return false;
   }
-  client_carry_.keep(chunk.subspan(scanned->consumed));
+  exchange_->client_carry.keep(chunk.subspan(scanned->consumed));
   return true;
 }
 
@@ -143,12 +153,14 @@ void Relay::on_client_end(EndCause cause) {
 }
 
 void Relay::after_client_end() {
-  if (tracker_.nothing_outstanding() && to_client_.pending() == 0) return end(done_cause_);
-  if (server_told_of_end_ || upstream_ == nullptr || to_server_.pending() != 0 || !tracker_.awaits_client())
+  const bool nothing_outstanding = exchange_ == nullptr || exchange_->tracker.nothing_outstanding();
+  if (nothing_outstanding && to_client_.pending() == 0) return end(done_cause_);
+  if (upstream_ == nullptr || exchange_->server_told_of_end || exchange_->to_server.pending() != 0 ||
+      !exchange_->tracker.awaits_client())
     return;
   // A COPY without its end, requests without their Sync: the server does what it would do if the client had been
   // connected directly.
-  server_told_of_end_ = true;
+  exchange_->server_told_of_end = true;
   upstream_->stream->shutdown_write();
 }
 
@@ -156,10 +168,10 @@ void Relay::pump_server() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
     if (ended_ || upstream_ == nullptr) return;
     if (to_client_.pending() >= limits::relay_pending_bytes_max) return;  // on_client_writable goes on
-    const auto carried = server_carry_.restore(buffer_);
+    const auto carried = exchange_->server_carry.restore(buffer_);
     const auto result = upstream_->stream->read(buffer_.subspan(carried, limits::relay_read_bytes));
     if (result.status == net::IoStatus::would_block) {
-      server_carry_.keep(buffer_.first(carried));
+      exchange_->server_carry.keep(buffer_.first(carried));
       if (!ended_ && may_return()) return_upstream();
       return;
     }
@@ -174,17 +186,17 @@ void Relay::pump_server() {
 }
 
 Result<postgres::Scanned> Relay::swallow_some(Bytes chunk) {
-  if (lending_ != nullptr && lending_->checking) {
-    CheckVisitor visitor{*lending_, upstream_->user, swallow_ready_};
-    return server_scanner_.scan(chunk, visitor);
+  if (loan() != nullptr && loan()->checking) {
+    CheckVisitor visitor{*loan(), lending_->settings.run_as, upstream_->user, exchange_->swallow_ready};
+    return exchange_->server_scanner.scan(chunk, visitor);
   }
-  SwallowVisitor visitor{upstream_->parameters, swallow_ready_, lending_ != nullptr};
-  return server_scanner_.scan(chunk, visitor);
+  SwallowVisitor visitor{upstream_->parameters, exchange_->swallow_ready, lending_ != nullptr};
+  return exchange_->server_scanner.scan(chunk, visitor);
 }
 
 // Replies to statements of our own, at the front of the chunk. False: no more can be done with it.
 bool Relay::swallow(Bytes& chunk) {
-  while (swallow_ready_ > 0 && !chunk.empty()) {
+  while (exchange_->swallow_ready > 0 && !chunk.empty()) {
     const auto swallowed = swallow_some(chunk);
     if (!swallowed || swallowed->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);
@@ -192,7 +204,7 @@ bool Relay::swallow(Bytes& chunk) {
     }
     chunk = chunk.subspan(swallowed->consumed);
     if (swallowed->stop == postgres::ScanStop::chunk_end) {
-      server_carry_.keep(chunk);
+      exchange_->server_carry.keep(chunk);
       return false;
     }
   }
@@ -203,13 +215,13 @@ bool Relay::on_server_chunk(std::size_t size) {
   Bytes chunk = buffer_.first(size);
   if (!swallow(chunk)) return !ended_;
   if (lending_ != nullptr) return on_lent_server_chunk(buffer_.subspan(size - chunk.size(), chunk.size()));
-  ServerVisitor visitor{tracker_, *upstream_, client_name_};
-  const auto scanned = server_scanner_.scan(chunk, visitor);
+  ServerVisitor visitor{exchange_->tracker, *upstream_, client_name_};
+  const auto scanned = exchange_->server_scanner.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::server_misbehaved);
     return false;
   }
-  server_carry_.keep(chunk.subspan(scanned->consumed));
+  exchange_->server_carry.keep(chunk.subspan(scanned->consumed));
   const auto forward = chunk.first(scanned->consumed);
   bytes_to_client_ += forward.size();
   if (!to_client_.send(client_, forward)) {
@@ -221,9 +233,9 @@ bool Relay::on_server_chunk(std::size_t size) {
 
 void Relay::after_server_bytes() {
   if (client_name_.is_lost()) give_name_back();
-  if (lending_ != nullptr && !go_on_with_client()) return;
+  if (loan() != nullptr && !go_on_with_client()) return;
   if (client_done_) return after_client_end();
-  if (client_waits_ && !tracker_.is_full()) {
+  if (client_waits_ && (exchange_ == nullptr || !exchange_->tracker.is_full())) {
     client_waits_ = false;
     requeue_client();
   }
@@ -239,9 +251,10 @@ void Relay::on_client_writable() {
 
 void Relay::on_server_writable() {
   if (ended_ || upstream_ == nullptr) return;
-  if (!prefix_held_ && !to_server_.flush(*upstream_->stream)) return end(EndCause::server_closed);
+  if (!exchange_->prefix_held && !exchange_->to_server.flush(*upstream_->stream))
+    return end(EndCause::server_closed);
   if (client_done_) return after_client_end();
-  if (to_server_.pending() < limits::relay_pending_bytes_max) pump_client();
+  if (exchange_->to_server.pending() < limits::relay_pending_bytes_max) pump_client();
 }
 
 void Relay::release_client() {
@@ -251,25 +264,25 @@ void Relay::release_client() {
 
 UpstreamPtr Relay::detach_upstream() {
   upstream_->stream->set_events(nullptr);
-  if (lending_ != nullptr) lending_->requests.detach();
+  if (lending_ != nullptr) loan()->requests.detach();
   return std::move(upstream_);
 }
 
 void Relay::attach_upstream(UpstreamPtr upstream) {
   upstream_ = std::move(upstream);
-  if (lending_ != nullptr) lending_->begin_on(*upstream_);
+  if (lending_ != nullptr) loan()->begin_on(*upstream_, lending_->parameters);
   upstream_->stream->set_events(&server_side_);
   pump_server();
 }
 
 void Relay::requeue_client() {
-  loop_.post([this, alive = alive_] {
+  loop_.post([this, alive = alive_.line()] {
     if (*alive) pump_client();
   });
 }
 
 void Relay::requeue_server() {
-  loop_.post([this, alive = alive_] {
+  loop_.post([this, alive = alive_.line()] {
     if (*alive) pump_server();
   });
 }

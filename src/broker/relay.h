@@ -8,13 +8,11 @@
 #pragma once
 
 #include "broker/client_name.h"
-#include "broker/lending.h"
-#include "broker/outgoing.h"
+#include "broker/exchange.h"
+#include "broker/lifeline.h"
 #include "broker/upstream.h"
 #include "net/loop.h"
 #include "net/stream.h"
-#include "wire/postgres/frame_scanner.h"
-#include "wire/postgres/session_tracker.h"
 
 #include <memory>
 #include <string_view>
@@ -65,25 +63,31 @@ class Relay {
   Relay& operator=(const Relay&) = delete;
 
   /// Transaction pooling. Without a connection so far; before start().
-  void lend(LendingSettings settings, ReportedParameters parameters);
+  /// `turn`: where the session stands in the row of those whose state is looked at now and then.
+  void lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn);
   /// After lend_later().
   void on_lent(UpstreamPtr upstream);
   /// Its request has not been given to a server yet.
   [[nodiscard]] bool awaits_upstream() const {
-    return lending_ != nullptr && (lending_->waiting || lending_->restoring);
+    return lending_ != nullptr && (lending_->waiting || (loan() != nullptr && loan()->restoring));
   }
   /// The server is asked what the session leaves behind; of the client nothing is under way.
-  [[nodiscard]] bool checks_state() const { return lending_ != nullptr && lending_->checking; }
+  [[nodiscard]] bool checks_state() const { return loan() != nullptr && loan()->checking; }
+  /// Transaction pooling: its client may be idle for long. What only a loan needs goes, unless one is under way.
+  void rest();
   /// Transaction pooling: it has a connection, and has no more to do with it.
   [[nodiscard]] bool may_return() const;
   /// What DISCARD ALL does not end (LOAD, connections of dblink): its server connection is for nobody else.
   [[nodiscard]] bool leaves_lasting_state() const;
   /// Somebody has ended statements on it, or made some, behind our back.
   [[nodiscard]] bool mistrusts_upstream() const {
-    return lending_ != nullptr && lending_->requests.mistrusts_upstream();
+    return loan() != nullptr && loan()->requests.mistrusts_upstream();
   }
   /// Its state is bound to the connection that it has; always so in session pooling.
-  [[nodiscard]] bool is_pinned() const { return lending_ == nullptr || lending_->is_pinned(); }
+  [[nodiscard]] bool is_pinned() const {
+    if (lending_ == nullptr) return true;
+    return loan() != nullptr && !lending_->ignores_state() && !loan()->requests.state().empty();
+  }
   /// As the client was told; in transaction pooling.
   [[nodiscard]] const ReportedParameters& parameters() const { return lending_->parameters; }
   /// What is known of state that no new connection could be given, as a word for a counter; empty: nothing.
@@ -119,19 +123,19 @@ class Relay {
   [[nodiscard]] bool at_boundary() const;
   /// Our bytes to that peer end between two frames.
   [[nodiscard]] bool whole_towards_client() const {
-    return server_scanner_.body_left() == 0 || swallow_ready_ != 0;
+    return exchange_ == nullptr || exchange_->server_scanner.body_left() == 0 ||
+           exchange_->swallow_ready != 0;
   }
-  [[nodiscard]] bool whole_towards_server() const {
-    // What is lent is walked by PooledRequests: the scanner of session pooling knows nothing of it.
-    const bool whole =
-        lending_ == nullptr ? client_scanner_.body_left() == 0 : lending_->requests.at_boundary();
-    return whole && (to_server_.pending() == 0 || prefix_held_);
-  }
+  [[nodiscard]] bool whole_towards_server() const;
   void want_boundary(bool wanted) { boundary_wanted_ = wanted; }
 
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
   [[nodiscard]] bool has_upstream() const { return upstream_ != nullptr; }
-  [[nodiscard]] const postgres::SessionTracker& tracker() const { return tracker_; }
+  /// While it has a connection.
+  [[nodiscard]] const postgres::SessionTracker& tracker() const { return exchange_->tracker; }
+  [[nodiscard]] std::uint64_t transactions() const {
+    return transactions_ + (exchange_ == nullptr ? 0 : exchange_->tracker.transactions());
+  }
   [[nodiscard]] std::uint64_t bytes_to_server() const { return bytes_to_server_; }
   [[nodiscard]] std::uint64_t bytes_to_client() const { return bytes_to_client_; }
 
@@ -174,6 +178,11 @@ class Relay {
   bool swallow(Bytes& chunk);
   Result<postgres::Scanned> swallow_some(Bytes chunk);
   bool on_lent_server_chunk(MutableBytes chunk);
+  [[nodiscard]] Loan* loan() const {
+    return exchange_ != nullptr && exchange_->loan ? &*exchange_->loan : nullptr;
+  }
+  [[nodiscard]] bool waits_for_server() const;
+  void begin_loan();
   bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
   void give_up_upstream(bool known = true);
@@ -197,27 +206,20 @@ class Relay {
   RelayOwner& owner_;
   ClientSide client_side_{*this};
   ServerSide server_side_{*this};
-  postgres::SessionTracker tracker_;
-  postgres::FrameScanner client_scanner_{limits::session_statements_bytes_max};
-  postgres::FrameScanner server_scanner_;
-  postgres::HeaderCarry client_carry_;
-  postgres::HeaderCarry server_carry_;
-  std::unique_ptr<Lending> lending_;  // null: session pooling
+  std::unique_ptr<Lending> lending_;    // null: session pooling
+  std::unique_ptr<Exchange> exchange_;  // null: lent, and at rest
   ClientName client_name_;
-  Outgoing to_server_;
   Outgoing to_client_;
   std::uint64_t bytes_to_server_ = 0;
   std::uint64_t bytes_to_client_ = 0;
-  unsigned swallow_ready_ = 0;  // ReadyForQuery of our own statements still to come
-  bool prefix_held_ = false;    // our own statement waits in to_server_
+  std::uint64_t transactions_ = 0;  // of exchanges that are over
   bool client_held_ = false;
-  bool client_waits_ = false;        // for answers: too many are owed
-  bool server_told_of_end_ = false;  // it gets no more bytes from us
-  bool client_done_ = false;         // it sends no more; its last requests may be under way
+  bool client_waits_ = false;  // for answers: too many are owed
+  bool client_done_ = false;   // it sends no more; its last requests may be under way
   EndCause done_cause_ = EndCause::client_closed;
   bool boundary_wanted_ = false;
   bool ended_ = false;
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);  // for posted continuations
+  Lifeline alive_;  // for posted continuations
 };
 
 }  // namespace sallyport::broker

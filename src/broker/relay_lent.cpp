@@ -22,7 +22,7 @@ constexpr std::size_t kept_bytes = 512;
 
 }  // namespace
 
-bool Lending::is_reported(std::string_view name) const {
+bool Loan::is_reported(std::string_view name) const {
   const auto& known = reported_->map();
   return std::any_of(known.begin(), known.end(), [name](const auto& one) {
     return std::equal(name.begin(), name.end(), one.first.begin(), one.first.end(), [](char a, char b) {
@@ -31,15 +31,25 @@ bool Lending::is_reported(std::string_view name) const {
   });
 }
 
-void Relay::lend(LendingSettings settings, ReportedParameters parameters) {
-  lending_ = std::make_unique<Lending>(tracker_, settings, std::move(parameters));
+void Relay::lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn) {
+  lending_ = std::make_unique<Lending>(settings, std::move(parameters), turn);
+}
+
+void Relay::begin_loan() {
+  exchange_ = std::make_unique<Exchange>();
+  postgres::PreparedStatements prepared;
+  if (lending_->prepared != nullptr) prepared = std::move(*std::exchange(lending_->prepared, nullptr));
+  exchange_->loan.emplace(exchange_->tracker, lending_->settings, std::move(prepared));
+}
+
+// The client's next bytes have to wait for what the server answers.
+bool Relay::waits_for_server() const {
+  return loan() != nullptr && (loan()->restoring || loan()->stalled || loan()->checking);
 }
 
 void Relay::pump_lent_client() {
   for (int i = 0; i < reads_per_turn_max; ++i) {
-    if (ended_ || client_held_ || client_done_ || awaits_upstream() || lending_->stalled ||
-        lending_->checking)
-      return;
+    if (ended_ || client_held_ || client_done_ || lending_->waiting || waits_for_server()) return;
     if (upstream_ == nullptr) {
       auto lent = owner_.lend_now();
       if (lent == nullptr) {
@@ -50,12 +60,13 @@ void Relay::pump_lent_client() {
       if (!lending_->held.empty() && !on_lent_chunk(0)) return;
       if (ended_) return;
     }
-    if (to_server_.pending() >= limits::relay_pending_bytes_max) return;  // on_server_writable goes on
-    if (lending_->full) {
+    if (exchange_->to_server.pending() >= limits::relay_pending_bytes_max)
+      return;  // on_server_writable goes on
+    if (loan()->full) {
       if (!on_lent_chunk(0)) return;
       continue;
     }
-    if (tracker_.is_full()) {
+    if (exchange_->tracker.is_full()) {
       client_waits_ = true;  // after_server_bytes goes on
       return;
     }
@@ -65,12 +76,12 @@ void Relay::pump_lent_client() {
       return;
     }
     if (result.status != net::IoStatus::ok) {
-      const bool mid_message = !lending_->held.empty() || !lending_->requests.at_boundary();
+      const bool mid_message = !lending_->held.empty() || !loan()->requests.at_boundary();
       return on_client_end(result.status == net::IoStatus::failed || mid_message ? EndCause::client_lost
                                                                                  : EndCause::client_closed);
     }
     if (!on_lent_chunk(result.bytes)) return;
-    if (!result.more && !lending_->full) {
+    if (!result.more && !loan()->full) {
       if (!ended_ && may_return()) return_upstream();
       return;
     }
@@ -107,13 +118,14 @@ void Relay::on_lent(UpstreamPtr upstream) {
 // False: the client's bytes have to wait, as the connection gets its parameters first. Not with them in one write: a
 // cancel of the client's must not hit what we say.
 bool Relay::attach_lent(UpstreamPtr upstream) {
+  if (exchange_ == nullptr) begin_loan();
   upstream_ = std::move(upstream);
   upstream_->stream->set_events(&server_side_);
-  lending_->begin_on(*upstream_);
+  loan()->begin_on(*upstream_, lending_->parameters);
   if (lending_->parameters.shares(upstream_->parameters)) return true;
   const auto restore = statement_to_restore(lending_->parameters.map(), upstream_->parameters.map());
   if (restore.empty()) return true;
-  lending_->restoring = true;
+  loan()->restoring = true;
   say_now(restore);
   return false;
 }
@@ -125,16 +137,17 @@ bool Relay::on_lent_chunk(std::size_t size) {
     lending.held.insert(lending.held.end(), chunk.begin(), chunk.end());
     chunk = Bytes{lending.held};
   }
-  lending.scratch.clear();
-  const auto taken = lending.requests.take(chunk, lending.scratch);
+  auto& scratch = lending.settings.scratch;
+  scratch.clear();
+  const auto taken = loan()->requests.take(chunk, scratch);
   if (!taken) {
     end(EndCause::client_misbehaved);
     return false;
   }
-  const auto forward = taken->rewritten ? Bytes{lending.scratch} : chunk.first(taken->consumed);
+  const auto forward = taken->rewritten ? Bytes{scratch} : chunk.first(taken->consumed);
   if (!forward_lent(forward)) return false;
-  lending.stalled = taken->waits;
-  lending.full = taken->full;
+  loan()->stalled = taken->waits;
+  loan()->full = taken->full;
   if (taken->terminate) {
     on_client_end(EndCause::client_terminated);
     return false;
@@ -147,7 +160,7 @@ bool Relay::on_lent_chunk(std::size_t size) {
                        lending.held.begin() + static_cast<std::ptrdiff_t>(taken->consumed));
     if (lending.held.empty() && lending.held.capacity() > kept_bytes) lending.held = {};
   }
-  if (lending.scratch.capacity() > limits::relay_pending_bytes_max) lending.scratch = {};
+  if (scratch.capacity() > limits::relay_pending_bytes_max) scratch = {};
   // Last: whoever hears of it may set other sessions going, and they use the loop's buffers.
   look_at_state();
   return !ended_;
@@ -156,9 +169,9 @@ bool Relay::on_lent_chunk(std::size_t size) {
 bool Relay::forward_lent(Bytes bytes) {
   if (bytes.empty()) return true;
   bytes_to_server_ += bytes.size();
-  prefix_held_ = false;
-  lending_->used = true;
-  if (to_server_.send(*upstream_->stream, bytes)) return true;
+  exchange_->prefix_held = false;
+  loan()->used = true;
+  if (exchange_->to_server.send(*upstream_->stream, bytes)) return true;
   // What the server said before it closed still has to reach the client.
   pump_server();
   if (!ended_) end(EndCause::server_closed);
@@ -167,14 +180,14 @@ bool Relay::forward_lent(Bytes bytes) {
 
 // The server has answered more of what was asked: the client may have waited for that. False: there is no more to do.
 bool Relay::go_on_with_client() {
-  if (lending_->checking && swallow_ready_ == 0) return on_state_known();
-  if (lending_->restoring && swallow_ready_ == 0) {
-    lending_->restoring = false;
+  if (loan()->checking && exchange_->swallow_ready == 0) return on_state_known();
+  if (loan()->restoring && exchange_->swallow_ready == 0) {
+    loan()->restoring = false;
     if (!on_lent_chunk(0) || ended_) return false;
     pump_lent_client();
     owner_.on_served();
-  } else if (lending_->stalled) {
-    lending_->stalled = false;
+  } else if (loan()->stalled) {
+    loan()->stalled = false;
     if (!on_lent_chunk(0) || ended_) return false;
     pump_lent_client();
   }
@@ -183,28 +196,28 @@ bool Relay::go_on_with_client() {
 
 // What the client's requests leave behind: told to the owner once each.
 void Relay::look_at_state() {
-  auto& lending = *lending_;
-  if (const auto refused = lending.requests.take_refused(); !refused.empty()) {
+  auto& loan = *this->loan();
+  if (const auto refused = loan.requests.take_refused(); !refused.empty()) {
     owner_.on_session_state(refused.first(), true);
   }
-  if (tracker_.is_uncertain()) lending.requests.state().add(postgres::StateReason::requests_unclear);
-  if (!lending.is_pinned()) {
-    lending.told_of_pin = false;
-  } else if (!std::exchange(lending.told_of_pin, true)) {
-    owner_.on_session_state(lending.requests.state().first(), false);
+  if (exchange_->tracker.is_uncertain()) loan.requests.state().add(postgres::StateReason::requests_unclear);
+  if (!is_pinned()) {
+    loan.told_of_pin = false;
+  } else if (!std::exchange(loan.told_of_pin, true)) {
+    owner_.on_session_state(loan.requests.state().first(), false);
   }
 }
 
 std::string_view Relay::hidden_state() const {
-  if (lending_ == nullptr) return tracker_.hidden_state();
-  const auto hidden = lending_->requests.state().hidden();
+  if (loan() == nullptr) return exchange_->tracker.hidden_state();
+  const auto hidden = loan()->requests.state().hidden();
   return hidden.empty() ? std::string_view{} : name_of(hidden.first());
 }
 
 bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   while (true) {
-    LentServerVisitor visitor{tracker_, *upstream_, client_name_, lending_->requests, chunk};
-    const auto scanned = server_scanner_.scan(chunk, visitor);
+    LentServerVisitor visitor{exchange_->tracker, *upstream_, client_name_, loan()->requests, chunk};
+    const auto scanned = exchange_->server_scanner.scan(chunk, visitor);
     if (!scanned || scanned->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);
       return false;
@@ -219,79 +232,8 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
     if (!visitor.hidden) break;
     chunk = chunk.subspan(postgres::frame_header_bytes);
   }
-  server_carry_.keep(chunk);
+  exchange_->server_carry.keep(chunk);
   return true;
-}
-
-// Nothing is under way in either direction. What the client has not read yet does not matter: it is ours. Nor does the
-// beginning of a request that is held: the rest may be long in coming.
-bool Relay::may_return() const {
-  return lending_ != nullptr && upstream_ != nullptr && !lending_->restoring && !lending_->checking &&
-         !server_told_of_end_ && tracker_.at_boundary() && !lending_->is_pinned() && !lending_->stalled &&
-         !lending_->full && lending_->requests.at_boundary() && server_scanner_.at_boundary() &&
-         server_carry_.empty() && swallow_ready_ == 0 && to_server_.pending() == 0;
-}
-
-// True: the connection stays until the server has said what is left behind.
-bool Relay::ask_for_state() {
-  lending_->checking = true;
-  lending_->answered = false;
-  say_now(state_question(upstream_->parameters.map()));
-  return true;
-}
-
-bool Relay::on_state_known() {
-  auto& lending = *lending_;
-  lending.checking = false;
-  if (!lending.answered) {
-    // It could not be asked (a statement_timeout of the session's): the connection is reset.
-    give_up_upstream(false);
-  } else if (lending.found.empty() || lending.ignores_state) {
-    give_up_upstream();
-  } else {
-    lending.requests.state().add(lending.found);
-    look_at_state();
-  }
-  if (!ended_) pump_lent_client();
-  return !ended_;
-}
-
-bool Relay::leaves_lasting_state() const {
-  if (lending_ == nullptr) return tracker_.leaves_lasting_state();
-  if (lending_->ignores_state) return false;
-  auto state = lending_->requests.state();
-  state.discard_all();
-  return !state.empty();
-}
-
-void Relay::return_upstream() {
-  look_at_state();
-  if (lending_->used && lending_->verifies()) {
-    if (upstream_->cancels_in_flight != 0) return;  // it must not hit our question; on_cancel_done() goes on
-    if (lending_->check_is_due() && ask_for_state()) return;
-  }
-  give_up_upstream();
-}
-
-void Relay::on_cancel_done() {
-  if (ended_ || upstream_ == nullptr) return;
-  if (client_name_.is_lost()) give_name_back();
-  if (!ended_ && may_return()) return_upstream();
-}
-
-void Relay::give_up_upstream(bool known) {
-  auto& lending = *lending_;
-  lending.parameters = upstream_->parameters;
-  if (client_name_.is_lost()) lending.parameters.note(ClientName::parameter, client_name_.name());
-  const bool clean = known && !lending.requests.mistrusts_upstream();
-  lending.requests.detach();
-  upstream_->stream->set_events(nullptr);
-  owner_.on_returned(std::move(upstream_), clean);
-  if (client_name_.is_lost() && !ended_) tell_name();
-  if (ended_) return;
-  if (client_done_) return after_client_end();
-  if (std::exchange(client_waits_, false)) requeue_client();
-  if (boundary_wanted_ && at_boundary()) owner_.on_boundary();
 }
 
 }  // namespace sallyport::broker

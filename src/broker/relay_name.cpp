@@ -10,14 +10,15 @@
 namespace sallyport::broker {
 
 bool Relay::may_give_name_back() const {
-  if (ended_ || upstream_ == nullptr || client_done_ || server_told_of_end_ || swallow_ready_ != 0)
+  if (ended_ || upstream_ == nullptr || client_done_) return false;
+  if (exchange_->server_told_of_end || exchange_->swallow_ready != 0) return false;
+  if (lending_ != nullptr && (loan()->restoring || loan()->checking || !loan()->requests.at_boundary()))
     return false;
   if (upstream_->cancels_in_flight != 0) return false;  // it must not hit what we say
-  if (lending_ != nullptr && (lending_->restoring || lending_->checking || !lending_->requests.at_boundary()))
-    return false;
-  return tracker_.nothing_outstanding() && !tracker_.passes_over() &&
-         tracker_.status() != postgres::TransactionStatus::failed && client_scanner_.at_boundary() &&
-         server_scanner_.at_boundary() && server_carry_.empty() && to_server_.pending() == 0;
+  return exchange_->tracker.nothing_outstanding() && !exchange_->tracker.passes_over() &&
+         exchange_->tracker.status() != postgres::TransactionStatus::failed &&
+         exchange_->client_scanner.at_boundary() && exchange_->server_scanner.at_boundary() &&
+         exchange_->server_carry.empty() && exchange_->to_server.pending() == 0;
 }
 
 void Relay::give_name_back() {
@@ -26,7 +27,7 @@ void Relay::give_name_back() {
   if (ended_) return;
   const auto sql = "SET application_name = " + postgres::quote_literal(client_name_.name());
   if (lending_ == nullptr) return prepend_statement(sql);  // it goes with the client's next bytes
-  lending_->restoring = true;
+  loan()->restoring = true;
   say_now(sql);
 }
 

@@ -124,7 +124,8 @@ struct Relay::LentServerVisitor {
 
 // The answer to the question what a session leaves behind.
 struct Relay::CheckVisitor {
-  Lending& lending;
+  Loan& loan;
+  std::string_view run_as;
   std::string_view user;
   unsigned& left;
 
@@ -136,10 +137,10 @@ struct Relay::CheckVisitor {
   }
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
-    const auto found = state_of_answer(body, lending.run_as, user);
+    const auto found = state_of_answer(body, run_as, user);
     if (!found) return postgres::ScanStep::fail;
-    lending.found = *found;
-    lending.answered = true;
+    loan.found = *found;
+    loan.answered = true;
     return postgres::ScanStep::go_on;
   }
 };

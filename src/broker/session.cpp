@@ -3,19 +3,15 @@
 #include "base/limits.h"
 #include "wire/postgres/quote.h"
 
+#include <algorithm>
+#include <utility>
+
 namespace sallyport::broker {
 
 namespace {
 
 /// Reads of one client before the others of this loop, and its own deadline, get their turn.
 constexpr int reads_per_turn_max = 16;
-
-std::string hex(std::uint64_t number) {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text(16, '0');
-  for (auto at = text.rbegin(); at != text.rend(); ++at, number >>= 4) *at = digits[number & 15];
-  return text;
-}
 
 std::uint64_t random_number(Randomness& randomness) {
   std::uint64_t number = 0;
@@ -38,23 +34,31 @@ Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const Rout
       route_(std::move(route)),
       services_(services),
       host_(host),
-      origin_(origin),
-      id_(hex(random_number(services.randomness))),
+      login_(std::make_unique<Login>()),
+      number_(std::max<std::uint64_t>(random_number(services.randomness), 1)),
       accepted_at_(services.loop.now().mono),
-      began_(services.loop.now().wall) {}
+      began_(services.loop.now().wall) {
+  login_->facts.origin = origin;
+}
 
 Session::~Session() {
-  *alive_ = false;
+  alive_.cut();
   services_.loop.cancel(deadline_);
-  services_.loop.cancel(age_timer_);
-  if (waiter_ != 0) access_.pool->cancel(waiter_);
+  if (waiter_ != 0) pool().cancel(waiter_);
   departure_.reset();
   relay_.reset();
   abandon_handshake();
   if (client_ != nullptr) client_->set_events(nullptr);
-  if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
-  // Some poolers have no pid to tell: 0 is as good as any.
-  if (!cancel_key_.empty()) services_.cancels.remove(told_pid_, *this);
+  if (login_ != nullptr && login_->upstream != nullptr) pool().give_back(std::move(login_->upstream));
+  if (may_be_cancelled_) services_.cancels.remove(told_pid_, *this);
+}
+
+std::string Session::id() const {
+  static constexpr char digits[] = "0123456789abcdef";
+  std::string text(16, '0');
+  auto left = number_;
+  for (auto at = text.rbegin(); at != text.rend(); ++at, left >>= 4) *at = digits[left & 15];
+  return text;
 }
 
 void Session::start() {
@@ -84,7 +88,7 @@ void Session::read_client() {
   bool more = true;
   for (int i = 0; more && stage_ != Stage::over && stage_ != Stage::relaying && client_ != nullptr; ++i) {
     if (i == reads_per_turn_max) {
-      return services_.loop.post([this, alive = alive_] {
+      return services_.loop.post([this, alive = alive_.line()] {
         if (*alive) read_client();
       });
     }
@@ -92,27 +96,28 @@ void Session::read_client() {
     const auto result = client_->read(chunk);
     if (result.status == net::IoStatus::would_block) return;
     if (result.status != net::IoStatus::ok) {
-      const bool cut = stage_ == Stage::first_packet && input_.size() != 0;
+      const bool cut = stage_ == Stage::first_packet && login_->input.size() != 0;
       return cut ? refuse_unheard("it ended within its first packet") : finish();
     }
     more = result.more;
     if (stage_ == Stage::closing) continue;  // whatever it still says
-    if (input_.size() + result.bytes > 2 * limits::startup_packet_bytes_max) {
+    if (login_->input.size() + result.bytes > 2 * limits::startup_packet_bytes_max) {
       return refuse(
           Error{ErrorCode::limit_exceeded, Hop::session, {}, "too many bytes before the login", {}, "08P01"},
           true);
     }
-    input_.append({chunk, result.bytes});
+    login_->input.append({chunk, result.bytes});
     if (stage_ == Stage::first_packet) handle_first_packets();
-    if (stage_ == Stage::scram && !input_.empty()) continue_scram(Received{input_});
+    if (stage_ == Stage::scram && !login_->input.empty()) continue_scram(Received{login_->input});
   }
 }
 
 void Session::on_startup(postgres::StartupMessage startup) {
-  startup_ = std::move(startup);
-  negotiation_ = postgres::negotiate(startup_);
+  login_->startup = std::move(startup);
+  login_->negotiation = postgres::negotiate(login_->startup);
   take_name();
-  if (route_->requires_tls() && !secured_) {
+  take_claims();
+  if (route_->requires_tls() && !is_secured()) {
     // As a server says it whose pg_hba.conf has hostssl lines only. It tells a stranger nothing but this.
     return refuse(Error{ErrorCode::denied,
                         Hop::identity,
@@ -122,21 +127,22 @@ void Session::on_startup(postgres::StartupMessage startup) {
                         "28000"},
                   true, true);
   }
-  if (auto proven = route_->prover->prove(*client_, peer_); !proven) return deny(proven.error());
-  peer_.certificate = certificate();
+  auto& peer = login_->facts.peer;
+  if (auto proven = route_->prover->prove(*client_, peer); !proven) return deny(proven.error());
+  peer.certificate = login_->certificate;
   prove_login();
 }
 
 void Session::continue_scram(Event event) {
-  auto action = scram_->resume({services_.loop.now(), std::move(event)});
+  auto action = login_->scram->resume({services_.loop.now(), std::move(event)});
   if (!action) return deny(action.error());
   if (std::holds_alternative<Done>(*action)) {
-    if (!route_->run_token) peer_.login = startup_.user();
+    if (!route_->run_token) login_->facts.peer.login = login_->startup.user();
     return on_proven();
   }
   if (auto* wanted = std::get_if<sallyport::Send>(&*action)) {
     send(Bytes{wanted->bytes});
-    if (stage_ == Stage::scram && !input_.empty()) continue_scram(Received{input_});
+    if (stage_ == Stage::scram && !login_->input.empty()) continue_scram(Received{login_->input});
   }
 }
 
@@ -146,45 +152,43 @@ void Session::on_proven() {
   route_ = host_.current_route(route_);
   if (route_ == nullptr) return finish();
   stage_ = Stage::waiting;
-  auto access = host_.decide(*route_, peer_, claims(), began_);
+  auto access = host_.decide(*route_, peer(), claims(), began_);
   if (!access) return deny(access.error());
-  access_ = std::move(*access);
-  auto place = host_.take_place(*route_, access_.decision);
+  login_->facts.access = std::move(*access);
+  auto place = host_.take_place(*route_, facts().access.decision);
   if (!place) return refuse(place.error(), false);
   place_ = std::move(*place);
   // Whoever is refused keeps to its share of the doorstep until it has gone.
   host_.on_session_let_in(*this);
   // The queue of the pool has a deadline of its own.
   services_.loop.cancel(deadline_);
-  key_ = pool_key();
+  login_->facts.key = pool_key();
   if (is_lent()) {
-    greeting_ = access_.pool->greeting_of(key_);
-    if (greeting_ != nullptr) return admit();
+    login_->greeting = pool().greeting_of(facts().key);
+    if (login_->greeting != nullptr) return admit();
   }
-  const auto& pool = access_.pool->settings().pool;
-  const auto waiter =
-      access_.pool->take(key_, services_.loop.now().mono + pool.wait_max,
-                         [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
+  const auto waiter = pool().take(facts().key, services_.loop.now().mono + pool().settings().pool.wait_max,
+                                  [this](Result<UpstreamPtr> upstream) { on_upstream(std::move(upstream)); });
   if (waiter != 0) waiter_ = waiter;
 }
 
 void Session::on_upstream(Result<UpstreamPtr> upstream) {
   waiter_ = 0;
   if (stage_ != Stage::waiting) {
-    if (upstream) access_.pool->give_back(std::move(*upstream));
+    if (upstream) pool().give_back(std::move(*upstream));
     return;
   }
   if (!upstream) return refuse(upstream.error(), false);
   if (is_lent()) {
-    access_.pool->put_back(std::move(*upstream));
-    greeting_ = access_.pool->greeting_of(key_);
-    if (greeting_ == nullptr) {
-      return refuse(Error{ErrorCode::retry_later, Hop::pool, access_.target,
+    pool().put_back(std::move(*upstream));
+    login_->greeting = pool().greeting_of(facts().key);
+    if (login_->greeting == nullptr) {
+      return refuse(Error{ErrorCode::retry_later, Hop::pool, facts().access.target,
                           "the server connection ended before it could be used", "Connect again", "57P03"},
                     false);
     }
   } else {
-    upstream_ = std::move(*upstream);
+    login_->upstream = std::move(*upstream);
   }
   admit();
 }
@@ -193,7 +197,7 @@ void Session::admit() {
   stage_ = Stage::admitting;
   auto start = event(trail::EventKind::session_start);
   start.result = "ok";
-  services_.trail.admit(std::move(start), [this, alive = alive_](Result<void> outcome) {
+  services_.trail.admit(std::move(start), [this, alive = alive_.line()](Result<void> outcome) {
     if (*alive) on_admitted(outcome);
   });
 }
@@ -210,45 +214,68 @@ void Session::on_admitted(const Result<void>& outcome) {
 }
 
 void Session::greet() {
-  cancel_key_.resize(negotiation_.protocol == postgres::protocol_3_0 ? 4 : 32);
-  services_.randomness.fill(cancel_key_);
+  std::vector<std::uint8_t> cancel_key(login_->negotiation.protocol == postgres::protocol_3_0 ? 4 : 32);
+  services_.randomness.fill(cancel_key);
   // In transaction pooling no one server process is the session's: a number of ours, in the range of theirs.
   told_pid_ = is_lent() ? static_cast<std::int32_t>(random_number(services_.randomness) & 0x7fff'ffff) | 1
-                        : upstream_->pid;
-  services_.cancels.add(told_pid_, cancel_key_, *this);
+                        : login_->upstream->pid;
+  services_.cancels.add(told_pid_, Bytes{cancel_key}, *this);
+  may_be_cancelled_ = true;
 
+  const auto servers = is_lent() ? login_->greeting->parameters : login_->upstream->parameters;
+  const auto login = let_in(servers);
   WipedBytes greeting;
-  if (scram_ != nullptr) {
-    const auto last = scram_->last_bytes();
+  if (login->scram != nullptr) {
+    const auto last = login->scram->last_bytes();
     greeting.insert(greeting.end(), last.begin(), last.end());
-    scram_.reset();
   } else {
-    postgres::encode(greeting, negotiation_);
+    postgres::encode(greeting, login->negotiation);
   }
-  const auto& told = is_lent() ? greeting_->parameters : upstream_->parameters;
-  const auto parameters = with_name(told, application_name_);
-  postgres::Parameters list{parameters.map().begin(), parameters.map().end()};
-  postgres::encode(greeting, postgres::Greeting{list, told_pid_, cancel_key_});
+  const auto& told = facts().told.map();
+  postgres::encode(greeting,
+                   postgres::Greeting{postgres::Parameters{told.begin(), told.end()}, told_pid_, cancel_key});
 
   stage_ = Stage::relaying;
-  const bool rename = told.value_of("application_name") != application_name_;
-  relay_ = std::make_unique<Relay>(*client_, std::move(upstream_), services_.loop, services_.buffer,
+  const bool rename = servers.value_of("application_name") != facts().application_name;
+  relay_ = std::make_unique<Relay>(*client_, std::move(login->upstream), services_.loop, services_.buffer,
                                    static_cast<RelayOwner&>(*this));
-  departure_ = std::make_unique<Departure>(*relay_, *access_.pool, access_.decision.run_as, services_.loop,
-                                           services_.logger, static_cast<DepartureOwner&>(*this));
-  if (access_.decision.replication == policy::Replication::none) relay_->keep_name(application_name_);
+  if (facts().access.decision.replication == policy::Replication::none)
+    relay_->keep_name(facts().application_name);
   if (is_lent()) {
-    relay_->lend(lending_settings(), parameters);
-    greeting_.reset();
-  } else if (rename && access_.decision.replication == policy::Replication::none) {
+    relay_->lend(lending_settings(), facts().told, ++services_.sessions_begun);
+  } else if (rename && facts().access.decision.replication == policy::Replication::none) {
     // A replication session's name is a start-up parameter: it may know no SET.
-    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(application_name_));
+    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(facts().application_name));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});
-  if (stage_ == Stage::relaying) relay_->start(input_.unread());
-  if (stage_ == Stage::relaying && relay_->is_pinned()) departure_->heed_ending();
+  if (stage_ == Stage::relaying) relay_->start(login->input.unread());
+  if (stage_ == Stage::relaying && relay_->is_pinned()) departure().heed_ending();
   if (stage_ == Stage::relaying) start_ageing();
+  on_busy();
+}
+
+// What was for the login only goes with its result.
+std::unique_ptr<Session::Login> Session::let_in(const ReportedParameters& servers) {
+  auto login = std::move(login_);
+  auto& facts = login->facts;
+  facts.told = with_name(servers, facts.application_name);
+  pid_ = std::exchange(facts.peer.pid, 0);
+  facts_ = services_.clients.share(std::move(facts));
+  return login;
+}
+
+void Session::on_busy() {
+  was_busy_ = true;
+  if (!std::exchange(awake_, true)) host_.on_session_awake(*this);
+}
+
+bool Session::rest() {
+  if (std::exchange(was_busy_, false)) return false;
+  awake_ = false;
+  alive_.rest();
+  if (stage_ == Stage::relaying) relay_->rest();
+  return true;
 }
 
 }  // namespace sallyport::broker

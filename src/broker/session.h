@@ -7,8 +7,10 @@
 #include "base/log.h"
 #include "broker/cancel_elsewhere.h"
 #include "broker/cancel_map.h"
+#include "broker/client_facts.h"
 #include "broker/departure.h"
 #include "broker/doorstep.h"
+#include "broker/lifeline.h"
 #include "broker/pool.h"
 #include "broker/ports.h"
 #include "broker/relay.h"
@@ -39,13 +41,6 @@ struct RouteRuntime {
   policy::MockIdentity mock = {};  ///< answers for names without a password (threat 18)
 };
 
-/// What policy and the pools give an admitted client.
-struct Access {
-  std::shared_ptr<Pool> pool;
-  policy::Decision decision;
-  std::string target;
-};
-
 /// What sessions share.
 struct SessionServices {
   net::Loop& loop;
@@ -59,6 +54,7 @@ struct SessionServices {
   std::uint64_t sessions_begun = 0;
   Handshaker* handshaker = nullptr;      ///< null: no route has TLS
   CancelElsewhere* elsewhere = nullptr;  ///< null: all sessions are here
+  KnownClients clients = {};
 };
 
 class SessionHost {
@@ -85,6 +81,8 @@ class SessionHost {
   virtual void on_session_forced(std::string_view reason) = 0;
   /// Transaction pooling: it keeps its server connection, or what it wanted was refused.
   virtual void on_session_state(postgres::StateReason reason, bool refused) { (void)reason, (void)refused; }
+  /// Transaction pooling: it has been busy. Session::rest() once it has not been for a moment.
+  virtual void on_session_awake(Session& session) { (void)session; }
 
  protected:
   ~SessionHost() = default;
@@ -112,23 +110,29 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   /// stop(), and who waits to be let in is told why.
   void shut_down();
 
+  /// Lets go of what only a busy session needs. False: it has been busy since the last call, ask again.
+  bool rest();
+
   /// Whether it owns this session (threat 16).
   [[nodiscard]] bool may_be_cancelled_by(const CancelAsker& asker) const;
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);
 
-  [[nodiscard]] const std::string& id() const { return id_; }
-  [[nodiscard]] const Origin& origin() const { return origin_; }
+  /// Not 0; no other session has it.
+  [[nodiscard]] std::uint64_t number() const { return number_; }
+  /// The number as the trail and the client are told it.
+  [[nodiscard]] std::string id() const;
+  [[nodiscard]] const Origin& origin() const { return facts().origin; }
   [[nodiscard]] bool has_access() const {
-    return access_.pool != nullptr &&
+    return facts().access.pool != nullptr &&
            (stage_ == Stage::waiting || stage_ == Stage::admitting || stage_ == Stage::relaying);
   }
-  [[nodiscard]] const ProvenPeer& peer() const { return peer_; }
+  [[nodiscard]] const ProvenPeer& peer() const { return facts().peer; }
   [[nodiscard]] const RouteRuntime& route() const { return *route_; }
-  [[nodiscard]] policy::ClientClaims claims() const;
+  [[nodiscard]] const policy::ClientClaims& claims() const { return facts().claims; }
   [[nodiscard]] WallTime began() const { return began_; }
-  [[nodiscard]] const std::string& role() const { return access_.decision.role; }
-  [[nodiscard]] const std::string& target() const { return access_.target; }
+  [[nodiscard]] const std::string& role() const { return facts().access.decision.role; }
+  [[nodiscard]] const std::string& target() const { return facts().access.target; }
 
   // ---- for counters ----
   struct Traffic {
@@ -137,12 +141,12 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   /// None: it has not been greeted.
   [[nodiscard]] std::optional<Traffic> traffic() const {
     if (relay_ == nullptr) return std::nullopt;
-    return Traffic{relay_->bytes_to_server(), relay_->bytes_to_client(), relay_->tracker().transactions()};
+    return Traffic{relay_->bytes_to_server(), relay_->bytes_to_client(), relay_->transactions()};
   }
   [[nodiscard]] MonotonicTime accepted_at() const { return accepted_at_; }
 
  private:
-  enum class Stage {
+  enum class Stage : std::uint8_t {
     first_packet,
     handshake,
     scram,
@@ -152,6 +156,21 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
     relaying,
     closing,
     over
+  };
+
+  /// What a session needs until it is let in.
+  struct Login {
+    ClientFacts facts;  ///< so far
+    InputBuffer input;
+    unsigned answers = 0;                                          ///< to SSLRequest and GSSENCRequest
+    Handshaker::Id handshake = 0;                                  ///< under way; 0: none
+    std::shared_ptr<const policy::ClientCertificate> certificate;  ///< of its TLS
+    std::vector<std::uint8_t> end_point;  ///< of our certificate, as the client saw it; empty: without TLS
+    postgres::StartupMessage startup;
+    postgres::Negotiation negotiation;
+    std::unique_ptr<postgres::ServerLogin> scram;
+    std::shared_ptr<const Greeting> greeting;  ///< transaction pooling
+    UpstreamPtr upstream;                      ///< until the relay has it
   };
 
   void on_readable() override;
@@ -178,13 +197,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void shake_hands(bool direct);
   void on_handshake_over(HandshakeResult result);
   void abandon_handshake();
-  /// Of our certificate, as it was shown to the client; empty: without TLS.
-  [[nodiscard]] std::vector<std::uint8_t> end_point() const {
-    return secured_ ? secured_->end_point : std::vector<std::uint8_t>{};
-  }
-  [[nodiscard]] std::shared_ptr<const policy::ClientCertificate> certificate() const {
-    return secured_ ? secured_->certificate : nullptr;
-  }
+  [[nodiscard]] bool is_secured() const { return !facts().tls.empty(); }
   [[nodiscard]] CancelAsker as_asker(bool proven) const;
   void await_cancel();
   void on_startup(postgres::StartupMessage startup);
@@ -193,6 +206,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_cancel_sent(std::int32_t pid, const Result<void>& outcome);
   void prove_login();
   void take_name();
+  void take_claims();
   void begin_scram(postgres::ServerScram scram);
   void continue_scram(Event event);
   void on_proven();
@@ -203,13 +217,15 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_lent(Result<UpstreamPtr> upstream);
   /// In transaction pooling; a replication session has its connection for itself there, too.
   [[nodiscard]] bool is_lent() const {
-    return access_.pool->settings().pool.mode == PoolMode::transaction &&
-           access_.decision.replication == policy::Replication::none;
+    return pool().settings().pool.mode == PoolMode::transaction &&
+           facts().access.decision.replication == policy::Replication::none;
   }
   void end_unserved(const Error& error);
-  LendingSettings lending_settings();
+  [[nodiscard]] LendingSettings lending_settings();
   void on_admitted(const Result<void>& outcome);
   void greet();
+  [[nodiscard]] std::unique_ptr<Login> let_in(const ReportedParameters& servers);
+  void on_busy();
   void on_deadline();
 
   void deny(const Error& error);
@@ -220,47 +236,41 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void close_client();
   void finish();
   void let_go_of_upstream();
+  /// Made when it is first needed.
+  Departure& departure();
   void record_end(std::string_view result, std::string_view reason);
   [[nodiscard]] trail::Event event(trail::EventKind kind) const;
   void add_verified(trail::Event& event) const;
+
+  [[nodiscard]] const ClientFacts& facts() const { return login_ != nullptr ? login_->facts : *facts_; }
+  [[nodiscard]] Pool& pool() const { return *facts().access.pool; }
 
   std::unique_ptr<net::Stream> client_;  // null while its handshake is under way
   std::shared_ptr<const RouteRuntime> route_;
   SessionServices& services_;
   SessionHost& host_;
-  Origin origin_;  // at accept; the proof comes later
-  Stage stage_ = Stage::first_packet;
-  std::string id_;
-  InputBuffer input_;
-  Outgoing outgoing_;
-  unsigned answers_ = 0;                                // to SSLRequest and GSSENCRequest
-  Handshaker::Id handshake_ = 0;                        // under way; 0: none
-  std::unique_ptr<const net::ClientTlsFacts> secured_;  // it came over TLS; null: it did not
-  net::TimerId deadline_;
+  std::unique_ptr<Login> login_;              // null: let in
+  std::shared_ptr<const ClientFacts> facts_;  // then
+  std::int64_t pid_ = 0;                      // then; 0: not seen
+  std::uint64_t number_;
   MonotonicTime accepted_at_{};
   WallTime began_{};
-  net::TimerId age_timer_;
-
-  postgres::StartupMessage startup_;
-  postgres::Negotiation negotiation_;
-  std::unique_ptr<postgres::ServerLogin> scram_;
-  ProvenPeer peer_;
-  Access access_;
-  PoolKey key_;
-  std::shared_ptr<const Greeting> greeting_;  // transaction pooling, until it is let in
+  net::TimerId deadline_;  // of the login, the session's age, the farewell: one at a time
   SessionQuota::Place place_;
-  std::string application_name_;
   Pool::WaiterId waiter_ = 0;
-  UpstreamPtr upstream_;  // until the relay has it
+  Outgoing outgoing_;  // before and after the relay
   std::unique_ptr<Relay> relay_;
-  std::unique_ptr<Departure> departure_;  // with the relay
-  std::vector<std::uint8_t> cancel_key_;
-  unsigned cancels_under_way_ = 0;  // 0 or 1: further ones join
+  std::unique_ptr<Departure> departure_;  // null: nothing makes it leave so far
   std::vector<std::function<void()>> joined_cancels_;
+  Lifeline alive_;
   std::int32_t told_pid_ = 0;
+  Stage stage_ = Stage::first_packet;
+  std::uint8_t cancels_under_way_ = 0;  // 0 or 1: further ones join
+  bool may_be_cancelled_ = false;       // its key is known
   bool cancel_when_lent_ = false;
-  bool started_ = false;  // a session_start record was accepted
-  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  bool started_ = false;   // a session_start record was accepted
+  bool awake_ = false;     // the host knows that it has been busy
+  bool was_busy_ = false;  // since rest() was called
 };
 
 }  // namespace sallyport::broker

@@ -17,21 +17,21 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 }  // namespace
 
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
-  if (route_->requires_tls() && !secured_ && !route_->hears_clear_cancels()) return finish();
-  const auto proven = route_->prover->prove(*client_, peer_);
+  if (route_->requires_tls() && !is_secured() && !route_->hears_clear_cancels()) return finish();
+  const auto proven = route_->prover->prove(*client_, login_->facts.peer);
   // Drivers hang up right after a cancel, and a loopback TCP connection then leads to no process any more. On a
   // route with a run token the key has to do, with the uid if that could be seen at accept.
   const bool hung_up =
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
   host_.on_session_let_in(*this);
-  peer_.certificate = certificate();
+  login_->facts.peer.certificate = login_->certificate;
   auto asker = as_asker(proven.has_value());
   const auto counted = asker.counted ? asker.uid : std::nullopt;
   const auto now = services_.loop.now().mono;
   auto* session =
       services_.cancels.find(request.pid, request.key, now, counted, services_.elsewhere == nullptr);
-  const auto on_done = [this, alive = alive_] {
+  const auto on_done = [this, alive = alive_.line()] {
     if (*alive) finish();
   };
   // Whoever guesses is told nothing.
@@ -63,30 +63,32 @@ void Session::await_cancel() {
 }
 
 CancelAsker Session::as_asker(bool proven) const {
+  const auto& own = peer();
   CancelAsker asker;
   asker.route = route_->route.name;
-  asker.uid = proven ? peer_.uid : std::nullopt;
+  asker.uid = proven ? own.uid : std::nullopt;
   asker.counted = asker.uid.has_value();
   // Clients older than libpq 17 send cancels without TLS always. Where the kernel says which process that is, the
   // key has left this machine neither then nor now.
   asker.local = asker.uid.has_value() || route_->run_token.has_value();
-  if (!proven && origin_.has_uid()) asker.uid = origin_.uid;
-  asker.address = peer_.address;
-  asker.certificate = peer_.certificate;
-  asker.secured = secured_ != nullptr;
+  if (!proven && origin().has_uid()) asker.uid = origin().uid;
+  asker.address = own.address;
+  asker.certificate = own.certificate;
+  asker.secured = is_secured();
   asker.clear = !asker.secured && route_->hears_clear_cancels();
   return asker;
 }
 
 // Only through the owning route, from the owning peer, and over TLS if the session was (threat 16).
 bool Session::may_be_cancelled_by(const CancelAsker& asker) const {
+  const auto& own = peer();
   if (route_->route.name != asker.route) return false;
-  if (secured_ && !asker.secured && !asker.local && !asker.clear) return false;
-  if (asker.uid && peer_.uid != asker.uid) return false;
-  if (peer_.certificate != nullptr && !asker.clear) {
-    return asker.certificate != nullptr && policy::same_owner(*peer_.certificate, *asker.certificate);
+  if (is_secured() && !asker.secured && !asker.local && !asker.clear) return false;
+  if (asker.uid && own.uid != asker.uid) return false;
+  if (own.certificate != nullptr && !asker.clear) {
+    return asker.certificate != nullptr && policy::same_owner(*own.certificate, *asker.certificate);
   }
-  return peer_.address == asker.address;
+  return own.address == asker.address;
 }
 
 void Session::cancel_query(std::function<void()> done) {
@@ -111,7 +113,7 @@ void Session::send_cancel(std::vector<std::function<void()>> done) {
   ++upstream.cancels_in_flight;
   CancelOrder order{upstream.reach, upstream.endpoint, upstream.address, upstream.pid, upstream.cancel_key};
   services_.connector.cancel(
-      std::move(order), [this, alive = alive_, pool = access_.pool, pid = upstream.pid,
+      std::move(order), [this, alive = alive_.line(), pool = facts().access.pool, pid = upstream.pid,
                          generation = upstream.generation, done = std::move(done)](Result<void> outcome) {
         pool->on_cancel_done(generation, pid);
         if (*alive) on_cancel_sent(pid, outcome);
@@ -124,7 +126,7 @@ void Session::on_cancel_sent(std::int32_t pid, const Result<void>& outcome) {
   const bool has_upstream = relay_ != nullptr && relay_->has_upstream();
   if (has_upstream && relay_->upstream().pid == pid && relay_->upstream().cancels_in_flight > 0) {
     --relay_->upstream().cancels_in_flight;
-    departure_->on_cancel_done();
+    if (departure_ != nullptr) departure_->on_cancel_done();
     if (stage_ == Stage::relaying) relay_->on_cancel_done();
   }
   if (!outcome) {

@@ -24,7 +24,7 @@ void Session::record_refusal(const Error& error, bool count_as_denied) {
   // The log has what the trail has: a flood of denials fills neither.
   if (services_.trail.deny(std::move(denied), cause) && count_as_denied) {
     services_.logger.write(LogLevel::warning, "a connection was refused",
-                           {{"route", route_->route.name}, {"why", error.what}, {"event", id_}});
+                           {{"route", route_->route.name}, {"why", error.what}, {"event", id()}});
   }
 }
 
@@ -35,9 +35,9 @@ void Session::refuse(const Error& error, bool count_as_denied, bool tell_all) {
   const bool proven = stage_ == Stage::waiting || stage_ == Stage::admitting;
   tell_all = tell_all || route_->talkative || (proven && !count_as_denied);
   WipedBytes refusal;
-  if (upstream_ != nullptr) access_.pool->give_back(std::move(upstream_));
+  if (login_->upstream != nullptr) pool().give_back(std::move(login_->upstream));
   postgres::encode_refusal(refusal, error,
-                           tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general, id_);
+                           tell_all ? postgres::RefusalTexts::full : postgres::RefusalTexts::general, id());
   send(Bytes{refusal});
   close_client();
 }
@@ -63,27 +63,27 @@ void Session::finish() {
   stage_ = Stage::over;
   abandon_handshake();
   // TLS tells an end from a cut: libpq takes a cancel for failed whose connection was only cut.
-  if (secured_ && client_ != nullptr) client_->shutdown_write();
+  if (is_secured() && client_ != nullptr) client_->shutdown_write();
   place_.give_up();
-  if (waiter_ != 0) access_.pool->cancel(std::exchange(waiter_, 0));
+  if (waiter_ != 0) pool().cancel(std::exchange(waiter_, 0));
   host_.on_session_over(*this);
 }
 
 void Session::let_go_of_upstream() {
-  departure_->give_up();
+  if (departure_ != nullptr) departure_->give_up();
   if (!relay_->has_upstream()) return;
   const bool reusable = relay_->at_boundary();
   const bool whole = relay_->whole_towards_server();
-  const bool asks = access_.pool->settings().pool.verify_session_state != VerifySessionState::off;
+  const bool asks = pool().settings().pool.verify_session_state != VerifySessionState::off;
   const bool clean = reusable && relay_->may_return() && !relay_->mistrusts_upstream() && !asks;
   const bool lasting = relay_->leaves_lasting_state();
   auto upstream = relay_->detach_upstream();
   if (clean) {
-    access_.pool->put_back(std::move(upstream));
+    pool().put_back(std::move(upstream));
   } else if (reusable && !lasting) {
-    access_.pool->give_back(std::move(upstream));
+    pool().give_back(std::move(upstream));
   } else {
-    access_.pool->discard(std::move(upstream), whole);
+    pool().discard(std::move(upstream), whole);
   }
 }
 
@@ -92,7 +92,7 @@ void Session::on_relay_end(EndCause cause) {
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
              name_of(cause));
   // First: whoever waits for its place waits a moment longer.
-  if (cause == EndCause::server_closed) access_.pool->note_loss(access_.decision.identity);
+  if (cause == EndCause::server_closed) pool().note_loss(facts().access.decision.identity);
   let_go_of_upstream();
   client_->set_events(this);
   outgoing_ = relay_->take_outgoing_to_client();
@@ -117,7 +117,7 @@ void Session::record_end(std::string_view result, std::string_view reason) {
   if (relay_ != nullptr) {
     end.bytes_to_server = relay_->bytes_to_server();
     end.bytes_to_client = relay_->bytes_to_client();
-    end.transactions = relay_->tracker().transactions();
+    end.transactions = relay_->transactions();
   }
   services_.trail.note(std::move(end));
 }

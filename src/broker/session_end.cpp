@@ -3,15 +3,23 @@
 
 namespace sallyport::broker {
 
+Departure& Session::departure() {
+  if (departure_ == nullptr) {
+    departure_ = std::make_unique<Departure>(*relay_, pool(), facts().access.decision.run_as, services_.loop,
+                                             services_.logger, static_cast<DepartureOwner&>(*this));
+  }
+  return *departure_;
+}
+
 void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
-  if (stage_ != Stage::relaying || access_.pool.get() != &pool) return;
+  if (stage_ != Stage::relaying || facts().access.pool.get() != &pool) return;
   // One that borrows its connections gets the next from the successor.
   if (!relay_->is_pinned()) return;
-  departure_->on_generation_ending(generation, deadline);
+  departure().on_generation_ending(generation, deadline);
 }
 
 void Session::on_boundary() {
-  if (stage_ == Stage::relaying) departure_->on_boundary();
+  if (stage_ == Stage::relaying) departure().on_boundary();
 }
 
 // The server's log knows this session by another pid from now on.
@@ -25,7 +33,7 @@ void Session::on_session_moved() {
 
 void Session::drain(Dismissal why) {
   switch (stage_) {
-    case Stage::relaying: return departure_->drain(why);
+    case Stage::relaying: return departure().drain(why);
     case Stage::cancelling:
     case Stage::closing:
     case Stage::over: return;
@@ -42,7 +50,7 @@ void Session::drain(Dismissal why) {
 }
 
 void Session::stop(Dismissal why) {
-  if (stage_ == Stage::relaying) return departure_->stop(why);
+  if (stage_ == Stage::relaying) return departure().stop(why);
   finish();
 }
 
@@ -52,7 +60,7 @@ void Session::shut_down() {
 }
 
 void Session::stop_after(Duration grace, Dismissal why) {
-  if (stage_ == Stage::relaying) departure_->stop_after(grace, why);
+  if (stage_ == Stage::relaying) departure().stop_after(grace, why);
 }
 
 // 57P01 as a server says it when an administrator ends a session.
@@ -75,7 +83,7 @@ void Session::end_session(std::string_view why, const char* message, const char*
 }
 
 void Session::on_server_lost() {
-  access_.pool->note_loss(access_.decision.identity);
+  pool().note_loss(facts().access.decision.identity);
   record_end("failed", "the server connection ended while it was asked about the session's state");
   end_session("server closed", "the server connection ended", "Connect again");
 }

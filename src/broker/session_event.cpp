@@ -30,26 +30,27 @@ trail::Event Session::event(trail::EventKind kind) const {
   trail::Event event;
   event.kind = kind;
   event.at = services_.loop.now().wall;
-  event.session = id_;
+  event.session = id();
   event.route = route_->route.name;
-  event.target = access_.target.empty() ? route_->route.target : access_.target;
-  event.role = access_.decision.role;
-  event.database = access_.decision.database;
+  const auto& [pool, decision, target] = facts().access;
+  event.target = target.empty() ? route_->route.target : target;
+  event.role = decision.role;
+  event.database = decision.database;
   add_verified(event);
-  if (!startup_.user().empty()) event.claimed["user"] = startup_.user();
-  if (const auto* database = startup_.find("database")) event.claimed["database"] = *database;
-  if (!application_name_.empty()) event.claimed["application_name"] = application_name_;
-  if (greeting_ != nullptr) {
-    event.upstream_user = greeting_->user;
-    event.lease_accessor = greeting_->lease_accessor;
-    event.generation = greeting_->generation;
-    event.upstream_host = greeting_->host;
-    event.upstream_address = greeting_->peer_address;
-    event.tls_protocol = greeting_->tls.protocol;
-    event.tls_cipher = greeting_->tls.cipher;
-    event.server_certificate_sha256 = greeting_->tls.peer_certificate_sha256;
+  if (!claims().user.empty()) event.claimed["user"] = claims().user;
+  if (!claims().database.empty()) event.claimed["database"] = claims().database;
+  if (!facts().application_name.empty()) event.claimed["application_name"] = facts().application_name;
+  if (const auto* greeting = login_ == nullptr ? nullptr : login_->greeting.get()) {
+    event.upstream_user = greeting->user;
+    event.lease_accessor = greeting->lease_accessor;
+    event.generation = greeting->generation;
+    event.upstream_host = greeting->host;
+    event.upstream_address = greeting->peer_address;
+    event.tls_protocol = greeting->tls.protocol;
+    event.tls_cipher = greeting->tls.cipher;
+    event.server_certificate_sha256 = greeting->tls.peer_certificate_sha256;
   }
-  const Upstream* upstream = upstream_.get();
+  const Upstream* upstream = login_ == nullptr ? nullptr : login_->upstream.get();
   if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
   if (upstream != nullptr) {
     event.upstream_user = upstream->user;
@@ -68,20 +69,24 @@ trail::Event Session::event(trail::EventKind kind) const {
 
 void Session::add_verified(trail::Event& event) const {
   auto& verified = event.verified;
-  if (peer_.uid) {
-    verified["uid"] = std::to_string(*peer_.uid);
-  } else if (origin_.has_uid()) {
-    verified["uid"] = std::to_string(origin_.uid);
+  const auto& peer = facts().peer;
+  if (peer.uid) {
+    verified["uid"] = std::to_string(*peer.uid);
+  } else if (origin().has_uid()) {
+    verified["uid"] = std::to_string(origin().uid);
   }
-  if (peer_.pid != 0) verified["pid"] = std::to_string(peer_.pid);
-  if (peer_.gid) verified["gid"] = std::to_string(*peer_.gid);
-  if (!peer_.cgroup.empty()) verified["cgroup"] = peer_.cgroup;
-  if (!peer_.executable.empty()) verified["executable"] = peer_.executable;
-  const auto address = peer_.address.empty() ? origin_.network.to_string() : peer_.address;
+  const auto pid = login_ != nullptr ? peer.pid : pid_;
+  if (pid != 0) verified["pid"] = std::to_string(pid);
+  if (peer.gid) verified["gid"] = std::to_string(*peer.gid);
+  if (!peer.cgroup.empty()) verified["cgroup"] = peer.cgroup;
+  if (!peer.executable.empty()) verified["executable"] = peer.executable;
+  const auto address = peer.address.empty() ? origin().network.to_string() : peer.address;
   if (!address.empty()) verified["address"] = address;
-  if (secured_) verified["client_tls"] = secured_->protocol + " " + secured_->cipher;
-  if (secured_ && secured_->certificate != nullptr) add_certificate(verified, *secured_->certificate);
-  if (!access_.decision.identity.empty()) verified["identity"] = access_.decision.identity;
+  if (is_secured()) verified["client_tls"] = facts().tls;
+  // Where the process was refused, the peer has none yet.
+  const auto& certificate = login_ != nullptr ? login_->certificate : peer.certificate;
+  if (certificate != nullptr) add_certificate(verified, *certificate);
+  if (!facts().access.decision.identity.empty()) verified["identity"] = facts().access.decision.identity;
 }
 
 }  // namespace sallyport::broker

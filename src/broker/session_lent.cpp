@@ -6,26 +6,29 @@
 namespace sallyport::broker {
 
 LendingSettings Session::lending_settings() {
-  const auto& pool = access_.pool->settings().pool;
-  return {access_.pool->statements(), services_.scratch,       pool.on_session_state,
-          pool.verify_session_state,  access_.decision.run_as, pool.statements_max,
-          ++services_.sessions_begun};
+  const auto& settings = pool().settings().pool;
+  return {pool().statements(),
+          services_.scratch,
+          settings.on_session_state,
+          settings.verify_session_state,
+          facts().access.decision.run_as,
+          settings.statements_max};
 }
 
-UpstreamPtr Session::lend_now() { return stage_ == Stage::relaying ? access_.pool->try_take(key_) : nullptr; }
+UpstreamPtr Session::lend_now() { return stage_ == Stage::relaying ? pool().try_take(facts().key) : nullptr; }
 
 void Session::lend_later() {
   if (stage_ != Stage::relaying) return;
-  const auto deadline = services_.loop.now().mono + access_.pool->settings().pool.wait_max;
-  const auto waiter = access_.pool->take(
-      key_, deadline, [this](Result<UpstreamPtr> upstream) { on_lent(std::move(upstream)); });
+  const auto deadline = services_.loop.now().mono + pool().settings().pool.wait_max;
+  const auto waiter = pool().take(facts().key, deadline,
+                                  [this](Result<UpstreamPtr> upstream) { on_lent(std::move(upstream)); });
   if (waiter != 0) waiter_ = waiter;
 }
 
 void Session::on_lent(Result<UpstreamPtr> upstream) {
   waiter_ = 0;
   if (stage_ != Stage::relaying) {
-    if (upstream) access_.pool->put_back(std::move(*upstream));
+    if (upstream) pool().put_back(std::move(*upstream));
     return;
   }
   if (!upstream) return end_unserved(upstream.error());
@@ -42,24 +45,25 @@ void Session::on_served() {
 }
 
 void Session::on_returned(UpstreamPtr upstream, bool clean) {
-  departure_->on_upstream_returned();
-  clean ? access_.pool->put_back(std::move(upstream)) : access_.pool->give_back(std::move(upstream));
+  on_busy();
+  if (departure_ != nullptr) departure_->on_upstream_returned();
+  clean ? pool().put_back(std::move(upstream)) : pool().give_back(std::move(upstream));
 }
 
 void Session::on_session_state(postgres::StateReason reason, bool refused) {
   host_.on_session_state(reason, refused);
   // It is bound to this connection, and so to its credential.
-  if (!refused && relay_->has_upstream()) departure_->heed_ending();
+  if (!refused && relay_->has_upstream()) departure().heed_ending();
 }
 
 // Its query cannot be given to any server. What it is told is fatal, as the query may be one of a pipeline.
 void Session::end_unserved(const Error& error) {
   record_end("failed", describe(error));
   stage_ = Stage::closing;
-  departure_->give_up();
+  if (departure_ != nullptr) departure_->give_up();
   outgoing_ = relay_->take_outgoing_to_client();
   WipedBytes refusal;
-  postgres::encode_refusal(refusal, error, postgres::RefusalTexts::full, id_);
+  postgres::encode_refusal(refusal, error, postgres::RefusalTexts::full, id());
   send(Bytes{refusal});
   close_client();
 }

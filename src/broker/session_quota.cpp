@@ -24,21 +24,21 @@ std::string sessions(std::size_t count) {
 }  // namespace
 
 SessionQuota::Place::Place(Place&& other) noexcept
-    : quota_(std::exchange(other.quota_, nullptr)),
-      route_(std::move(other.route_)),
-      identity_(std::move(other.identity_)) {}
+    : counts_(std::exchange(other.counts_, nullptr)), own_(other.own_) {}
 
 SessionQuota::Place& SessionQuota::Place::operator=(Place&& other) noexcept {
   if (this == &other) return *this;
   give_up();
-  quota_ = std::exchange(other.quota_, nullptr);
-  route_ = std::move(other.route_);
-  identity_ = std::move(other.identity_);
+  counts_ = std::exchange(other.counts_, nullptr);
+  own_ = other.own_;
   return *this;
 }
 
 void SessionQuota::Place::give_up() {
-  if (auto* quota = std::exchange(quota_, nullptr)) quota->give_up(route_, identity_);
+  auto* counts = std::exchange(counts_, nullptr);
+  if (counts == nullptr) return;
+  --counts->sessions;
+  if (--own_->second == 0) counts->by_identity.erase(own_);
 }
 
 Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy::Decision& decision,
@@ -62,11 +62,10 @@ Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy:
                    "routes[].connections_per_second_max");
   }
   ++counts.sessions;
-  ++counts.by_identity[decision.identity];
   Place place;
-  place.quota_ = this;
-  place.route_ = route.name;
-  place.identity_ = decision.identity;
+  place.counts_ = &counts;
+  place.own_ = counts.by_identity.try_emplace(decision.identity).first;
+  ++place.own_->second;
   return place;
 }
 
@@ -79,13 +78,6 @@ bool SessionQuota::take_token(Counts& counts, std::size_t per_second, MonotonicT
   if (counts.tokens < 1) return false;
   counts.tokens -= 1;
   return true;
-}
-
-void SessionQuota::give_up(const std::string& route, const std::string& identity) {
-  auto& counts = routes_.at(route);
-  --counts.sessions;
-  const auto own = counts.by_identity.find(identity);
-  if (--own->second == 0) counts.by_identity.erase(own);
 }
 
 }  // namespace sallyport::broker

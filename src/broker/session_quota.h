@@ -27,8 +27,8 @@ class SessionQuota {
 
    private:
     friend class SessionQuota;
-    SessionQuota* quota_ = nullptr;
-    std::string route_, identity_;
+    Counts* counts_ = nullptr;  // of the route; null: given up
+    std::map<std::string, std::size_t>::iterator own_;
   };
 
   SessionQuota() = default;
@@ -48,7 +48,6 @@ class SessionQuota {
     MonotonicTime filled_at{};
   };
   static bool take_token(Counts& counts, std::size_t per_second, MonotonicTime now);
-  void give_up(const std::string& route, const std::string& identity);
 
   std::map<std::string, Counts> routes_;
 };

@@ -18,16 +18,16 @@ constexpr unsigned answers_max = 4;
 
 void Session::handle_first_packets() {
   while (stage_ == Stage::first_packet) {
-    auto packet = postgres::decode_first_packet(input_.unread());
+    auto packet = postgres::decode_first_packet(login_->input.unread());
     if (!packet) return refuse(packet.error(), true);
     if (!*packet) return;
-    input_.consume((*packet)->bytes);
+    login_->input.consume((*packet)->bytes);
     auto& message = (*packet)->message;
     if (auto* startup = std::get_if<postgres::StartupMessage>(&message))
       return on_startup(std::move(*startup));
     if (auto* cancel = std::get_if<postgres::CancelRequest>(&message)) return on_cancel_request(*cancel);
     if (std::holds_alternative<postgres::DirectTls>(message)) return on_direct_tls();
-    if (++answers_ > answers_max) return refuse_unheard("too many requests for encryption");
+    if (++login_->answers > answers_max) return refuse_unheard("too many requests for encryption");
     if (std::holds_alternative<postgres::SslRequest>(message)) {
       on_ssl_request();
     } else {
@@ -44,7 +44,7 @@ void Session::refuse_unheard(const char* what) {
 void Session::answer(std::uint8_t byte) { send({&byte, 1}); }
 
 void Session::on_ssl_request() {
-  if (secured_) return refuse_unheard("a request for TLS within TLS");
+  if (is_secured()) return refuse_unheard("a request for TLS within TLS");
   if (!offers_tls()) return answer('N');
   answer('S');
   if (stage_ != Stage::first_packet) return;
@@ -54,47 +54,50 @@ void Session::on_ssl_request() {
 }
 
 void Session::on_direct_tls() {
-  if (secured_) return refuse_unheard("TLS within TLS");
+  if (is_secured()) return refuse_unheard("TLS within TLS");
   if (!offers_tls()) return refuse_unheard("TLS is not spoken here");
-  if (answers_ != 0) return refuse_unheard("TLS at once, after another request was refused");
+  if (login_->answers != 0) return refuse_unheard("TLS at once, after another request was refused");
   shake_hands(true);
 }
 
 void Session::shake_hands(bool direct) {
   stage_ = Stage::handshake;
-  const auto unread = input_.unread();
+  const auto unread = login_->input.unread();
   HandshakeRequest request;
   request.first_bytes.assign(unread.begin(), unread.end());
-  input_.consume(unread.size());
+  login_->input.consume(unread.size());
   request.tls = route_->tls->current();
   request.direct = direct;
   const auto left = accepted_at_ + limits::client_login_deadline - services_.loop.now().mono;
   request.deadline = std::max<Duration>(left, Duration::zero());
   client_->set_events(nullptr);
   request.client = std::move(client_);
-  handshake_ =
-      services_.handshaker->shake_hands(std::move(request), [this, alive = alive_](HandshakeResult result) {
+  login_->handshake = services_.handshaker->shake_hands(
+      std::move(request), [this, alive = alive_.line()](HandshakeResult result) {
         if (*alive) on_handshake_over(std::move(result));
       });
 }
 
 void Session::on_handshake_over(HandshakeResult result) {
   if (stage_ != Stage::handshake) return;  // it has been given up: the connection closes here
-  handshake_ = 0;
+  login_->handshake = 0;
   client_ = std::move(result.client);
   if (!result.facts) {
     record_refusal(result.facts.error(), true);
     if (client_ == nullptr) return finish();
     return close_client();  // TLS has said what it had to say
   }
-  secured_ = std::make_unique<const net::ClientTlsFacts>(std::move(*result.facts));
+  login_->facts.tls = result.facts->protocol + " " + result.facts->cipher;
+  login_->certificate = std::move(result.facts->certificate);
+  login_->end_point = std::move(result.facts->end_point);
   stage_ = Stage::first_packet;
   client_->set_events(this);
   read_client();
 }
 
 void Session::abandon_handshake() {
-  if (handshake_ != 0) services_.handshaker->cancel(std::exchange(handshake_, 0));
+  if (login_ == nullptr || login_->handshake == 0) return;
+  services_.handshaker->cancel(std::exchange(login_->handshake, 0));
 }
 
 }  // namespace sallyport::broker

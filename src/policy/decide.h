@@ -45,6 +45,7 @@ struct ClientClaims {
   std::string user;
   std::string database;  ///< empty: none asked for
   Replication replication = Replication::none;
+  bool operator==(const ClientClaims&) const = default;
 };
 
 struct Decision {
@@ -55,6 +56,7 @@ struct Decision {
   /// "uid:1000(app)", "uid:1000", "gid:50(staff) uid:1000", "cert:spiffe://…", "password:alice": verified parts only
   std::string identity;
   Replication replication = Replication::none;
+  bool operator==(const Decision&) const = default;
 };
 
 /// What the kernel shows for users of other user namespaces and what strangers get: never an identity.

@@ -9,20 +9,20 @@ Origin from(const char* address) { return Origin::of_address(*net::literal_addre
 
 TEST(Doorstep, AUidBeyondItsShareLosesItsOwnOldest) {
   Doorstep door;
-  EXPECT_EQ(door.add("other", 7), "");
-  for (std::size_t i = 0; i < Doorstep::per_uid_max; ++i) EXPECT_EQ(door.add(std::to_string(i), 1000), "");
-  EXPECT_EQ(door.add("one too many", 1000), "0");
-  EXPECT_EQ(door.add("another", 1000), "1");
+  EXPECT_EQ(door.add(9001, 7), 0U);
+  for (std::uint64_t i = 1; i <= Doorstep::per_uid_max; ++i) EXPECT_EQ(door.add(i, 1000), 0U);
+  EXPECT_EQ(door.add(9002, 1000), 1U);
+  EXPECT_EQ(door.add(9003, 1000), 2U);
   EXPECT_EQ(door.size(), Doorstep::per_uid_max + 1);
 }
 
 TEST(Doorstep, WhoHasSpokenCountsNoMore) {
   Doorstep door;
-  for (std::size_t i = 0; i < Doorstep::per_uid_max; ++i) (void)door.add(std::to_string(i), 1000);
-  door.remove("5", 1000);
-  door.remove("5", 1000);
-  door.remove("unknown", 3);
-  EXPECT_EQ(door.add("next", 1000), "");
+  for (std::uint64_t i = 1; i <= Doorstep::per_uid_max; ++i) (void)door.add(i, 1000);
+  door.remove(5, 1000);
+  door.remove(5, 1000);
+  door.remove(9001, 3);
+  EXPECT_EQ(door.add(9002, 1000), 0U);
   EXPECT_EQ(door.size(), Doorstep::per_uid_max);
 }
 
@@ -30,23 +30,22 @@ TEST(Doorstep, BeyondTheTotalTheUidWithMostLosesOne) {
   Doorstep door;
   std::size_t added = 0;
   for (std::uint32_t uid = 0; added < Doorstep::total_max - 3; ++uid) {
-    for (std::size_t i = 0; i < Doorstep::per_uid_max && added < Doorstep::total_max - 3; ++i, ++added) {
-      ASSERT_EQ(door.add("u" + std::to_string(uid) + "-" + std::to_string(i), uid), "");
+    for (std::size_t i = 0; i < Doorstep::per_uid_max && added < Doorstep::total_max - 3; ++i) {
+      ASSERT_EQ(door.add(++added, uid), 0U);
     }
   }
-  for (const auto* quiet : {"a", "b", "c"}) EXPECT_EQ(door.add(quiet, 4000), "");
-  EXPECT_EQ(door.add("newcomer", 5000).substr(0, 3), "u0-");
+  for (const std::uint64_t quiet : {9001, 9002, 9003}) EXPECT_EQ(door.add(quiet, 4000), 0U);
+  EXPECT_EQ(door.add(9004, 5000), 1U) << "the first of the first";
 }
 
 TEST(Doorstep, NetworksWhoseUidIsNotKnownAreCountedEachForItself) {
   Doorstep door;
   const auto flood = from("10.0.0.1");
-  EXPECT_EQ(door.add("honest", from("10.0.0.2")), "");
-  for (std::size_t i = 0; i < 3 * Doorstep::per_uid_max; ++i) {
-    EXPECT_NE(door.add("flood " + std::to_string(i), flood), "honest");
-  }
+  const std::uint64_t honest = 9001;
+  EXPECT_EQ(door.add(honest, from("10.0.0.2")), 0U);
+  for (std::uint64_t i = 1; i <= 3 * Doorstep::per_uid_max; ++i) EXPECT_NE(door.add(i, flood), honest);
   EXPECT_EQ(door.size(), Doorstep::per_uid_max + 1);
-  EXPECT_TRUE(door.remove("honest", from("10.0.0.2")));
+  EXPECT_TRUE(door.remove(honest, from("10.0.0.2")));
 }
 
 TEST(Origin, AnIPv6NetworkIsOneOriginAndAnIPv4AddressIsOne) {

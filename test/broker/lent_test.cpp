@@ -301,6 +301,52 @@ TEST(Lent, WhatUnpinsWhileItIsToBeMovedIsMovedNoMore) {
   }
 }
 
+/// Twice: the first time only says whether it has been busy.
+bool comes_to_rest(FakeClient& client) { return client.session->rest() || client.session->rest(); }
+
+TEST(Lent, AClientAtRestGoesOnWhereItWas) {
+  Lent it;
+  auto a = it.world.enter("a");
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  ASSERT_FALSE(a.session->rest()) << "it was busy a moment ago";
+  ASSERT_TRUE(a.session->rest());
+  EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
+  EXPECT_EQ(a.session->traffic()->transactions, 2U);
+  ASSERT_TRUE(comes_to_rest(a));
+  EXPECT_EQ(a.session->traffic()->transactions, 2U);
+  a.wire->push(test::frame('X'));
+  it.world.loop.settle();
+  EXPECT_EQ(it.world.sink.of(trail::EventKind::session_end).front().transactions, 2U);
+}
+
+TEST(Lent, WhatAClientHasPreparedOutlivesItsRest) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  a.wire->push(test::parse("s", "select 1") + test::sync());
+  it.world.loop.settle();
+  a.types();
+  ASSERT_TRUE(comes_to_rest(a));
+  it.ask(b, "select 2");
+  const auto bind = test::frame('B', std::string("\0s\0", 3) + std::string(6, '\0'));
+  a.wire->push(bind + test::execute() + test::sync());
+  it.world.loop.settle();
+  EXPECT_EQ(a.types(), "2DCZ");
+}
+
+TEST(Lent, WhoHasAConnectionIsNotAtRest) {
+  Lent it{transaction(2)};
+  auto open = it.world.enter(), pinned = it.world.enter();
+  it.ask(open, "BEGIN");
+  it.ask(pinned, "LISTEN x");
+  comes_to_rest(open);
+  comes_to_rest(pinned);
+  EXPECT_EQ(it.in_use(), 2u);
+  EXPECT_EQ(it.ask(open, "COMMIT"), "CZ");
+  EXPECT_EQ(it.in_use(), 1u);
+  EXPECT_EQ(it.ask(pinned, "DISCARD ALL"), "CZ");
+  EXPECT_EQ(it.in_use(), 0u);
+}
+
 TEST(Lent, ACancelOfWhatWaitsIsSentOnceItRuns) {
   Lent it;
   auto a = it.world.enter(), b = it.world.enter();

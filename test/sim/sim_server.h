@@ -79,6 +79,7 @@ class SimServer final : public broker::Connector, private BackendHost {
       if (backend->connected()) all.push_back(backend.get());
     }
     if (all.empty()) return false;
+    killed_at = loop_.now().mono;
     all[dice_.below(all.size())]->die(Backend::Death::killed, with_message);
     return true;
   }
@@ -120,6 +121,7 @@ class SimServer final : public broker::Connector, private BackendHost {
   ServerSettings settings;
   bool down = false;
   MonotonicTime full_at{};         ///< somebody was refused last because of that
+  MonotonicTime killed_at{};       ///< the last one that ended alone
   MonotonicTime unreachable_at{};  ///< or because there was no server, or no primary
   bool lends = false;              ///< the broker pools by transaction
   StatementCheck on_statement_check;

@@ -225,6 +225,9 @@ class World {
     // Where few serve many, one of the places is often on its way to the next.
     if (in_use > 0 && in_use + logins >= max) return oracle.count("waited in vain: all in use");
     const auto since = loop.now().mono - wait_max_ - 1s;
+    // The pool does not log in at once where a connection was lost: it may be one of many.
+    if (in_use + logins + 1 >= max && server.killed_at >= loop.now().mono - 300ms)
+      return oracle.count("waited in vain: a place was lost just now");
     // A source that does not answer for as long as the client would wait, while what there was has ended.
     if (logins > 0 && (vault.was_troubled_after(since) || journal.failed_at >= since))
       return oracle.count("waited in vain: no credential");

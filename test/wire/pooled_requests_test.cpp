@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <random>
 
 namespace sallyport::postgres::test {
@@ -62,8 +63,10 @@ std::vector<ModelFrame> with_one_tag(std::vector<ModelFrame> frames) {
 /// A client in transaction pooling.
 class Borrower {
  public:
-  explicit Borrower(StatementRegistry& registry, std::uint64_t number, PooledRequests::Settings settings = {})
-      : requests_(tracker_, registry, with_number(settings, number)) {}
+  explicit Borrower(StatementRegistry& registry, PooledRequests::Settings settings = {})
+      : registry_(registry), settings_(settings) {
+    requests_.emplace(tracker_.emplace(), registry_, settings_);
+  }
 
   /// The client's bytes in pieces of `piece`, on this connection unless it still has one; what it sees.
   std::vector<ModelFrame> send(Connection& free, const std::string& bytes, std::size_t piece = 1U << 20) {
@@ -71,56 +74,62 @@ class Borrower {
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
       if (connection_ == nullptr) {
         connection_ = &free;
-        requests_.attach(free.statements, reported_, false);
+        requests_->attach(free.statements, reported_, false);
       }
       held_ += bytes.substr(at, piece);
       while (pass_on(seen)) {}
-      const bool at_rest = tracker_.at_boundary() && held_.empty() && requests_.at_boundary();
-      if (at_rest && (requests_.state().empty() || ignores_state)) let_go();
+      refused.add(requests_->take_refused());
+      const bool at_rest = tracker_->at_boundary() && held_.empty() && requests_->at_boundary();
+      if (at_rest && (requests_->state().empty() || ignores_state)) let_go();
     }
     return seen;
   }
   [[nodiscard]] bool has_connection() const { return connection_ != nullptr; }
-  PooledRequests& requests() { return requests_; }
+  PooledRequests& requests() { return *requests_; }
   bool ignores_state = false;
+  StateReasons refused;  ///< so far
 
  private:
   /// True: the server's answers had to be waited for, and have come.
   bool pass_on(std::vector<ModelFrame>& seen) {
     WipedBytes out;
-    const auto taken = requests_.take(as_bytes(held_), out);
+    const auto taken = requests_->take(as_bytes(held_), out);
     EXPECT_TRUE(taken);
     if (!taken) return false;
     const auto sent = taken->rewritten ? std::string{as_text(Bytes{out})} : held_.substr(0, taken->consumed);
     held_.erase(0, taken->consumed);
-    EXPECT_FALSE(taken->waits && tracker_.nothing_outstanding());
+    EXPECT_FALSE(taken->waits && tracker_->nothing_outstanding());
     for (const auto& frame : connection_->server.feed(sent)) see(frame, seen);
     EXPECT_FALSE(taken->waits && sent.empty()) << readable(held_);
     return taken->full || (taken->waits && !sent.empty());
   }
-  static PooledRequests::Settings with_number(PooledRequests::Settings settings, std::uint64_t number) {
-    settings.session = number;
-    return settings;
-  }
   void see(const ModelFrame& frame, std::vector<ModelFrame>& seen) {
     Face face = Face::as_it_is;
     if (frame.type == 'Z' || frame.type == 'C') {
-      tracker_.on_server_body(frame.type, as_bytes(frame.body));
+      tracker_->on_server_body(frame.type, as_bytes(frame.body));
     } else {
-      face = tracker_.on_server_frame(frame.type);
+      face = tracker_->on_server_frame(frame.type);
     }
-    if (frame.type == 'E') requests_.on_error(frame.body.substr(8, 5));
+    if (frame.type == 'E') requests_->on_error(frame.body.substr(8, 5));
     if (face == Face::hidden) return;
     seen.push_back(face == Face::parse_complete ? ModelFrame{'1', ""} : with_one_tag(frame));
   }
+  // After some time at rest nothing stays but what it has prepared.
   void let_go() {
-    requests_.detach();
+    requests_->detach();
     connection_ = nullptr;
+    if (++rests_ % 2 == 0 || !requests_->state().empty()) return;
+    auto prepared = requests_->take_prepared();
+    requests_.reset();
+    requests_.emplace(tracker_.emplace(), registry_, settings_, std::move(prepared));
   }
 
-  SessionTracker tracker_;
+  StatementRegistry& registry_;
+  PooledRequests::Settings settings_;
+  unsigned rests_ = 0;
+  std::optional<SessionTracker> tracker_;
   NothingReported reported_;
-  PooledRequests requests_;
+  std::optional<PooledRequests> requests_;
   Connection* connection_ = nullptr;
   std::string held_;
 };
@@ -128,7 +137,7 @@ class Borrower {
 TEST(PooledRequests, AStatementIsParsedAgainWhereTheConnectionLacksIt) {
   StatementRegistry registry;
   Connection a, b;
-  Borrower client{registry, 1};
+  Borrower client{registry};
   ModelServer direct;
   for (auto* connection : {&a, &b, &a, &b}) {
     const auto bytes = direct.statements().empty() ? parse("x", "select 1") + sync() : run("x");
@@ -141,7 +150,7 @@ TEST(PooledRequests, AStatementIsParsedAgainWhereTheConnectionLacksIt) {
 TEST(PooledRequests, TwoClientsWithOneNameForTwoTextsGetTheirOwn) {
   StatementRegistry registry;
   Connection only;
-  Borrower one{registry, 1}, two{registry, 2};
+  Borrower one{registry}, two{registry};
   one.send(only, parse("s", "select 'one'") + sync());
   two.send(only, parse("s", "select 'two'") + sync());
   EXPECT_EQ(one.send(only, run("s"))[1].body, "select 'one'");
@@ -152,7 +161,7 @@ TEST(PooledRequests, OneTextIsPreparedOnceForAllClients) {
   StatementRegistry registry;
   Connection only;
   for (std::uint64_t number = 1; number <= 20; ++number) {
-    Borrower client{registry, number};
+    Borrower client{registry};
     const auto seen = client.send(only, parse("s" + std::to_string(number), "select 1") + sync());
     EXPECT_EQ(seen.front().type, '1');
     EXPECT_EQ(client.send(only, run("s" + std::to_string(number)))[1].body, "select 1");
@@ -163,7 +172,7 @@ TEST(PooledRequests, OneTextIsPreparedOnceForAllClients) {
 TEST(PooledRequests, TheUnnamedStatementOutlivesTheConnectionThatParsedIt) {
   StatementRegistry registry;
   Connection a, b;
-  Borrower one{registry, 1}, two{registry, 2};
+  Borrower one{registry}, two{registry};
   one.send(a, parse("", "select 'one'") + describe("") + sync());
   two.send(a, parse("", "select 'two'") + sync());
   EXPECT_EQ(one.send(a, run(""))[1].body, "select 'one'");
@@ -176,7 +185,7 @@ TEST(PooledRequests, TheUnnamedStatementOutlivesTheConnectionThatParsedIt) {
 TEST(PooledRequests, MoreStatementsThanAConnectionMayKeepReplaceTheLeastUsed) {
   StatementRegistry registry;
   Connection only;
-  Borrower client{registry, 1, {.statements_max = 10}};
+  Borrower client{registry, {.statements_max = 10}};
   for (int i = 0; i < 50; ++i) {
     const auto text = std::to_string(i);
     client.send(only, parse("s" + text, "select " + text) + sync());
@@ -191,8 +200,8 @@ TEST(PooledRequests, MoreStatementsThanAConnectionMayKeepReplaceTheLeastUsed) {
 TEST(PooledRequests, SoDoMoreBytesOfThem) {
   StatementRegistry registry;
   Connection only;
-  Borrower client{registry, 1, {.statements_max = 1000}};
-  Borrower others{registry, 2, {.statements_max = 1000}};
+  Borrower client{registry, {.statements_max = 1000}};
+  Borrower others{registry, {.statements_max = 1000}};
   const std::string padding(limits::session_statements_bytes_max * 9 / 10, ' ');
   for (int i = 0; i < 20; ++i) {
     const auto text = std::to_string(i);
@@ -225,7 +234,7 @@ TEST(PooledRequests, AFrameWithoutABodyIsReadWhereverItStands) {
     for (const auto& front : {query("select 1"), sync(), std::string{}}) {
       StatementRegistry registry;
       Connection only;
-      Borrower client{registry, 1};
+      Borrower client{registry};
       const auto bytes = front + frame_of(type, "");
       // Exactly as long as it is, so that a look beyond its end is found.
       const std::vector<std::uint8_t> exact{bytes.begin(), bytes.end()};
@@ -240,7 +249,7 @@ TEST(PooledRequests, AFrameWithoutABodyIsReadWhereverItStands) {
 TEST(PooledRequests, WhatIsRewrittenStopsAtALimit) {
   StatementRegistry registry;
   Connection only;
-  Borrower client{registry, 1, {.statements_max = 10}};
+  Borrower client{registry, {.statements_max = 10}};
   const std::string padding(90'000, ' ');
   for (int i = 0; i < 11; ++i)
     client.send(only, parse("s" + std::to_string(i), "select " + std::to_string(i) + padding) + sync());
@@ -320,7 +329,7 @@ TEST(StatementRegistry, AStatementMayOutliveIt) {
 TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
   StatementRegistry registry;
   Connection only;
-  Borrower client{registry, 1};
+  Borrower client{registry};
   client.send(only, parse("s", "select * from t") + sync());
   const auto before = only.server.statements().begin()->first;
   client.requests().attach(only.statements, NothingReported{}, false);
@@ -338,7 +347,7 @@ TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
 TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
   StatementRegistry registry;
   Connection only;
-  Borrower one{registry, 1}, two{registry, 2}, three{registry, 3};
+  Borrower one{registry}, two{registry}, three{registry};
   one.send(only, parse("s", "insert into t values ($1)") + sync());
   one.requests().on_done("ALTER TABLE");
   two.send(only, parse("s", "insert into t values ($1)") + sync());
@@ -352,7 +361,7 @@ TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
 TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {
   StatementRegistry registry;
   Connection a, b;
-  Borrower one{registry, 1}, two{registry, 2};
+  Borrower one{registry}, two{registry};
   one.send(a, parse("s", "select 1") + sync());
   two.send(a, parse("s", "select 1") + sync());
   for (auto* connection : {&b, &a}) {
@@ -366,7 +375,7 @@ TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {
 TEST(PooledRequests, NamesThatOthersShareAreNobodysToUse) {
   StatementRegistry registry;
   Connection only;
-  Borrower one{registry, 1}, two{registry, 2};
+  Borrower one{registry}, two{registry};
   one.send(only, parse("s", "select 'secret'") + sync());
   const auto shared = only.server.statements().begin()->first;
   EXPECT_EQ(two.send(only, run(shared))[0].body.substr(8, 5), "26000");
@@ -377,14 +386,14 @@ TEST(PooledRequests, NamesThatOthersShareAreNobodysToUse) {
 TEST(PooledRequests, WhatIsRefusedFailsOnTheServerAndSaysWhy) {
   StatementRegistry registry;
   Connection only;
-  Borrower client{registry, 1, {.refuses_state = true}};
+  Borrower client{registry, {.refuses_state = true}};
   for (const auto& bytes :
        {query("LISTEN a"), parse("", "LISTEN a") + sync(), parse("n", "LISTEN a") + sync()}) {
     for (const std::size_t piece : {std::size_t{1}, std::size_t{1000}}) {
       WipedBytes out;
       const auto seen = client.send(only, bytes, piece);
       EXPECT_FALSE(client.has_connection());
-      EXPECT_EQ(client.requests().take_refused().first(), StateReason::listen);
+      EXPECT_EQ(std::exchange(client.refused, {}).first(), StateReason::listen);
       // The model runs anything.
       EXPECT_EQ(seen.back().type, 'Z');
       if (bytes[0] == 'Q') {
@@ -397,7 +406,7 @@ TEST(PooledRequests, WhatIsRefusedFailsOnTheServerAndSaysWhy) {
 TEST(PooledRequests, AFailedParseLeavesNoNameBehind) {
   StatementRegistry registry;
   Connection a, b;
-  Borrower client{registry, 1};
+  Borrower client{registry};
   ModelServer direct;
   const auto check = [&](Connection& connection, const std::string& bytes) {
     EXPECT_EQ(client.send(connection, bytes), direct.feed(bytes));
@@ -414,7 +423,7 @@ TEST(PooledRequests, AFailedParseLeavesNoNameBehind) {
 TEST(PooledRequests, WhatStandsBehindADeallocateAllMeansWhatItMeansAfterIt) {
   StatementRegistry registry;
   Connection a, b;
-  Borrower client{registry, 1};
+  Borrower client{registry};
   ModelServer direct;
   const auto check = [&](Connection& connection, const std::string& bytes) {
     EXPECT_EQ(client.send(connection, bytes), with_one_tag(direct.feed(bytes))) << readable(bytes);
@@ -445,7 +454,7 @@ TEST(PooledRequests, WhatAPipelineLeavesBehindADiscardAllStays) {
     for (const std::size_t piece : {std::size_t{1} << 20, std::size_t{7}}) {
       StatementRegistry registry;
       Connection a;
-      Borrower client{registry, 1};
+      Borrower client{registry};
       client.send(a, query("LISTEN a"));
       ASSERT_TRUE(client.has_connection());
       client.send(a, bytes, piece);
@@ -457,7 +466,7 @@ TEST(PooledRequests, WhatAPipelineLeavesBehindADiscardAllStays) {
 TEST(PooledRequests, NamesOfStatementsAreOfTheMemoryThatASessionHas) {
   StatementRegistry registry;
   Connection a;
-  Borrower client{registry, 1};
+  Borrower client{registry};
   // The texts are short, and one for all of them.
   const auto numbered = [](std::size_t i, std::size_t bytes) {
     auto name = std::to_string(i);
@@ -477,7 +486,7 @@ TEST(PooledRequests, ANameAsLongAsAServerTakesItIsKeptAndALongerOneIsTheServersA
   for (const std::size_t bytes : {name_bytes_max, name_bytes_max + 1}) {
     StatementRegistry registry;
     Connection a, b;
-    Borrower client{registry, 1};
+    Borrower client{registry};
     ModelServer direct;
     const std::string name(bytes, 'n');
     for (const auto& sent : {parse(name, "select 1") + sync(), run(name)}) {
@@ -552,7 +561,7 @@ TEST(PooledRequests, ClientsByDiceSeeWhatTheyWouldSeeAlone) {
     std::vector<std::string> said(4);
     for (std::uint64_t i = 1; i <= 4; ++i)
       clients.push_back(
-          std::make_unique<Borrower>(registry, i, PooledRequests::Settings{.statements_max = 3 + seed % 10}));
+          std::make_unique<Borrower>(registry, PooledRequests::Settings{.statements_max = 3 + seed % 10}));
     for (int step = 0; step < 60; ++step) {
       const auto who = below(4);
       auto* free = has[who];

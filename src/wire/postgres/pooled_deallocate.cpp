@@ -66,8 +66,8 @@ bool PooledRequests::ends_statements(std::string_view sql) {
 std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view sql, Op& op) {
   const auto name = DeallocateReader{}.read(sql);
   if (!name || tracker_.status() == TransactionStatus::failed) return std::nullopt;
-  const auto known = named_.find(*name);
-  if (known == named_.end()) return std::nullopt;
+  const auto known = prepared_.named.find(*name);
+  if (known == prepared_.named.end()) return std::nullopt;
   const auto ended = upstream_->has(*known->second) ? known->second : upstream_->oldest();
   op = this->renamed(*name, nullptr);
   op.ends_all = ended == nullptr;

@@ -34,8 +34,9 @@ bool is_request(char type) { return std::string_view{"BCDEFHPQScdf"}.find(type) 
 
 }  // namespace
 
-PooledRequests::PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings)
-    : tracker_(tracker), registry_(registry), settings_(settings) {
+PooledRequests::PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings,
+                               PreparedStatements prepared)
+    : tracker_(tracker), registry_(registry), settings_(settings), prepared_(std::move(prepared)) {
   tracker_.set_notes(this);
 }
 
@@ -216,21 +217,21 @@ void PooledRequests::on_noted_dropped() {
   }
   // The server has dropped the one before, too, if it was this one that failed.
   const bool first = (op.unnamed || op.unnamed_closed != 0) && settled_names_.insert(std::string{}).second;
-  if (first) unnamed_ = op.unnamed_closed;
+  if (first) prepared_.unnamed = op.unnamed_closed;
   if (first || op.unnamed_again) upstream_->unnamed = 0;
 }
 
 void PooledRequests::set_name(const std::string& name, StatementPtr statement) {
-  auto& meant = named_[name];
+  auto& meant = prepared_.named[name];
   const auto bytes_of = [&name](const StatementPtr& one) {
     return one->body.size() + name.size() + bytes_beside_name;
   };
-  if (meant != nullptr) named_bytes_ -= bytes_of(meant);
+  if (meant != nullptr) prepared_.named_bytes -= bytes_of(meant);
   if (statement == nullptr) {
-    named_.erase(name);
+    prepared_.named.erase(name);
     return;
   }
-  named_bytes_ += bytes_of(statement);
+  prepared_.named_bytes += bytes_of(statement);
   meant = std::move(statement);
 }
 
@@ -238,7 +239,8 @@ void PooledRequests::set_name(const std::string& name, StatementPtr statement) {
 PooledRequests::Op PooledRequests::renamed(std::string_view name, StatementPtr statement) {
   Op op;
   op.name = name;
-  if (const auto known = named_.find(name); known != named_.end()) op.before = known->second;
+  if (const auto known = prepared_.named.find(name); known != prepared_.named.end())
+    op.before = known->second;
   set_name(*op.name, std::move(statement));
   return op;
 }
@@ -248,11 +250,11 @@ void PooledRequests::on_ended_in_sql(std::string_view tag, bool last) {
   const bool ours = !ops_.empty() && ops_.front().ends_all;
   if (!discard_all && (ours || std::exchange(ending_all_, false))) return;
   if (tag == "DEALLOCATE") return;  // of what SQL has prepared
-  named_.clear();
-  named_bytes_ = 0;
+  prepared_.named.clear();
+  prepared_.named_bytes = 0;
   upstream_->clear();
   if (!discard_all) return;
-  unnamed_ = 0;
+  prepared_.unnamed = 0;
   if (last) scanner_.found().discard_all();
 }
 

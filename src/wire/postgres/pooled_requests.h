@@ -18,7 +18,7 @@
 #include "wire/postgres/statements.h"
 
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
 #include <optional>
 #include <set>
@@ -29,12 +29,21 @@
 
 namespace sallyport::postgres {
 
+/// What a client has prepared. It stays with the client from one borrowed connection to the next.
+struct PreparedStatements {
+  std::map<std::string, StatementPtr, std::less<>> named = {};
+  std::size_t named_bytes = 0;
+  std::uint64_t unnamed = 0;                    ///< its stamp; 0: there is none
+  std::vector<std::uint8_t> unnamed_body = {};  ///< of its Parse, behind the empty name
+
+  [[nodiscard]] bool empty() const { return named.empty() && unnamed == 0; }
+};
+
 class PooledRequests final : private NotedRequests {
  public:
   struct Settings {
     bool refuses_state = false;        ///< what leaves state behind is not passed on, but fails
     std::size_t statements_max = 200;  ///< prepared on one server connection
-    std::uint64_t session = 1;         ///< not 0; no other session of the process has it
   };
   struct Taken {
     std::size_t consumed = 0;  ///< of the chunk; the rest has to be shown again with more behind it
@@ -45,7 +54,8 @@ class PooledRequests final : private NotedRequests {
   };
 
   /// `tracker` and `registry` outlive it.
-  PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings);
+  PooledRequests(SessionTracker& tracker, StatementRegistry& registry, Settings settings,
+                 PreparedStatements prepared = {});
   ~PooledRequests();
   PooledRequests(const PooledRequests&) = delete;
   PooledRequests& operator=(const PooledRequests&) = delete;
@@ -54,6 +64,8 @@ class PooledRequests final : private NotedRequests {
   void attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes);
   /// At a boundary.
   void detach();
+  /// Detached, with no state left behind: what the next one for this client has to know; this one is used no more.
+  [[nodiscard]] PreparedStatements take_prepared() { return std::exchange(prepared_, {}); }
 
   /// Client bytes, while attached. `out` is appended to, and only if something has to change.
   ///
@@ -75,7 +87,7 @@ class PooledRequests final : private NotedRequests {
   /// A command was completed, or (empty) a transaction: ALTER and DROP end what others may share of what was prepared.
   void on_done(std::string_view tag);
   /// The client has prepared a statement of this name.
-  [[nodiscard]] bool knows(std::string_view name) const { return named_.find(name) != named_.end(); }
+  [[nodiscard]] bool knows(std::string_view name) const { return prepared_.named.contains(name); }
   /// The connection may have other statements than we think: it has to be reset.
   [[nodiscard]] bool mistrusts_upstream() const { return mistrusts_; }
 
@@ -133,13 +145,9 @@ class PooledRequests final : private NotedRequests {
   Settings settings_;
   StateScanner scanner_;
   StateReasons refused_;
-  std::map<std::string, StatementPtr, std::less<>> named_;
-  std::size_t named_bytes_ = 0;
-  std::vector<std::uint8_t> unnamed_body_;  // of Parse, behind the empty name
-  bool redefines_ = false;                  // the transaction has altered or dropped something
-  std::uint64_t unnamed_ = 0;               // its stamp; 0: there is none
-  std::uint64_t next_stamp_ = 0;
-  std::deque<Op> ops_;
+  PreparedStatements prepared_;
+  bool redefines_ = false;  // the transaction has altered or dropped something
+  std::list<Op> ops_;
   bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD
   bool ender_runs_ = false;   // one is executed: what names mean behind it depends on its answer

@@ -76,16 +76,16 @@ void PooledRequests::on_parse(Bytes body) {
 
 void PooledRequests::on_parse_unnamed(Bytes rest) {
   const auto sql = text_up_to_zero(rest);
-  unnamed_body_.assign(rest.begin(), rest.end());
-  unnamed_ = ++next_stamp_ << 32 | settings_.session;
-  upstream_->unnamed = unnamed_;
+  prepared_.unnamed_body.assign(rest.begin(), rest.end());
+  prepared_.unnamed = registry_.next_stamp();
+  upstream_->unnamed = prepared_.unnamed;
   Op op;
   const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql, op) : std::nullopt;
   if (!renamed) return note('P', Face::as_it_is, {.unnamed = true});
-  unnamed_body_.assign(renamed->begin(), renamed->end());
+  prepared_.unnamed_body.assign(renamed->begin(), renamed->end());
   const auto behind = rest.subspan(sql.size());
-  unnamed_body_.insert(unnamed_body_.end(), behind.begin(), behind.end());
-  write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
+  prepared_.unnamed_body.insert(prepared_.unnamed_body.end(), behind.begin(), behind.end());
+  write_frame(before_frame(), 'P', {}, Bytes{prepared_.unnamed_body});
   replace_frame(rest.size() + 1);
   op.unnamed = op.by_protocol = true;
   note('P', Face::as_it_is, std::move(op));
@@ -93,7 +93,7 @@ void PooledRequests::on_parse_unnamed(Bytes rest) {
 
 void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
   const auto body_bytes = name.size() + 1 + rest.size();
-  if (const auto known = named_.find(name); known != named_.end()) {
+  if (const auto known = prepared_.named.find(name); known != prepared_.named.end()) {
     // The server says that it exists.
     const auto statement = known->second;
     ensure(statement);
@@ -101,7 +101,7 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     replace_frame(body_bytes);
     return pass('P');
   }
-  const auto bytes = named_bytes_ + body_bytes + bytes_beside_name;
+  const auto bytes = prepared_.named_bytes + body_bytes + bytes_beside_name;
   if (name.size() > name_bytes_max || bytes > limits::session_statements_bytes_max) {
     scanner_.found().add(StateReason::statement_too_large);
     return pass('P');
@@ -133,16 +133,16 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
 std::string_view PooledRequests::upstream_name(std::string_view name) {
   bound_ender_ = false;
   if (name.empty()) {
-    if (unnamed_ == 0) return no_statement;  // what the connection has is another client's
-    bound_ender_ = ends_statements(as_text(Bytes{unnamed_body_}));
-    if (upstream_->unnamed == unnamed_) return name;
-    write_frame(before_frame(), 'P', {}, Bytes{unnamed_body_});
-    upstream_->unnamed = unnamed_;
+    if (prepared_.unnamed == 0) return no_statement;  // what the connection has is another client's
+    bound_ender_ = ends_statements(as_text(Bytes{prepared_.unnamed_body}));
+    if (upstream_->unnamed == prepared_.unnamed) return name;
+    write_frame(before_frame(), 'P', {}, Bytes{prepared_.unnamed_body});
+    upstream_->unnamed = prepared_.unnamed;
     note('P', Face::hidden, {.unnamed_again = true});
     return name;
   }
-  const auto known = named_.find(name);
-  if (known == named_.end()) return name.starts_with(statement_prefix) ? no_statement : name;
+  const auto known = prepared_.named.find(name);
+  if (known == prepared_.named.end()) return name.starts_with(statement_prefix) ? no_statement : name;
   const auto& statement = known->second;
   bound_ender_ = ends_statements(as_text(Bytes{statement->body}));
   ensure(statement);
@@ -190,21 +190,21 @@ void PooledRequests::on_close(Bytes body) {
   if (tracker_.passes_over()) return pass('C');
   if (name.empty()) {
     Op op;
-    op.unnamed_closed = unnamed_;
-    unnamed_ = upstream_->unnamed = 0;
+    op.unnamed_closed = prepared_.unnamed;
+    prepared_.unnamed = upstream_->unnamed = 0;
     return note('C', Face::as_it_is, std::move(op));
   }
-  const auto known = named_.find(name);
-  if (known == named_.end() && !name.starts_with(statement_prefix)) return pass('C');
+  const auto known = prepared_.named.find(name);
+  if (known == prepared_.named.end() && !name.starts_with(statement_prefix)) return pass('C');
   encode(before_frame(), Close{Named::statement, no_statement});
   replace_frame(body.size());
-  if (known == named_.end()) return pass('C');
+  if (known == prepared_.named.end()) return pass('C');
   note('C', Face::as_it_is, renamed(name, nullptr));
 }
 
 void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
   if (tracker_.passes_over()) return tracker_.on_client_frame('Q');
-  unnamed_ = upstream_->unnamed = 0;
+  prepared_.unnamed = upstream_->unnamed = 0;
   if (body.size() < body_bytes) {
     tracker_.on_client_frame('Q');
     scanner_.start(*reported_, backslashes_);
@@ -235,7 +235,7 @@ void PooledRequests::on_large(char type, Bytes body) {
   pass(type);
   const auto name = text_up_to_zero(body);
   // A session that keeps its connection finds it there.
-  if (name.empty()) unnamed_ = upstream_->unnamed = ++next_stamp_ << 32 | settings_.session;
+  if (name.empty()) prepared_.unnamed = upstream_->unnamed = registry_.next_stamp();
 }
 
 }  // namespace sallyport::postgres

@@ -45,6 +45,8 @@ class StatementRegistry {
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
   void retire_all() { texts_->clear(); }
+  /// For an unnamed statement (UpstreamStatements::unnamed): no other one of this pool has the same.
+  [[nodiscard]] std::uint64_t next_stamp() { return ++last_stamp_; }
   [[nodiscard]] std::size_t size() const { return texts_->size(); }
 
  private:
@@ -53,6 +55,7 @@ class StatementRegistry {
 
   std::shared_ptr<Texts> texts_ = std::make_shared<Texts>();
   std::uint64_t next_ = 1;
+  std::uint64_t last_stamp_ = 0;
 };
 
 /// Those that one server connection has, the least recently used first to go.
@@ -69,7 +72,7 @@ class UpstreamStatements {
   /// Of their texts.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
-  /// Whose unnamed statement it has: a number of the session's, 0 for nobody's.
+  /// Which unnamed statement it has: a stamp of the registry's; 0: nobody's.
   std::uint64_t unnamed = 0;
 
  private:
