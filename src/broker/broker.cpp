@@ -36,13 +36,19 @@ Broker::~Broker() {
 }
 
 void Broker::open_target(TargetOpening opening) {
+  // What sessions have prepared they find in the new pools, too (Session::follow_reload).
+  std::map<std::string, std::shared_ptr<postgres::StatementRegistry>> statements;
+  if (const auto old = targets_.find(opening.target.name); old != targets_.end()) {
+    for (const auto& [role, runtime] : old->second.roles) statements[role] = runtime->pool()->statements();
+  }
   close_target(opening.target.name);
   TargetRuntime runtime;
   const auto hosts = std::make_shared<HostConnector>(opening.target.name, services_.connector, services_.loop,
                                                      services_.logger, services_.randomness);
   for (auto& role : opening.roles) {
     const auto name = role.role.name;
-    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role, hosts);
+    auto& opened = runtime.roles[name] =
+        std::make_shared<RoleRuntime>(*this, opening, role, hosts, statements[name]);
     opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
   }
   const auto name = opening.target.name;
@@ -112,7 +118,10 @@ std::size_t Broker::recheck_sessions(const std::map<std::string, std::shared_ptr
       stays = access.has_value() && access->decision.role == session->role() &&
               access->target == session->target();
     }
-    if (stays) continue;
+    if (stays) {
+      session->follow_reload();
+      continue;
+    }
     ++ended;
     session->drain(Dismissal::policy_changed);
     session->stop_after(grace, Dismissal::policy_changed);

@@ -11,10 +11,10 @@ namespace {
 std::size_t hash_of(const ClientFacts& facts) {
   std::size_t hash = 0;
   for (const auto* text : {&facts.access.decision.identity, &facts.access.target, &facts.claims.user,
-                           &facts.claims.database, &facts.application_name, &facts.peer.executable}) {
+                           &facts.claims.database, &facts.peer.executable}) {
     hash = hash * 31 + std::hash<std::string>{}(*text);
   }
-  return hash ^ facts.origin.network.prefix;
+  return hash ^ std::hash<std::optional<std::string>>{}(facts.application_name) ^ facts.origin.network.prefix;
 }
 
 }  // namespace

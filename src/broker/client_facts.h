@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace sallyport::broker {
@@ -32,7 +33,7 @@ struct ClientFacts {
   ProvenPeer peer;  ///< its pid is 0 where the facts are shared
   std::string tls;  ///< "TLSv1.3 TLS_AES_128_GCM_SHA256"; empty: it did not come over TLS
   policy::ClientClaims claims;
-  std::string application_name;
+  std::optional<std::string> application_name;  ///< nullopt: what the server gives it
   Access access;
   PoolKey key;
   ReportedParameters told;  ///< in its greeting

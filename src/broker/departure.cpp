@@ -13,8 +13,9 @@ constexpr auto force_ahead = std::chrono::milliseconds{500};
 constexpr auto park_ahead = std::chrono::milliseconds{1500};
 /// …and here it is told, if none has come.
 constexpr auto last_ahead = std::chrono::milliseconds{100};
-/// Between the last answer and the end.
-constexpr auto farewell_delay = std::chrono::milliseconds{20};
+/// Between the last answer and the end: shorter where the credential ends before.
+constexpr auto farewell_delay = std::chrono::milliseconds{100};
+constexpr auto farewell_delay_min = std::chrono::milliseconds{20};
 /// While it yields to sessions that have yet to be moved.
 constexpr auto yield_look = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
@@ -33,7 +34,7 @@ const char* message_of(Dismissal why) {
 
 Departure::Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, Logger& logger,
                      DepartureOwner& owner)
-    : relay_(relay), pool_(pool), run_as_(std::move(run_as)), loop_(loop), logger_(logger), owner_(owner) {}
+    : relay_(relay), pool_(&pool), run_as_(std::move(run_as)), loop_(loop), logger_(logger), owner_(owner) {}
 
 Departure::~Departure() { cancel_timers(); }
 
@@ -71,7 +72,12 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
 void Departure::heed_ending() {
   if (!relay_.has_upstream()) return;
   const auto generation = relay_.upstream().generation;
-  if (const auto deadline = pool_.ending_of(generation)) on_generation_ending(generation, *deadline);
+  if (const auto deadline = pool_->ending_of(generation)) on_generation_ending(generation, *deadline);
+}
+
+void Departure::follow(Pool& pool, std::string run_as) {
+  pool_ = &pool;
+  run_as_ = std::move(run_as);
 }
 
 void Departure::drain(Dismissal why) {
@@ -105,7 +111,12 @@ void Departure::on_boundary() {
     bury_mover();
   }
   relay_.hold_client();
-  leave_timer_ = loop_.after(farewell_delay, [this] { leave(); });
+  Duration delay = farewell_delay;
+  if (ending_generation_ != 0) {
+    const Duration half = (ending_at_ - loop_.now().mono) / 2;
+    delay = std::clamp<Duration>(half, farewell_delay_min, farewell_delay);
+  }
+  leave_timer_ = loop_.after(delay, [this] { leave(); });
 }
 
 void Departure::leave() {
@@ -183,7 +194,7 @@ void Departure::try_move() {
   if (due && relay_.has_upstream() && relay_.upstream().key.replication != policy::Replication::none)
     return on_immovable("replication");
   if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr || !relay_.has_upstream()) return;
-  mover_ = std::make_unique<Mover>(relay_, pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
+  mover_ = std::make_unique<Mover>(relay_, *pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
   mover_->start();
 }
 
@@ -206,7 +217,7 @@ void Departure::on_moved() {
 // A busy session that has moved would take the processors from the logins that the others wait for.
 void Departure::yield_to_movers() {
   if (!parked_ || is_moving_now()) return;
-  if (!pool_.moves_press()) return unpark();
+  if (!pool_->moves_press()) return unpark();
   loop_.cancel(yield_timer_);
   yield_timer_ = loop_.after(yield_look, [this] { yield_to_movers(); });
 }

@@ -41,7 +41,7 @@ class DepartureOwner {
 
 class Departure final : private MoverOwner {
  public:
-  /// `relay`, `pool`, `loop`, `logger` and `owner` outlive it.
+  /// `relay`, `loop`, `logger` and `owner` outlive it, and so does `pool`, or the next one.
   Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, Logger& logger,
             DepartureOwner& owner);
   ~Departure();
@@ -52,6 +52,9 @@ class Departure final : private MoverOwner {
   void on_generation_ending(std::uint64_t generation, MonotonicTime deadline);
   /// Where there was no successor, sessions begin on a credential that is ending already.
   void heed_ending();
+
+  /// Transaction pooling, without a connection: the next ones come from this pool.
+  void follow(Pool& pool, std::string run_as);
 
   /// End at the next boundary. The first reason given stays.
   void drain(Dismissal why);
@@ -98,7 +101,7 @@ class Departure final : private MoverOwner {
   void bury_mover();
 
   Relay& relay_;
-  Pool& pool_;
+  Pool* pool_;
   std::string run_as_;
   net::Loop& loop_;
   Logger& logger_;

@@ -9,6 +9,7 @@
 #include "wire/postgres/pooled_requests.h"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 #include <utility>
@@ -17,8 +18,8 @@
 namespace sallyport::broker {
 
 struct LendingSettings {
-  postgres::StatementRegistry& statements;  ///< of the pool
-  WipedBytes& scratch;                      ///< of the loop: used within one call only
+  std::reference_wrapper<postgres::StatementRegistry> statements;  ///< of the pool
+  std::reference_wrapper<WipedBytes> scratch;                      ///< of the loop: used within one call only
   OnSessionState on_session_state = OnSessionState::pin;
   VerifySessionState verify = VerifySessionState::off;
   std::string_view run_as =

@@ -14,7 +14,9 @@ Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials
       loop_(loop),
       connector_(connector),
       slot_(slot),
-      randomness_(randomness) {
+      randomness_(randomness),
+      statements_(settings_.statements ? settings_.statements
+                                       : std::make_shared<postgres::StatementRegistry>()) {
   reaper_ = loop_.after(reap_every, [this] { reap(); });
 }
 
@@ -79,6 +81,7 @@ void Pool::count_login(const Attempt& attempt, int by) {
 bool Pool::usable(const Upstream& upstream) const {
   const auto now = loop_.now().mono;
   const auto dies = ending_of(upstream.generation);
+  if (replaced_ && waiters_.empty()) return false;
   return upstream.generation >= newest_generation_ && upstream.epoch == epoch_ &&
          now < upstream.close_after && (!dies || now < *dies) && suits(upstream);
 }

@@ -75,6 +75,8 @@ class Pool {
     Role role;
     PoolSettings pool;
     postgres::LoginMethods methods;
+    std::shared_ptr<postgres::StatementRegistry> statements =
+        {};  ///< of the pool that it replaces; null: none
   };
 
   Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot,
@@ -95,8 +97,8 @@ class Pool {
   void put_back(UpstreamPtr upstream);
   /// What a client of this key is told at its start; null unless a connection of it stands logged in.
   [[nodiscard]] std::shared_ptr<const Greeting> greeting_of(const PoolKey& key) const;
-  /// The statements that sessions of this pool have prepared.
-  [[nodiscard]] postgres::StatementRegistry& statements() { return statements_; }
+  /// The statements that sessions of this pool have prepared, and of those that it has replaced.
+  [[nodiscard]] const std::shared_ptr<postgres::StatementRegistry>& statements() const { return statements_; }
 
   /// The session ended at a boundary: reset it and keep it.
   void give_back(UpstreamPtr upstream);
@@ -135,6 +137,8 @@ class Pool {
   void stop();
   /// Who uses it goes on, nothing is kept ready any more: its target was replaced, or nobody else will come.
   void close_when_idle(bool replaced = true);
+  /// Its target was: there is another pool of its name.
+  [[nodiscard]] bool is_replaced() const { return replaced_; }
   /// Connections that exist to this address are of no more use: its server is not of the kind that is wanted, or
   /// cannot be reached while another one is the primary. Ready ones are closed, those in use when they come back.
   void leave(const net::Address& address);
@@ -280,17 +284,13 @@ class Pool {
   std::uint64_t proven_generation_ = 0;                 // the latest one that has logged in
   std::set<std::string> proven_databases_;              // to these
   MonotonicTime paused_until_{}, server_full_until_{};  // the latter: nothing is logged in ahead before
-  bool awaits_renewal_ = false, renewal_given_up_ = false, held_ = false, stopped_ = false;
+  bool awaits_renewal_ = false, renewal_given_up_ = false, held_ = false, stopped_ = false, replaced_ = false;
   bool pumping_ = false, pump_again_ = false;
   std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
-  struct Left {
-    net::Address address;
-    MonotonicTime since;
-  };
-  std::vector<Left> left_;  // addresses of leave()
+  std::vector<std::pair<net::Address, MonotonicTime>> left_;  // of leave(), since when
   std::optional<MonotonicTime> no_primary_since_;
   MonotonicTime next_look_{}, no_primary_seen_{};
-  postgres::StatementRegistry statements_;
+  std::shared_ptr<postgres::StatementRegistry> statements_;
   RoleSettings role_settings_;
   PoolStatus totals_;
   net::TimerId reaper_;

@@ -10,8 +10,8 @@
 namespace sallyport::broker {
 
 bool Pool::suits(const Upstream& upstream) const {
-  for (const auto& left : left_) {
-    if (upstream.logged_in_at <= left.since && upstream.address == left.address) return false;
+  for (const auto& [address, since] : left_) {
+    if (upstream.logged_in_at <= since && upstream.address == address) return false;
   }
   const auto wanted = settings_.reach->wanted;
   if (wanted == SessionAttributes::any || wanted == SessionAttributes::prefer_standby) return true;
@@ -22,9 +22,9 @@ bool Pool::suits(const Upstream& upstream) const {
 
 void Pool::leave(const net::Address& address) {
   const auto now = loop_.now().mono;
-  std::erase_if(left_, [&](const Left& left) { return left.address == address; });
+  std::erase_if(left_, [&](const auto& left) { return left.first == address; });
   if (left_.size() == left_max) left_.erase(left_.begin());
-  left_.push_back({address, now});
+  left_.emplace_back(address, now);
   // In a turn of its own: we may be told of it while a session takes or returns a connection.
   loop_.post([this, alive = alive_] {
     if (*alive) on_new_generation(newest_generation_);

@@ -190,6 +190,7 @@ void Pool::close_when_idle(bool replaced) {
   settings_.pool.min_ready = 0;
   settings_.pool.idle_max = std::min<Duration>(settings_.pool.idle_max, linger);
   if (!replaced) return;
+  replaced_ = true;
   // Long enough for who waits already: one that is old when it is logged in is of use to nobody.
   settings_.pool.lifetime_max = std::chrono::seconds{1};
   for (auto& [key, sub] : subs_) {

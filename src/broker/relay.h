@@ -65,6 +65,8 @@ class Relay {
   /// Transaction pooling. Without a connection so far; before start().
   /// `turn`: where the session stands in the row of those whose state is looked at now and then.
   void lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn);
+  /// What is lent from now on comes from another pool. False: it has a connection of the old one still.
+  bool lend_from(const LendingSettings& settings);
   /// After lend_later().
   void on_lent(UpstreamPtr upstream);
   /// Its request has not been given to a server yet.
@@ -183,6 +185,7 @@ class Relay {
   }
   [[nodiscard]] bool waits_for_server() const;
   void begin_loan();
+  void end_loan();
   bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
   void give_up_upstream(bool known = true);

@@ -137,7 +137,7 @@ bool Relay::on_lent_chunk(std::size_t size) {
     lending.held.insert(lending.held.end(), chunk.begin(), chunk.end());
     chunk = Bytes{lending.held};
   }
-  auto& scratch = lending.settings.scratch;
+  WipedBytes& scratch = lending.settings.scratch;
   scratch.clear();
   const auto taken = loan()->requests.take(chunk, scratch);
   if (!taken) {

@@ -89,11 +89,23 @@ void Relay::rest() {
   if (to_client_.pending() == 0) to_client_ = {};
   if (lending_->held.empty()) lending_->held = {};
   alive_.rest();
+  end_loan();
+}
+
+// What it has prepared stays.
+void Relay::end_loan() {
   if (exchange_ == nullptr) return;
   if (auto prepared = loan()->requests.take_prepared(); !prepared.empty())
     lending_->prepared = std::make_unique<postgres::PreparedStatements>(std::move(prepared));
   transactions_ += exchange_->tracker.transactions();
   exchange_.reset();
+}
+
+bool Relay::lend_from(const LendingSettings& settings) {
+  if (lending_ == nullptr || ended_ || upstream_ != nullptr || client_held_ || is_pinned()) return false;
+  end_loan();
+  lending_->settings = settings;
+  return true;
 }
 
 }  // namespace sallyport::broker

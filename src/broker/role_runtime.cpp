@@ -6,12 +6,14 @@ namespace sallyport::broker {
 
 namespace {
 
-Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role, const std::string& name) {
+Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& role, const std::string& name,
+                             std::shared_ptr<postgres::StatementRegistry> statements) {
   Pool::Settings settings;
   settings.name = name;
   settings.reach = opening.reach;
   settings.role = role.role;
   settings.pool = opening.target.pool;
+  settings.statements = std::move(statements);
   for (const auto& method : role.role.login_methods) {
     if (method == "password") settings.methods.cleartext_password = true;
     if (method == "md5") settings.methods.md5 = true;
@@ -22,7 +24,8 @@ Pool::Settings pool_settings(const TargetOpening& opening, const RoleOpening& ro
 }  // namespace
 
 Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role,
-                                 std::shared_ptr<HostConnector> hosts)
+                                 std::shared_ptr<HostConnector> hosts,
+                                 std::shared_ptr<postgres::StatementRegistry> statements)
     : broker_(broker),
       target_(opening.target.name),
       role_(role.role.name),
@@ -31,8 +34,8 @@ Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, R
             broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
       hosts_(std::move(hosts)),
       connector_(*hosts_, broker.services_.loop),
-      pool_(std::make_shared<Pool>(pool_settings(opening, role, name_), broker.services_.loop, connector_,
-                                   slot_, broker.services_.randomness)) {
+      pool_(std::make_shared<Pool>(pool_settings(opening, role, name_, std::move(statements)),
+                                   broker.services_.loop, connector_, slot_, broker.services_.randomness)) {
   hosts_->on_left([pool = std::weak_ptr<Pool>{pool_}](const net::Address& address) {
     if (const auto alive = pool.lock()) alive->leave(address);
   });

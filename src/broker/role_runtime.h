@@ -13,9 +13,9 @@ namespace sallyport::broker {
 
 class Broker::RoleRuntime final : public credentials::Observer {
  public:
-  /// `hosts`: of the target.
+  /// `hosts`: of the target. `statements`: of the pool that this one's replaces; null: none.
   RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role,
-              std::shared_ptr<HostConnector> hosts);
+              std::shared_ptr<HostConnector> hosts, std::shared_ptr<postgres::StatementRegistry> statements);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] const std::string& target() const { return target_; }

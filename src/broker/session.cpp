@@ -20,9 +20,9 @@ std::uint64_t random_number(Randomness& randomness) {
 }
 
 // What the client is told: its own name in place of the one that the connection has.
-ReportedParameters with_name(const ReportedParameters& reported, const std::string& name) {
+ReportedParameters with_name(const ReportedParameters& reported, const std::optional<std::string>& name) {
   auto own = reported;
-  if (!name.empty() || !reported.value_of("application_name").empty()) own.note("application_name", name);
+  if (name && *name != reported.value_of("application_name")) own.note("application_name", *name);
   return own;
 }
 
@@ -236,16 +236,17 @@ void Session::greet() {
                    postgres::Greeting{postgres::Parameters{told.begin(), told.end()}, told_pid_, cancel_key});
 
   stage_ = Stage::relaying;
-  const bool rename = servers.value_of("application_name") != facts().application_name;
+  // Who names itself nothing has the server's name for it (ALTER ROLE … SET application_name), as without us.
+  const auto& name = facts().application_name;
+  const bool replicates = facts().access.decision.replication != policy::Replication::none;
   relay_ = std::make_unique<Relay>(*client_, std::move(login->upstream), services_.loop, services_.buffer,
                                    static_cast<RelayOwner&>(*this));
-  if (facts().access.decision.replication == policy::Replication::none)
-    relay_->keep_name(facts().application_name);
+  if (name && !replicates) relay_->keep_name(*name);
   if (is_lent()) {
     relay_->lend(lending_settings(), facts().told, ++services_.sessions_begun);
-  } else if (rename && facts().access.decision.replication == policy::Replication::none) {
+  } else if (name && *name != servers.value_of("application_name") && !replicates) {
     // A replication session's name is a start-up parameter: it may know no SET.
-    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(facts().application_name));
+    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(*name));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});

@@ -101,6 +101,9 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
 
+  /// Transaction pooling: its target may have been replaced. It borrows from the new one, with the same rights.
+  void follow_reload();
+
   /// End at the next boundary, with 57P01. The first reason given stays.
   void drain(Dismissal why = Dismissal::shutting_down);
   /// End now, with 57P01; who is not let in yet is told nothing.

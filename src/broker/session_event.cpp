@@ -39,7 +39,8 @@ trail::Event Session::event(trail::EventKind kind) const {
   add_verified(event);
   if (!claims().user.empty()) event.claimed["user"] = claims().user;
   if (!claims().database.empty()) event.claimed["database"] = claims().database;
-  if (!facts().application_name.empty()) event.claimed["application_name"] = facts().application_name;
+  if (const auto& name = facts().application_name; name && !name->empty())
+    event.claimed["application_name"] = *name;
   if (const auto* greeting = login_ == nullptr ? nullptr : login_->greeting.get()) {
     event.upstream_user = greeting->user;
     event.lease_accessor = greeting->lease_accessor;

@@ -7,15 +7,44 @@ namespace sallyport::broker {
 
 LendingSettings Session::lending_settings() {
   const auto& settings = pool().settings().pool;
-  return {pool().statements(),
-          services_.scratch,
-          settings.on_session_state,
-          settings.verify_session_state,
-          facts().access.decision.run_as,
-          settings.statements_max};
+  return {*pool().statements(),           services_.scratch,
+          settings.on_session_state,      settings.verify_session_state,
+          facts().access.decision.run_as, settings.statements_max};
 }
 
-UpstreamPtr Session::lend_now() { return stage_ == Stage::relaying ? pool().try_take(facts().key) : nullptr; }
+// A reload has put another pool in the place of ours: what is lent from now on comes from that one, and ours ends.
+// A session that has a connection comes to it when it asks for the next.
+void Session::follow_reload() {
+  if (stage_ != Stage::relaying || !is_lent() || !pool().is_replaced()) return;
+  const auto route = host_.current_route(route_);
+  if (route == nullptr) return;
+  auto access = host_.decide(*route, peer(), claims(), began_);
+  // Who has lost its access is being ended; session pooling is for clients that come new.
+  if (!access || access->decision.role != role() || access->target != target() ||
+      access->pool->settings().pool.mode != PoolMode::transaction || access->pool->is_replaced())
+    return;
+  const bool waits = waiter_ != 0;
+  auto next = facts();
+  next.key.database = access->decision.database;
+  next.key.identity =
+      access->pool->settings().pool.shared_by_role ? std::string{} : access->decision.identity;
+  next.access = std::move(*access);
+  const auto old = std::exchange(facts_, services_.clients.share(std::move(next)));
+  if (!relay_->lend_from(lending_settings())) {
+    facts_ = old;
+    return;
+  }
+  if (waits) old->access.pool->cancel(std::exchange(waiter_, 0));
+  if (facts().application_name) relay_->keep_name(*facts().application_name);
+  if (departure_ != nullptr) departure_->follow(pool(), facts().access.decision.run_as);
+  if (waits) lend_later();
+}
+
+UpstreamPtr Session::lend_now() {
+  if (stage_ != Stage::relaying) return nullptr;
+  if (pool().is_replaced()) follow_reload();
+  return pool().try_take(facts().key);
+}
 
 void Session::lend_later() {
   if (stage_ != Stage::relaying) return;

@@ -97,7 +97,7 @@ TEST(Departure, ADrainEndsASessionAtRestAtOnceAndAnotherAtItsBoundary) {
   busy.ask("COMMIT");
   EXPECT_EQ(busy.said, Said{}) << "not together with the answer: libpq would take it for a notice";
   busy.ask("select 2");
-  busy.world.loop.advance(20ms);
+  busy.world.loop.advance(100ms);
   EXPECT_EQ(busy.said, Said{"drained"});
   EXPECT_EQ(busy.world.connector.newest().queries.back(), "COMMIT")
       << "what it asks meanwhile is not executed";

@@ -231,7 +231,9 @@ inline std::string query(std::string_view sql) { return frame('Q', zero(sql)); }
 inline std::string parse(std::string_view name, std::string_view sql) {
   return frame('P', zero(name) + zero(sql) + std::string(2, '\0'));
 }
-inline std::string bind() { return frame('B', std::string(8, '\0')); }
+inline std::string bind(std::string_view name = {}) {
+  return frame('B', '\0' + zero(name) + std::string(6, '\0'));
+}
 inline std::string execute() { return frame('E', std::string(5, '\0')); }
 inline std::string sync() { return frame('S'); }
 inline std::string ready(char status = 'I') { return frame('Z', std::string(1, status)); }

@@ -44,6 +44,35 @@ TEST(Session, TellsTheClientItsOwnApplicationNameAndSetsItBeforeTheFirstQuery) {
   EXPECT_EQ(client.types(), "DCZ") << "our own statement's replies are not the client's";
 }
 
+TEST(Session, WhoNamesItselfNothingHasTheNameThatTheServerGivesIt) {
+  World world;
+  world.connector.dress = [](broker::Connected& connected) {
+    connected.greeting.parameters = {{"application_name", "of the role"}};
+  };
+  auto client = world.enter();
+  bool told = false;
+  for (const auto& message : world.greeting) {
+    told = told || message.body == test::zero("application_name") + test::zero("of the role");
+  }
+  EXPECT_TRUE(told);
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries, std::vector<std::string>{"select 1"});
+}
+
+TEST(Session, WhoNamesItselfWithAnEmptyNameHasThat) {
+  World world;
+  world.connector.dress = [](broker::Connected& connected) {
+    connected.greeting.parameters = {{"application_name", "of the role"}};
+  };
+  auto client = world.open();
+  client.wire->push(test::startup({{"user", "me"}, {"database", "production"}, {"application_name", ""}}));
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries,
+            (std::vector<std::string>{"SET application_name = ''", "select 1"}));
+}
+
 TEST(Session, KeepsTheNameThatItStartedWithThroughReset) {
   World world;
   auto client = world.enter("psql");

@@ -57,6 +57,47 @@ def test_a_transaction_keeps_its_connection_and_waiters_get_it_afterwards(servic
     assert got == [pid]
 
 
+def test_a_reload_that_changes_the_target_takes_its_clients_along(service, pg):
+    """They go on with connections of the new pool: its `max` holds for all, and what they have prepared is there."""
+    it = service(pool="max: 4, min_ready: 1")
+    clients = [connect(it, prepare_threshold=0) for _ in range(8)]
+    for client in clients:
+        assert one(client, "SELECT 1 + %s", (1,)) == 2
+    clients[0].execute("BEGIN")
+    it.rewrite("max: 4", "max: 2")
+    assert it.reload()
+    for _ in range(2):
+        for client in clients[1:]:
+            assert one(client, "SELECT 1 + %s", (1,)) == 2
+    assert one(clients[0], "SELECT 1 + %s", (1,)) == 2, "its transaction stays where it is"
+    clients[0].execute("COMMIT")
+    time.sleep(3)  # connections of a replaced pool live for a second
+    pids = {one(client, "SELECT pg_backend_pid()") for client in clients for _ in range(2)}
+    time.sleep(2)
+    again = {one(client, "SELECT pg_backend_pid()") for client in clients for _ in range(2)}
+    assert again == pids and 1 <= len(pids) <= 2, "nobody logs in every second"
+    assert len(pg.sql("SELECT 1 FROM pg_stat_activity WHERE usename = 'app'")) <= 2
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_client_without_a_name_has_the_one_that_its_role_has(sallyport, pg, pki, secret, mode):
+    pg.sql("ALTER ROLE app SET application_name = 'of the role'")
+    it = Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}",
+                 extra_target=f"    pool: {{mode: {mode}, max: 1}}").start()
+    try:
+        for _ in range(2):
+            for name, expected in (({}, "of the role"), ({"application_name": "own"}, "own"), ({"application_name": ""}, "")):
+                client = connect(it, **name)
+                assert client.info.parameter_status("application_name") == expected
+                assert one(client, "SHOW application_name") == expected
+                client.execute("RESET ALL")
+                assert one(client, "SHOW application_name") == expected
+                client.close()
+    finally:
+        pg.sql("ALTER ROLE app RESET application_name")
+        it.stop()
+
+
 def test_a_client_that_waits_too_long_is_told_how_deep_the_queue_was(service):
     it = service(pool="max: 1, wait_max: 1 s")
     first, second = connect(it), connect(it)
