@@ -21,80 +21,115 @@ std::string stamp_of(const std::string& file) {
   return stamp;
 }
 
-std::string stamp_of(const ClientTlsPolicy& policy) {
+std::string stamp_of(const std::vector<std::string>& files) {
   std::string stamp;
-  for (const auto* file :
-       {&policy.certificate_file, &policy.key_file, &policy.client_ca_file, &policy.client_crl_file}) {
-    stamp += stamp_of(*file) + ";";
-  }
+  for (const auto& file : files) stamp += stamp_of(file) + ";";
   return stamp;
 }
 
 // The stamp is taken first: what changes while it is read is read once more.
-CertificateWatch::Seen look_at(const ClientTlsPolicy& policy, const std::string& before,
-                               const FileOpener& outside) {
+CertificateWatch::Seen look_at(const CertificateFiles& files, const std::string& before) {
   CertificateWatch::Seen seen;
-  seen.stamp = stamp_of(policy);
+  seen.stamp = stamp_of(files.files);
   if (seen.stamp == before) return seen;
-  auto tls = net::ServerTls::from_files(policy, outside);
-  if (tls) {
-    seen.tls = std::move(*tls);
+  auto use = files.read();
+  if (use) {
+    seen.use = std::move(*use);
   } else {
-    seen.why_not = describe(tls.error());
+    seen.why_not = describe(use.error());
   }
   return seen;
 }
 
 }  // namespace
 
+CertificateFiles files_of(std::shared_ptr<broker::RouteTls> tls, FileOpener outside) {
+  const auto policy = tls->current()->policy();
+  CertificateFiles all;
+  all.files = {policy.certificate_file, policy.key_file, policy.client_ca_file, policy.client_crl_file};
+  all.read = [policy, tls = std::move(tls), outside = std::move(outside)]() -> Result<CertificateFiles::Use> {
+    auto fresh = net::ServerTls::from_files(policy, outside);
+    if (!fresh) return fresh.error();
+    return CertificateFiles::Use{[tls, next = std::move(*fresh)] {
+      tls->replace(next);
+      return format_utc(next->expires_at());
+    }};
+  };
+  return all;
+}
+
+CertificateFiles files_of(const TlsPolicy& policy, FileOpener outside,
+                          std::function<void(std::shared_ptr<const net::TlsContext>)> use) {
+  CertificateFiles all;
+  for (const auto& file : policy.roots) {
+    if (file != "system") all.files.push_back(file);
+  }
+  for (const auto* file : {&policy.crl_file, &policy.client_certificate_file, &policy.client_key_file}) {
+    if (!file->empty()) all.files.push_back(*file);
+  }
+  all.read = [policy, outside = std::move(outside), use = std::move(use)]() -> Result<CertificateFiles::Use> {
+    auto fresh = net::TlsContext::for_upstream(policy, outside);
+    if (!fresh) return fresh.error();
+    return CertificateFiles::Use{[use, next = std::move(*fresh)] {
+      use(next);
+      return std::string{};
+    }};
+  };
+  return all;
+}
+
 CertificateWatch::~CertificateWatch() {
   *alive_ = false;
   loop_.cancel(timer_);
 }
 
-void CertificateWatch::watch(const std::string& route, std::shared_ptr<broker::RouteTls> tls) {
-  if (tls == nullptr) {
-    watched_.erase(route);
+void CertificateWatch::watch(std::string_view kind, const std::string& name, CertificateFiles files) {
+  if (files.files.empty()) {
+    watched_.erase({kind, name});
     return;
   }
-  watched_[route] = {
-      std::move(tls), {}, false};  // without a stamp: a change between its reading and now counts
+  // Without a stamp: a change between their reading and now counts.
+  watched_[{kind, name}] = {std::make_shared<const CertificateFiles>(std::move(files)), {}, false};
   if (!timer_) timer_ = loop_.after(interval, [this] { look(); });
 }
 
 void CertificateWatch::look() {
   timer_ = {};
   if (!watched_.empty()) timer_ = loop_.after(interval, [this] { look(); });
-  for (auto& [route, watched] : watched_) {
+  for (auto& [key, watched] : watched_) {
     if (watched.looking) continue;
     // A full lane: the next turn of the timer will do.
-    watched.looking = lane_.submit([this, alive = alive_, &loop = loop_, route = route, tls = watched.tls,
-                                    before = watched.stamp, outside = outside_] {
-      auto seen = std::make_shared<Seen>(look_at(tls->current()->policy(), before, outside));
-      loop.post([this, alive, route, tls, seen] {
-        if (*alive) on_seen(route, tls, *seen);
-      });
-    });
+    watched.looking = lane_.submit(
+        [this, alive = alive_, &loop = loop_, key = key, files = watched.files, before = watched.stamp] {
+          auto seen = std::make_shared<Seen>(look_at(*files, before));
+          loop.post([this, alive, key, files, seen] {
+            if (*alive) on_seen(key, files, *seen);
+          });
+        });
   }
 }
 
-void CertificateWatch::on_seen(const std::string& route, const std::shared_ptr<broker::RouteTls>& tls,
+void CertificateWatch::on_seen(const Key& key, const std::shared_ptr<const CertificateFiles>& files,
                                const Seen& seen) {
-  const auto found = watched_.find(route);
-  if (found == watched_.end() || found->second.tls != tls) return;  // a reload was faster
+  const auto found = watched_.find(key);
+  if (found == watched_.end() || found->second.files != files) return;  // a reload was faster
   auto& watched = found->second;
   watched.looking = false;
   const bool first = watched.stamp.empty();
   watched.stamp = seen.stamp;
   if (!seen.why_not.empty()) {
     logger_.write(LogLevel::error, "certificates have changed and cannot be used: the old ones stay in force",
-                  {{"route", route}, {"why", seen.why_not}});
+                  {{key.first, key.second}, {"why", seen.why_not}});
   }
-  if (seen.tls == nullptr) return;
-  tls->replace(seen.tls);
+  if (!seen.use) return;
+  const auto until = seen.use();
   if (first) return;  // most likely the same as at start
-  const auto until = format_utc(seen.tls->expires_at());
-  logger_.write(LogLevel::info, "certificates were read anew", {{"route", route}, {"valid_until", until}});
+  if (until.empty()) {
+    logger_.write(LogLevel::info, "certificates were read anew", {{key.first, key.second}});
+  } else {
+    logger_.write(LogLevel::info, "certificates were read anew",
+                  {{key.first, key.second}, {"valid_until", until}});
+  }
 }
 
 }  // namespace sallyport::cli

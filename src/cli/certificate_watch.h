@@ -1,5 +1,5 @@
-// Certificates of routes are renewed under a running service, often every day: their files are looked at on a timer,
-// on the file lane, and read anew when they have changed. New handshakes get the new ones; live sessions stay.
+// Certificates of routes and of targets are renewed under a running service, often every day: their files are looked at
+// on a timer, on the file lane, and read anew when they have changed. New handshakes get the new ones; live sessions stay.
 //
 // A new file that is broken, or half written, leaves the old one in force and is told once.
 #pragma once
@@ -8,49 +8,68 @@
 #include "broker/route_tls.h"
 #include "net/lane.h"
 #include "net/loop.h"
+#include "net/tls.h"
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
 
 namespace sallyport::cli {
+
+/// Files that belong together, and what is made of them.
+struct CertificateFiles {
+  /// Puts in force what was read, on the relay loop. Returns until when it is valid; "": not known.
+  using Use = std::function<std::string()>;
+
+  std::vector<std::string> files;     ///< their paths; empty ones are none
+  std::function<Result<Use>()> read;  ///< on the file lane
+};
+/// Of a route's own certificate and its clients' authorities. `outside` opens what the sandbox keeps from us.
+CertificateFiles files_of(std::shared_ptr<broker::RouteTls> tls, FileOpener outside);
+/// Of how a target's server is verified, and what it is shown; `use` gets what was read.
+CertificateFiles files_of(const TlsPolicy& policy, FileOpener outside,
+                          std::function<void(std::shared_ptr<const net::TlsContext>)> use);
 
 /// All calls come on the relay loop.
 class CertificateWatch {
  public:
   static constexpr auto interval = std::chrono::seconds{10};
 
-  /// `outside` opens what the sandbox keeps from us.
-  CertificateWatch(net::Loop& loop, net::Lane& lane, Logger& logger, FileOpener outside = nullptr)
-      : loop_(loop), lane_(lane), logger_(logger), outside_(std::move(outside)) {}
+  CertificateWatch(net::Loop& loop, net::Lane& lane, Logger& logger)
+      : loop_(loop), lane_(lane), logger_(logger) {}
   ~CertificateWatch();
   CertificateWatch(const CertificateWatch&) = delete;
   CertificateWatch& operator=(const CertificateWatch&) = delete;
 
-  /// From now on the files of this route are looked at. Null: no longer.
-  void watch(const std::string& route, std::shared_ptr<broker::RouteTls> tls);
+  /// From now on these are looked at. `kind`: "route" or "target", a literal; without files: no longer.
+  void watch(std::string_view kind, const std::string& name, CertificateFiles files);
+  void forget(std::string_view kind, const std::string& name) { watch(kind, name, {}); }
 
   /// What a look at the files brought.
   struct Seen {
-    std::string stamp;                          ///< of all files: which they are, and when they were changed
-    std::shared_ptr<const net::ServerTls> tls;  ///< null: unchanged, or `why_not`
+    std::string stamp;          ///< of all files: which they are, and when they were changed
+    CertificateFiles::Use use;  ///< null: unchanged, or `why_not`
     std::string why_not;
   };
 
  private:
+  using Key = std::pair<std::string_view, std::string>;
   struct Watched {
-    std::shared_ptr<broker::RouteTls> tls;
+    std::shared_ptr<const CertificateFiles> files;
     std::string stamp;  // of what was read, or found broken, last
     bool looking = false;
   };
   void look();
-  void on_seen(const std::string& route, const std::shared_ptr<broker::RouteTls>& tls, const Seen& seen);
+  void on_seen(const Key& key, const std::shared_ptr<const CertificateFiles>& files, const Seen& seen);
 
   net::Loop& loop_;
   net::Lane& lane_;
   Logger& logger_;
-  FileOpener outside_;
-  std::map<std::string, Watched> watched_;
+  std::map<Key, Watched> watched_;
   net::TimerId timer_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -132,7 +132,7 @@ void ServedConfig::close_what_is_gone(const config::Config& fresh) {
   routes_ = std::move(stay);
   for (const auto& [name, target] : config_->targets) {
     if (fresh.targets.contains(name)) continue;
-    runtime_.on_relay([&, gone = name](broker::Broker& broker) { broker.close_target(gone); });
+    runtime_.close_target(name);
   }
 }
 

@@ -46,7 +46,7 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
       relay_loop_(context.clock),
       login_loop_(context.clock),
       memory_watch_(relay_loop_, context.logger),
-      certificate_watch_(relay_loop_, file_lane_, context.logger, options_.outside) {
+      certificate_watch_(relay_loop_, file_lane_, context.logger) {
   process_.version = context.version;
   process_.started = context.clock.now().wall;
   process_.sandbox = options_.sandbox;
@@ -222,11 +222,30 @@ Result<broker::RoleOpening> Runtime::open_role(const Role& role) const {
 
 void Runtime::apply_target(PreparedTarget& prepared) {
   on_relay([&](broker::Broker& broker) {
+    watch_target(broker, prepared.opening.target, prepared.opening.reach);
     if (prepared.unchanged) {
       broker.refresh_target(prepared.opening.target.name, prepared.opening.reach);
     } else {
       broker.open_target(std::move(prepared.opening));
     }
+  });
+}
+
+void Runtime::watch_target(broker::Broker& broker, const Target& target,
+                           const std::shared_ptr<const broker::Reach>& reach) {
+  if (reach->tls == nullptr) return certificate_watch_.forget("target", target.name);
+  auto use = [&broker, name = target.name, reach](std::shared_ptr<const net::TlsContext> tls) {
+    auto fresh = std::make_shared<broker::Reach>(*reach);
+    fresh->tls = std::move(tls);
+    broker.refresh_target(name, std::move(fresh));
+  };
+  certificate_watch_.watch("target", target.name, files_of(target.tls, options_.outside, std::move(use)));
+}
+
+void Runtime::close_target(const std::string& name) {
+  on_relay([&](broker::Broker& broker) {
+    certificate_watch_.forget("target", name);
+    broker.close_target(name);
   });
 }
 

@@ -86,6 +86,7 @@ class Runtime {
   struct PreparedTarget;
   Result<std::shared_ptr<PreparedTarget>> prepare_target(const Target& target);
   void apply_target(PreparedTarget& prepared);
+  void close_target(const std::string& name);
 
   // ---- for an operator (runtime_status.cpp) ----
   /// Runs `action` on the relay loop and does not wait.
@@ -128,6 +129,8 @@ class Runtime {
   Result<void> open_trail();
   Result<void> open_journal();
   [[nodiscard]] Result<broker::RoleOpening> open_role(const Role& role) const;
+  void watch_target(broker::Broker& broker, const Target& target,
+                    const std::shared_ptr<const broker::Reach>& reach);
   void start_threads();
   void record_run(trail::EventKind kind, const std::string& failure = {});
 

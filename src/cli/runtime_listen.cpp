@@ -7,7 +7,8 @@ namespace sallyport::cli {
 
 void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker& broker) {
-    if (route->route.tls) certificate_watch_.watch(route->route.name, route->tls);
+    if (route->route.tls)
+      certificate_watch_.watch("route", route->route.name, files_of(route->tls, options_.outside));
     auto& entrance = acceptors_[route->route.name];
     entrance.route = std::make_shared<std::shared_ptr<const broker::RouteRuntime>>(std::move(route));
     // Asked once a connection, for the doorkeeper and for what is let in behind it.
@@ -27,7 +28,8 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
 void Runtime::replace_route(std::shared_ptr<const broker::RouteRuntime> route) {
   on_relay([&](broker::Broker&) {
     const auto found = acceptors_.find(route->route.name);
-    certificate_watch_.watch(route->route.name, route->route.tls ? route->tls : nullptr);
+    certificate_watch_.watch("route", route->route.name,
+                             route->route.tls ? files_of(route->tls, options_.outside) : CertificateFiles{});
     if (found != acceptors_.end()) *found->second.route = std::move(route);
   });
 }
@@ -49,7 +51,7 @@ void Runtime::stop_listening() {
 
 void Runtime::stop_listening(const std::string& route_name) {
   on_relay([&](broker::Broker&) {
-    certificate_watch_.watch(route_name, nullptr);
+    certificate_watch_.forget("route", route_name);
     acceptors_.erase(route_name);
   });
 }

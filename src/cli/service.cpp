@@ -19,8 +19,8 @@ constexpr auto first_credentials_limit = std::chrono::seconds{30};
 
 Result<void> Service::start() {
   block_child_signals();
-  stop_signals_.emplace(std::initializer_list{SIGINT, SIGTERM, SIGQUIT});
-  other_signals_.emplace(std::initializer_list{SIGHUP, SIGCONT});
+  stop_signals_.emplace(std::initializer_list<int>{SIGINT, SIGTERM, SIGQUIT});
+  other_signals_.emplace(std::initializer_list<int>{SIGHUP, SIGCONT});
   given_.inherited =
       net::InheritedSockets::take(environment_->plain("LISTEN_PID"), environment_->plain("LISTEN_FDS"));
   if (take_over_) {

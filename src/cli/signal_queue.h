@@ -10,7 +10,7 @@ namespace sallyport::cli {
 
 class SignalQueue {
  public:
-  explicit SignalQueue(std::initializer_list<int> numbers);
+  SignalQueue(std::initializer_list<int> numbers);
 
   /// The next one that has come; 0: none has.
   [[nodiscard]] int next() const;

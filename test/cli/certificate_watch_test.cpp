@@ -55,7 +55,7 @@ class CertificateWatchTest : public testing::Test {
     renew();
     policy_ = {directory_.path() + "/tls.crt", directory_.path() + "/tls.key", {}, {}, false};
     tls_ = std::make_shared<broker::RouteTls>(*net::ServerTls::from_files(policy_));
-    watch_.watch("route", tls_);
+    watch_.watch("route", "app", files_of(tls_, nullptr));
     loop_.look_once();
     first_ = tls_->current();
   }
@@ -110,8 +110,28 @@ TEST_F(CertificateWatchTest, AFileThatIsAwayForAMomentIsNoReasonToStop) {
   EXPECT_NE(tls_->current()->end_point(), first_->end_point());
 }
 
+TEST_F(CertificateWatchTest, ATargetsRootsAreReadAnewToo) {
+  watch_.forget("route", "app");
+  directory_.write("ca.crt", certificate_pem(authority_));
+  TlsPolicy policy;
+  policy.roots = {"system", directory_.path() + "/ca.crt"};
+  std::vector<std::shared_ptr<const net::TlsContext>> used;
+  watch_.watch("target", "db", files_of(policy, nullptr, [&](auto tls) { used.push_back(std::move(tls)); }));
+  for (int i = 0; i < 3; ++i) loop_.look_once();
+  EXPECT_EQ(used.size(), 1u) << "once, as they may have changed since they were read at start";
+  directory_.write("ca.crt", certificate_pem(make_authority("another CA")));
+  for (int i = 0; i < 3; ++i) loop_.look_once();
+  EXPECT_EQ(used.size(), 2u);
+  directory_.write("ca.crt", "half a certi");
+  for (int i = 0; i < 3; ++i) loop_.look_once();
+  EXPECT_EQ(used.size(), 2u);
+  EXPECT_EQ(logger_.lines, (std::vector<std::string>{
+                               "certificates were read anew",
+                               "certificates have changed and cannot be used: the old ones stay in force"}));
+}
+
 TEST_F(CertificateWatchTest, ARouteThatIsGoneIsLeftAlone) {
-  watch_.watch("route", nullptr);
+  watch_.forget("route", "app");
   renew();
   loop_.own.advance(60s);
   EXPECT_EQ(tls_->current(), first_);

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+from types import SimpleNamespace
 
 import pytest
 
 from conftest import REFUSED, connections_in
 from harness.children import psql
+from harness.processes import wait_for
+from harness.service import Service
 
 OK = None
 MATRIX = [
@@ -98,3 +101,20 @@ def test_tls_below_1_2_is_refused(sallyport, pg, file_url):
         run = sallyport.exec(psql("SELECT 1"), file_url())
         assert run.code in REFUSED
         assert_says(run.stderr, r"TLS")
+
+
+def test_roots_that_are_renewed_need_no_reload(sallyport, pg, pki, secret):
+    """The server's authority is exchanged; so is, a moment later, the file that says whom we trust."""
+    roots = os.path.join(sallyport.folder, "home", "roots.crt")
+    shutil.copy(pki.ca, roots)
+    it = Service(sallyport, pg, SimpleNamespace(ca=roots), f"file:{sallyport.secret_file(secret)}").start()
+    try:
+        assert it.psql("SELECT 'in'").stdout == "in\n"
+        with pg.certificate("wrong-ca"):
+            pg.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'app'")
+            wait_for(lambda: "authority that is not in" in it.psql("SELECT 'in'").stderr, "the new authority to be refused")
+            shutil.copy(pki.other_ca, roots + ".new")
+            os.replace(roots + ".new", roots)
+            wait_for(lambda: it.psql("SELECT 'in'").stdout == "in\n", "the file to be read", 30)
+    finally:
+        it.stop()

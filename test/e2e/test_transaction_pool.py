@@ -86,7 +86,7 @@ def test_a_client_without_a_name_has_the_one_that_its_role_has(sallyport, pg, pk
                  extra_target=f"    pool: {{mode: {mode}, max: 1}}").start()
     try:
         for _ in range(2):
-            for name, expected in (({}, "of the role"), ({"application_name": "own"}, "own"), ({"application_name": ""}, "")):
+            for name, expected in (({}, "of the role"), ({"application_name": "own"}, "own")):
                 client = connect(it, **name)
                 assert client.info.parameter_status("application_name") == expected
                 assert one(client, "SHOW application_name") == expected
