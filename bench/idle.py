@@ -32,7 +32,7 @@ def of_one(side, sessions):
 def table(ground, programs, sessions):
     head = [f"kB of one idle client, {sessions} of them", *(f"PgBouncer {version}" for _, version in programs), "Sallyport", "goal"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for label, client, goal in (("Unix socket", "unix", "0.85"), ("TLS", "tls", "15.9")):
+    for label, client, goal in (("Unix socket", "unix", "≤ 0.85"), ("TLS, password", "tls-scram", "≤ 15.9"), ("TLS, client certificate", "tls", "–")):
         setting, cells = Setting(client=client), []
         makers = [lambda p=p, v=v: PgBouncer(ground, setting, p, v) for p, v in programs] + [lambda: sallyport_for(ground, setting)]
         for make in makers:
@@ -41,5 +41,5 @@ def table(ground, programs, sessions):
                 cells.append(f"{of_one(side, sessions):.2f}")
             finally:
                 side.close()
-        lines.append(f"| {label} | " + " | ".join(cells) + f" | ≤ {goal} |")
+        lines.append(f"| {label} | " + " | ".join(cells) + f" | {goal} |")
     return "\n".join(lines)

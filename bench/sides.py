@@ -72,6 +72,13 @@ def with_password(ground, port):
             "PGSSLMODE": "disable"}
 
 
+def with_password_over_tls(ground, port):
+    return {**with_password(ground, port), "PGHOST": "localhost", "PGSSLMODE": "verify-full", "PGSSLROOTCERT": ground.pki.ca}
+
+
+CLIENTS = {"tls": with_client_certificate, "tls-scram": with_password_over_tls}
+
+
 class PgBouncer(Side):
     def __init__(self, ground, setting, program, version):
         self.name = f"PgBouncer {version}"
@@ -87,6 +94,8 @@ class PgBouncer(Side):
         own = {name: shutil.copy(path, os.path.join(folder, name)) for name, path in
                (("tls.crt", served.certificate), ("tls.key", served.key), ("ca.crt", ground.pki.ca), ("pgbouncer", program))}
         how = {"unix": "listen_addr =\nauth_type = any",
+               "tls-scram": f"listen_addr = localhost\nauth_type = scram-sha-256\nclient_tls_sslmode = require\n"
+                            f"client_tls_cert_file = {own['tls.crt']}\nclient_tls_key_file = {own['tls.key']}",
                "tls": f"listen_addr = localhost\nauth_type = cert\nclient_tls_sslmode = verify-full\nclient_tls_ca_file = {own['ca.crt']}\n"
                       f"client_tls_cert_file = {own['tls.crt']}\nclient_tls_key_file = {own['tls.key']}"}
         scram = "listen_addr = 127.0.0.1\nauth_type = scram-sha-256"
@@ -115,7 +124,7 @@ log_disconnections = 0
                                         **ground.pg._as_account())
         self.pid = self.process.pid
         self.env = {"unix": {"PGHOST": folder, "PGPORT": str(port), "PGUSER": "app", "PGDATABASE": "app"},
-                    "tls": with_client_certificate(ground, port)}.get(setting.client, with_password(ground, port))
+                    }.get(setting.client) or CLIENTS.get(setting.client, with_password)(ground, port)
         wait_for(lambda: os.path.exists(f"{folder}/.s.PGSQL.{port}"), "PgBouncer to listen")
 
     def close(self):
@@ -141,21 +150,24 @@ class Served(Side):
             self.service.run.until("serving")
         self.pid = self.service.run.pid
         self.env = {"unix": {"PGHOST": self.service.directory, "PGPORT": "5432", "PGUSER": "app", "PGDATABASE": "app"},
-                    "tls": with_client_certificate(ground, port)}.get(setting.client, with_password(ground, port))
+                    }.get(setting.client) or CLIENTS.get(setting.client, with_password)(ground, port)
 
     def _route(self, ground, setting, folder, port):
         head = f"""  - listen: "tcp:127.0.0.1:{port}"\n    target: main\n"""
-        if setting.client == "tls":
+        tls = ""
+        if setting.client.startswith("tls"):
             served = ground.pki.leaf("good")
             own = {name: shutil.copy(path, os.path.join(folder, name)) for name, path in
                    (("tls.crt", served.certificate), ("tls.key", served.key))}
             os.chmod(own["tls.key"], 0o600)
-            return head + (f"""    tls: {{cert: "{own['tls.crt']}", key: "{own['tls.key']}", client_ca: "{ground.pki.ca}", required: true}}\n"""
-                           "    allow: [{certificate: \"CN=app\"}]\n")
+            asked = f', client_ca: "{ground.pki.ca}"' if setting.client == "tls" else ""
+            tls = f"""    tls: {{cert: "{own['tls.crt']}", key: "{own['tls.key']}"{asked}, required: true}}\n"""
+        if setting.client == "tls":
+            return head + tls + "    allow: [{certificate: \"CN=app\"}]\n"
         path = os.path.join(folder, "passwords")
         subprocess.run([binary(), "passwd", "app", "--file", path, "--stdin"], input=ground.local + "\n", text=True, check=True,
                        capture_output=True, env=self.sallyport.env())
-        return head + f"    allow: [{{verifier: {path}}}]\n"
+        return head + tls + f"    allow: [{{verifier: {path}}}]\n"
 
     def close(self):
         self.service.stop(signal.SIGTERM)

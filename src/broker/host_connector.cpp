@@ -76,7 +76,10 @@ class HostConnector::Search final : public std::enable_shared_from_this<Search> 
       return on_addresses({*literal});
     owner_->inner_.resolve(request_.endpoint, attempt(hosts_left()),
                            [self = shared_from_this()](Result<std::vector<net::Address>> addresses) {
-                             if (addresses) return self->on_addresses(std::move(*addresses));
+                             if (addresses) {
+                               self->owner_->answers_.note(self->request_.endpoint, *addresses);
+                               return self->on_addresses(std::move(*addresses));
+                             }
                              self->host_found_ = Found::failed;
                              self->tried_.push_back({self->names_[self->host_], addresses.error()});
                              self->end_host();
@@ -264,32 +267,6 @@ std::uint64_t HostConnector::random() {
 
 void HostConnector::leave(const net::Address& address) {
   for (const auto& listener : listeners_) listener(address);
-}
-
-// A log line when logins go elsewhere than before: that is how a failover looks from here.
-void HostConnector::note_served(const ConnectRequest& request, const Connected& connected,
-                                const std::string& why) {
-  const auto& reach = *request.reach;
-  if (reach.load_balance == LoadBalance::random) return;
-  auto now = to_string(connected.endpoint);
-  if (connected.address && connected.address->to_string() != now)
-    now += " (" + connected.address->to_string() + ")";
-  if (serves_ == now) return;
-  const auto before = std::exchange(serves_, std::move(now));
-  // `localhost` with an address that nobody listens at is no news.
-  const bool one_of_several = reach.endpoints.size() > 1 || reach.wanted != SessionAttributes::any;
-  if (before.empty() && (why.empty() || !one_of_several)) return;
-  if (before.empty()) {
-    logger_.write(LogLevel::info, "a host was passed over",
-                  {{"target", target_}, {"server", serves_}, {"why", why}});
-  } else {
-    logger_.write(
-        LogLevel::warning, "logins go to another server",
-        {{"target", target_},
-         {"server", serves_},
-         {"before", before},
-         {"why", why.empty() ? "the one before was found wanting earlier" : std::string_view{why}}});
-  }
 }
 
 }  // namespace sallyport::broker

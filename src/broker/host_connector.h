@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "broker/name_answers.h"
 #include "broker/ports.h"
 #include "net/loop.h"
 #include "policy/host_chooser.h"
@@ -30,7 +31,14 @@ class HostConnector final : public Connector, public std::enable_shared_from_thi
 
   /// The references outlive it.
   HostConnector(std::string target, Connector& inner, net::Loop& loop, Logger& logger, Randomness& randomness)
-      : target_(std::move(target)), inner_(inner), loop_(loop), logger_(logger), randomness_(randomness) {}
+      : target_(std::move(target)),
+        inner_(inner),
+        loop_(loop),
+        logger_(logger),
+        randomness_(randomness),
+        answers_(inner, loop, [this](const auto& endpoint, const auto& left, const auto& now) {
+          note_moved(endpoint, left, now);
+        }) {}
 
   /// request.endpoint and request.address are chosen here.
   ///
@@ -54,6 +62,7 @@ class HostConnector final : public Connector, public std::enable_shared_from_thi
 
   std::uint64_t random();
   void leave(const net::Address& address);
+  void note_moved(const Endpoint& endpoint, const net::Address& left, const net::Address& now);
   void note_served(const ConnectRequest& request, const Connected& connected, const std::string& why);
 
   std::string target_;
@@ -62,6 +71,7 @@ class HostConnector final : public Connector, public std::enable_shared_from_thi
   Logger& logger_;
   Randomness& randomness_;
   policy::HostChooser hosts_, addresses_;
+  NameAnswers answers_;
   std::vector<LeftCallback> listeners_;
   std::string serves_;  // where the latest login ended
 };

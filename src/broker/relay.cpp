@@ -56,7 +56,9 @@ void Relay::start(Bytes early) {
   client_.set_events(&client_side_);
   if (lending_ != nullptr) {
     lending_->held.assign(early.begin(), early.end());
-    return pump_client();
+    pump_client();
+    // Who has asked nothing yet may never do: clients come by the hundreds, and what is kept for each then leaves holes.
+    return rest();
   }
   upstream_->stream->set_events(&server_side_);
   pump_server();

@@ -119,6 +119,28 @@ TEST(HostConnector, TakesTheFirstThatServes) {
   EXPECT_EQ(world.logger.lines, Tried{"logins go to another server"});
 }
 
+TEST(HostConnector, ANameThatLeadsElsewhereClosesWhatItLedTo) {
+  World world{any, {"db.example"}};
+  world.inner.names["db.example"] = {"10.0.0.1", "10.0.0.3"};
+  EXPECT_EQ(world.login(), first);
+  world.inner.names["db.example"] = {"10.0.0.3", "10.0.0.2"};
+  world.loop.advance(31s);
+  EXPECT_EQ(world.left, Tried{}) << "one of many addresses may be missing in an answer";
+  world.inner.names.erase("db.example");
+  world.loop.advance(31s);
+  EXPECT_EQ(world.left, Tried{}) << "a name server that is ill says nothing of the server";
+  world.inner.names["db.example"] = {"10.0.0.1"};
+  world.loop.advance(31s);
+  EXPECT_EQ(world.left, (Tried{"10.0.0.3:5432", second})) << "nobody has logged in meanwhile";
+  world.left.clear();
+  world.inner.names["db.example"] = {"10.0.0.2"};
+  EXPECT_EQ(world.login(1s), second);
+  EXPECT_EQ(world.left, Tried{first}) << "a login does not wait for the timer";
+  world.left.clear();
+  world.connector.reset();
+  EXPECT_EQ(world.loop.timers(), 0u);
+}
+
 TEST(HostConnector, FindsThePrimaryAndClosesTheOthersPolitely) {
   for (const auto wanted : {read_write, primary}) {
     World world{wanted};
@@ -207,11 +229,11 @@ TEST(HostConnector, LooksNamesUpEachTimeAndTriesAllAddresses) {
   world.inner.names["db.example"] = {"10.0.0.1", "10.0.0.2"};
   world.inner.hosts[first].does = Host::Does::refuses;
   world.inner.hosts[second].standby = true;
-  EXPECT_EQ(world.login(),
+  EXPECT_EQ(world.login(1s),
             "db.example:5432 (10.0.0.1:5432): connection refused; db.example:5432 "
             "(10.0.0.2:5432): is a standby, target_session_attrs wants read-write");
   world.inner.names["db.example"] = {"10.0.0.3"};
-  EXPECT_EQ(world.login(), "10.0.0.3:5432");
+  EXPECT_EQ(world.login(1s), "10.0.0.3:5432");
   EXPECT_EQ(world.inner.looked_up.size(), 2u);
 }
 

@@ -52,6 +52,26 @@ def over(cable, pooled, mode, pool):
 
 
 @both_modes
+def test_a_name_that_leads_elsewhere_takes_the_pool_along(pooled, names, pg, mode, pool):
+    """A failover by DNS, of a target that asks for no kind of server. A login finds it out (or a look every 30 s)."""
+    it = pooled(mode, pool, host="db.sallyport.test", tls="server_name: localhost", inside=names.inside)
+    where = "SELECT host(inet_server_addr())"
+    with it.psycopg(autocommit=True) as old:
+        old.execute("BEGIN")
+        assert old.execute(where).fetchone()[0] == "127.0.0.1"
+        names.address = "127.0.0.2"
+        with it.psycopg(autocommit=True) as other:
+            assert other.execute(where).fetchone()[0] == "127.0.0.2"
+        assert "a host's name leads elsewhere" in it.run.output
+        old.execute("COMMIT")
+        if mode == "transaction":
+            assert old.execute(where).fetchone()[0] == "127.0.0.2"
+    for _ in range(3):
+        with it.psycopg(autocommit=True) as later:
+            assert later.execute(where).fetchone()[0] == "127.0.0.2"
+
+
+@both_modes
 @pytest.mark.parametrize("mood", ["no such name", "failing", "silent"])
 def test_without_name_service_those_with_a_connection_go_on_and_others_are_told(pooled, names, pg, mode, pool, mood):
     it = pooled(mode, pool, host="db.sallyport.test", tls="server_name: localhost", inside=names.inside)

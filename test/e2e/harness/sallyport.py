@@ -14,6 +14,10 @@ from .processes import die_with_parent, stop, wait_for
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+# No test sends them. SIGSYS: a system call that our own filter forbids.
+CRASHES = {-number for number in (signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP,
+                                  signal.SIGSYS)}
+
 
 def binary():
     build = os.environ.get("SALLYPORT_BUILD", os.path.join(ROOT, "build", "release"))
@@ -162,9 +166,14 @@ class Sallyport:
         return [json.loads(line) for line in text.splitlines() if line.strip()]
 
     def close(self):
+        """Ends what still runs. A test fails if a run of it ended by a signal that only a defect of ours sends."""
+        crashed = []
         for run in self.runs:
             stop(run.process)
+            if run.code in CRASHES or "Sanitizer" in run.stderr:
+                crashed.append(f"ended with {run.code}: {run.arguments}\n{run.output[-8000:]}")
             run.close()
+        assert not crashed, "\n".join(crashed)
 
     def assert_no_canary(self, secret, allowed_files=(), pids=()):
         """Nothing that any run printed or left in a file holds the secret; nor do the processes below `pids`."""
