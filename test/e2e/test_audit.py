@@ -38,6 +38,24 @@ def test_a_dynamic_session_names_its_lease_and_generation(sallyport, bao, vault_
     assert start["upstream_user"].startswith("v-") and start["generation"] >= 1 and start["lease_accessor"]
 
 
+def test_in_transaction_pooling_the_trail_names_the_user_and_a_process_only_at_the_end(pooled, sallyport):
+    """As docs/audit.md says; a pinned session's end names the process that it was pinned to."""
+    it = pooled("transaction", "max: 2")
+    with it.psycopg(autocommit=True) as pinned, it.psycopg(autocommit=True) as other:
+        pinned.execute("LISTEN something")
+        pid = pinned.execute("SELECT pg_backend_pid()").fetchone()[0]
+        assert other.execute("SELECT pg_backend_pid()").fetchone()[0] != pid
+        assert pinned.info.backend_pid != pid
+    it.stop()
+    rows = sallyport.audit("--dir", it.audit_directory)
+    starts = [row for row in rows if row["kind"] == "session_start"]
+    assert len(starts) == 2
+    for row in starts:
+        assert row["upstream_user"] == "app" and row["generation"] == 1 and row["tls_protocol"].startswith("TLS")
+        assert "upstream_pid" not in row and "local_address" not in row
+    assert pid in [row.get("upstream_pid") for row in rows if row["kind"] == "session_end"]
+
+
 def test_the_text_form_is_for_people(sallyport, file_url):
     sallyport.exec(psql("SELECT 1"), file_url()).ok()
     text = sallyport.run("audit", "query").ok().stdout
