@@ -16,7 +16,8 @@ import pytest
 from conftest import require
 from test_drivers import CACHE, HERE
 
-POOLS = {"session": "max: 6", "transaction": "max: 2, wait_max: 5 s"}
+POOLS = {"session": "max: 6", "transaction": "max: 2, wait_max: 20 s"}
+pytestmark = pytest.mark.timeout(600)
 ORDINARY = ["migrate", "crud", "savepoint", "pool", "stream"]
 
 
