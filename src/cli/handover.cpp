@@ -100,7 +100,7 @@ Result<void> Handover::check(const net::UnixPeer& peer, const handover::Hello& h
                   "Start it with the same configuration file.");
   }
   if (auto same = program_.is_run_by(peer, service_.scout.get()); !same) {
-    return denied(describe(same.error()), same.error().hint);
+    return denied(same.error().where + ": " + same.error().what, same.error().hint);
   }
   if (net::is_alive(peer.pidfd)) return {};
   return denied("the process that asked has ended", {});
