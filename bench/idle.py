@@ -11,7 +11,7 @@ def of_one(side, sessions):
     """kB of resident memory that one idle session costs the proxy. The first ones pay for what all share."""
     import psycopg
     words = {"host": side.env["PGHOST"], "port": side.env["PGPORT"], "user": "app", "dbname": "app"}
-    for name, key in (("PGSSLMODE", "sslmode"), ("PGSSLROOTCERT", "sslrootcert"), ("PGSSLCERT", "sslcert"), ("PGSSLKEY", "sslkey")):
+    for name, key in (("PGSSLMODE", "sslmode"), ("PGSSLROOTCERT", "sslrootcert"), ("PGSSLCERT", "sslcert"), ("PGSSLKEY", "sslkey"), ("PGPASSWORD", "password")):
         if name in side.env:
             words[key] = side.env[name]
     held = []
