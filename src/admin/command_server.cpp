@@ -105,7 +105,10 @@ class CommandConnection : public std::enable_shared_from_this<CommandConnection>
     }
     control_.run(std::move(command), who_,
                  [self = shared_from_this(), turn, io = io_.lock()](const Outcome& outcome) {
-                   asio::post(*io, [self, turn, line = line_of(outcome)] { self->on_answer(turn, line); });
+                   asio::post(*io, [self, turn, line = line_of(outcome)] {
+                     self->desk_->forget();
+                     self->on_answer(turn, line);
+                   });
                  });
   }
 

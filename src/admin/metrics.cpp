@@ -10,15 +10,11 @@ namespace {
 using broker::RoleStatus;
 using broker::Status;
 using broker::TargetStatus;
+using broker::TargetTraffic;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 double seconds(WallTime time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 std::uint64_t number(std::uint64_t value) { return value; }
-
-/// Counters by a word: bounded, whatever the word was made of.
-void by_word(MetricsWriter& out, std::string_view label, const broker::CountsByWord& counts) {
-  for (const auto& [word, count] : counts) out.sample({{label, word}}, count);
-}
 
 class Encoder {
  public:
@@ -52,6 +48,7 @@ class Encoder {
   }
 
   void process() {
+    figures();
     const auto& process = status_.process;
     out_.gauge("sallyport_build_info", "Always 1: which version this is.");
     out_.sample({{"version", process.version}}, number(1));
@@ -65,6 +62,21 @@ class Encoder {
     for (const auto& what : process.missing) out_.sample({{"what", what}}, number(1));
   }
 
+  /// By the names that every Prometheus client library gives them.
+  void figures() {
+    const auto& figures = status_.process.figures;
+    out_.gauge("process_start_time_seconds", "When the process began, since the epoch.", "seconds");
+    out_.sample({}, seconds(status_.process.started));
+    out_.counter("process_cpu_seconds", "Processor time that the process has used.", "seconds");
+    if (figures.cpu) out_.sample({}, seconds(*figures.cpu));
+    out_.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", "bytes");
+    if (figures.resident_bytes) out_.sample({}, *figures.resident_bytes);
+    out_.gauge("process_open_fds", "Descriptors that are open.");
+    if (figures.open_descriptors) out_.sample({}, *figures.open_descriptors);
+    out_.gauge("process_max_fds", "Descriptors that may be open.");
+    if (figures.descriptors_max) out_.sample({}, *figures.descriptors_max);
+  }
+
   void sessions() {
     out_.gauge("sallyport_connections", "Client connections that are open, let in or not, by route.");
     for (const auto& [name, route] : status_.routes) {
@@ -76,32 +88,36 @@ class Encoder {
     out_.sample({}, number(status_.on_doorstep));
     out_.counter("sallyport_connections_accepted", "Client connections that came in.");
     out_.sample({}, status_.counters.accepted);
-    out_.counter("sallyport_connections_turned_away", "Client connections closed without a word: too many.");
+    out_.counter("sallyport_connections_turned_away",
+                 "Client connections closed without a word: too many of their origin had come to nothing.");
     out_.sample({}, status_.counters.turned_away);
-    out_.counter("sallyport_refusals", "Client connections refused, by place and reason.");
-    for (const auto& [cause, count] : status_.trail.refusals) {
-      auto at = cause.substr(0, cause.rfind(' '));
-      std::replace(at.begin(), at.end(), ' ', '_');
-      out_.sample(
-          {{"at", at}, {"reason", std::string_view{cause}.substr(std::min(at.size() + 1, cause.size()))}},
-          count);
+    out_.counter("sallyport_connections_beyond_max",
+                 "Client connections refused because there were as many as may be.");
+    out_.sample({}, status_.counters.beyond_max);
+    out_.histogram("sallyport_client_login_seconds",
+                   "Clients that were let in, from accept until policy had decided: TLS, SCRAM.");
+    for (const auto& [name, route] : status_.routes) {
+      out_.sample({{"route", name}, {"target", route.target}}, route.login, 8, 24);
     }
-    out_.counter("sallyport_session_moves", "Sessions moved to another credential without noticing.");
-    out_.sample({}, status_.counters.moved);
-    out_.counter("sallyport_rotation_forced",
-                 "Sessions ended because their credential did and they could not be moved, by reason.");
-    by_word(out_, "reason", status_.counters.rotation_forced);
-    out_.counter("sallyport_pins", "Sessions that keep their server connection, by reason.");
-    by_word(out_, "reason", status_.counters.pins);
-    out_.counter("sallyport_state_refused", "Statements refused because they leave state behind, by reason.");
-    by_word(out_, "reason", status_.counters.state_refused);
+    refusals();
+  }
+
+  void refusals() {
+    out_.counter("sallyport_refusals", "Client connections refused, by place and reason.");
+    for (const auto& [route, refusals] : status_.trail.refusals_of_route) {
+      for (const auto& [cause, count] : refusals) {
+        auto at = cause.substr(0, cause.rfind(' '));
+        const auto reason = std::string_view{cause}.substr(std::min(at.size() + 1, cause.size()));
+        std::replace(at.begin(), at.end(), ' ', '_');
+        out_.sample({{"route", route}, {"at", at}, {"reason", reason}}, count);
+      }
+    }
   }
 
   void targets() {
     out_.gauge("sallyport_sessions", "Sessions that were let in and live, by target.");
-    per_target([&](const TargetStatus& target, const Labels& labels) {
-      out_.sample(labels, number(target.sessions));
-    });
+    per_target(
+        [&](const auto& target, const Labels& labels) { out_.sample(labels, number(target.sessions)); });
     out_.gauge("sallyport_target_paused", "1: an operator has paused the target.");
     per_target([&](const TargetStatus& target, const Labels& labels) {
       out_.sample(labels, number(target.paused ? 1 : 0));
@@ -116,12 +132,33 @@ class Encoder {
       out_.sample(with(labels, "direction", "to_client"), target.traffic.bytes_to_client);
     });
     out_.counter("sallyport_transactions", "Transactions relayed.");
-    per_target([&](const TargetStatus& target, const Labels& labels) {
-      out_.sample(labels, target.traffic.transactions);
-    });
+    per_target(
+        [&](const auto& target, const Labels& labels) { out_.sample(labels, target.traffic.transactions); });
     out_.histogram("sallyport_session_duration_seconds", "From accept to end, of sessions that were let in.");
     per_target([&](const TargetStatus& target, const Labels& labels) {
       out_.sample(labels, target.traffic.session_duration, 10, 36);
+    });
+    session_state();
+  }
+
+  void session_state() {
+    out_.counter("sallyport_session_moves", "Sessions moved to another credential without noticing.");
+    per_target(
+        [&](const TargetStatus& target, const Labels& labels) { out_.sample(labels, target.traffic.moved); });
+    out_.counter("sallyport_rotation_forced",
+                 "Sessions ended because their credential did and they could not be moved, by reason.");
+    by_word(&TargetTraffic::rotation_forced);
+    out_.counter("sallyport_pins", "Sessions that keep their server connection, by reason.");
+    by_word(&TargetTraffic::pins);
+    out_.counter("sallyport_state_refused", "Statements refused because they leave state behind, by reason.");
+    by_word(&TargetTraffic::state_refused);
+  }
+
+  /// Bounded, whatever the word was made of.
+  void by_word(broker::CountsByWord TargetTraffic::*counts) {
+    per_target([&](const TargetStatus& target, const Labels& labels) {
+      for (const auto& [word, count] : target.traffic.*counts)
+        out_.sample(with(labels, "reason", word), count);
     });
   }
 
@@ -218,6 +255,14 @@ class Encoder {
          &credentials::SlotCounters::revocation_failures);
     work("sallyport_credentials_refused", "Times that a database refused the current credential.",
          &credentials::SlotCounters::logins_refused);
+    fetch_durations();
+  }
+
+  void fetch_durations() {
+    out_.histogram("sallyport_credential_fetch_seconds", "Fetches from the secret's source that succeeded.");
+    per_role([&](const RoleStatus& role, const Labels& labels) {
+      out_.sample(labels, role.credential.fetch_duration, 8, 26);
+    });
   }
 
   void work(std::string_view name, std::string_view help, std::uint64_t credentials::SlotCounters::*counter) {

@@ -79,7 +79,7 @@ void MetricsWriter::sample(const Labels& labels, std::uint64_t value) {
   line(counter_ ? "_total" : "", labels, text_of(value));
 }
 
-void MetricsWriter::sample(const Labels& labels, const broker::Histogram& values, std::size_t first,
+void MetricsWriter::sample(const Labels& labels, const Histogram& values, std::size_t first,
                            std::size_t last) {
   std::uint64_t below = 0;
   std::size_t next = 0;

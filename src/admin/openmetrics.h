@@ -4,7 +4,7 @@
 // Label values are configuration names and words of ours (threat 19); they are escaped all the same.
 #pragma once
 
-#include "broker/histogram.h"
+#include "base/histogram.h"
 
 #include <cstdint>
 #include <initializer_list>
@@ -34,7 +34,7 @@ class MetricsWriter {
   void sample(const Labels& labels, double value);
   void sample(const Labels& labels, std::uint64_t value);
   /// Bucket bounds are the powers of four from 2^`first` to 2^`last` µs; the rest counts as more.
-  void sample(const Labels& labels, const broker::Histogram& values, std::size_t first, std::size_t last);
+  void sample(const Labels& labels, const Histogram& values, std::size_t first, std::size_t last);
 
   [[nodiscard]] std::string finish();
 

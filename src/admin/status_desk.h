@@ -38,6 +38,9 @@ class StatusDesk : public std::enable_shared_from_this<StatusDesk> {
     });
   }
 
+  /// Something was done: what was seen before is of no use to who asks now.
+  void forget() { last_.reset(); }
+
  private:
   using Clock = std::chrono::steady_clock;
   static constexpr auto good_for = std::chrono::milliseconds{100};

@@ -15,7 +15,7 @@ double seconds(Duration duration) {
 }
 
 /// What a person asks of a histogram; the buckets are for /metrics.
-Json summary(const broker::Histogram& values) {
+Json summary(const Histogram& values) {
   const auto count = values.count();
   const auto sum_us = static_cast<double>(values.sum_us());
   return {{"count", count}, {"mean_s", count == 0 ? 0.0 : sum_us / 1e6 / static_cast<double>(count)}};
@@ -40,6 +40,7 @@ Json credential(const broker::RoleStatus& role) {
   const auto& work = role.credential;
   out["fetches"] = work.fetches;
   out["fetch_failures"] = work.fetch_failures;
+  out["fetch"] = summary(work.fetch_duration);
   out["renewals"] = work.renewals;
   out["renewal_failures"] = work.renewal_failures;
   out["revocations"] = work.revocations;
@@ -74,18 +75,58 @@ Json role_json(const broker::RoleStatus& role) {
           {"credential", credential(role)}};
 }
 
-Json target_json(const broker::TargetStatus& target) {
+const char* name_of(OnSessionState state) {
+  switch (state) {
+    case OnSessionState::pin: return "pin";
+    case OnSessionState::refuse: return "refuse";
+    case OnSessionState::ignore: return "ignore";
+  }
+  return "";
+}
+
+Json hosts(const broker::TargetStatus& target, WallTime now) {
+  auto list = Json::array();
+  for (const auto& one : target.hosts) {
+    Json host{{"host", one.host}, {"state", broker::name_of(one.state)}};
+    if (one.tried_last_for) {
+      const auto until = now + std::chrono::duration_cast<WallTime::duration>(*one.tried_last_for);
+      host["backed_off_s"] = seconds(*one.tried_last_for);
+      host["backed_off_until"] = format_utc(until);
+    }
+    list.push_back(std::move(host));
+  }
+  return list;
+}
+
+Json pooling(const PoolSettings& pool) {
+  const bool lends = pool.mode == PoolMode::transaction;
+  Json out{{"mode", lends ? "transaction" : "session"}};
+  if (lends) out["on_session_state"] = name_of(pool.on_session_state);
+  out["share"] = pool.shared_by_role ? "role" : "identity";
+  if (pool.shared_by_role) out["share_reason"] = pool.share_reason;
+  return out;
+}
+
+Json target_json(const broker::TargetStatus& target, WallTime now) {
   auto roles = Json::array();
   for (const auto& role : target.roles) roles.push_back(role_json(role));
   const auto& traffic = target.traffic;
   return {{"target", target.name},
           {"paused", target.paused},
+          {"pooling", pooling(target.pool)},
+          {"hosts", hosts(target, now)},
           {"sessions", target.sessions},
+          {"ending", target.ending},
+          {"in_use", target.in_use},
           {"sessions_started", traffic.sessions},
           {"session_duration", summary(traffic.session_duration)},
           {"bytes_to_server", traffic.bytes_to_server},
           {"bytes_to_client", traffic.bytes_to_client},
           {"transactions", traffic.transactions},
+          {"moved", traffic.moved},
+          {"rotation_forced", traffic.rotation_forced},
+          {"pins", traffic.pins},
+          {"state_refused", traffic.state_refused},
           {"roles", std::move(roles)}};
 }
 
@@ -111,6 +152,7 @@ Json sessions_json(const broker::Status& status) {
           {"before_login", status.on_doorstep},
           {"accepted", counters.accepted},
           {"turned_away", counters.turned_away},
+          {"beyond_max", counters.beyond_max},
           {"moved", counters.moved},
           {"rotation_forced", counters.rotation_forced},
           {"pins", counters.pins},
@@ -126,7 +168,7 @@ Json to_json(const broker::Status& status) {
     routes.push_back({{"route", name}, {"target", route.target}, {"connections", route.sessions}});
   }
   auto targets = Json::array();
-  for (const auto& target : status.targets) targets.push_back(target_json(target));
+  for (const auto& target : status.targets) targets.push_back(target_json(target, status.at));
   const auto& trail = status.trail;
   return {{"at", format_utc(status.at)},
           {"process", process_json(status.process)},

@@ -9,6 +9,8 @@ namespace {
 
 constexpr auto retired_look_every = std::chrono::seconds{1};
 constexpr auto retired_shutdown_limit = std::chrono::seconds{10};
+/// Of a pool that is replaced: who was there last, and with which start-up parameters.
+constexpr std::size_t keys_kept_max = 64;
 /// A client that has asked nothing for so long, or twice as long, is at rest.
 constexpr auto rest_look_every = std::chrono::seconds{1};
 
@@ -36,10 +38,15 @@ Broker::~Broker() {
 }
 
 void Broker::open_target(TargetOpening opening) {
-  // What sessions have prepared they find in the new pools, too (Session::follow_reload).
+  // What sessions have prepared they find in the new pools, too (Session::follow_reload), and clients that are expected
+  // their connections.
   std::map<std::string, std::shared_ptr<postgres::StatementRegistry>> statements;
+  std::map<std::string, std::vector<PoolKey>> seen;
   if (const auto old = targets_.find(opening.target.name); old != targets_.end()) {
-    for (const auto& [role, runtime] : old->second.roles) statements[role] = runtime->pool()->statements();
+    for (const auto& [role, runtime] : old->second.roles) {
+      statements[role] = runtime->pool()->statements();
+      seen[role] = runtime->pool()->seen_keys(keys_kept_max);
+    }
   }
   close_target(opening.target.name);
   TargetRuntime runtime;
@@ -50,6 +57,11 @@ void Broker::open_target(TargetOpening opening) {
     auto& opened = runtime.roles[name] =
         std::make_shared<RoleRuntime>(*this, opening, role, hosts, statements[name]);
     opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
+    std::erase_if(seen[name], [&](const PoolKey& key) {
+      const auto& databases = opening.target.databases;
+      return !databases.empty() && std::ranges::find(databases, key.database) == databases.end();
+    });
+    opened->remember(std::move(seen[name]));
   }
   const auto name = opening.target.name;
   runtime.target = std::move(opening.target);
@@ -139,7 +151,12 @@ void Broker::limit_descriptors(std::size_t descriptors_max) {
   // Two a session, and a reserve that keeps logins, the trail and files going.
   constexpr std::size_t reserve = 128;
   const auto usable = descriptors_max > 2 * reserve ? descriptors_max - reserve : descriptors_max / 2;
-  sessions_max_ = std::min(sessions_max, std::max<std::size_t>(usable / 2, 1));
+  descriptors_allow_ = std::max<std::size_t>(usable / 2, 1);
+}
+
+std::size_t Broker::limit_clients(std::size_t clients_max_wanted) {
+  clients_max_ = clients_max_wanted;
+  return clients_max();
 }
 
 Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
@@ -160,13 +177,22 @@ Result<Access> Broker::decide(const RouteRuntime& route, const ProvenPeer& peer,
   return Access{role->second->pool(), std::move(*decision), runtime.target.name};
 }
 
-void Broker::on_session_forced(std::string_view reason) {
+void Broker::on_session_moved(const Session& session) {
+  ++counters_.moved;
+  ++traffic_[session.target()].moved;
+}
+
+void Broker::on_session_forced(const Session& session, std::string_view reason) {
   ++counters_.rotation_forced[std::string{reason}];
+  ++traffic_[session.target()].rotation_forced[std::string{reason}];
   services_.logger.write(LogLevel::info, "a session could not be moved and was ended", {{"why", reason}});
 }
 
-void Broker::on_session_state(postgres::StateReason reason, bool refused) {
-  ++(refused ? counters_.state_refused : counters_.pins)[std::string{name_of(reason)}];
+void Broker::on_session_state(const Session& session, postgres::StateReason reason, bool refused) {
+  const std::string word{name_of(reason)};
+  auto& traffic = traffic_[session.target()];
+  ++(refused ? counters_.state_refused : counters_.pins)[word];
+  ++(refused ? traffic.state_refused : traffic.pins)[word];
 }
 
 void Broker::on_session_awake(Session& session) {

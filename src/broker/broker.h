@@ -11,6 +11,7 @@
 #include "credentials/orphans.h"
 #include "credentials/slot.h"
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
@@ -50,7 +51,7 @@ struct TargetOpening {
 
 class Broker final : private SessionHost {
  public:
-  static constexpr std::size_t sessions_max = 20'000;
+  static constexpr std::size_t sessions_max = 20'000;  ///< unless limit_clients() says otherwise
 
   explicit Broker(BrokerServices services);
   ~Broker();
@@ -78,6 +79,9 @@ class Broker final : private SessionHost {
   /// Descriptors that this process may open: sessions leave room for server connections, trail and files.
   void limit_descriptors(std::size_t descriptors_max);
 
+  /// Clients that may be connected at once, as far as descriptors allow. How many that is.
+  std::size_t limit_clients(std::size_t clients_max);
+
   /// Fetches the credential only: who will connect is not known yet, and a connection serves one identity.
   void warm(const std::string& target, const std::string& role,
             std::function<void(Result<credentials::GenerationPtr>)> done);
@@ -87,6 +91,13 @@ class Broker final : private SessionHost {
   /// Errors  internal: the key has no identity.
   void warm(const std::string& target, const std::string& role, PoolKey key,
             std::function<void(Result<credentials::GenerationPtr>)> done);
+
+  /// Keeps pool.min_ready connections ready for these identities before the first of them comes, as soon as there is a
+  /// credential: with the databases and start-up parameters that they had in the pool that this one has replaced, else
+  /// the target's first database and no parameters. No more than `pool.max`; whom the pool has seen is left alone.
+  /// With `pool.share: role` one stands for all.
+  void warm_ahead(const std::string& target, const std::string& role,
+                  const std::vector<std::string>& identities);
 
   /// Credentials that are missing are fetched although nobody asks: whoever waits for readiness before it sends
   /// clients would wait for ever. The sources' back-off holds.
@@ -146,14 +157,18 @@ class Broker final : private SessionHost {
   std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) override;
   void on_session_let_in(Session& session) override;
   void on_session_over(Session& session) override;
-  void on_session_moved() override { ++counters_.moved; }
-  void on_session_forced(std::string_view reason) override;
-  void on_session_state(postgres::StateReason reason, bool refused) override;
+  [[nodiscard]] std::size_t clients_max() const { return std::min(clients_max_, descriptors_allow_); }
+  void on_session_moved(const Session& session) override;
+  void on_session_forced(const Session& session, std::string_view reason) override;
+  void on_session_state(const Session& session, postgres::StateReason reason, bool refused) override;
   void on_session_awake(Session& session) override;
   void rest_sessions();
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
+  void refuse_beyond_max(net::Stream& client, const RouteRuntime& route, const Origin& origin);
+  void note_turned_away(const Origin& origin, const std::string& route, bool beyond_max);
   void record_turned_away();
   void count_traffic(const Session& session);
+  [[nodiscard]] TargetStatus status_of(const TargetRuntime& runtime) const;
   template <class Action>
   Result<void> for_pools_of(const std::string& target, Action action);
   void retire(std::shared_ptr<RoleRuntime> role);
@@ -176,13 +191,24 @@ class Broker final : private SessionHost {
   net::TimerId rest_timer_;
   Doorstep doorstep_;
   Turnstile turnstile_;
-  std::map<std::pair<Origin, std::string>, std::uint64_t> turned_away_;  ///< by origin and route
+  struct TurnedAway {
+    Origin origin;
+    std::string route;
+    bool beyond_max = false;
+    // clang-tidy 14 takes the 0 that a defaulted <=> is compared with for a pointer.
+    auto operator<=>(const TurnedAway&) const = default;  // NOLINT(modernize-use-nullptr)
+  };
+  std::map<TurnedAway, std::uint64_t> turned_away_;  ///< since turned_away_timer_ was armed
   net::TimerId turned_away_timer_;
-  std::size_t sessions_max_ = sessions_max;
+  std::size_t clients_max_ = sessions_max, descriptors_allow_ = sessions_max;
+  WipedBytes too_many_;  ///< what the next one is told
   std::optional<std::map<std::string, std::shared_ptr<const RouteRuntime>>> routes_;  ///< after a reload
   BrokerCounters counters_;
-  std::map<std::string, TargetTraffic> traffic_;  ///< of sessions that have ended, by target
-  std::set<std::string> paused_;                  ///< targets
+  std::map<std::string, TargetTraffic> traffic_;    ///< of sessions that have ended, by target
+  std::map<std::string, Histogram> client_logins_;  ///< by route
+  std::set<std::string> paused_;                    ///< targets
+  std::map<std::string, std::set<std::uint64_t>>
+      drained_;  ///< sessions that drain_target() has told, by target
 };
 
 }  // namespace sallyport::broker

@@ -85,6 +85,7 @@ Result<std::size_t> Broker::drain_target(const std::string& name) {
   for (auto& [id, session] : sessions_) {
     if (session->target() != name || !session->traffic()) continue;
     ++told;
+    drained_[name].insert(id);
     session->drain(Dismissal::target_drained);
   }
   return told;

@@ -2,6 +2,8 @@
 #include "broker/broker.h"
 #include "broker/role_runtime.h"
 
+#include <algorithm>
+
 namespace sallyport::broker {
 
 namespace {
@@ -24,22 +26,41 @@ void Broker::count_traffic(const Session& session) {
   all.session_duration.add(services_.loop.now().mono - session.accepted_at());
 }
 
+TargetStatus Broker::status_of(const TargetRuntime& runtime) const {
+  TargetStatus target;
+  target.name = runtime.target.name;
+  target.paused = paused_.contains(target.name);
+  target.pool = runtime.target.pool;
+  if (const auto traffic = traffic_.find(target.name); traffic != traffic_.end())
+    target.traffic = traffic->second;
+  for (const auto& [role_name, role] : runtime.roles) {
+    target.roles.push_back(role->status());
+    target.in_use += target.roles.back().pool.in_use;
+    for (auto& host : role->hosts()) {
+      const bool known =
+          std::ranges::any_of(target.hosts, [&](const auto& one) { return one.host == host.host; });
+      if (!known) target.hosts.push_back(std::move(host));
+    }
+  }
+  return target;
+}
+
 Status Broker::status() const {
   Status status;
   status.at = services_.loop.now().wall;
   status.sessions = sessions_.size();
-  status.sessions_max = sessions_max_;
+  status.sessions_max = clients_max();
   status.on_doorstep = doorstep_.size();
   status.counters = counters_;
   status.trail = services_.trail.status();
   std::map<std::string, TargetStatus> targets;
-  for (const auto& [name, runtime] : targets_) {
-    auto& target = targets[name];
-    target.name = name;
-    target.paused = paused_.contains(name);
-    const auto traffic = traffic_.find(name);
-    if (traffic != traffic_.end()) target.traffic = traffic->second;
-    for (const auto& [role_name, role] : runtime.roles) target.roles.push_back(role->status());
+  for (const auto& [name, runtime] : targets_) targets.emplace(name, status_of(runtime));
+  for (const auto& role : retired_) {
+    if (const auto target = targets.find(role->target()); target != targets.end())
+      target->second.in_use += role->pool()->status().in_use;
+  }
+  for (const auto& [name, logins] : client_logins_) {
+    if (!routes_ || routes_->contains(name)) status.routes[name].login = logins;
   }
   for (const auto& [id, session] : sessions_) {
     ++status.routes[session->route().route.name].sessions;
@@ -47,6 +68,10 @@ Status Broker::status() const {
     const auto traffic = session->traffic();
     if (target == targets.end() || !traffic) continue;
     ++target->second.sessions;
+    const auto drained = drained_.find(session->target());
+    // One that has been told may still be taking its time to read it.
+    if (drained != drained_.end() && drained->second.contains(id) && session->has_access())
+      ++target->second.ending;
     ++target->second.traffic.sessions;
     add(target->second.traffic, *traffic);
   }

@@ -169,6 +169,7 @@ class HostConnector::Search final : public std::enable_shared_from_this<Search> 
     connected.address = address;
     owner_->addresses_.note(place_of(address), Found::served, now(), owner_->random());
     owner_->hosts_.note(names_[host_], Found::served, now(), owner_->random());
+    owner_->latest_ = names_[host_];
     // There is one primary: who could not be reached is not it any more.
     if (wants_writes(reach_->wanted)) {
       for (const auto& other : unreachable_) {

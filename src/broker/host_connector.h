@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "broker/host_status.h"
 #include "broker/name_answers.h"
 #include "broker/ports.h"
 #include "net/loop.h"
@@ -53,6 +54,9 @@ class HostConnector final : public Connector, public std::enable_shared_from_thi
     inner_.cancel(std::move(order), std::move(done));
   }
 
+  /// How these hosts stand, for an operator.
+  [[nodiscard]] std::vector<HostStatus> status_of(const std::vector<Endpoint>& endpoints) const;
+
   /// Called when connections that exist to this address are of no more use. Not from within connect().
   using LeftCallback = std::function<void(const net::Address&)>;
   void on_left(LeftCallback listener) { listeners_.push_back(std::move(listener)); }
@@ -73,7 +77,8 @@ class HostConnector final : public Connector, public std::enable_shared_from_thi
   policy::HostChooser hosts_, addresses_;
   NameAnswers answers_;
   std::vector<LeftCallback> listeners_;
-  std::string serves_;  // where the latest login ended
+  std::string serves_;  // where the latest login ended, for the log
+  std::string latest_;  // and which host that was
 };
 
 }  // namespace sallyport::broker

@@ -2,7 +2,7 @@
 // the pool need not know.
 #pragma once
 
-#include "broker/histogram.h"
+#include "base/histogram.h"
 #include "broker/ports.h"
 #include "net/loop.h"
 

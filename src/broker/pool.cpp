@@ -135,6 +135,24 @@ void Pool::warm(const PoolKey& key, std::function<void(Result<void>)> done) {
   pump();
 }
 
+void Pool::keep_ready(const PoolKey& key) {
+  sub_of(key).keep_warm = true;
+  pump();
+}
+
+std::vector<PoolKey> Pool::seen_keys(std::size_t keys_max) const {
+  std::vector<const Sub*> seen;
+  for (const auto& [key, sub] : subs_) {
+    if (!sub->is_own()) seen.push_back(sub.get());
+  }
+  std::sort(seen.begin(), seen.end(), [](const Sub* a, const Sub* b) {
+    return std::pair{a->last_taken, a->number} > std::pair{b->last_taken, b->number};
+  });
+  std::vector<PoolKey> keys;
+  for (std::size_t i = 0; i < std::min(keys_max, seen.size()); ++i) keys.push_back(seen[i]->key);
+  return keys;
+}
+
 void Pool::stop() {
   stopped_ = true;
   const Error error{ErrorCode::cancelled,         Hop::pool, settings_.name,

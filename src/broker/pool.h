@@ -33,16 +33,9 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 namespace sallyport::broker {
-
-/// What the latest login of a key was told, for clients that are let in without a server connection of their own.
-struct Greeting {
-  ReportedParameters parameters;
-  std::uint64_t generation = 0;
-  std::string user, lease_accessor, host, peer_address, local_address;
-  TlsFacts tls;
-};
 
 class Pool {
  public:
@@ -132,6 +125,13 @@ class Pool {
 
   /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
+
+  /// Keeps `min_ready` connections ready for this key from now on.
+  void keep_ready(const PoolKey& key);
+  /// Whether this identity has been here.
+  [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
+  /// What was asked for lately, the latest first; replication left out.
+  [[nodiscard]] std::vector<PoolKey> seen_keys(std::size_t keys_max) const;
 
   /// No new logins; closes what is ready.
   void stop();

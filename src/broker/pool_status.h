@@ -1,7 +1,7 @@
 // What a pool has at one moment, for whoever shows it.
 #pragma once
 
-#include "broker/histogram.h"
+#include "base/histogram.h"
 
 #include <cstddef>
 #include <cstdint>

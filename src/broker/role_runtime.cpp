@@ -60,6 +60,15 @@ RoleStatus Broker::RoleRuntime::status() const {
   return status;
 }
 
+std::vector<HostStatus> Broker::RoleRuntime::hosts() const {
+  const auto& named = pool_->settings().reach->endpoints;
+  if (!named.empty()) return hosts_->status_of(named);
+  const auto current = slot_.current();
+  if (current == nullptr) return {};
+  const auto reach = pool_->reach_for(*current);
+  return reach ? hosts_->status_of((*reach)->endpoints) : std::vector<HostStatus>{};
+}
+
 void Broker::RoleRuntime::on_new_generation(credentials::GenerationPtr generation) {
   const auto& credential = *generation->credential;
   const auto& user = credential.user.empty() ? pool_->settings().role.user : credential.user;
@@ -72,6 +81,7 @@ void Broker::RoleRuntime::on_new_generation(credentials::GenerationPtr generatio
   broker_.services_.trail.note(std::move(event));
   if (!generation->ignored_fields.empty()) warn_of_ignored(generation->ignored_fields);
   pool_->on_new_generation(generation->number);
+  keep_expected_ready();
   if (credential.lease && !std::exchange(swept_, true)) sweep(*credential.lease);
 }
 

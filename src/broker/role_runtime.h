@@ -21,7 +21,13 @@ class Broker::RoleRuntime final : public credentials::Observer {
   [[nodiscard]] const std::string& target() const { return target_; }
   credentials::Slot& slot() { return slot_; }
   [[nodiscard]] RoleStatus status() const;
+  /// Where its server may be: of the target, or of the secret that it has now.
+  [[nodiscard]] std::vector<HostStatus> hosts() const;
   const std::shared_ptr<Pool>& pool() { return pool_; }
+  /// What the pool that this one replaces was asked for.
+  void remember(std::vector<PoolKey> keys) { keys_before_ = std::move(keys); }
+  /// As Broker::warm_ahead(); `database`: the target's first, empty: any.
+  void warm_ahead(const std::vector<std::string>& identities, const std::string& database);
   /// For leases that a process of ours has left that ended while we run.
   void sweep_again();
 
@@ -32,6 +38,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
   void on_warning(const std::string& text) override;
   void on_security_event(const credentials::SecurityEvent& event) override;
 
+  void keep_expected_ready();
   void sweep(const Lease& lease);
   void warn_of_ignored(const std::vector<std::string>& fields);
   [[nodiscard]] trail::Event credential_event(std::string_view result, std::uint64_t generation) const;
@@ -44,6 +51,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
   std::shared_ptr<HostConnector> hosts_;
   MeteredConnector connector_;
   std::shared_ptr<Pool> pool_;
+  std::vector<PoolKey> keys_before_, expected_;  // the latter: until there is a credential
 };
 
 }  // namespace sallyport::broker

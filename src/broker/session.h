@@ -77,10 +77,12 @@ class SessionHost {
   virtual void on_session_let_in(Session& session) { (void)session; }
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
-  virtual void on_session_moved() = 0;
-  virtual void on_session_forced(std::string_view reason) = 0;
+  virtual void on_session_moved(const Session& session) = 0;
+  virtual void on_session_forced(const Session& session, std::string_view reason) = 0;
   /// Transaction pooling: it keeps its server connection, or what it wanted was refused.
-  virtual void on_session_state(postgres::StateReason reason, bool refused) { (void)reason, (void)refused; }
+  virtual void on_session_state(const Session& session, postgres::StateReason reason, bool refused) {
+    (void)session, (void)reason, (void)refused;
+  }
   /// Transaction pooling: it has been busy. Session::rest() once it has not been for a moment.
   virtual void on_session_awake(Session& session) { (void)session; }
 
@@ -186,7 +188,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_returned(UpstreamPtr upstream, bool clean) override;
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;
-  void on_session_forced(std::string_view reason) override { host_.on_session_forced(reason); }
+  void on_session_forced(std::string_view reason) override { host_.on_session_forced(*this, reason); }
   void end_session(std::string_view why, const char* message, const char* hint) override;
   void on_server_lost() override;
 

@@ -20,7 +20,9 @@ void Session::record_refusal(const Error& error, bool count_as_denied) {
   auto denied = event(trail::EventKind::session_denied);
   denied.result = count_as_denied ? "denied" : "failed";
   denied.reason = describe(error);
-  const auto cause = std::string{name_of(error.hop)} + ' ' + std::string{name_of(error.code)};
+  const auto limit = SessionQuota::limit_of(error);
+  const auto cause =
+      std::string{name_of(error.hop)} + ' ' + std::string{limit.empty() ? name_of(error.code) : limit};
   // The log has what the trail has: a flood of denials fills neither.
   if (services_.trail.deny(std::move(denied), cause) && count_as_denied) {
     services_.logger.write(LogLevel::warning, "a connection was refused",

@@ -28,7 +28,7 @@ void Session::on_session_moved() {
   moved.result = "ok";
   moved.reason = "its credential ends";
   services_.trail.note(std::move(moved));
-  host_.on_session_moved();
+  host_.on_session_moved(*this);
 }
 
 void Session::drain(Dismissal why) {

@@ -80,7 +80,7 @@ void Session::on_returned(UpstreamPtr upstream, bool clean) {
 }
 
 void Session::on_session_state(postgres::StateReason reason, bool refused) {
-  host_.on_session_state(reason, refused);
+  host_.on_session_state(*this, reason, refused);
   // It is bound to this connection, and so to its credential.
   if (!refused && relay_->has_upstream()) departure().heed_ending();
 }

@@ -8,12 +8,20 @@ namespace sallyport::broker {
 
 namespace {
 
-Error reached(const Route& route, std::string what, const char* key) {
+/// The key that an error tells to raise, and what it is counted as.
+struct Limit {
+  std::string_view key, word;
+};
+constexpr Limit of_route{"routes[].connections_max", "connections_max"};
+constexpr Limit of_identity{"routes[].allow[].connections_max", "identity_connections_max"};
+constexpr Limit per_second{"routes[].connections_per_second_max", "connections_per_second_max"};
+
+Error reached(const Route& route, std::string what, const Limit& limit) {
   return {ErrorCode::limit_exceeded,
           Hop::policy,
           route.name,
           std::move(what),
-          std::string{"Connect again later, close sessions that are not needed, or raise "} + key,
+          std::string{"Connect again later, close sessions that are not needed, or raise "}.append(limit.key),
           "53300"};
 }
 
@@ -22,6 +30,14 @@ std::string sessions(std::size_t count) {
 }
 
 }  // namespace
+
+std::string_view SessionQuota::limit_of(const Error& error) {
+  if (error.code != ErrorCode::limit_exceeded || error.hop != Hop::policy) return {};
+  for (const auto& limit : {of_route, of_identity, per_second}) {
+    if (error.hint.ends_with(limit.key)) return limit.word;
+  }
+  return {};
+}
 
 SessionQuota::Place::Place(Place&& other) noexcept
     : counts_(std::exchange(other.counts_, nullptr)), own_(other.own_) {}
@@ -48,18 +64,16 @@ Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy:
   const auto known = counts.by_identity.find(decision.identity);
   const auto own = known == counts.by_identity.end() ? 0 : known->second;
   if (route.connections_max != 0 && counts.sessions >= route.connections_max) {
-    return reached(route, sessions(counts.sessions) + " on this route, as many as it may have",
-                   "routes[].connections_max");
+    return reached(route, sessions(counts.sessions) + " on this route, as many as it may have", of_route);
   }
   if (rule.connections_max != 0 && own >= rule.connections_max) {
-    return reached(route, sessions(own) + " of this identity, as many as it may have",
-                   "routes[].allow[].connections_max");
+    return reached(route, sessions(own) + " of this identity, as many as it may have", of_identity);
   }
   if (route.connections_per_second_max != 0 && !take_token(counts, route.connections_per_second_max, now)) {
     return reached(route,
                    "more than " + std::to_string(route.connections_per_second_max) +
                        " new sessions in a second on this route",
-                   "routes[].connections_per_second_max");
+                   per_second);
   }
   ++counts.sessions;
   Place place;

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <map>
 #include <string>
+#include <string_view>
 
 namespace sallyport::broker {
 
@@ -30,6 +31,10 @@ class SessionQuota {
     Counts* counts_ = nullptr;  // of the route; null: given up
     std::map<std::string, std::size_t>::iterator own_;
   };
+
+  /// Which limit such an error is about, for counters: "connections_max", "identity_connections_max",
+  /// "connections_per_second_max"; empty: none of ours.
+  static std::string_view limit_of(const Error& error);
 
   SessionQuota() = default;
   SessionQuota(const SessionQuota&) = delete;

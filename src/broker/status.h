@@ -6,6 +6,7 @@
 #pragma once
 
 #include "base/clock.h"
+#include "broker/host_status.h"
 #include "broker/metered_connector.h"
 #include "broker/pool.h"
 #include "broker/trail_status.h"
@@ -21,8 +22,10 @@ namespace sallyport::broker {
 
 /// Since the start. Plain integers of the relay loop.
 struct BrokerCounters {
-  std::uint64_t accepted = 0, ended = 0, moved = 0, turned_away = 0;
-  CountsByWord rotation_forced;  ///< by reason
+  std::uint64_t accepted = 0, ended = 0, moved = 0;
+  std::uint64_t turned_away = 0;  ///< unheard: too many of their origin had come to nothing
+  std::uint64_t beyond_max = 0;   ///< told so: there were as many clients as may be
+  CountsByWord rotation_forced;   ///< by reason
   CountsByWord pins;           ///< transaction pooling: sessions that keep their server connection, by reason
   CountsByWord state_refused;  ///< likewise: statements refused because they leave state behind, by reason
 };
@@ -32,6 +35,8 @@ struct TargetTraffic {
   std::uint64_t sessions = 0;  ///< that were let in
   std::uint64_t bytes_to_server = 0, bytes_to_client = 0, transactions = 0;
   Histogram session_duration;  ///< of those that have ended
+  std::uint64_t moved = 0;     ///< and the rest as in BrokerCounters
+  CountsByWord rotation_forced, pins, state_refused;
 };
 
 struct RoleStatus {
@@ -49,7 +54,12 @@ struct RoleStatus {
 struct TargetStatus {
   std::string name;
   bool paused = false;
+  PoolSettings pool;
+  std::vector<HostStatus> hosts;  ///< in the order of the configuration
   std::size_t sessions = 0;
+  std::size_t ending = 0;  ///< of those, told to end at their next boundary by drain_target()
+  /// Server connections that sessions have, also in pools of this target that a reload has replaced.
+  std::size_t in_use = 0;
   TargetTraffic traffic;
   std::vector<RoleStatus> roles;
 };
@@ -57,6 +67,7 @@ struct TargetStatus {
 struct RouteStatus {
   std::string target;
   std::size_t sessions = 0;  ///< connections that are open, let in or not
+  Histogram login;           ///< of clients: from accept until policy has let them in
 };
 
 /// What this process has given up (docs/operations.md, Sandbox).
@@ -64,6 +75,12 @@ struct SandboxStatus {
   std::string mode;                   ///< of the configuration; empty: a command that has none
   std::vector<std::string> in_force;  ///< `files`, `signals`, `abstract_sockets`, `system_calls`
   int landlock = 0;                   ///< the kernel's Landlock, as its ABI; 0: none
+};
+
+/// What the kernel says of it; none: it does not.
+struct ProcessFigures {
+  std::optional<std::uint64_t> resident_bytes, open_descriptors, descriptors_max;
+  std::optional<Duration> cpu;  ///< in user and in system mode, of all threads
 };
 
 struct ProcessStatus {
@@ -75,6 +92,7 @@ struct ProcessStatus {
   bool draining = false;             ///< no new sessions: it was asked to stop
   std::vector<std::string> missing;  ///< protections that the machine does not give us, as one word each
   SandboxStatus sandbox;
+  ProcessFigures figures;
 };
 
 struct Status {

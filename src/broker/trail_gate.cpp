@@ -16,6 +16,15 @@ constexpr auto retry_every = std::chrono::seconds{1};
 static_assert(trail::record_bytes_per_byte_max * limits::trail_chunk_bytes_max + trail::record_bytes_max <
               limits::trail_commit_bytes_max);
 
+void count(CountsByWord& counts, std::string_view word) {
+  const auto found = counts.find(word);
+  if (found != counts.end()) {
+    ++found->second;
+  } else {
+    counts.emplace(word, 1);
+  }
+}
+
 }  // namespace
 
 TrailGate::TrailGate(trail::Sink* sink, config::AuditMode mode, net::Loop& loop, Logger& logger)
@@ -39,12 +48,8 @@ void TrailGate::note(trail::Event event) {
 }
 
 bool TrailGate::deny(trail::Event event, std::string_view cause) {
-  const auto refused = totals_.refusals.find(cause);
-  if (refused != totals_.refusals.end()) {
-    ++refused->second;
-  } else {
-    totals_.refusals.emplace(cause, 1);
-  }
+  count(totals_.refusals, cause);
+  count(totals_.refusals_of_route[event.route], cause);
   auto single = quota_.on_denied(std::move(event), cause, loop_.now().mono);
   const bool recorded = single.has_value();
   if (recorded) note(std::move(*single));

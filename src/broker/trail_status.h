@@ -19,6 +19,8 @@ struct TrailStatus {
   std::uint64_t written = 0;
   std::uint64_t lost_denials = 0, lost_others = 0;
   CountsByWord refusals;  ///< connections refused, by "HOP CODE"
+  /// Those of each route. Bounded by the names of configurations.
+  std::map<std::string, CountsByWord, std::less<>> refusals_of_route;
 };
 
 }  // namespace sallyport::broker

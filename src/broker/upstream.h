@@ -50,4 +50,12 @@ struct Upstream {
 
 using UpstreamPtr = std::unique_ptr<Upstream>;
 
+/// What the latest login of a key was told, for clients that are let in without a server connection of their own.
+struct Greeting {
+  ReportedParameters parameters;
+  std::uint64_t generation = 0;
+  std::string user, lease_accessor, host, peer_address, local_address;
+  TlsFacts tls;
+};
+
 }  // namespace sallyport::broker

@@ -1,5 +1,7 @@
 #include "cli/operator_desk.h"
 
+#include "cli/process_figures.h"
+
 #include <utility>
 #include <vector>
 
@@ -53,6 +55,14 @@ Outcome act_on_all(broker::Broker& broker, const admin::Command& command) {
 }
 
 }  // namespace
+
+// The kernel is asked here, on the admin thread: with many descriptors that takes a while.
+void OperatorDesk::status(std::function<void(broker::Status)> done) {
+  runtime_.status([figures = read_process_figures(), done = std::move(done)](broker::Status status) {
+    status.process.figures = figures;
+    done(std::move(status));
+  });
+}
 
 void OperatorDesk::run(admin::Command command, admin::Caller who, Done done) {
   const auto finish = [&runtime = runtime_, command, who, done = std::move(done)](const Outcome& outcome) {

@@ -17,7 +17,7 @@ class OperatorDesk final : public admin::Control {
   OperatorDesk(Runtime& runtime, std::function<void(Done)> reload)
       : runtime_(runtime), reload_(std::move(reload)) {}
 
-  void status(std::function<void(broker::Status)> done) override { runtime_.status(std::move(done)); }
+  void status(std::function<void(broker::Status)> done) override;
   void run(admin::Command command, admin::Caller who, Done done) override;
   void note_refused(admin::Caller who) override;
 

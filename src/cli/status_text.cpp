@@ -115,6 +115,28 @@ std::string targets(const Json& status) {
   return table.text();
 }
 
+std::string pooling(const Json& target) {
+  auto text = cell(target, "pooling.mode");
+  if (find(target, "pooling.on_session_state") != nullptr)
+    text += ", " + cell(target, "pooling.on_session_state");
+  if (cell(target, "pooling.share") == "role")
+    text += ", shared by role: " + cell(target, "pooling.share_reason");
+  return text;
+}
+
+std::string hosts(const Json& status) {
+  TextTable table{{{"TARGET"}, {"HOST"}, {"STATE"}, {"BACKED OFF UNTIL"}, {"POOLING"}}};
+  for (const auto& target : list(status, "targets")) {
+    auto name = cell(target, "target"), how = pooling(target);
+    if (list(target, "hosts").empty()) table.add({name, "-", "-", "-", how});
+    for (const auto& host : list(target, "hosts")) {
+      table.add({name, cell(host, "host"), cell(host, "state"), cell(host, "backed_off_until"), how});
+      name = how = "";
+    }
+  }
+  return table.text();
+}
+
 std::string pools(const Json& status) {
   TextTable table{{{"POOL"},
                    {"IN USE", true},
@@ -179,8 +201,8 @@ std::string counts(const Json& status, std::string_view path, std::string_view t
 }  // namespace
 
 std::string status_text(const Json& status) {
-  return head(status) + "\n" + routes(status) + "\n" + targets(status) + "\n" + pools(status) + "\n" +
-         credentials(status) + counts(status, "sessions.refused", "REFUSED") +
+  return head(status) + "\n" + routes(status) + "\n" + targets(status) + "\n" + hosts(status) + "\n" +
+         pools(status) + "\n" + credentials(status) + counts(status, "sessions.refused", "REFUSED") +
          counts(status, "sessions.rotation_forced", "ENDED BY ROTATION") +
          counts(status, "sessions.pins", "PINNED");
 }

@@ -10,6 +10,7 @@
 // slot, and may destroy it.
 #pragma once
 
+#include "base/histogram.h"
 #include "credentials/generation.h"
 #include "credentials/lease_journal.h"
 #include "credentials/ports.h"
@@ -118,6 +119,7 @@ struct SlotCounters {
   std::uint64_t revocation_failures = 0;
   std::uint64_t logins_refused = 0;  ///< reports of 28P01/28000 about the generation then current
   std::uint64_t waits_timed_out = 0;
+  Histogram fetch_duration;  ///< of fetches that succeeded
 };
 
 /// One generation that may be in use; a copy.

@@ -41,6 +41,7 @@ void SlotState::fetch_ended(std::uint64_t, Moment started, Result<void> result, 
   fetching_ = false;
   const Moment now = timers_.now();
   if (!result) return fetch_failed(result.error(), now);
+  counters_.fetch_duration.add(now.mono - started.mono);
   accept(static_cast<secrets::FetchConversation*>(conversation)->take(), started, now);
 }
 

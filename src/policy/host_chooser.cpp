@@ -41,6 +41,13 @@ std::vector<std::size_t> HostChooser::order(const std::vector<std::string>& plac
   return order;
 }
 
+std::optional<HostChooser::Standing> HostChooser::standing(const std::string& place,
+                                                           MonotonicTime now) const {
+  const auto known = places_.find(place);
+  if (known == places_.end()) return std::nullopt;
+  return Standing{known->second.last, std::max<Duration>(known->second.failed_until - now, Duration::zero())};
+}
+
 void HostChooser::note(const std::string& name, Found found, MonotonicTime now, std::uint64_t random) {
   auto& place = places_[name];
   place.last = found;

@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,14 @@ class HostChooser {
   /// order, which `random` gives.
   [[nodiscard]] std::vector<std::size_t> order(const std::vector<std::string>& places, MonotonicTime now,
                                                bool shuffle, std::uint64_t random) const;
+
+  /// What is known of a place.
+  struct Standing {
+    Found last = Found::served;
+    Duration tried_last_for{};  ///< zero: it is not
+  };
+  /// Nothing: it was not tried, or that was forgotten.
+  [[nodiscard]] std::optional<Standing> standing(const std::string& place, MonotonicTime now) const;
 
   /// `random` gives the jitter.
   void note(const std::string& place, Found found, MonotonicTime now, std::uint64_t random);

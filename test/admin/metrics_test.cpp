@@ -20,9 +20,16 @@ TEST(Metrics, NameCountersAsEachFormatWantsThem) {
   EXPECT_TRUE(has_line(old_text(), "# TYPE sallyport_logins_total counter"));
   for (const auto& text : {open_text(), old_text()}) {
     EXPECT_TRUE(has_line(text, R"(sallyport_logins_total{target="db",role="app",result="ok"} 5)"));
-    EXPECT_TRUE(has_line(text, R"(sallyport_rotation_forced_total{reason="temporary_tables"} 2)"));
-    EXPECT_TRUE(has_line(text, R"(sallyport_pins_total{reason="listen"} 1)"));
-    EXPECT_TRUE(has_line(text, R"(sallyport_refusals_total{at="policy",reason="denied"} 4)"));
+    EXPECT_TRUE(
+        has_line(text, R"(sallyport_rotation_forced_total{target="db",reason="temporary_tables"} 2)"));
+    EXPECT_TRUE(has_line(text, R"(sallyport_pins_total{target="db",reason="listen"} 1)"));
+    EXPECT_TRUE(has_line(text, R"(sallyport_state_refused_total{target="db",reason="setting"} 3)"));
+    EXPECT_TRUE(has_line(
+        text, R"(sallyport_refusals_total{route="unix:/run/x:5432",at="policy",reason="denied"} 4)"));
+    EXPECT_TRUE(has_line(text, "sallyport_connections_beyond_max_total 2"));
+    EXPECT_TRUE(has_line(text, "process_resident_memory_bytes 123456789"));
+    EXPECT_TRUE(has_line(text, "process_cpu_seconds_total 1.5"));
+    EXPECT_TRUE(has_line(text, "process_open_fds 42"));
     EXPECT_TRUE(has_line(text, R"(sallyport_protection_missing{what="locked-memory"} 1)"));
   }
 }

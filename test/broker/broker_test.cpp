@@ -116,6 +116,44 @@ TEST(Broker, AnAccountRefusedWithoutEndIsTurnedAwayAndCounted) {
   EXPECT_EQ(recorded, limit + 500u) << "none is missing from the trail";
 }
 
+TEST(Broker, OneClientMoreThanMayBeIsToldSoAndCounted) {
+  Running it;
+  EXPECT_EQ(it.broker.limit_clients(2), 2u);
+  auto first = it.enter();
+  auto second = it.enter();
+  auto third = it.enter();
+  EXPECT_EQ(first.types() + second.types(), "RSSKZRSSKZ");
+  EXPECT_EQ(third.types(), "E");
+  const auto told = third.text_of('E');
+  EXPECT_NE(told.find("C53300"), std::string::npos);
+  EXPECT_NE(told.find("too many clients are connected already"), std::string::npos);
+  EXPECT_TRUE(third.wire->broker_gone()) << "without waiting for it to read that";
+  EXPECT_EQ(it.broker.sessions(), 2u);
+  for (int i = 0; i < 30; ++i) (void)it.enter();
+  const auto status = it.broker.status();
+  EXPECT_EQ(status.counters.beyond_max, 31u);
+  EXPECT_EQ(status.counters.turned_away, 0u);
+  EXPECT_EQ(status.sessions_max, 2u);
+  it.world.loop.advance(1s);
+  const auto lines = std::ranges::count_if(it.world.logger.lines, [](const std::string& line) {
+    return line.find("there are as many as may be") != std::string::npos;
+  });
+  EXPECT_EQ(lines, 1) << "one line for all";
+  std::uint64_t recorded = 0;
+  for (const auto& denied : it.world.sink.of(trail::EventKind::session_denied))
+    recorded += denied.count.value_or(1);
+  EXPECT_EQ(recorded, 31u);
+  EXPECT_EQ(it.broker.limit_clients(3), 3u);
+  EXPECT_EQ(it.enter().types(), "RSSKZ");
+}
+
+TEST(Broker, ClientsAreNoMoreThanDescriptorsAllow) {
+  Running it;
+  it.broker.limit_descriptors(1'128);
+  EXPECT_EQ(it.broker.limit_clients(20'000), 500u);
+  EXPECT_EQ(it.broker.limit_clients(100), 100u);
+}
+
 TEST(Broker, WhoIsLetInIsNeverTurnedAway) {
   Running it;
   for (unsigned i = 0; i < broker::Turnstile::refusals_per_second + 10; ++i) {

@@ -279,6 +279,30 @@ TEST(HostConnector, AServerThatStartsUpOrShutsDownIsPassedOver) {
   }
 }
 
+TEST(HostConnector, SaysHowEachHostStands) {
+  using State = broker::HostStatus::State;
+  World it{primary, {"10.0.0.1", "10.0.0.2", "10.0.0.3"}};
+  const auto state = [&](std::size_t i) { return it.connector->status_of(it.reach->endpoints).at(i).state; };
+  EXPECT_EQ(state(0), State::untried);
+  it.inner.hosts[first].does = Host::Does::refuses;
+  it.inner.hosts[second].standby = true;
+  EXPECT_EQ(it.login(1ms), "10.0.0.3:5432");
+  const auto failed = it.connector->status_of(it.reach->endpoints).at(0);
+  EXPECT_EQ(failed.host, first);
+  EXPECT_EQ(failed.state, State::failed);
+  ASSERT_TRUE(failed.tried_last_for.has_value());
+  EXPECT_GT(*failed.tried_last_for, 0s);
+  EXPECT_LE(*failed.tried_last_for, policy::HostChooser::back_off_first);
+  EXPECT_EQ(state(1), State::unsuited);
+  EXPECT_EQ(state(2), State::serving);
+  it.inner.hosts[first].does = Host::Does::serves;
+  it.loop.advance(2s);
+  EXPECT_FALSE(it.connector->status_of(it.reach->endpoints).at(0).tried_last_for) << "its back-off is over";
+  EXPECT_EQ(it.login(), first);
+  EXPECT_EQ(state(0), State::serving);
+  EXPECT_EQ(state(2), State::served);
+}
+
 TEST(HostConnector, RandomOrderSpreadsLogins) {
   World world;
   world.reach->load_balance = LoadBalance::random;

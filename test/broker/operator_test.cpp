@@ -12,7 +12,7 @@ using namespace std::chrono_literals;
 broker::RoleStatus role_of(const broker::Status& status) { return status.targets.at(0).roles.at(0); }
 
 TEST(Histogram, PutsEachDurationBelowTheFirstBoundThatIsNotSmaller) {
-  broker::Histogram it;
+  Histogram it;
   it.add(-5s);
   it.add(0s);
   it.add(1us);
@@ -25,7 +25,7 @@ TEST(Histogram, PutsEachDurationBelowTheFirstBoundThatIsNotSmaller) {
   EXPECT_EQ(it.count_in(1), 1u);
   EXPECT_EQ(it.count_in(2), 2u);
   EXPECT_EQ(it.count_in(3), 1u);
-  EXPECT_EQ(it.count_in(broker::Histogram::buckets - 1), 1u);
+  EXPECT_EQ(it.count_in(Histogram::buckets - 1), 1u);
   EXPECT_EQ(it.count(), 8u);
   EXPECT_EQ(it.sum_us(), 15u + 24ull * 365 * 3600 * 1'000'000);
 }
@@ -61,6 +61,31 @@ TEST(BrokerStatus, CountsSessionsLoginsBytesAndWhoIsWhere) {
   EXPECT_GT(role.generations.front().age, 0s);
   EXPECT_TRUE(role.credential_present);
   EXPECT_GE(status.trail.written, 2u);
+  EXPECT_EQ(status.routes.at("route").login.count(), 2u);
+  EXPECT_EQ(role.credential.fetch_duration.count(), 1u);
+  ASSERT_EQ(target.hosts.size(), 1u);
+  EXPECT_EQ(target.hosts.front().host, "db.example:5432");
+}
+
+TEST(BrokerStatus, CountsRefusalsOfEachRoute) {
+  Running it;
+  it.world.script.failure =
+      Error{ErrorCode::denied, Hop::secret_source, "vault", "permission denied", {}, {}};
+  auto client = it.enter();
+  const auto refusals = it.broker.status().trail.refusals_of_route;
+  ASSERT_TRUE(refusals.contains("route"));
+  EXPECT_EQ(refusals.at("route"), (broker::CountsByWord{{"secret source denied", 1}}));
+}
+
+TEST(BrokerStatus, CountsPinsOfEachTarget) {
+  Running it;
+  it.pool.mode = PoolMode::transaction;
+  it.open_target();
+  auto client = it.enter();
+  client.wire->push(test::query("LISTEN something"));
+  it.world.loop.settle();
+  EXPECT_EQ(it.broker.status().targets.front().traffic.pins, (broker::CountsByWord{{"listen", 1}}));
+  EXPECT_EQ(it.broker.counters().pins, (broker::CountsByWord{{"listen", 1}}));
 }
 
 TEST(BrokerStatus, SaysWhyACredentialIsMissingAndWhoWasRefused) {
@@ -160,6 +185,50 @@ TEST(Operator, ADrainEndsSessionsAtTheirNextBoundaryAndNotThoseThatWait) {
   ASSERT_TRUE(it.broker.resume_target("db"));
   it.world.loop.advance(1s);
   EXPECT_EQ(waits.types(), "RSSKZ");
+}
+
+TEST(Operator, WhoHasAConnectionIsCountedUntilTheLastOneIsBackAlsoOfAPoolThatWasReplaced) {
+  Running it;
+  it.pool.mode = PoolMode::transaction;
+  it.open_target();
+  const auto in_use = [&] { return it.broker.status().targets.front().in_use; };
+  auto old = it.enter();
+  old.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  it.pool.max = 7;
+  it.open_target();
+  auto fresh = it.enter();
+  fresh.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  EXPECT_EQ(in_use(), 2u);
+  ASSERT_TRUE(it.broker.pause_target("db"));
+  fresh.wire->push(test::query("COMMIT"));
+  it.world.loop.settle();
+  EXPECT_EQ(in_use(), 1u);
+  old.wire->push(test::query("COMMIT"));
+  it.world.loop.settle();
+  EXPECT_EQ(in_use(), 0u);
+  fresh.wire->push(test::query("SELECT 1"));
+  it.world.loop.advance(1s);
+  EXPECT_EQ(in_use(), 0u) << "the next transaction waits";
+}
+
+TEST(Operator, WhoWasToldToEndIsCountedUntilItHas) {
+  Running it;
+  const auto ending = [&] { return it.broker.status().targets.front().ending; };
+  auto idle = it.enter();
+  auto busy = it.enter();
+  busy.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  EXPECT_EQ(ending(), 0u);
+  EXPECT_EQ(*it.broker.drain_target("db"), 2u);
+  it.world.loop.advance(1s);
+  EXPECT_EQ(ending(), 1u) << "one that has been told, and has not read it yet, has ended";
+  auto comes = it.enter();
+  EXPECT_EQ(ending(), 1u) << "a new one was not told";
+  busy.wire->push(test::query("COMMIT"));
+  it.world.loop.advance(1s);
+  EXPECT_EQ(ending(), 0u);
 }
 
 TEST(Operator, AReconnectClosesReadyConnectionsNowAndOthersWhenTheyComeBack) {

@@ -85,6 +85,20 @@ TEST(SessionQuota, NewSessionsASecondAreABucketThatFills) {
       << "an hour saves up one second";
 }
 
+TEST(SessionQuota, EachLimitIsCountedUnderAWordOfItsOwn) {
+  SessionQuota quota;
+  const auto refused_by = [&](const Route& limited) -> std::string {
+    const auto first = quota.take(limited, decision("uid:1"), start);
+    const auto second = quota.take(limited, decision("uid:1"), start);
+    return second ? "nothing" : std::string{SessionQuota::limit_of(second.error())};
+  };
+  EXPECT_EQ(refused_by(route(1, 0, 0)), "connections_max");
+  EXPECT_EQ(refused_by(route(0, 1, 0)), "identity_connections_max");
+  EXPECT_EQ(refused_by(route(0, 0, 1)), "connections_per_second_max");
+  EXPECT_EQ(SessionQuota::limit_of({ErrorCode::limit_exceeded, Hop::pool, {}, {}, {}, {}}), "");
+  EXPECT_EQ(SessionQuota::limit_of({ErrorCode::limit_exceeded, Hop::policy, {}, {}, {}, {}}), "");
+}
+
 TEST(SessionQuota, WhoIsRefusedByACountTakesNoToken) {
   SessionQuota quota;
   const auto limited = route(1, 0, 2);

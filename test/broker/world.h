@@ -353,8 +353,10 @@ class World : private broker::SessionHost, private credentials::Observer {
   void on_session_over(broker::Session& session) override {
     loop.at_turn_end([this, which = &session] { sessions_.erase(which); });
   }
-  void on_session_moved() override { ++moved; }
-  void on_session_forced(std::string_view reason) override { forced.emplace_back(reason); }
+  void on_session_moved(const broker::Session&) override { ++moved; }
+  void on_session_forced(const broker::Session&, std::string_view reason) override {
+    forced.emplace_back(reason);
+  }
   void on_new_generation(credentials::GenerationPtr generation) override {
     if (pool) pool->on_new_generation(generation->number);
   }

@@ -119,7 +119,7 @@ def test_metrics_tell_who_waited_in_vain_what_pins_and_what_moves(admin):
     assert found[("sallyport_pool_waits_in_vain_total", ("reason", "timed_out"), *pool)] == 1
     assert found[("sallyport_pool_waits_in_vain_total", ("reason", "queue_full"), *pool)] == 0
     assert found[("sallyport_pool_waiting", *pool)] == 0
-    assert found[("sallyport_pins_total", ("reason", "listen"))] == 1
+    assert found[("sallyport_pins_total", ("reason", "listen"), ("target", "main"))] == 1
     assert not [name for name in found if name[0] == "sallyport_state_refused_total"]
     assert found[("sallyport_trail_queue_records",)] >= 0
 
@@ -147,7 +147,7 @@ def test_metrics_are_read_by_an_independent_parser(admin, tcp):
     assert found[("sallyport_session_duration_seconds_count", ("target", "main"))] == 3
     assert found[("sallyport_relayed_bytes_total", ("direction", "to_client"), ("target", "main"))] > 100
     assert found[("sallyport_transactions_total", ("target", "main"))] == 6
-    assert found[("sallyport_refusals_total", ("at", "policy"), ("reason", "denied"))] == 1
+    assert found[("sallyport_refusals_total", ("at", "policy"), ("reason", "denied"), ("route", f"unix:{it.service.directory}:5432"))] == 1
     assert found[("sallyport_credential_present", *pool)] == 1
     assert found[("sallyport_trail_healthy",)] == 1
     kind, text = it.metrics()

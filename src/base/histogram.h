@@ -10,7 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 
-namespace sallyport::broker {
+namespace sallyport {
 
 class Histogram {
  public:
@@ -38,4 +38,4 @@ class Histogram {
   std::uint64_t sum_us_ = 0;
 };
 
-}  // namespace sallyport::broker
+}  // namespace sallyport
