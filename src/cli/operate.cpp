@@ -1,11 +1,15 @@
 // `sallyport pause|resume|drain|reconnect [TARGET]` and `reload`: what an operator tells a running broker.
 #include "cli/admin_call.h"
 #include "cli/exec_run.h"
+#include "cli/operate_wait.h"
 #include "cli/options.h"
+#include "config/values.h"
 
 #include <CLI/CLI.hpp>
 
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
 namespace sallyport::cli {
 
@@ -17,27 +21,66 @@ struct Description {
   const char* example;
 };
 
+constexpr const char* wait_default = "60s";
+
+bool may_wait(admin::Verb verb) { return verb == admin::Verb::pause || verb == admin::Verb::drain; }
+
+int fail(const Error& error) {
+  print_error(error);
+  if (error.code == ErrorCode::timed_out && error.hop == Hop::none) return exit_findings;
+  return error.code == ErrorCode::not_found ? exit_unreachable : exit_error;
+}
+
+/// Adds to `text` what came of it.
+Result<void> see_through(Context& context, const std::string& socket, const admin::Command& command,
+                         Duration limit, std::string& text) {
+  const WaitPorts ports{[&](const admin::Command& next) { return call_broker(context, socket, next); },
+                        [&] { return context.clock.now().mono; },
+                        [](Duration pause) { std::this_thread::sleep_for(pause); }};
+  auto done = wait_until_done(command, limit, ports);
+  if (!done) return done.error();
+  text += "\n" + *done;
+  return {};
+}
+
 int run(Context& context, const std::vector<std::string>& arguments, const Description& description) {
   const auto name = std::string{name_of(description.verb)};
   admin::Command command{description.verb, {}};
-  std::string socket;
+  std::string socket, wait;
   CLI::App app{description.what, "sallyport " + name};
   if (description.verb != admin::Verb::reload) {
     app.add_option("TARGET", command.target, "A target of the configuration; left out: all of them");
+  }
+  if (may_wait(description.verb)) {
+    app.add_flag(std::string{"--wait{"} + wait_default + "}", wait,
+                 std::string{"Answer when it is done, or with exit code 1 after this time (--wait=30s; "} +
+                     wait_default + ")");
   }
   app.add_option("--socket", socket, "The broker's admin.socket; else that of the configuration");
   add_global_options(app, context);
   app.footer(std::string{"\nExample:\n  "} + description.example + "\n\ndocs/operations.md says more.\n");
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
-  const auto answer = call_broker(context, socket, command);
-  if (!answer) {
-    print_error(answer.error());
-    return answer.error().code == ErrorCode::not_found ? exit_unreachable : exit_error;
+  const auto limit = wait.empty() ? std::nullopt : config::parse_duration(wait);
+  if (!wait.empty() && !limit) {
+    return fail({ErrorCode::bad_config,
+                 Hop::none,
+                 "--wait",
+                 "is no duration",
+                 "Write e.g. --wait=30s, with a unit",
+                 {}});
+  }
+  auto answer = call_broker(context, socket, command);
+  if (!answer) return fail(answer.error());
+  auto text = answer->json.value("text", "");
+  if (limit) {
+    const std::chrono::milliseconds longest{*limit};
+    if (auto done = see_through(context, socket, command, longest, text); !done) return fail(done.error());
+    answer->json["text"] = text;
   }
   if (context.format == "json") {
     std::printf("%s\n", answer->json.dump(2).c_str());
   } else if (!context.quiet) {
-    std::printf("%s\n", answer->json.value("text", "").c_str());
+    std::printf("%s\n", text.c_str());
   }
   return exit_ok;
 }
@@ -50,7 +93,7 @@ int run_pause(Context& context, const std::vector<std::string>& arguments) {
       {admin::Verb::pause,
        "New sessions of a target wait, as long as pool.wait_max; those that live go on. It lasts until "
        "resume, also across a reload.",
-       "sallyport pause production && sallyport drain production"});
+       "sallyport pause production && sallyport drain production --wait"});
 }
 
 int run_resume(Context& context, const std::vector<std::string>& arguments) {
@@ -64,7 +107,7 @@ int run_drain(Context& context, const std::vector<std::string>& arguments) {
       {admin::Verb::drain,
        "Each session of a target ends at its next transaction boundary with SQLSTATE 57P01. New ones are "
        "served, unless the target is paused.",
-       "sallyport drain production"});
+       "sallyport drain production --wait=5min"});
 }
 
 int run_reconnect(Context& context, const std::vector<std::string>& arguments) {
