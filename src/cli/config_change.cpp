@@ -126,6 +126,10 @@ class Comparison {
     if (after < before) changed_.emplace_back("reload.grace shorter than before");
   }
 
+  void clients_max(std::optional<std::size_t> before, std::optional<std::size_t> after) {
+    if (before != after) changed_.emplace_back("limits.clients_max changed");
+  }
+
   void restart(const std::string& what) {
     if (!what.empty()) weaker_.push_back(what + " changed: needs a restart");
   }
@@ -164,6 +168,7 @@ std::string what_changes(const config::Config& before, const config::Config& aft
   comparison.targets(before.targets, after.targets);
   comparison.routes(before.routes, after.routes);
   comparison.reload_grace(before.reload_grace, after.reload_grace);
+  comparison.clients_max(before.clients_max, after.clients_max);
   comparison.restart(what_needs_restart(before, after));
   return comparison.text();
 }

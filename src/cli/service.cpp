@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "cli/child.h"
+#include "cli/expected_clients.h"
 
 #include <unistd.h>
 
@@ -80,6 +81,7 @@ Result<void> Service::open_and_serve() {
   }
   if (auto opened = served_->open_listeners(*prepared); !opened) return opened;
   served_->open_targets(*prepared);
+  limit_clients(prepared->config);
   if (predecessor_) {
     if (auto fetched = fetch_what_predecessor_has(); !fetched) return fetched;
     if (auto waits = predecessor_->still_waits(); !waits) return waits;
@@ -190,6 +192,17 @@ void Service::say_closed() {
   }
 }
 
+void Service::limit_clients(const config::Config& config) {
+  const auto wanted = config.clients_max.value_or(broker::Broker::sessions_max);
+  std::size_t allowed = 0;
+  runtime_->on_relay([&](broker::Broker& broker) { allowed = broker.limit_clients(wanted); });
+  if (!config.clients_max || allowed == wanted) return;
+  context_.logger.write(LogLevel::warning,
+                        "the descriptor limit allows fewer clients than limits.clients_max",
+                        {{"clients", static_cast<std::int64_t>(allowed)},
+                         {"fix", "raise it (LimitNOFILE in a systemd unit, ulimit -n in a shell)"}});
+}
+
 void Service::say_warnings() {
   for (const auto& warning : served_->config().warnings) context_.logger.write(LogLevel::warning, warning);
 }
@@ -208,6 +221,10 @@ void Service::prefetch() {
       });
     }
   }
+  runtime_->on_relay([&](broker::Broker& broker) {
+    for (const auto& [pool, identities] : expected_clients(served_->config(), context_.clock.now().wall))
+      broker.warm_ahead(pool.first, pool.second, identities);
+  });
 }
 
 admin::Control& Service::desk() {

@@ -51,6 +51,8 @@ class Service {
   [[nodiscard]] std::string state_text() const;
   void say_closed();
   void say_warnings();
+  void limit_clients(const config::Config& config);
+  /// Credentials, and connections for those who are known to come.
   void prefetch();
   admin::Control& desk();
 

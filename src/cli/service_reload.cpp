@@ -37,6 +37,7 @@ admin::Outcome Service::reload_now() {
     return say_not_reloaded({read.error()});
   const auto applied = served_->apply(std::move(*prepared));
   say_reloaded(applied);
+  limit_clients(served_->config());
   prefetch();
   runtime_->on_relay([&](broker::Broker&) {
     if (predecessor_link_) predecessor_link_->tell_reloaded();

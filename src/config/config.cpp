@@ -70,6 +70,13 @@ void read_reload(const Node& root, Config& config) {
     config.reload_grace = std::chrono::milliseconds{*grace};
 }
 
+void read_limits(const Node& root, Config& config) {
+  const Node* limits = good(root, "limits");
+  if (limits == nullptr) return;
+  if (const auto most = parse_integer(text_of(*limits, "clients_max")))
+    config.clients_max = static_cast<std::size_t>(*most);
+}
+
 void read_sandbox(const Node& root, Config& config) {
   const auto mode = text_of(root, "sandbox");
   config.sandbox = mode == "off"        ? SandboxMode::off
@@ -165,6 +172,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_state(*root, config, problems);
   read_audit(*root, config);
   read_reload(*root, config);
+  read_limits(*root, config);
   read_sandbox(*root, config);
   if (const Node* admin = good(*root, "admin")) config.admin = read_admin(*admin, around, problems);
   if (!problems.empty()) return problems.take_errors();

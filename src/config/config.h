@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -51,7 +52,8 @@ struct Config {
   SandboxMode sandbox = SandboxMode::automatic;
   Admin admin;
   std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
-  std::vector<std::string> warnings;  ///< true but unwise: threat 20, each names its line
+  std::optional<std::size_t> clients_max;  ///< limits.clients_max; none: the broker's own
+  std::vector<std::string> warnings;       ///< true but unwise: threat 20, each names its line
 };
 
 /// Parses and checks a whole configuration text.

@@ -220,6 +220,15 @@ constexpr auto table = std::to_array<Key>({
                 "this time.",
      .min = second_ms,
      .max = 60 * minute_ms},
+    {.path = "limits", .shape = Shape::map, .fallback = "defaults", .meaning = "Of the whole process."},
+    {.path = "limits.clients_max",
+     .kind = Kind::integer,
+     .fallback = "20000",
+     .meaning = "Client connections at once, let in or not. One more is refused with SQLSTATE 53300. Fewer "
+                "where the "
+                "descriptor limit allows fewer: two for each client, and 128.",
+     .min = 1,
+     .max = 1'000'000},
     {.path = "sandbox",
      .kind = Kind::choice,
      .fallback = "`auto`",
