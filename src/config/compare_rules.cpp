@@ -26,12 +26,15 @@ void compare_rules(const Route& route, const std::vector<Position>& at, Problems
   }
   for (std::size_t i = 0; i < rules.size(); ++i) {
     for (std::size_t j = 0; j < i; ++j) {
+      if (idle[i] || idle[j] || rules[i].role == rules[j].role) continue;
+      // Of rules for the very same clients several roles are what is meant.
       const bool wider = policy::covers(rules[i], rules[j]);
       const bool narrower = policy::covers(rules[j], rules[i]);
-      if (idle[i] || idle[j] || rules[i].role == rules[j].role || wider == narrower) continue;
+      if (wider == narrower && (wider || !policy::may_meet(rules[i], rules[j]))) continue;
       problems.warn(at[i], "this rule overlaps the one at " + place(j) +
                                ": whoever matches both may have role " + rules[j].role + " and role " +
-                               rules[i].role + ", and chooses by the user name asked for");
+                               rules[i].role + ", and chooses by the user name asked for" +
+                               (rules[i].verifier.empty() ? "" : "; by the name of its password the former"));
     }
   }
 }

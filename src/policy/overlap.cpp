@@ -35,6 +35,38 @@ bool meet(const std::vector<Hours>& a, const std::vector<Hours>& b) {
   });
 }
 
+/// The segments of two paths that are alike, but for `*`, which stands for any one.
+bool patterns_meet(std::string_view a, std::string_view b) {
+  while (true) {
+    const auto end_a = std::min(a.find('/'), a.size()), end_b = std::min(b.find('/'), b.size());
+    const auto one = a.substr(0, end_a), other = b.substr(0, end_b);
+    if (one != other && one != "*" && other != "*") return false;
+    if ((end_a == a.size()) != (end_b == b.size())) return false;
+    if (end_a == a.size()) return true;
+    a.remove_prefix(end_a + 1);
+    b.remove_prefix(end_b + 1);
+  }
+}
+
+/// One certificate may match both. Two DNS names count as different owners, although one may have both.
+bool certificates_meet(const AllowRule& one, const AllowRule& other) {
+  if (!one.certificate || !other.certificate || one.certificate->kind != other.certificate->kind) return true;
+  if (one.certificate->kind != CertificateRule::Kind::spiffe) return one.certificate == other.certificate;
+  return patterns_meet(one.certificate->text, other.certificate->text);
+}
+
+/// One process may be in the control groups and units of both.
+bool groups_meet(const AllowRule& one, const AllowRule& other) {
+  if (!one.unit.empty() && !other.unit.empty() && one.unit != other.unit) return false;
+  const bool cgroups = one.cgroup.empty() || other.cgroup.empty() || is_in_cgroup(one.cgroup, other.cgroup) ||
+                       is_in_cgroup(other.cgroup, one.cgroup);
+  const auto apart = [](const AllowRule& unit, const AllowRule& cgroup) {
+    const auto fixed = unit_of(cgroup.cgroup);
+    return !unit.unit.empty() && !fixed.empty() && fixed != unit.unit;
+  };
+  return cgroups && !apart(one, other) && !apart(other, one);
+}
+
 }  // namespace
 
 bool covers(const std::vector<AddressRange>& wide, const std::vector<AddressRange>& narrow) {
@@ -63,6 +95,19 @@ bool covers(const AllowRule& wide, const AllowRule& narrow) {
   return user && group && process && certificate && covers_password(wide, narrow) &&
          covers(wide.addresses, narrow.addresses) && covers(wide.hours, narrow.hours) &&
          (wide.replication || !narrow.replication);
+}
+
+bool may_meet(const AllowRule& one, const AllowRule& other) {
+  if (one.uid && other.uid && one.uid != other.uid) return false;
+  if (one.program && other.program && one.program != other.program) return false;
+  if (!groups_meet(one, other)) return false;
+  if ((is_for_process(one) && other.certificate) || (is_for_process(other) && one.certificate)) return false;
+  if (!certificates_meet(one, other)) return false;
+  if (one.verifier.empty() != other.verifier.empty()) return false;
+  const bool logins = one.verifier.empty() || std::ranges::any_of(one.logins, [&](const std::string& login) {
+                        return std::ranges::binary_search(other.logins, login);
+                      });
+  return logins && meet(one.addresses, other.addresses) && meet(one.hours, other.hours);
 }
 
 std::size_t overshadowed_by(const std::vector<AllowRule>& rules, std::size_t index) {

@@ -12,6 +12,11 @@ bool covers(const AllowRule& wide, const AllowRule& narrow);
 bool covers(const std::vector<AddressRange>& wide, const std::vector<AddressRange>& narrow);
 bool covers(const std::vector<Hours>& wide, const std::vector<Hours>& narrow);
 
+/// Somebody may match both, at some time and from somewhere: false where that can be shown to be impossible. A process
+/// is proven on a Unix socket and a certificate by TLS, and whoever matches a rule without a password is not asked for
+/// one: nobody matches both of such.
+bool may_meet(const AllowRule& one, const AllowRule& other);
+
 /// The rule at `index` never gives anybody its role: another one does, to everybody whom it matches.
 /// Returns that other rule's index, or rules' size when there is none.
 std::size_t overshadowed_by(const std::vector<AllowRule>& rules, std::size_t index);

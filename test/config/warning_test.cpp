@@ -100,7 +100,7 @@ TEST(ConfigWarnings, RootMayUseARoute) {
   expect_warnings(
       std::string{head} +
           "  - {listen: unix:/run/a, target: t, allow: [{user: root, role: rw}, {group: root, role: ro}]}\n",
-      {"5:53: user root: whatever runs as root", "5:78: group root"});
+      {"5:53: user root: whatever runs as root", "5:70: this rule overlaps", "5:78: group root"});
 }
 
 TEST(ConfigWarnings, CertificatesOfAWiderPatternMakeANarrowerRuleIdle) {
@@ -157,7 +157,62 @@ TEST(ConfigWarnings, OverlappingRulesNameBothPlaces) {
 )"),
       (Warnings{
           "9:9: this rule overlaps the one at 8:9: whoever matches both may have role ro and role rw, and "
-          "chooses by the user name asked for"}));
+          "chooses by the user name asked for",
+          "10:9: this rule overlaps the one at 8:9: whoever matches both may have role ro and role rw, and "
+          "chooses by the user name asked for"}))
+      << "a user may be in a group, also one that the file does not name together with it";
+}
+
+TEST(ConfigWarnings, RulesThatOverlapInPartNameBothPlacesAndWhoDecides) {
+  EXPECT_EQ(
+      warnings_of(std::string{head} + R"(  - listen: tcp:127.0.0.1:6432
+    target: t
+    tls: {cert: /c, key: /k, client_ca: /ca}
+    allow:
+      - {certificate: "spiffe://example.org/ns/*/sa/app", role: rw, addresses: [10.0.0.0/8]}
+      - {certificate: "spiffe://example.org/ns/prod/sa/*", role: ro, addresses: [10.1.0.0/16, 192.0.2.0/24]}
+)"),
+      (Warnings{"10:9: this rule overlaps the one at 9:9: whoever matches both may have role rw and role "
+                "ro, and chooses by the user name asked for"}));
+  EXPECT_EQ(
+      warnings_of(std::string{head} + R"(  - listen: unix:/run/a
+    target: t
+    allow:
+      - {user: app, hours: "Mon-Fri 08:00-18:00 UTC", role: rw}
+      - {user: app, hours: "Fri-Sat 12:00-20:00 UTC", role: ro}
+)"),
+      (Warnings{"9:9: this rule overlaps the one at 8:9: whoever matches both may have role rw and role "
+                "ro, and chooses by the user name asked for"}));
+}
+
+TEST(ConfigWarnings, RulesThatNobodyCanMatchTogetherDoNotOverlap) {
+  for (const auto* rules : {
+           "{user: app, role: rw}, {user: reports, role: ro}",
+           "{user: app, cgroup: /a, role: rw}, {group: staff, cgroup: /b, role: ro}",
+           "{user: app, unit: a.service, role: rw}, {unit: b.service, role: ro}",
+           "{unit: a.service, role: rw}, {cgroup: /system.slice/b.service, user: app, role: ro}",
+           "{user: app, hours: \"Mon-Fri 08:00-12:00 UTC\", role: rw}, {group: staff, hours: \"Mon-Fri "
+           "12:00-18:00 UTC\", role: ro}",
+       }) {
+    SCOPED_TRACE(rules);
+    expect_warnings(std::string{head} + "  - {listen: unix:/run/a, target: t, allow: [" + rules + "]}\n", {});
+  }
+  for (const auto* rules : {
+           "{certificate: \"dns:a.example\", role: rw}, {certificate: \"dns:b.example\", role: ro}",
+           "{certificate: \"spiffe://e.org/ns/*/sa/app\", role: rw}, {certificate: "
+           "\"spiffe://e.org/ns/prod/sa/web\", role: ro}",
+           "{certificate: \"spiffe://e.org/ns/*/sa/app\", role: rw}, {certificate: \"spiffe://e.org/ns/*\", "
+           "role: ro}",
+           "{certificate: \"CN=a\", addresses: [10.0.0.0/8], role: rw}, {certificate: \"dns:a.example\", "
+           "addresses: [192.0.2.0/24], role: ro}",
+       }) {
+    SCOPED_TRACE(rules);
+    expect_warnings(std::string{head} +
+                        "  - {listen: \"tcp:127.0.0.1:6432\", target: t, tls: {cert: /c, key: /k, client_ca: "
+                        "/ca}, allow: [" +
+                        rules + "]}\n",
+                    {});
+  }
 }
 
 TEST(ConfigWarnings, SeveralRolesOfOneUserAreAsMeant) {
