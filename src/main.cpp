@@ -167,7 +167,8 @@ int run(std::vector<std::string> arguments, std::shared_ptr<cli::Environment> en
                          .quiet = globals.quiet,
                          .verbosity = globals.verbosity,
                          .color = wants_color(globals, *environment, STDOUT_FILENO),
-                         .version = SALLYPORT_VERSION};
+                         .version = SALLYPORT_VERSION,
+                         .tell_repeated = [&logger] { logger->tell_repeated(); }};
     return command.run(context, {arguments.begin() + static_cast<std::ptrdiff_t>(at), arguments.end()});
   }
   std::fprintf(stderr, "sallyport: unknown command \"%s\"\n  fix: sallyport --help lists them\n",

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -27,6 +28,7 @@ struct Context {
   bool allow_root_token = false;                       ///< --allow-root-token, of what asks sources
   bool color = false;                                  ///< decided once: --color, NO_COLOR, a terminal
   std::string version = {};                            ///< of this program
+  std::function<void()> tell_repeated = nullptr;  ///< the logger tells what it has only counted; any thread
 };
 
 /// Exit codes, as `sallyport COMMAND --help` lists them.

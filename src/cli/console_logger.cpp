@@ -34,7 +34,7 @@ std::string printable(std::string_view text) {
   return out;
 }
 
-class ConsoleLogger final : public Logger {
+class ConsoleLogger final : public ConsoleLog {
  public:
   explicit ConsoleLogger(const LogSettings& settings) : json_(settings.json) {
     spdlog::sink_ptr sink;
@@ -55,6 +55,11 @@ class ConsoleLogger final : public Logger {
     const std::lock_guard lock{mutex_};
     tell_repeated(now, false);
     if (repeated_.admits(key, level, message, now)) print(level, message, fields);
+  }
+
+  void tell_repeated() override {
+    const std::lock_guard lock{mutex_};
+    tell_repeated(std::chrono::steady_clock::now(), false);
   }
 
   ~ConsoleLogger() override { tell_repeated(std::chrono::steady_clock::now(), true); }
@@ -111,7 +116,7 @@ class ConsoleLogger final : public Logger {
 
 }  // namespace
 
-std::unique_ptr<Logger> make_console_logger(const LogSettings& settings) {
+std::unique_ptr<ConsoleLog> make_console_logger(const LogSettings& settings) {
   return std::make_unique<ConsoleLogger>(settings);
 }
 

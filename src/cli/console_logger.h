@@ -14,6 +14,12 @@ struct LogSettings {
   bool color = false;
 };
 
-std::unique_ptr<Logger> make_console_logger(const LogSettings& settings);
+class ConsoleLog : public Logger {
+ public:
+  /// What was only counted and whose time is over: without it that waits for the next line. Thread-safe.
+  virtual void tell_repeated() = 0;
+};
+
+std::unique_ptr<ConsoleLog> make_console_logger(const LogSettings& settings);
 
 }  // namespace sallyport::cli

@@ -83,6 +83,7 @@ Result<std::unique_ptr<Runtime>> Runtime::start(Context& context, RuntimeOptions
     runtime->record_run(trail::EventKind::broker_start);
     runtime->trail_watch_->start();
     runtime->memory_watch_.start();
+    runtime->tell_repeated();
   });
   return runtime;
 }

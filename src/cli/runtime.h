@@ -164,6 +164,7 @@ class Runtime {
   };
   std::map<std::string, Entrance> acceptors_;  // by route; relay loop's
   void keep_credentials_present();
+  void tell_repeated();
   broker::ProcessStatus process_;  // relay loop's
   std::thread relay_thread_;
   std::thread login_thread_;

@@ -9,6 +9,7 @@ namespace sallyport::cli {
 namespace {
 
 constexpr auto fetch_missing_every = std::chrono::seconds{5};
+constexpr auto tell_repeated_every = std::chrono::seconds{5};
 
 }  // namespace
 
@@ -42,6 +43,13 @@ void Runtime::keep_credentials_present() {
   if (process_.draining) return;
   broker_->fetch_missing();
   relay_loop_.after(fetch_missing_every, [this] { keep_credentials_present(); });
+}
+
+// A flood that is followed by silence is told, too.
+void Runtime::tell_repeated() {
+  if (!context_.tell_repeated) return;
+  context_.tell_repeated();
+  relay_loop_.after(tell_repeated_every, [this] { tell_repeated(); });
 }
 
 void Runtime::prove_life(Duration every, std::function<void()> alive) {
