@@ -27,10 +27,13 @@ Progress progress_of_target(Verb verb, const Json& target) {
   const bool paused = target.value("paused", false);
   const auto in_use = number(target, "in_use"), ending = number(target, "ending");
   if (verb == Verb::pause && !paused) return {State::resumed, name + "the pause was ended"};
-  if (verb == Verb::drain && ending != 0)
+  if (!paused) {
+    if (ending == 0) return {State::done, {}};
     return {State::waits, name + counted(ending, "session has not ended", "sessions have not ended")};
-  if (in_use == 0 || !paused) return {State::done, {}};
-  return {verb == Verb::drain ? State::told_late : State::waits,
+  }
+  // Sessions that wait for a connection were told too, perhaps: they end behind the transaction that they wait for.
+  if (in_use == 0) return {State::done, {}};
+  return {verb == Verb::drain && ending == 0 ? State::told_late : State::waits,
           name + counted(in_use, "server connection is in use", "server connections are in use")};
 }
 
@@ -38,13 +41,14 @@ Progress progress_of_target(Verb verb, const Json& target) {
 
 Progress progress_of(const admin::Command& command, const Json& status) {
   using State = Progress::State;
-  Progress all{State::done, {}};
+  Progress all{State::done, {}, true};
   const auto targets = status.find("targets");
   if (targets == status.end() || !targets->is_array()) return all;
   for (const auto& target : *targets) {
     if (!target.is_object()) continue;
     if (!command.target.empty() && target.value("target", "") != command.target) continue;
     auto one = progress_of_target(command.verb, target);
+    all.paused = all.paused && target.value("paused", false);
     if (one.state == State::done) continue;
     // The sessions of one may still be ending while another has to be told again.
     all.state = std::max(all.state, one.state);
@@ -63,8 +67,8 @@ Result<std::string> wait_until_done(const admin::Command& command, Duration limi
     const auto status = answer->json.find("status");
     const auto progress = progress_of(command, status == answer->json.end() ? Json::object() : *status);
     if (progress.state == State::done) {
-      return std::string{command.verb == Verb::drain ? "all sessions that were told have ended"
-                                                     : "no server connection is in use any more"};
+      return std::string{progress.paused ? "no server connection is in use any more"
+                                         : "all sessions that were told have ended"};
     }
     if (progress.state == State::resumed)
       return Error{ErrorCode::denied, Hop::none, {}, progress.left + " meanwhile", "Pause again", {}};

@@ -25,13 +25,14 @@ struct Progress {
     resumed,    ///< somebody has ended the pause: it never will be done
   };
   State state = State::waits;
-  std::string left;  ///< "production: 3 server connections are in use"; empty: done
+  std::string left;     ///< "production: 3 server connections are in use"; empty: done
+  bool paused = false;  ///< all that were looked at
 };
 
 /// Of a status' JSON: of `command.target`, else of all.
 ///
-/// A pause is done when no session has a server connection; a drain when the sessions that were told have ended and,
-/// where the target is paused, when no session has a server connection.
+/// Of a target that is paused it is done when no session has a server connection; a drain of one that is not, when the
+/// sessions that were told have ended.
 Progress progress_of(const admin::Command& command, const nlohmann::ordered_json& status);
 
 struct WaitPorts {
@@ -40,7 +41,7 @@ struct WaitPorts {
   std::function<void(Duration)> sleep;
 };
 
-/// After `command` was answered. Returns "production: no server connection is in use".
+/// After `command` was answered. Returns "no server connection is in use any more".
 /// Errors  timed_out: `what` says how many are left; denied: it was resumed meanwhile; of `call`.
 Result<std::string> wait_until_done(const admin::Command& command, Duration limit, const WaitPorts& ports);
 

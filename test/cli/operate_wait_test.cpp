@@ -96,8 +96,14 @@ TEST(OperateWait, ADrainOfAPausedTargetIsSaidAgainToWhoWasJustBeginning) {
                 status({target("a", true, 1, 1)}), status({target("a", true, 0, 0)})};
   const auto done = it.wait({Verb::drain, "a"});
   ASSERT_TRUE(done);
-  EXPECT_EQ(*done, "all sessions that were told have ended");
+  EXPECT_EQ(*done, "no server connection is in use any more");
   EXPECT_EQ(std::ranges::count(it.asked, Verb::drain), 1);
+}
+
+TEST(OperateWait, ADrainOfAPausedTargetWaitsForNobodyWhoWaitsHimself) {
+  Broker it;
+  it.answers = {status({target("a", true, 0, 3)})};
+  EXPECT_TRUE(it.wait({Verb::drain, "a"})) << "they end behind the transaction that they wait for";
 }
 
 TEST(OperateWait, AnErrorOfTheBrokerIsPassedOn) {

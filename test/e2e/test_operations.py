@@ -4,6 +4,7 @@ and a status that says how a target stands."""
 import json
 import os
 import re
+import socket
 import subprocess
 import threading
 import time
@@ -113,7 +114,7 @@ def test_behind_the_recipe_nothing_is_written_any_more(operated, pg, mode, recip
             for _ in range(3):
                 for words in recipe:
                     said = it.command(*words).stdout
-                assert "in use any more" in said or "all sessions that were told have ended" in said
+                assert "no server connection is in use any more" in said
                 assert it.target()["in_use"] == 0
                 busy = "SELECT count(*) FROM pg_stat_activity WHERE usename = 'app' AND state <> 'idle' AND query LIKE 'INSERT%'"
                 assert pg.sql(busy) == [(0,)]
@@ -138,6 +139,7 @@ def test_a_wait_ends_at_its_deadline_and_says_how_many_are_left(operated):
             one.execute("SELECT 1")
         late = it.command("pause", "main", "--wait=1s", code=1)
         assert "main: 2 server connections are in use after 1 s" in late.stderr and "sallyport drain" in late.stderr
+        it.command("resume", "main")
         late = it.command("drain", "main", "--wait=1s", code=1)
         assert "main: 2 sessions have not ended after 1 s" in late.stderr
         waits = it.begin("drain", "main", "--wait=30s")
@@ -195,12 +197,19 @@ def test_status_says_which_host_serves_and_which_is_backed_off(sallyport, pg, pk
     try:
         assert [host["state"] for host in it.target()["hosts"]] == ["untried", "untried"]
         assert it.service.psql("SELECT 1").stdout == "1\n"
-        dead, alive = it.target()["hosts"]
+
+        def hosts():
+            """Each login that comes back to the dead host doubles its back-off."""
+            it.command("reconnect")
+            assert it.service.psql("SELECT 1").stdout == "1\n"
+            found = it.target()["hosts"]
+            return found if "backed_off_s" in found[0] else None
+        dead, alive = wait_for(hosts, "a back-off that lasts until the status is asked for", 60)
         assert dead["host"] == "localhost:1" and dead["state"] == "failed"
         assert 0 < dead["backed_off_s"] <= 60 and dead["backed_off_until"].endswith("Z")
         assert alive == {"host": f"localhost:{pg.port}", "state": "serving"}
         text = it.command("status").stdout
-        assert re.search(r"main +localhost:1 +failed +20\d\d-", text) and re.search(rf"localhost:{pg.port} +serving", text)
+        assert re.search(r"main +localhost:1 +failed", text) and re.search(rf"localhost:{pg.port} +serving", text)
         assert it.target()["pooling"] == {"mode": "session", "share": "identity"}
     finally:
         it.service.stop()
@@ -209,15 +218,20 @@ def test_status_says_which_host_serves_and_which_is_backed_off(sallyport, pg, pk
 def test_one_client_more_than_may_be_is_told_so(operated):
     it = operated(kind=TlsService, extra="limits: {clients_max: 3}\n").start()
     held = [it.service.psycopg() for _ in range(3)]
-    for _ in range(40):
+    began = time.monotonic()
+    for _ in range(12):
         refused = it.service.psql("SELECT 1")
         assert refused.returncode == 2 and "too many clients are connected already" in refused.stderr, refused
     with pytest.raises(psycopg.OperationalError) as told:
-        psycopg.connect(it.service.dsn("client"))
+        psycopg.connect(it.service.dsn())
     # What comes before TLS cannot be trusted: a newer libpq says that there was an error, an older one which.
     assert re.search("server sent an error response during SSL exchange|too many clients are connected already", str(told.value))
+    for _ in range(100):
+        with socket.socket(socket.AF_UNIX) as one:
+            one.connect(it.service.socket)
+            assert b"C53300" in one.recv(4096)
     metrics = it.metrics()
-    assert metrics[("sallyport_connections_beyond_max_total",)] == 41
+    assert metrics[("sallyport_connections_beyond_max_total",)] == 113
     assert metrics[("sallyport_connections_max",)] == 3
     assert metrics[("sallyport_connections_turned_away_total",)] == 0
     it.service.rewrite("clients_max: 3", "clients_max: 4")
@@ -227,9 +241,9 @@ def test_one_client_more_than_may_be_is_told_so(operated):
         one.close()
     it.service.stop()
     denied = [row for row in it.sallyport.audit("--dir", it.service.audit_directory, "--kind", "session_denied")]
-    assert sum(row.get("count", 1) for row in denied) == 41
+    assert sum(row.get("count", 1) for row in denied) == 113
     lines = it.service.run.output.count("there are as many as may be")
-    assert 1 <= lines < 12, "told, and not each time"
+    assert 1 <= lines <= time.monotonic() - began + 2, "one a second at most"
 
 
 def test_limits_of_the_configuration_have_reasons_of_their_own(operated):
