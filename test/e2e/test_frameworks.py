@@ -35,7 +35,7 @@ def pins(it):
     done = subprocess.run(["curl", "-sS", "--max-time", "10", "--unix-socket", f"{it.sallyport.folder}/http", "http://localhost/metrics"],
                           capture_output=True, text=True)
     assert "sallyport_build_info" in done.stdout, done
-    return {reason: int(count) for reason, count in re.findall(r'^sallyport_pins_total\{reason="(\w+)"\} (\d+)', done.stdout, re.M)}
+    return {reason: int(count) for reason, count in re.findall(r'^sallyport_pins_total\{target="main",reason="(\w+)"\} (\d+)', done.stdout, re.M)}
 
 
 def run_steps(command, steps, env, seconds=120):
