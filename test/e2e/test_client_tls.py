@@ -131,6 +131,24 @@ def test_without_a_certificate_nobody_is_anybody(service, pg):
     it.run.until("a client without a proven identity matches none of the route's 1 rules")
 
 
+def test_a_certificate_without_names_matches_its_subject_only(service, pki, pg):
+    """Whatever its common name says: that is no DNS name and no SPIFFE ID."""
+    nameless = [pki.client(f"nameless-{n}", cn) for n, cn in enumerate(("app.example.com", SPIFFE.replace("/", "\\/")))]
+    it = service(allow=f'[{{certificate: "{SPIFFE}"}}, '
+                       '{certificate: "dns:app.example.com"}, {certificate: "CN=another"}]', extra_target="    pool: {min_ready: 0}").start()
+    with pg.log_since() as read:
+        for client in nameless:
+            refused = it.psql_tls(client)
+            assert refused.returncode == 2 and "the connection is not allowed" in refused.stderr, refused.stderr
+        assert attempts_in(read()) == 0
+    it.rewrite("CN=another", "CN=app.example.com")
+    assert it.reload()
+    assert it.psql_tls(nameless[0]).stdout == "hello\n"
+    assert it.psql_tls(nameless[1]).returncode == 2
+    it.stop()
+    assert '"identity":"cert:CN=app.example.com"' in it.trail().replace('": "', '":"')
+
+
 def test_two_uri_names_are_no_spiffe_id(service, pki):
     it = service().start()
     twice = pki.client("twice", "app", f"URI:{SPIFFE},URI:spiffe://example.org/other")

@@ -10,6 +10,7 @@ import threading
 import time
 import urllib.parse
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -120,6 +121,63 @@ def test_a_first_host_that_never_answers_costs_a_part_of_the_deadline_once(pair,
         clients = [it.psycopg(connect_timeout=3) for _ in range(4)]    # new logins: it is tried last for a while
         for client in clients:
             client.close()
+
+
+def test_load_balance_spreads_sessions_over_the_hosts(pair, sallyport, pki, secret):
+    """Two hosts that would both do: all logins go to the first, or to each some."""
+    primary, standby = pair
+    hosts = f'["{at("127.0.0.1", standby)}", "{at("127.0.0.2", primary)}"]'
+    it = Service(sallyport, primary, pki, f"file:{sallyport.secret_file(secret)}", host=hosts, tls="server_name: localhost",
+                 extra_target="    load_balance: off\n    pool: {min_ready: 0, max: 20}").start()
+    try:
+        def hosts_of(count):
+            with contextlib.ExitStack() as stack:
+                sessions = [stack.enter_context(it.psycopg(autocommit=True)) for _ in range(count)]
+                return {s.execute("SELECT host(inet_server_addr())").fetchone()[0] for s in sessions}
+        assert hosts_of(4) == {"127.0.0.1"}
+        it.rewrite("load_balance: off", "load_balance: random")
+        assert it.reload()
+        assert hosts_of(18) == {"127.0.0.1", "127.0.0.2"}       # by chance one of them alone: once in 130,000
+        standby.stop()
+        assert hosts_of(8) == {"127.0.0.2"}
+    finally:
+        it.stop()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_single_host_that_accepts_and_stays_silent_holds_nobody_longer_than_it_may_wait(serve, pg, mode):
+    with socket.socket() as hole, ThreadPoolExecutor(6) as executor:
+        hole.bind(("127.0.0.1", 0))
+        hole.listen(64)
+        hole.setblocking(False)
+        it = serve(pg, [f"127.0.0.1:{hole.getsockname()[1]}"], "any", f"mode: {mode}, min_ready: 0, max: 2, wait_max: 2 s")
+        started = time.monotonic()
+        told = [each.result(30) for each in [executor.submit(refusal, it) for _ in range(6)]]
+        assert time.monotonic() - started < 8
+        for text in told:
+            assert re.search(r"no server connection became free within 2 s: 0 of 2 are in use, [12] logins? (is|are) under way", text), text
+        connections = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                hole.accept()[0].close()
+                connections += 1
+        assert 1 <= connections <= 2, "not one for each client"
+        if not os.environ.get("SALLYPORT_SOAK"):
+            return
+        it.rewrite("wait_max: 2 s", "wait_max: 40 s")
+        assert it.reload()
+        started = time.monotonic()
+        text = refusal(it)
+        assert 13 < time.monotonic() - started < 25 and re.search(r"no answer within 15 s", text), text
+
+
+def refusal(it):
+    """What a new client is told; None: it was let in."""
+    try:
+        it.psycopg(connect_timeout=50).close()
+        return None
+    except psycopg.OperationalError as error:
+        return str(error)
 
 
 def test_the_error_names_every_host_and_why_it_would_not_do(pair, serve):

@@ -1,5 +1,6 @@
 """PostgreSQL 13 to 18 behind the broker, both pool modes: what differs between them is passed on, not assumed."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -86,6 +87,31 @@ def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or
         assert c.info.parameter_status("TimeZone") == "UTC"
         c.execute("RESET TimeZone")
         assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
+
+
+def test_search_path_follows_its_session_where_the_server_reports_it(sallyport, old_or_new, pki, secret):
+    """From 18 on it is reported, so that sessions with different ones share a connection; before, it pins."""
+    reported = int(old_or_new.sql("SHOW server_version_num")[0][0]) >= 180000
+    pool = f"{{mode: transaction, max: {1 if reported else 2}, min_ready: 1, verify_session_state: always}}"
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target=f"    pool: {pool}").start()
+    try:
+        with connect(it) as a, connect(it) as b:
+            assert (a.info.parameter_status("search_path") is not None) == reported
+            a.execute("SET search_path = path_of_a, public")
+            pids = set()
+            for turn in range(3):
+                b.execute(f"SET search_path = path_of_b{turn}")
+                for session, path in ((a, "path_of_a, public"), (b, f"path_of_b{turn}")):
+                    assert session.execute("SHOW search_path").fetchone() == (path,)
+                    pids.add(session.execute("SELECT pg_backend_pid()").fetchone())
+            a.execute("BEGIN; SET search_path = gone; ROLLBACK")
+            assert a.execute("SHOW search_path").fetchone() == ("path_of_a, public",)
+            assert b.execute("SHOW search_path").fetchone() == ("path_of_b2",)
+            with connect(it) if reported else contextlib.nullcontext() as c:
+                assert c is None or c.execute("SHOW search_path").fetchone() == ('"$user", public',)
+            assert len(pids) == (1 if reported else 2)
+    finally:
+        it.stop()
 
 
 def test_a_cancel_ends_the_query_that_it_was_meant_for(service):

@@ -391,6 +391,8 @@ HIDDEN = {
     "a function that locks": ("SELECT hide_lock()", "SELECT count(*)::text FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()", "0"),
     "a function that listens": ("SELECT hide_listen()", "SELECT count(*)::text FROM pg_listening_channels()", "0"),
     "a function that makes a temporary table": ("SELECT hide_table()", "SELECT coalesce(to_regclass('pg_temp.hidden')::text, '')", ""),
+    "a function that declares a cursor": ("SELECT hide_cursor()", "SELECT count(*)::text FROM pg_cursors WHERE is_holdable", "0"),
+    "a function that prepares": ("SELECT hide_prepare()", "SELECT count(*)::text FROM pg_prepared_statements WHERE from_sql", "0"),
 }
 
 
@@ -398,7 +400,9 @@ HIDDEN = {
 def hiding_functions(pg):
     pg.sql("CREATE SCHEMA hiding; GRANT USAGE ON SCHEMA hiding TO app; ALTER ROLE app SET search_path = hiding, public", database="app")
     for name, what in {"hide_setting": "PERFORM set_config('work_mem', '99MB', false)", "hide_lock": "PERFORM pg_advisory_lock(7)",
-                       "hide_listen": "LISTEN hidden", "hide_table": "CREATE TEMP TABLE hidden (a int)"}.items():
+                       "hide_listen": "LISTEN hidden", "hide_table": "CREATE TEMP TABLE hidden (a int)",
+                       "hide_cursor": "EXECUTE 'DECLARE hidden CURSOR WITH HOLD FOR SELECT 1'",
+                       "hide_prepare": "EXECUTE 'PREPARE hidden AS SELECT 1'"}.items():
         pg.sql(f"CREATE FUNCTION hiding.{name}() RETURNS void LANGUAGE plpgsql AS $$ BEGIN {what}; END $$", database="app")
     yield
     pg.sql("ALTER ROLE app RESET search_path; DROP SCHEMA hiding CASCADE", database="app")

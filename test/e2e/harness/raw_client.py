@@ -80,17 +80,28 @@ def terminate():
     return frame("X")
 
 
+PROTOCOL_3_0, PROTOCOL_3_2 = 3 << 16, 3 << 16 | 2
+GSSENC_REQUEST, SSL_REQUEST = 80877104, 80877103
+
+
 class RawClient:
-    def __init__(self, path, user="app", database="app", **parameters):
+    """`protocol`: the version asked for. `asks_first`: codes of requests before the login, each answered by one byte."""
+
+    def __init__(self, path, user="app", database="app", protocol=PROTOCOL_3_0, asks_first=(), **parameters):
         self.socket = socket.socket(socket.AF_UNIX)
         self.socket.settimeout(SECONDS)
         self.socket.connect(path)
         self._unread = bytearray()
+        self.answers = []
+        for code in asks_first:
+            self.socket.sendall(struct.pack("!II", 8, code))
+            self.answers.append(self.socket.recv(1))
         named = {"user": user, "database": database, **parameters}
-        body = struct.pack("!I", 196608) + b"".join(text(k) + text(v) for k, v in named.items()) + b"\0"
+        body = struct.pack("!I", protocol) + b"".join(text(k) + text(v) for k, v in named.items()) + b"\0"
         self.socket.sendall(struct.pack("!I", len(body) + 4) + body)
         greeting = self.until_ready()
         assert greeting and greeting[-1][0] == "Z", greeting
+        self.negotiated = next((negotiation(body) for kind, body in greeting if kind == "v"), None)
         self.parameters = dict(parameter(body) for kind, body in greeting if kind == "S")
         self.pid, self.key = next((struct.unpack("!i", b[:4])[0], b[4:]) for k, b in greeting if k == "K")
 
@@ -175,6 +186,14 @@ class RawClient:
 
     def close(self):
         self.socket.close()
+
+
+def negotiation(body):
+    """Of NegotiateProtocolVersion: the version that is spoken, and the options that are not known."""
+    version, count = struct.unpack_from("!II", body)
+    options = body[8:].split(b"\0")
+    assert len(options) == count + 1 and options[-1] == b"", body
+    return version, [option.decode() for option in options[:-1]]
 
 
 def parameter(body):
