@@ -82,6 +82,17 @@ class VirtualLoop final : public net::Loop {
   std::vector<std::function<void()>> posted_, turn_end_;
 };
 
+/// Sees where the broker reads to: a fuzzer makes what lies behind what was read unreadable.
+class ReadGuard {
+ public:
+  virtual void before_read(MutableBytes into) = 0;
+  virtual void after_read(MutableBytes into, std::size_t count) = 0;
+  virtual void before_write(Bytes bytes) = 0;
+
+ protected:
+  ~ReadGuard() = default;
+};
+
 /// Both directions of one connection; the broker's end is a MemoryStream, the test holds this.
 class Wire : public std::enable_shared_from_this<Wire> {
  public:
@@ -119,6 +130,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   [[nodiscard]] bool broker_gone() const { return gone_; }  ///< the broker closed its end
 
   std::string peer_name = "unix:", local_name = "unix:";
+  ReadGuard* guard = nullptr;
   std::function<void()> on_sent;  ///< called in a later turn after the broker has written or closed
 
  private:
@@ -163,13 +175,16 @@ class MemoryStream final : public net::Stream {
     if (wire_->broken_) return {net::IoStatus::failed, 0, false};
     auto& bytes = wire_->to_broker_;
     const auto count = std::min({into.size(), bytes.size(), wire_->read_max_});
+    if (wire_->guard != nullptr) wire_->guard->before_read(into);
     if (count == 0)
       return {wire_->peer_closed_ ? net::IoStatus::closed : net::IoStatus::would_block, 0, false};
     std::copy_n(bytes.begin(), count, into.begin());
     bytes.erase(0, count);
+    if (wire_->guard != nullptr) wire_->guard->after_read(into, count);
     return {net::IoStatus::ok, count, !bytes.empty() || wire_->peer_closed_};
   }
   net::IoResult write(Bytes bytes) override {
+    if (wire_->guard != nullptr) wire_->guard->before_write(bytes);
     if (wire_->broken_ || wire_->shut_) return {net::IoStatus::failed, 0, false};
     const auto used = wire_->from_broker_.size();
     const auto count = std::min(bytes.size(), wire_->room_ > used ? wire_->room_ - used : 0);
