@@ -62,6 +62,7 @@ Result<Attendant> fork_attendant(const char* what,
 
 void end_attendant(Attendant& attendant) {
   attendant.socket.reset();
+  if (!attendant.process.valid()) return;  // it is no child of ours
   pollfd ended{attendant.process.get(), POLLIN, 0};
   const bool late = poll(&ended, 1, end_within_ms) == 0;
   // From inside the sandbox nobody outside can be killed. It ends when it next looks at its socket.

@@ -32,6 +32,9 @@ class Helper {
   static Result<std::unique_ptr<Helper>> fork_now(const std::vector<std::string>& variables = {},
                                                   const ProgramGate& gate = nullptr);
 
+  /// At the other end of a socket that is there already.
+  explicit Helper(Attendant attendant) : attendant_(std::move(attendant)) {}
+
   /// Ends the helper and whatever it runs.
   ~Helper();
 
@@ -52,7 +55,6 @@ class Helper {
   [[nodiscard]] pid_t pid() const { return attendant_.pid; }
 
  private:
-  explicit Helper(Attendant attendant) : attendant_(std::move(attendant)) {}
   Result<ProgramEnded> run_in_turn(const RunProgram& program, MonotonicTime deadline);
   Result<void> request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
                        UniqueFd output);

@@ -37,9 +37,14 @@ ssize_t receive_with_descriptor(int socket, void* packet, std::size_t size, Uniq
   do {
     received = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
   } while (received < 0 && errno == EINTR);
-  if (const cmsghdr* header = received > 0 ? CMSG_FIRSTHDR(&message) : nullptr; header != nullptr) {
+  const cmsghdr* header = received > 0 ? CMSG_FIRSTHDR(&message) : nullptr;
+  if (header == nullptr || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+    return received;
+  // Aligned as it has to be, there is room for more than one, and whatever comes is ours to close.
+  const auto count = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+  for (std::size_t i = count; i-- > 0;) {
     int passed = -1;
-    if (header->cmsg_type == SCM_RIGHTS) std::memcpy(&passed, CMSG_DATA(header), sizeof passed);
+    std::memcpy(&passed, CMSG_DATA(header) + i * sizeof passed, sizeof passed);
     fd.reset(passed);
   }
   return received;

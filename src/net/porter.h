@@ -22,6 +22,8 @@ class Porter {
  public:
   /// Forks. The caller has one thread and holds no secret. Errors  internal: the kernel refused.
   static Result<std::unique_ptr<Porter>> fork_now(const FileGate& gate);
+  /// At the other end of a socket that is there already.
+  explicit Porter(Attendant attendant) : attendant_(std::move(attendant)) {}
   ~Porter() { end_attendant(attendant_); }
 
   /// A descriptor for reading, non-blocking; or -1 with errno: EACCES by the gate or the file's mode, ETIMEDOUT.
@@ -34,8 +36,6 @@ class Porter {
   static constexpr auto answer_deadline = std::chrono::seconds{10};
 
  private:
-  explicit Porter(Attendant attendant) : attendant_(std::move(attendant)) {}
-
   Attendant attendant_;
   std::mutex mutex_;
   std::uint32_t last_request_ = 0;

@@ -29,6 +29,8 @@ class Scout {
  public:
   /// Forks. The caller has one thread and holds no secret. Errors  internal: the kernel refused.
   static Result<std::unique_ptr<Scout>> fork_now();
+  /// At the other end of a socket that is there already.
+  explicit Scout(Attendant attendant);
   ~Scout();
 
   /// What the process behind `pidfd` runs. It is asked only where the kernel may tell it: of processes of our own
@@ -44,7 +46,6 @@ class Scout {
   static constexpr auto answer_deadline = std::chrono::milliseconds{200};
 
  private:
-  explicit Scout(Attendant attendant);
   Executable ask(pid_t pid, const UniqueFd& pidfd);
 
   struct Known {
