@@ -1,6 +1,7 @@
 // Where connections come in: each route's listener, who answers on it now, and its certificates.
 #include "cli/runtime.h"
 
+#include <cstring>
 #include <utility>
 
 namespace sallyport::cli {
@@ -21,6 +22,11 @@ void Runtime::listen(net::Listener listener, std::shared_ptr<const broker::Route
         [&broker, origin, name = (*entrance.route)->route.name](int fd) {
           *origin = origin_of(fd);
           return broker.lets_in(*origin, name);
+        },
+        [this, name = (*entrance.route)->route.name](int reason) {
+          context_.logger.write(LogLevel::warning,
+                                "nobody can be accepted now: connections wait until others end",
+                                {{"route", name}, {"why", std::strerror(reason)}});
         });
   });
 }

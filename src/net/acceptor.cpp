@@ -14,15 +14,18 @@ namespace {
 constexpr int accepts_per_turn_max = 64;
 constexpr int turned_away_per_turn_max = 1024;
 constexpr auto pause_for = std::chrono::milliseconds{100};
+constexpr auto told_every = std::chrono::minutes{1};
 
 }  // namespace
 
 Acceptor::Acceptor(Listener listener, EpollLoop& loop,
-                   std::function<void(std::unique_ptr<SocketStream>)> on_accept, Doorkeeper doorkeeper)
+                   std::function<void(std::unique_ptr<SocketStream>)> on_accept, Doorkeeper doorkeeper,
+                   OnExhausted on_exhausted)
     : listener_(std::move(listener)),
       loop_(loop),
       on_accept_(std::move(on_accept)),
-      doorkeeper_(std::move(doorkeeper)) {
+      doorkeeper_(std::move(doorkeeper)),
+      on_exhausted_(std::move(on_exhausted)) {
   watch();
 }
 
@@ -37,8 +40,9 @@ void Acceptor::on_ready(std::uint32_t) {
   while (accepted < accepts_per_turn_max && turned_away < turned_away_per_turn_max) {
     UniqueFd client{accept4(listener_.fd(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC)};
     if (!client.valid()) {
-      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) pause();
-      return;
+      if (errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM) return;
+      tell_exhausted(errno);
+      return pause();
     }
     if (doorkeeper_ && !doorkeeper_(client.get())) {
       ++turned_away;
@@ -55,6 +59,13 @@ void Acceptor::on_ready(std::uint32_t) {
 void Acceptor::watch() {
   watch_ = loop_.watch_level(listener_.fd(), *this);
   if (watch_.generation == 0) pause();
+}
+
+void Acceptor::tell_exhausted(int reason) {
+  const auto now = loop_.now().mono;
+  if (!on_exhausted_ || (told_at_ && now - *told_at_ < told_every)) return;
+  told_at_ = now;
+  on_exhausted_(reason);
 }
 
 void Acceptor::pause() {
