@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/upstream.h"
+#include "net/loop.h"
 #include "policy/target.h"
 #include "wire/postgres/pooled_requests.h"
 
@@ -54,6 +55,7 @@ struct Loan final : private postgres::ReportedNames {
   bool checking = false;         ///< the server is asked what the session leaves behind
   postgres::StateReasons found;  ///< what it has answered so far
   bool answered = false;
+  net::TimerId answer_due;  ///< to what we have said: meanwhile nobody hears the client, nor its end
 
  private:
   [[nodiscard]] bool is_reported(std::string_view name) const override;

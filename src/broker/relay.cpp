@@ -32,6 +32,7 @@ Relay::Relay(net::Stream& client, UpstreamPtr upstream, net::Loop& loop, Mutable
 
 Relay::~Relay() {
   alive_.cut();
+  if (loan() != nullptr) loop_.cancel(loan()->answer_due);
   client_.set_events(nullptr);
   if (upstream_ != nullptr) upstream_->stream->set_events(nullptr);
 }
@@ -42,14 +43,6 @@ void Relay::prepend_statement(std::string_view sql) {
   exchange_->to_server.hold(Bytes{bytes});
   exchange_->prefix_held = true;
   ++exchange_->swallow_ready;
-}
-
-// Transaction pooling, with nothing of the client's under way.
-void Relay::say_now(std::string_view sql) {
-  upstream_->statements.unnamed = 0;  // a simple query ends it
-  prepend_statement(sql);
-  exchange_->prefix_held = false;
-  if (!exchange_->to_server.flush(*upstream_->stream)) end(EndCause::server_closed);
 }
 
 void Relay::start(Bytes early) {
@@ -266,7 +259,10 @@ void Relay::release_client() {
 
 UpstreamPtr Relay::detach_upstream() {
   upstream_->stream->set_events(nullptr);
-  if (lending_ != nullptr) loan()->requests.detach();
+  if (lending_ != nullptr) {
+    loop_.cancel(loan()->answer_due);
+    loan()->requests.detach();
+  }
   return std::move(upstream_);
 }
 

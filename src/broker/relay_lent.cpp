@@ -15,6 +15,8 @@ namespace sallyport::broker {
 namespace {
 
 constexpr int reads_per_turn_max = 16;
+/// What a server gets for an answer to a statement of ours, when it has nothing else to do.
+constexpr auto own_answer_deadline = std::chrono::seconds{15};
 /// What is read of a client that waits for a connection.
 constexpr std::size_t read_ahead_bytes = 8192;
 /// Room for held bytes that a session keeps.
@@ -130,6 +132,15 @@ bool Relay::attach_lent(UpstreamPtr upstream) {
   return false;
 }
 
+// Transaction pooling, with nothing of the client's under way.
+void Relay::say_now(std::string_view sql) {
+  upstream_->statements.unnamed = 0;  // a simple query ends it
+  prepend_statement(sql);
+  exchange_->prefix_held = false;
+  loan()->answer_due = loop_.after(own_answer_deadline, [this] { end(EndCause::server_closed); });
+  if (!exchange_->to_server.flush(*upstream_->stream)) end(EndCause::server_closed);
+}
+
 bool Relay::on_lent_chunk(std::size_t size) {
   auto& lending = *lending_;
   Bytes chunk = buffer_.first(size);
@@ -180,6 +191,8 @@ bool Relay::forward_lent(Bytes bytes) {
 
 // The server has answered more of what was asked: the client may have waited for that. False: there is no more to do.
 bool Relay::go_on_with_client() {
+  if (exchange_->swallow_ready == 0 && (loan()->checking || loan()->restoring))
+    loop_.cancel(loan()->answer_due);
   if (loan()->checking && exchange_->swallow_ready == 0) return on_state_known();
   if (loan()->restoring && exchange_->swallow_ready == 0) {
     loan()->restoring = false;

@@ -152,6 +152,28 @@ TEST(Lent, AQuestionThatTheServerRefusesCostsAResetAndNotTheSession) {
   EXPECT_EQ(it.in_use(), 0u);
 }
 
+// The client is not heard while we speak, so nobody would notice that it has gone either.
+TEST(Lent, AServerThatDoesNotAnswerWhatWeSayHoldsNobodyForLong) {
+  for (const std::string ours : {"SELECT pg_catalog.set_config(", "SELECT (SELECT"}) {
+    auto settings = transaction();
+    if (ours == "SELECT (SELECT") settings.verify_session_state = VerifySessionState::always;
+    Lent it{settings};
+    it.world.connector.prepare = [&ours](test::FakeBackend& backend) {
+      backend.own_answer = [&ours](const std::string& sql) {
+        return sql.starts_with(ours) ? std::optional<std::string>{""} : std::nullopt;
+      };
+    };
+    auto a = it.world.enter("a");
+    it.ask(a, "select 1");
+    EXPECT_EQ(it.in_use(), 1u) << ours;
+    a.wire->close_write();
+    it.world.loop.advance(16s);
+    EXPECT_EQ(it.in_use(), 0u) << ours;
+    EXPECT_EQ(it.world.sessions(), 0u) << ours;
+    EXPECT_TRUE(it.server().wire->broker_gone()) << ours;
+  }
+}
+
 TEST(Lent, TheNameThatASessionStartedWithComesBackAfterReset) {
   Lent it;
   auto a = it.world.enter("a");
