@@ -222,6 +222,11 @@ class Play {
     }
   }
   void end() {
+    // Also those that are opened from now on, for who waits.
+    world_.connector.prepare = [](test::FakeBackend& backend) {
+      backend.manual = true;
+      backend.wire->break_off();
+    };
     for (auto& wire : wires_) wire->break_off();
     for (auto& backend : world_.connector.backends) {
       backend->manual = true;
