@@ -82,9 +82,11 @@ struct Ends {
   UniqueFd ours, theirs;
 };
 
-int lowest_free_descriptor() {
-  const UniqueFd probe{open("/dev/null", O_RDONLY | O_CLOEXEC)};
-  return probe.get();
+/// Of those that one input can open.
+int open_descriptors() {
+  int count = 0;
+  for (int fd = 0; fd < 64; ++fd) count += fcntl(fd, F_GETFD) >= 0 ? 1 : 0;
+  return count;
 }
 
 void ask_porter(Attendant attendant) {
@@ -121,7 +123,7 @@ void ask_helper(Attendant attendant) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   FuzzedDataProvider input{data, size};
-  const auto before = lowest_free_descriptor();
+  const auto before = open_descriptors();
   const auto kind = input.ConsumeIntegralInRange<int>(0, 2);
   {
     Ends ends;
@@ -139,6 +141,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (kind == 1) ask_scout(std::move(attendant));
     if (kind == 2) ask_helper(std::move(attendant));
   }
-  require(lowest_free_descriptor() == before);
+  require(open_descriptors() == before);
   return 0;
 }
