@@ -5,6 +5,13 @@
 
 namespace sallyport::broker {
 
+namespace {
+
+constexpr auto cancel_again_after = std::chrono::milliseconds{300};
+constexpr int cancels_again_max = 3;
+
+}  // namespace
+
 LendingSettings Session::lending_settings() {
   const auto& settings = pool().settings().pool;
   return {*pool().statements(),           services_.scratch,
@@ -65,12 +72,26 @@ void Session::on_lent(Result<UpstreamPtr> upstream) {
   on_served();
 }
 
-// The server has the query, or will have it before the cancel.
+// What was to be stopped before it had begun.
 void Session::on_served() {
   if (stage_ != Stage::relaying || relay_->awaits_upstream()) return;
   if (std::exchange(cancel_when_lent_, false) && stage_ == Stage::relaying && relay_->has_upstream()) {
     cancel_query([] {});
+    cancel_again(relay_->bytes_to_client(), cancels_again_max);
   }
+}
+
+// A server forgets a cancel that comes before it has read the query: on a busy machine it may. Until it has answered
+// anything, what it does is what was to be stopped.
+void Session::cancel_again(std::uint64_t answered, int left) {
+  if (left == 0) return;
+  services_.loop.after(cancel_again_after, [this, alive = alive_.line(), answered, left] {
+    if (!*alive || stage_ != Stage::relaying || !relay_->has_upstream() ||
+        relay_->bytes_to_client() != answered)
+      return;
+    cancel_query([] {});
+    cancel_again(answered, left - 1);
+  });
 }
 
 void Session::on_returned(UpstreamPtr upstream, bool clean) {

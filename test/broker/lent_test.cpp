@@ -386,6 +386,27 @@ TEST(Lent, ACancelOfWhatWaitsIsSentOnceItRuns) {
   EXPECT_EQ(it.world.connector.cancels[0].pid, it.server().pid);
 }
 
+TEST(Lent, ACancelThatWasFasterThanItsQueryIsSentAgainUntilAnythingIsAnswered) {
+  Lent it;
+  it.world.connector.prepare = [](test::FakeBackend& backend) {
+    backend.own_answer = [](const std::string& sql) {
+      return sql == "select pg_sleep(9)" ? std::optional<std::string>{""} : std::nullopt;
+    };
+  };
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  it.ask(b, "select pg_sleep(9)");
+  b.session->cancel_query([] {});
+  it.ask(a, "COMMIT");
+  EXPECT_EQ(it.world.connector.cancels.size(), 1u);
+  it.world.loop.advance(300ms);
+  EXPECT_EQ(it.world.connector.cancels.size(), 2u);
+  it.server().wire->push(test::error("57014") + test::ready());
+  it.world.loop.advance(5s);
+  EXPECT_EQ(b.types(), "EZ");
+  EXPECT_EQ(it.world.connector.cancels.size(), 2u) << "what comes next is not what was to be stopped";
+}
+
 TEST(Lent, AConnectionWithACancelUnderWayIsLentToNobody) {
   Lent it;
   auto a = it.world.enter(), b = it.world.enter();
