@@ -120,7 +120,8 @@ constexpr auto table = std::to_array<Key>({
     {.path = "targets.*.tls",
      .shape = Shape::map,
      .fallback = "verify-full, system roots",
-     .meaning = "How the connection to the server is protected."},
+     .meaning = "How the connection to the server is protected. Its files are looked at every 10 s, and read "
+                "anew when they have changed: new server connections use them."},
     {.path = "targets.*.tls.mode",
      .kind = Kind::tls_mode,
      .fallback = "`verify-full`",
