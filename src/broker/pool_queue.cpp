@@ -246,8 +246,13 @@ std::size_t Pool::moves_at_once() const {
 }
 
 bool Pool::log_in_for_mover() {
+  if (movers_.empty()) return false;
+  const auto current = slot_.current();
   for (const auto id : movers_) {
-    auto& sub = *waiters_.at(id).sub;
+    const auto& standing = waiters_.at(id);
+    // It moves away from what a login would bring: on_new_generation() goes on.
+    if (current != nullptr && current->number <= standing.at->newer_than) continue;
+    auto& sub = *standing.sub;
     if (!may_log_in(*sub.share, Purpose::move)) continue;
     if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
     // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.

@@ -34,6 +34,24 @@ struct Rotated {
   FakeClient client;
 };
 
+// The source is down, and the pool full: a login would bring what the session is to leave, to be closed at once and asked
+// for again, as fast as the server answers.
+TEST(Move, NobodyIsLoggedInWhileThereIsNoNewerCredential) {
+  auto settings = World::small();
+  settings.max = 1;
+  World world{settings};
+  auto client = world.enter();
+  auto waits = world.open();
+  waits.wire->push(World::hello());
+  world.ending(1, 10s);
+  EXPECT_TRUE(world.loop.settle());
+  EXPECT_EQ(world.connector.requests.size(), 1u);
+  world.rotate();
+  EXPECT_TRUE(world.loop.advance(2s));
+  EXPECT_EQ(world.moved, 1u);
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+}
+
 // A busy one would take the processors from the logins that the others wait for.
 TEST(Move, WhoHasMovedWaitsForThoseWhoseTimeIsShort) {
   for (const bool comes : {true, false}) {

@@ -64,9 +64,9 @@ TEST(PoolLogins, SlowOnesDoNotHoldUpASessionThatMoves) {
     World world{roomy()};
     auto session = take(world, key_of(world, identity));
     world.loop.settle();
+    world.rotate();
     const auto slow = storm(world, "slow");
     auto mover = take(world, key_of(world, identity), 15s, 1);
-    world.pool->on_new_generation(2);
     world.loop.settle();
     EXPECT_EQ(world.connector.held(), Pool::logins_at_once_max + 1) << identity;
     world.pool->discard(session->upstream());
@@ -83,6 +83,7 @@ TEST(PoolLogins, SlowMovesDoNotHoldUpAnothersInAFullPool) {
     sessions.push_back(take(world, key_of(world, identity)));
   }
   world.loop.settle();
+  world.rotate();
   world.connector.hold_logins = true;
   std::vector<std::shared_ptr<Taker>> movers;
   for (const auto* identity : {"slow", "slow", "slow", "other", "third"}) {
@@ -127,6 +128,7 @@ TEST(PoolLogins, ManyIdentitiesTogetherAreBoundedAndMovesComeThrough) {
   World world{roomy()};
   auto session = take(world, key_of(world, "other"));
   world.loop.settle();
+  world.rotate();
   for (int i = 0; i < 30; ++i) (void)storm(world, "slow" + std::to_string(i), 3);
   EXPECT_EQ(world.connector.held(), Pool::logins_in_all_max);
   auto mover = take(world, key_of(world, "other"), 15s, 1);
