@@ -7,8 +7,7 @@ namespace sallyport::broker {
 
 namespace {
 
-constexpr auto cancel_again_after = std::chrono::milliseconds{300};
-constexpr int cancels_again_max = 3;
+constexpr auto query_starts_within = std::chrono::milliseconds{50};
 
 }  // namespace
 
@@ -72,26 +71,16 @@ void Session::on_lent(Result<UpstreamPtr> upstream) {
   on_served();
 }
 
-// What was to be stopped before it had begun.
+// What was to be stopped before it had begun. A server forgets a cancel that comes before it has read the query, so the
+// query gets a moment's start. One cancel, and not if anything has been answered: it must not hit what comes next.
 void Session::on_served() {
   if (stage_ != Stage::relaying || relay_->awaits_upstream()) return;
-  if (std::exchange(cancel_when_lent_, false) && stage_ == Stage::relaying && relay_->has_upstream()) {
-    cancel_query([] {});
-    cancel_again(relay_->bytes_to_client(), cancels_again_max);
-  }
-}
-
-// A server forgets a cancel that comes before it has read the query: on a busy machine it may. Until it has answered
-// anything, what it does is what was to be stopped.
-void Session::cancel_again(std::uint64_t answered, int left) {
-  if (left == 0) return;
-  services_.loop.after(cancel_again_after, [this, alive = alive_.line(), answered, left] {
-    if (!*alive || stage_ != Stage::relaying || !relay_->has_upstream() ||
-        relay_->bytes_to_client() != answered)
-      return;
-    cancel_query([] {});
-    cancel_again(answered, left - 1);
-  });
+  if (!std::exchange(cancel_when_lent_, false) || !relay_->has_upstream()) return;
+  services_.loop.after(query_starts_within,
+                       [this, alive = alive_.line(), answered = relay_->bytes_to_client()] {
+                         if (!*alive || stage_ != Stage::relaying || !relay_->has_upstream()) return;
+                         if (relay_->bytes_to_client() == answered) cancel_query([] {});
+                       });
 }
 
 void Session::on_returned(UpstreamPtr upstream, bool clean) {

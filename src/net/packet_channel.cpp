@@ -7,6 +7,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 namespace sallyport::net {
 
@@ -100,9 +101,11 @@ Result<std::optional<Packet>> PacketChannel::try_receive() const {
   message.msg_control = control.data();
   message.msg_controllen = control.size();
   ssize_t size = 0;
+  bool reset_seen = false;
   do {
     size = recvmsg(fd_.get(), &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-  } while (size < 0 && errno == EINTR);
+    // A peer that went without reading all of ours: what it had said before is still there.
+  } while (size < 0 && (errno == EINTR || (errno == ECONNRESET && !std::exchange(reset_seen, true))));
   if (size < 0 && errno == EAGAIN) return std::optional<Packet>{};
   if (size <= 0) return gone();
   take_descriptors(message, packet);

@@ -1,6 +1,7 @@
 """What an operator relies on: a pause and a drain that are seen through, connections that stand ready, limits that are told,
 and a status that says how a target stands."""
 
+import contextlib
 import json
 import os
 import re
@@ -74,7 +75,7 @@ class Writers:
     """Clients that write one row a transaction, and connect again when they are told to go."""
 
     def __init__(self, it, table, count=4):
-        self.it, self.table, self.written, self.going, self.failures = it, table, 0, True, []
+        self.it, self.table, self.written, self.going, self.failures, self.told = it, table, 0, True, [], []
         self.lock = threading.Lock()
         self.threads = [threading.Thread(target=self.run) for _ in range(count)]
         for one in self.threads:
@@ -83,16 +84,22 @@ class Writers:
     def run(self):
         while self.going:
             try:
-                with self.it.service.psycopg(autocommit=True) as connection:
-                    while self.going:
-                        connection.execute(f"INSERT INTO {self.table} SELECT 1 FROM pg_sleep(0.02)")
-                        with self.lock:
-                            self.written += 1
-            except psycopg.errors.AdminShutdown:
-                continue
+                connection = self.it.service.psycopg(autocommit=True)
             except psycopg.Error as error:
                 self.failures.append(repr(error))
                 return
+            with contextlib.closing(connection):
+                self.write(connection)
+
+    def write(self, connection):
+        while self.going:
+            try:
+                connection.execute(f"INSERT INTO {self.table} SELECT 1 FROM pg_sleep(0.02)")
+            except psycopg.OperationalError as error:
+                self.told.append(repr(error))     # between two transactions: as AdminShutdown, or when the next one is sent
+                return
+            with self.lock:
+                self.written += 1
 
     def end(self):
         self.going = False
@@ -124,11 +131,11 @@ def test_behind_the_recipe_nothing_is_written_any_more(operated, pg, mode, recip
                 it.command("reconnect", "main")
                 it.command("resume", "main")
                 before = writers.written
-                wait_for(lambda: writers.written > before + 10, "the writers to go on")
+                wait_for(lambda: writers.written > before + 10 or writers.failures, "the writers to go on")
         finally:
             it.command("resume")
             writers.end()
-        assert not writers.failures
+        assert not writers.failures, writers.told
         assert pg.sql(f"SELECT count(*) FROM {table}", database="app") == [(writers.written,)]
 
 

@@ -52,7 +52,7 @@ def test_psql_proves_a_password_bound_to_the_channel(service, sallyport):
 
 
 def test_without_tls_no_password_is_asked_for(service, pg):
-    it = service("[{verifier: FILE}]")
+    it = service("[{verifier: FILE}]", extra_target="    pool: {min_ready: 0}")     # nobody logs in ahead
     with pg.log_since() as read, pytest.raises(psycopg.OperationalError, match="TLS is required"):
         psycopg.connect(it.dsn(user="alice", password=it.password, sslmode="disable", sslrootcert=None, sslcert=None))
     assert attempts_in(read()) == 0

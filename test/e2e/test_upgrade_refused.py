@@ -105,7 +105,10 @@ def ask(service, packet):
         it.connect(service.admin + ".upgrade")
         with contextlib.suppress(BrokenPipeError):      # who may not is answered before a word
             it.send(packet)
-        return it.recv(65536)
+        try:
+            return it.recv(65536)
+        except ConnectionResetError:    # it has gone without reading ours; what it said is still there
+            return it.recv(65536)
 
 
 HELLO = b"SPHO\x01\x01\x01\x00\x03new\x02"
