@@ -14,7 +14,7 @@ struct Limit {
 };
 constexpr Limit of_route{"routes[].connections_max", "connections_max"};
 constexpr Limit of_identity{"routes[].allow[].connections_max", "identity_connections_max"};
-constexpr Limit per_second{"routes[].connections_per_second_max", "connections_per_second_max"};
+constexpr Limit of_rate{"routes[].connections_per_second_max", "connections_per_second_max"};
 
 Error reached(const Route& route, std::string what, const Limit& limit) {
   return {ErrorCode::limit_exceeded,
@@ -33,7 +33,7 @@ std::string sessions(std::size_t count) {
 
 std::string_view SessionQuota::limit_of(const Error& error) {
   if (error.code != ErrorCode::limit_exceeded || error.hop != Hop::policy) return {};
-  for (const auto& limit : {of_route, of_identity, per_second}) {
+  for (const auto& limit : {of_route, of_identity, of_rate}) {
     if (error.hint.ends_with(limit.key)) return limit.word;
   }
   return {};
@@ -73,7 +73,7 @@ Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy:
     return reached(route,
                    "more than " + std::to_string(route.connections_per_second_max) +
                        " new sessions in a second on this route",
-                   per_second);
+                   of_rate);
   }
   ++counts.sessions;
   Place place;
