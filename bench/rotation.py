@@ -57,6 +57,8 @@ def _row(ground, bao, mode, query, seconds):
     count = re.search(r"actually processed: (\d+)", done.stdout)
     failed = re.search(r"failed transactions: (\d+)", done.stdout)
     aborted = len(re.findall(r"aborted", done.stderr))
+    for line in sorted(set(re.findall(r"(?:FATAL|ERROR): .*|server closed.*", done.stderr)))[:5]:
+        print(f"    told: {line}", file=sys.stderr)
     tps = re.search(r"tps = ([\d.]+)", done.stdout)
     if not (count and failed and tps):
         return f"| {mode}, {query} | none: {done.stderr.strip().splitlines()[-1] if done.stderr else '?'} | – | {users} | – |"

@@ -1,8 +1,9 @@
-// What the fuzzer of pooled sessions is about: the input as operations, what it chooses, and the servers' side, which
+// What the fuzzer of pooled sessions is about: what its input chooses, and the servers' side, which
 // knows whose statement it runs by a mark in its text.
 #pragma once
 
 #include "../test/broker/world.h"
+#include "script.h"
 
 #include <algorithm>
 #include <array>
@@ -33,30 +34,25 @@ inline std::optional<unsigned> session_of(std::string_view text) {
   return static_cast<unsigned>(text[at + 1] - 'a');
 }
 
-class Script {
- public:
-  Script(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-  [[nodiscard]] bool over() const { return rest_.empty(); }
-  std::uint8_t byte() {
-    if (rest_.empty()) return 0;
-    const auto first = rest_[0];
-    rest_ = rest_.subspan(1);
-    return first;
-  }
-  /// Neither marks nor set_config() and DISCARD ALL, which would set what nobody is known to have set.
-  std::string bytes() {
-    const auto count = std::min<std::size_t>(byte(), rest_.size());
-    std::string taken{as_text(rest_.first(count))};
-    rest_ = rest_.subspan(count);
-    std::replace(taken.begin(), taken.end(), mark, '?');
-    std::replace(taken.begin(), taken.end(), '_', '?');
-    std::replace(taken.begin(), taken.end(), 'L', 'l');
-    return taken;
-  }
+/// Neither marks nor set_config() and DISCARD ALL, which would set what nobody is known to have set.
+inline std::string tame_bytes(Script& script) {
+  auto taken = script.bytes(script.byte());
+  std::replace(taken.begin(), taken.end(), mark, '?');
+  std::replace(taken.begin(), taken.end(), '_', '?');
+  std::replace(taken.begin(), taken.end(), 'L', 'l');
+  return taken;
+}
+rest_ = rest_.subspan(count);
+std::replace(taken.begin(), taken.end(), mark, '?');
+std::replace(taken.begin(), taken.end(), '_', '?');
+std::replace(taken.begin(), taken.end(), 'L', 'l');
+return taken;
+}
 
- private:
-  Bytes rest_;
-};
+private:
+Bytes rest_;
+}
+;
 
 /// What the input's first two bytes choose.
 struct Settings {

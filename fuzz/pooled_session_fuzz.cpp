@@ -101,7 +101,7 @@ class Play {
 
   void step() {
     switch (script_.byte() % 24) {
-      case 0: return say(script_.bytes());
+      case 0: return say(fuzz::tame_bytes(script_));
       case 1: return hello(script_.byte());
       case 2:
       case 3:
@@ -193,7 +193,7 @@ class Play {
     if (kind % 8 == 0) return backend->wire->set_room(room());
     if (kind % 8 == 1) return backend->wire->set_read_max(1 + script_.byte());
     if (settings_.honest) return;
-    backend->wire->push(kind % 8 == 2 ? script_.bytes() : server_says(script_.byte()));
+    backend->wire->push(kind % 8 == 2 ? fuzz::tame_bytes(script_) : server_says(script_.byte()));
   }
 
   void look() {

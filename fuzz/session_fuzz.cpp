@@ -2,6 +2,7 @@
 // server say, how it is cut, and what happens meanwhile (time, rotation, drain). No crash, no hang, and in the end
 // nobody holds a connection.
 #include "../test/broker/world.h"
+#include "script.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -9,29 +10,8 @@
 namespace {
 
 using namespace sallyport;
+using fuzz::Script;
 using namespace std::chrono_literals;
-
-/// The input as operations: one byte says what, the next how many bytes follow.
-class Script {
- public:
-  Script(const std::uint8_t* data, std::size_t size) : rest_{data, size} {}
-  [[nodiscard]] bool over() const { return rest_.empty(); }
-  std::uint8_t byte() {
-    if (rest_.empty()) return 0;
-    const auto first = rest_[0];
-    rest_ = rest_.subspan(1);
-    return first;
-  }
-  std::string bytes(std::size_t count) {
-    count = std::min(count, rest_.size());
-    std::string taken{as_text(rest_.first(count))};
-    rest_ = rest_.subspan(count);
-    return taken;
-  }
-
- private:
-  Bytes rest_;
-};
 
 void require(bool holds) {
   if (!holds) std::abort();

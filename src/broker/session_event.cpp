@@ -24,6 +24,19 @@ void add_certificate(std::map<std::string, std::string>& verified, const policy:
   if (!names.empty()) verified["certificate_dns"] = names;
 }
 
+/// `server`: an Upstream, or the Greeting that one left.
+template <class Server>
+void note_server(trail::Event& event, const Server& server) {
+  event.upstream_user = server.user;
+  event.lease_accessor = server.lease_accessor;
+  event.generation = server.generation;
+  event.upstream_host = server.host;
+  event.upstream_address = server.peer_address;
+  event.tls_protocol = server.tls.protocol;
+  event.tls_cipher = server.tls.cipher;
+  event.server_certificate_sha256 = server.tls.peer_certificate_sha256;
+}
+
 }  // namespace
 
 trail::Event Session::event(trail::EventKind kind) const {
@@ -41,29 +54,14 @@ trail::Event Session::event(trail::EventKind kind) const {
   if (!claims().database.empty()) event.claimed["database"] = claims().database;
   if (const auto& name = facts().application_name; name && !name->empty())
     event.claimed["application_name"] = *name;
-  if (const auto* greeting = login_ == nullptr ? nullptr : login_->greeting.get()) {
-    event.upstream_user = greeting->user;
-    event.lease_accessor = greeting->lease_accessor;
-    event.generation = greeting->generation;
-    event.upstream_host = greeting->host;
-    event.upstream_address = greeting->peer_address;
-    event.tls_protocol = greeting->tls.protocol;
-    event.tls_cipher = greeting->tls.cipher;
-    event.server_certificate_sha256 = greeting->tls.peer_certificate_sha256;
-  }
+  if (const auto* greeting = login_ == nullptr ? nullptr : login_->greeting.get())
+    note_server(event, *greeting);
   const Upstream* upstream = login_ == nullptr ? nullptr : login_->upstream.get();
   if (relay_ != nullptr && relay_->has_upstream()) upstream = &relay_->upstream();
   if (upstream != nullptr) {
-    event.upstream_user = upstream->user;
-    event.lease_accessor = upstream->lease_accessor;
-    event.generation = upstream->generation;
+    note_server(event, *upstream);
     event.upstream_pid = upstream->pid;
-    event.upstream_host = upstream->host;
-    event.upstream_address = upstream->peer_address;
     event.local_address = upstream->local_address;
-    event.tls_protocol = upstream->tls.protocol;
-    event.tls_cipher = upstream->tls.cipher;
-    event.server_certificate_sha256 = upstream->tls.peer_certificate_sha256;
   }
   return event;
 }

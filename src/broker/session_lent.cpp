@@ -48,7 +48,7 @@ void Session::follow_reload() {
 
 UpstreamPtr Session::lend_now() {
   if (stage_ != Stage::relaying) return nullptr;
-  if (pool().is_replaced()) follow_reload();
+  follow_reload();
   return pool().try_take(facts().key);
 }
 

@@ -20,7 +20,7 @@ Examples:
   kill -HUP  PID    # reload: sessions that a valid file refuses end; an invalid one changes nothing
   kill -TERM PID    # drain: no new sessions, live ones may end by themselves (5 min); a second one stops at once
 
-docs/serve.md has a systemd unit.
+docs/systemd.md has a unit.
 )";
 
 }  // namespace

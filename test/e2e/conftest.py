@@ -14,6 +14,7 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 from harness import canary, openbao, postgres, sallyport as sut, toxiproxy as toxi  # noqa: E402
+from harness.name_server import NameServer  # noqa: E402
 from harness.openbao import OpenBao  # noqa: E402
 from harness.pki import Pki  # noqa: E402
 from harness.postgres import Postgres  # noqa: E402
@@ -165,6 +166,16 @@ def own_bao(base, pg):
 def sallyport(base):
     require(os.access(sut.binary(), os.X_OK), "the sallyport binary (./dev build)")
     it = Sallyport(tempfile.mkdtemp(prefix="s-", dir=base))
+    yield it
+    it.close()
+
+
+@pytest.fixture
+def names(sallyport):
+    """A name server that a command asks alone: started with `inside=names.inside`."""
+    require(os.getuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0, "mount namespaces",
+            ci_too=False)
+    it = NameServer(sallyport.folder)
     yield it
     it.close()
 

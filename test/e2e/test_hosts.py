@@ -152,7 +152,7 @@ def test_a_single_host_that_accepts_and_stays_silent_holds_nobody_longer_than_it
         hole.setblocking(False)
         it = serve(pg, [f"127.0.0.1:{hole.getsockname()[1]}"], "any", f"mode: {mode}, min_ready: 0, max: 2, wait_max: 2 s")
         started = time.monotonic()
-        told = [each.result(30) for each in [executor.submit(refusal, it) for _ in range(6)]]
+        told = [each.result(30) for each in [executor.submit(it.refusal) for _ in range(6)]]
         assert time.monotonic() - started < 8
         for text in told:
             assert re.search(r"no server connection became free within 2 s: 0 of 2 are in use, [12] logins? (is|are) under way", text), text
@@ -167,17 +167,8 @@ def test_a_single_host_that_accepts_and_stays_silent_holds_nobody_longer_than_it
         it.rewrite("wait_max: 2 s", "wait_max: 40 s")
         assert it.reload()
         started = time.monotonic()
-        text = refusal(it)
+        text = it.refusal()
         assert 13 < time.monotonic() - started < 25 and re.search(r"no answer within 15 s", text), text
-
-
-def refusal(it):
-    """What a new client is told; None: it was let in."""
-    try:
-        it.psycopg(connect_timeout=50).close()
-        return None
-    except psycopg.OperationalError as error:
-        return str(error)
 
 
 def test_the_error_names_every_host_and_why_it_would_not_do(pair, serve):

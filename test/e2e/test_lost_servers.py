@@ -12,7 +12,6 @@ import pytest
 from conftest import require, skip_here
 from harness import cut_network
 from harness.cut_network import CutNetwork
-from harness.name_server import NameServer
 from harness.processes import wait_for
 from harness.raw_client import RawClient, query
 
@@ -21,30 +20,11 @@ both_modes = pytest.mark.parametrize("mode, pool", [("transaction", "max: 2, min
 SOAK = bool(os.environ.get("SALLYPORT_SOAK"))
 
 
-def refusal(it):
-    """What a new client is told; None: it was let in, and served."""
-    try:
-        with it.psycopg(connect_timeout=60, autocommit=True) as connection:
-            connection.execute("SELECT 1")
-        return None
-    except psycopg.OperationalError as error:
-        return str(error)
-
-
 def upstream(pg):
     return pg.sql("SELECT pid FROM pg_stat_activity WHERE usename = 'app'")
 
 
 # -- names -------------------------------------------------------------------------------------------------------------
-
-@pytest.fixture
-def names(sallyport):
-    require(os.getuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0, "mount namespaces",
-            ci_too=False)
-    it = NameServer(sallyport.folder)
-    yield it
-    it.close()
-
 
 def over(cable, pooled, mode, pool):
     """A broker whose server is at the cable's other end."""
@@ -80,16 +60,16 @@ def test_without_name_service_those_with_a_connection_go_on_and_others_are_told(
         live.ask(query("BEGIN"))        # the one connection that there is; who comes now needs another
         names.mood = mood
         started = time.monotonic()
-        told = refusal(it)
+        told = it.refusal()
         assert told and "db.sallyport.test" in told and re.search("name|resol", told), told
         assert time.monotonic() - started < 40
         assert live.one("SELECT 'goes on'") == "goes on"
         live.ask(query("COMMIT"))
         if mode == "transaction":
-            assert refusal(it) is None, "the connection that is there serves everybody"
+            assert it.refusal() is None, "the connection that is there serves everybody"
         asked = names.asked
         names.mood = "well"
-        wait_for(lambda: refusal(it) is None, "new sessions when the name is known again", 30)
+        wait_for(lambda: it.refusal() is None, "new sessions when the name is known again", 30)
         assert mode == "transaction" or names.asked > asked
         assert live.one("SELECT 'still'") == "still"
 
@@ -121,7 +101,7 @@ def test_connections_that_the_server_has_forgotten_are_replaced(pooled, cable, p
             told.append(message)
         assert not [kind for kind, _ in told if kind in "CD"], told
     for _ in range(4):
-        assert refusal(it) is None
+        assert it.refusal() is None
     wait_for(lambda: 1 <= len(upstream(pg)) <= 2, "the pool's own connections and no others")
 
 
@@ -131,15 +111,15 @@ def test_a_cut_network_is_noticed_before_a_client_is_given_a_dead_connection(poo
     if not SOAK:
         skip_here("./dev soak runs it")
     it = over(cable, pooled, mode, pool)
-    assert refusal(it) is None
+    assert it.refusal() is None
     with cable.cut():
         cable.forget()
         time.sleep(42)
         started = time.monotonic()
-        told = refusal(it)
+        told = it.refusal()
         assert told and re.search("no answer within|timed out", told), told
         assert time.monotonic() - started < 40
-    wait_for(lambda: refusal(it) is None, "new sessions when the network is whole", 30)
+    wait_for(lambda: it.refusal() is None, "new sessions when the network is whole", 30)
     wait_for(lambda: 1 <= len(upstream(pg)) <= 2, "the pool's own connections and no others")
 
 
@@ -161,7 +141,7 @@ def test_a_statement_on_a_connection_that_is_half_open_ends_when_the_kernel_give
                 told.append(message)
             assert 60 < time.monotonic() - started < 140
             assert not [kind for kind, _ in told if kind in "CDZ"], told
-    wait_for(lambda: refusal(it) is None, "new sessions when the network is whole", 30)
+    wait_for(lambda: it.refusal() is None, "new sessions when the network is whole", 30)
 
 
 @both_modes
@@ -175,7 +155,7 @@ def test_after_a_short_cut_everything_goes_on(pooled, cable, pg, mode, pool):
             assert client.quiet(1)
         assert client.until_ready()
         client.ask(query("COMMIT"))
-    assert refusal(it) is None
+    assert it.refusal() is None
 
 
 def test_cutting_loses_what_is_sent(cable):

@@ -1,26 +1,12 @@
 """A host name that has another address than before, while the server at the old one lives on: what docs/failover.md says of it."""
 
-import os
-import subprocess
-
 import pytest
 
-from conftest import require
-from harness.name_server import NameServer
 from harness.processes import wait_for
 from harness.service import Service
 from test_hosts import pair, where, writes      # noqa: F401
 
 NAME = "db.sallyport.test"
-
-
-@pytest.fixture
-def names(sallyport):
-    require(os.getuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0, "mount namespaces",
-            ci_too=False)
-    it = NameServer(sallyport.folder)
-    yield it
-    it.close()
 
 
 @pytest.fixture

@@ -165,22 +165,13 @@ def test_a_login_that_stalls_is_told_at_its_deadline_and_others_come_in_when_the
     it = pooled(mode, pool, server=link)
     with link.stalled(), ThreadPoolExecutor(3) as executor:
         started = time.monotonic()
-        told = [executor.submit(refusal, it) for _ in range(3)]
+        told = [executor.submit(it.refusal) for _ in range(3)]
         for each in told:
             text = each.result(60)
             assert "localhost" in text and re.search(r"no answer within \d+ s", text), text
         assert time.monotonic() - started < 45
-    wait_for(lambda: not isinstance(refusal(it), str), "a session once the network is back", 30, 0.2)
+    wait_for(lambda: not isinstance(it.refusal(), str), "a session once the network is back", 30, 0.2)
     assert_whole(it, pg, 3)
-
-
-def refusal(it):
-    """What a new client is told; None: it was let in."""
-    try:
-        it.psycopg(connect_timeout=50).close()
-        return None
-    except psycopg.OperationalError as error:
-        return str(error)
 
 
 def test_a_cancel_that_stalls_holds_up_nobody(pooled, link, pg):

@@ -4,14 +4,13 @@
 #include "net/socket_directory.h"
 #include "test/net/pki.h"
 #include "test/net/tls_server.h"
+#include "test/net/unix_client.h"
 
 #include <gtest/gtest.h>
 
 #include <fcntl.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 
-#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -21,14 +20,6 @@ namespace {
 
 using namespace sallyport::test;
 namespace fs = std::filesystem;
-
-bool can_connect(const std::string& path) {
-  const UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
-}
 
 /// A predecessor that listens on one port of a directory.
 class HandOver : public testing::Test {

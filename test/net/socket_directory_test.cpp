@@ -3,6 +3,7 @@
 #include "test/net/pki.h"
 #include "test/net/processes.h"
 #include "test/net/tls_server.h"
+#include "test/net/unix_client.h"
 
 #include <gtest/gtest.h>
 
@@ -29,14 +30,6 @@ bool contains(const std::string& text, const std::string& part) {
 unsigned mode_of(const std::string& path) {
   struct stat info {};
   return lstat(path.c_str(), &info) == 0 ? info.st_mode & 07777 : 0;
-}
-
-bool can_connect(const std::string& path) {
-  const UniqueFd fd{socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  std::strncpy(address.sun_path, path.c_str(), sizeof address.sun_path - 1);
-  return connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
 }
 
 class Directories : public testing::Test {

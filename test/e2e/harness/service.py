@@ -102,6 +102,16 @@ audit: {{dir: "{self.audit_directory}"}}
                                "-d", database, *words], capture_output=True, text=True, timeout=seconds, cwd="/",
                               env={"PATH": os.environ["PATH"], "LANG": "C.UTF-8"}, **who)
 
+    def refusal(self, seconds=60):
+        """What a new client is told; None: it was let in, and served."""
+        import psycopg
+        try:
+            with self.psycopg(connect_timeout=seconds, autocommit=True) as connection:
+                connection.execute("SELECT 1")
+            return None
+        except psycopg.OperationalError as error:
+            return str(error)
+
     def psycopg(self, **more):
         import psycopg
         return psycopg.connect(host=self.directory, port=self.port, user="app", dbname="app", **more)
