@@ -42,17 +42,6 @@ inline std::string tame_bytes(Script& script) {
   std::replace(taken.begin(), taken.end(), 'L', 'l');
   return taken;
 }
-rest_ = rest_.subspan(count);
-std::replace(taken.begin(), taken.end(), mark, '?');
-std::replace(taken.begin(), taken.end(), '_', '?');
-std::replace(taken.begin(), taken.end(), 'L', 'l');
-return taken;
-}
-
-private:
-Bytes rest_;
-}
-;
 
 /// What the input's first two bytes choose.
 struct Settings {

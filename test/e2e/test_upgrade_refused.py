@@ -164,9 +164,15 @@ def test_killed_at_any_moment_before_it_serves(service):
     chance = random.Random(seed)
     killed = 0
     with Connecting(service) as clients:
-        for _ in range(12):
+        started = time.monotonic()
+        new = service.successor()
+        new.until("took over from another Sallyport")
+        usual = time.monotonic() - started
+        new.until('"serving"')
+        service.run = new
+        for attempt in range(12):
             new = service.successor()
-            time.sleep(chance.uniform(0, 0.25))
+            time.sleep(usual * (attempt + chance.random()) / 12)
             new.process.send_signal(signal.SIGSTOP)
             time.sleep(0.2)             # what it has said before is heard
             if "handed over" in service.run.output:
