@@ -9,13 +9,13 @@ namespace {
 
 /// Before the credential dies, sessions that could not be moved are told at their next boundary.
 constexpr auto force_ahead = std::chrono::milliseconds{500};
-/// From here on a session that waits for a new connection is not heard at a boundary…
-constexpr auto park_ahead = std::chrono::milliseconds{1500};
-/// …and here it is told, if none has come.
+/// Here a session that waits for a new connection, and is not heard at its boundaries any more, is told.
 constexpr auto last_ahead = std::chrono::milliseconds{100};
 /// Between the last answer and the end: shorter where the credential ends before.
 constexpr auto farewell_delay = std::chrono::milliseconds{100};
 constexpr auto farewell_delay_min = std::chrono::milliseconds{20};
+/// For a client that does not come to read the answer.
+constexpr auto farewell_delay_max = std::chrono::seconds{1};
 /// While it yields to sessions that have yet to be moved.
 constexpr auto yield_look = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
@@ -53,7 +53,7 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
   // A short warning still leaves most of the time for moving.
   const auto ahead = std::min<Duration>(force_ahead, left / 5);
   for (const auto timer : {park_timer_, force_timer_, last_timer_}) loop_.cancel(timer);
-  park_timer_ = loop_.after(left - std::min<Duration>(park_ahead, left * 9 / 10), [this] {
+  park_timer_ = loop_.after(left - std::min<Duration>(pool_->press_ahead(), left * 9 / 10), [this] {
     parking_ = true;
     become(state_);
     look_for_boundary();
@@ -102,21 +102,34 @@ void Departure::on_boundary() {
   const bool moves = mover_ != nullptr && mover_->wants_boundary();
   if (state_ != State::draining && moves) return mover_->at_boundary();
   if (parks()) return park();
-  if (!has_to_end() || is_moving_now()) return;
+  if (has_to_end() && !is_moving_now()) leave_when_read();
+}
+
+void Departure::leave_when_read() {
   // The answer is on its way to the client. What comes with it libpq takes for a notice and the end for an accident:
-  // a moment later it is the answer to the next query, or found by a client at rest.
+  // after a moment, and once the client has read the answer, it is that to the next query, or found by a client at rest.
   leaving_ = true;
   if (mover_ != nullptr) {
     mover_->give_up();
     bury_mover();
   }
   relay_.hold_client();
+  const auto now = loop_.now().mono;
   Duration delay = farewell_delay;
+  leave_latest_ = now + farewell_delay_max;
   if (ending_generation_ != 0) {
-    const Duration half = (ending_at_ - loop_.now().mono) / 2;
+    const Duration half = (ending_at_ - now) / 2;
     delay = std::clamp<Duration>(half, farewell_delay_min, farewell_delay);
+    leave_latest_ = std::min(leave_latest_, ending_at_ - farewell_delay_min);
   }
-  leave_timer_ = loop_.after(delay, [this] { leave(); });
+  leave_after(delay);
+}
+
+void Departure::leave_after(Duration delay) {
+  leave_timer_ = loop_.after(delay, [this] {
+    if (relay_.client_has_read() || loop_.now().mono >= leave_latest_) return leave();
+    leave_after(farewell_delay_min);
+  });
 }
 
 void Departure::leave() {
@@ -178,14 +191,16 @@ void Departure::cancel_timers() {
     loop_.cancel(timer);
 }
 
-// Of a client at rest: nothing is on its way to it.
+// Of a client at rest.
 void Departure::look_for_boundary() {
   if (leaving_ || !(has_to_end() || parking_) || !relay_.at_boundary()) return;
   const bool moves = mover_ != nullptr && mover_->wants_boundary();
   if (state_ != State::draining && moves) return mover_->at_boundary();
   if (parks()) return park();
   if (!has_to_end()) return;
-  if (state_ == State::draining || !is_moving_now()) leave();
+  if (state_ != State::draining && is_moving_now()) return;
+  if (!relay_.client_has_read()) return leave_when_read();
+  leave();
 }
 
 void Departure::try_move() {

@@ -94,6 +94,8 @@ class Departure final : private MoverOwner {
   [[nodiscard]] bool is_moving_now() const { return mover_ != nullptr && mover_->is_under_way(); }
   void become(State state);
   void look_for_boundary();
+  void leave_when_read();
+  void leave_after(Duration delay);
   void leave();
   void cancel_timers();
   void try_move();
@@ -120,6 +122,7 @@ class Departure final : private MoverOwner {
   net::TimerId last_timer_;
   net::TimerId move_timer_;
   net::TimerId stop_timer_;
+  MonotonicTime leave_latest_{};
   net::TimerId leave_timer_;
   net::TimerId yield_timer_;
 };

@@ -44,7 +44,6 @@ class Pool {
   static constexpr std::size_t logins_in_all_max = 16;  ///< then also other identities' clients wait
   static constexpr std::size_t logins_beyond_max = 4;   ///< for moves: above that, and above `max`
   static constexpr std::size_t moves_at_once_max = 12;  ///< of one identity, whose time is short
-  static constexpr auto login_guess = std::chrono::milliseconds{300};  ///< on a busy machine
   static constexpr std::size_t waiters_max = 10'000, waiters_of_identity_max = waiters_max / 2;
   static constexpr auto lag_max = std::chrono::seconds{1};
   static constexpr auto fresh_for = std::chrono::milliseconds{100};
@@ -117,6 +116,8 @@ class Pool {
   [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
   /// Sessions wait to be moved, and an end is so near that others had better leave them the processors.
   [[nodiscard]] bool moves_press() const;
+  /// How near that is: with more sessions earlier. 1.5 to 5 s.
+  [[nodiscard]] Duration press_ahead() const;
 
   /// An operator's pause: who does not have a connection yet waits in the queue; sessions still move.
   void hold_newcomers(bool held);
@@ -126,8 +127,7 @@ class Pool {
   /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
 
-  /// Keeps `min_ready` connections ready for this key from now on.
-  void keep_ready(const PoolKey& key);
+  void keep_ready(const PoolKey& key);  ///< `min_ready` of them, from now on
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
   /// What was asked for lately, the latest first; replication left out.

@@ -9,12 +9,6 @@
 
 namespace sallyport::broker {
 
-namespace {
-
-constexpr auto press_ahead = std::chrono::milliseconds{1500};
-
-}  // namespace
-
 Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                           std::uint64_t newer_than) {
   if (stopped_) {
@@ -218,51 +212,6 @@ bool Pool::may_log_in(Share& share, Purpose purpose) const {
   // Sessions whose time is short leave room for other identities, but are not slowed down for them.
   const bool hurries = at_once_max > logins_at_once_max;
   return share.logins_for(purpose) < (crowded && !hurries ? 1 : at_once_max) && connecting_ < in_all_max;
-}
-
-// Of a large pool more where time is short: its moves would be too slow by fours.
-std::size_t Pool::places_beyond() const {
-  return std::max(logins_beyond_max, std::min(moves_at_once(), settings_.pool.max / 4));
-}
-
-bool Pool::moves_press() const { return !movers_.empty() && until_next_ending() < press_ahead; }
-
-Duration Pool::until_next_ending() const {
-  const auto now = loop_.now().mono;
-  Duration left = Duration::max();
-  for (const auto& [generation, deadline] : endings_) {
-    if (deadline > now) left = std::min(left, deadline - now);
-  }
-  return left;
-}
-
-// As many as it takes to move all who wait before their credential ends, if a login on a busy machine takes
-// login_guess: with little time, a burst of logins is better than sessions that are ended.
-std::size_t Pool::moves_at_once() const {
-  const auto left = until_next_ending();
-  if (left == Duration::max()) return logins_at_once_max;
-  const auto wanted = movers_.size() * login_guess / std::max<Duration>(left, login_guess) + 1;
-  return std::clamp(static_cast<std::size_t>(wanted), logins_at_once_max, moves_at_once_max);
-}
-
-bool Pool::log_in_for_mover() {
-  if (movers_.empty()) return false;
-  const auto current = slot_.current();
-  for (const auto id : movers_) {
-    const auto& standing = waiters_.at(id);
-    // It moves away from what a login would bring: on_new_generation() goes on.
-    if (current != nullptr && current->number <= standing.at->newer_than) continue;
-    auto& sub = *standing.sub;
-    if (!may_log_in(*sub.share, Purpose::move)) continue;
-    if (sub.server_full || sub.movers.size() <= sub.connecting + usable_spares(sub)) continue;
-    // Whoever moves gives a connection back for it. The last places beyond `max` are for identities that have none.
-    const bool none = sub.share->logins_for(Purpose::move) == 0;
-    const auto beyond = none ? places_beyond() : std::min(moves_at_once(), places_beyond());
-    if (full() && !make_room(nullptr) && total() >= settings_.pool.max + beyond) continue;
-    connect({&sub, Purpose::move, false, {}});
-    return true;
-  }
-  return false;
 }
 
 bool Pool::log_in_for_newcomer() {

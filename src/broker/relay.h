@@ -116,6 +116,7 @@ class Relay {
 
   // ---- for moving to another server connection ----
   void hold_client() { client_held_ = true; }
+  [[nodiscard]] bool client_has_read() const { return to_client_.pending() == 0 && client_.has_been_read(); }
   void release_client();
   /// At a boundary, client held: the connection as it is now, its events no longer ours.
   [[nodiscard]] UpstreamPtr detach_upstream();

@@ -28,6 +28,9 @@ inline constexpr Duration fetch_backoff_max = 60s;
 inline constexpr Duration renewal_backoff_base = 10s;
 inline constexpr Duration renewal_backoff_max = 5min;
 
+/// A revocation lets what must be in time go first, for so long.
+inline constexpr Duration revocation_hold_max = 10s;
+
 /// A renewal that the clock has jumped over comes before anybody is served, for so long: its manager may not answer,
 /// and the lease lasts as far as we know. Shorter than clients wait.
 inline constexpr Duration renew_first_max = 3s;

@@ -49,11 +49,16 @@ void SlotState::end_if_unused(std::uint64_t number) {
     ending.user = live.generation->credential->user;
     ending.dies = live.latest_end;
     ending.journalled = true;
-    endings_.emplace(++last_ending_, std::move(ending));
+    add_ending(std::move(ending));
   } else {
     tell_gone(live.generation);
   }
   live_.erase(found);
+}
+
+void SlotState::add_ending(Ending ending) {
+  ending.held_until = timers_.now().mono + revocation_hold_max;
+  endings_.emplace(++last_ending_, std::move(ending));
 }
 
 void SlotState::revoke_orphan(Lease lease, std::function<void(Result<void>)> done) {
@@ -65,7 +70,7 @@ void SlotState::revoke_orphan(Lease lease, std::function<void(Result<void>)> don
   Ending ending;
   ending.lease = std::move(lease);
   ending.done = std::move(done);
-  endings_.emplace(++last_ending_, std::move(ending));
+  add_ending(std::move(ending));
   pump();
 }
 

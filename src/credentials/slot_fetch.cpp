@@ -185,7 +185,7 @@ void SlotState::discard(const Credential& credential, Moment now) {
   ending.lease = *credential.lease;
   ending.user = credential.user;
   ending.dies = plus(now, clamp_lifetime(credential.lease->duration));
-  endings_.emplace(++last_ending_, std::move(ending));
+  add_ending(std::move(ending));
 }
 
 }  // namespace sallyport::credentials

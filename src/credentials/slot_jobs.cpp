@@ -22,10 +22,27 @@ std::vector<SlotState::Job> SlotState::jobs(Moment now) const {
   for (const auto& [number, live] : live_) {
     if (live.renew_at) out.push_back({JobKind::renew, number, left_until(*live.renew_at, now)});
   }
+  const bool pressed = is_pressed(now);
   for (const auto& [key, ending] : endings_) {
-    if (!ending.given_up) out.push_back({JobKind::revoke, key, ending.not_before - now.mono});
+    if (ending.given_up) continue;
+    const auto from = pressed ? std::max(ending.not_before, ending.held_until) : ending.not_before;
+    out.push_back({JobKind::revoke, key, from - now.mono});
   }
   return out;
+}
+
+/// A lease has to be renewed or replaced soon. A revocation may take longer than that: the server waits for the
+/// user's sessions to end.
+bool SlotState::is_pressed(Moment now) const {
+  return std::any_of(live_.begin(), live_.end(), [&](const auto& each) {
+    const Live& live = each.second;
+    const Duration soon = std::min<Duration>(live.lifetime / 4, revocation_hold_max);
+    const auto within = [&](const std::optional<Moment>& due) {
+      return due && left_until(*due, now) <= soon;
+    };
+    return within(live.renew_at) ||
+           (each.first == current_ && fetch_failures_ == 0 && within(live.successor_at));
+  });
 }
 
 void SlotState::add_fetch_job(Moment now, std::vector<Job>& out) const {

@@ -15,6 +15,9 @@ constexpr Duration refetch_min = 1s;
 /// Sessions get this long to reach a transaction boundary, if the lease has that much left.
 constexpr Duration ending_notice_min = 5s;
 
+/// Leases up to this long are renewed early while their manager's maximum is unknown.
+constexpr Duration cautious_max = 60s;
+
 /// Asking again cannot help: the lease stays as it is until it ends.
 bool is_final(ErrorCode code) {
   return code == ErrorCode::bad_config || code == ErrorCode::denied || code == ErrorCode::peer_unsupported;
@@ -41,20 +44,31 @@ void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_afte
     return;
   }
   const Duration grace = grace_of(live.lifetime, random());
-  live.renew_at = plus(now, std::max(renewal_delay(live.lifetime, grace), interval_min));
+  // Nobody says how long renewals go on: of a short lease too little would be left to move sessions when one is refused.
+  const bool cautious = !whole_life_ && live.granted <= cautious_max;
+  const Duration delay = cautious ? live.lifetime / 3 : renewal_delay(live.lifetime, grace);
+  live.renew_at = plus(now, std::max(delay, interval_min));
   live.successor_at = plus(*live.expires, -grace);
   if (whole_life_) {
-    const Moment in_time = plus(live.fetched_at, *whole_life_ - replacement_lead(*whole_life_));
+    const Moment in_time = in_time_of(live);
     if (left_until(*live.successor_at, in_time) > Duration::zero()) live.successor_at = in_time;
+    // Renewed just before its successor is asked for, it lasts as long as it can while its sessions move.
+    if (left_until(in_time, now) >= interval_min && left_until(*live.renew_at, in_time) > Duration::zero())
+      live.renew_at = in_time;
   }
   set_ending(live, *live.successor_at);
 }
 
-/// It will not be renewed again: its successor is wanted now.
-void SlotState::make_final(Live& live, Moment now) {
+/// Where leases live as long as the latest whose maximum was met: when its successor is wanted.
+Moment SlotState::in_time_of(const Live& live) const {
+  return plus(live.fetched_at, *whole_life_ - replacement_lead(*whole_life_));
+}
+
+/// It will not be renewed again: its successor is wanted at `from`.
+void SlotState::make_final(Live& live, Moment from) {
   live.renew_at.reset();
-  live.successor_at = now;
-  set_ending(live, now);
+  live.successor_at = from;
+  set_ending(live, from);
 }
 
 /// When sessions are told, if replacement begins at `from`: half of what is left then, which is early enough
@@ -101,7 +115,10 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
     live->lifetime = duration;
     // The manager says only now that this is the end; the next ones are replaced in time.
     whole_life_ = left_until(expires, live->fetched_at);
-    return make_final(*live, now);
+    // Asked early, it said so early.
+    const Moment in_time = in_time_of(*live);
+    const bool early = live->granted <= cautious_max && left_until(in_time, now) > Duration::zero();
+    return make_final(*live, early ? in_time : now);
   }
   schedule(*live, std::nullopt, now);
 }
@@ -118,7 +135,7 @@ void SlotState::renewed_too_late(Lease lease, Moment dies) {
   ending.journalled = static_cast<bool>(journal_.record(lease, dies.wall));
   ending.lease = std::move(lease);
   ending.dies = dies;
-  endings_.emplace(++last_ending_, std::move(ending));
+  add_ending(std::move(ending));
 }
 
 void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {

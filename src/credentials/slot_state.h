@@ -78,6 +78,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     std::string user;
     std::optional<Moment> dies;  ///< none: unknown (orphans)
     MonotonicTime not_before{};
+    MonotonicTime held_until{};  ///< till then what must be in time goes first
     unsigned failures = 0;
     bool journalled = false;
     bool given_up = false;                   ///< the manager said no: it dies by itself
@@ -127,6 +128,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
 
   // slot_jobs.cpp: which conversation is next.
   [[nodiscard]] std::vector<Job> jobs(Moment now) const;
+  [[nodiscard]] bool is_pressed(Moment now) const;
   void add_fetch_job(Moment now, std::vector<Job>& out) const;
   void add_shutdown_jobs(Moment now, std::vector<Job>& out) const;
   [[nodiscard]] Job urgent_job(Moment now) const;
@@ -162,7 +164,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
 
   // slot_lease.cpp: schedules, renewals, keep-alive.
   void schedule(Live& live, const std::optional<Duration>& refetch_after, Moment now);
-  void make_final(Live& live, Moment now);
+  [[nodiscard]] Moment in_time_of(const Live& live) const;
+  void make_final(Live& live, Moment from);
   void set_ending(Live& live, Moment from);
   void start_renewal(std::uint64_t number, Moment now);
   void renewal_ended(std::uint64_t number, Moment started, Result<void> result, Conversation* conversation);
@@ -173,6 +176,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
 
   // slot_end.cpp: revocations and shutdown.
   void end_if_unused(std::uint64_t number);
+  void add_ending(Ending ending);
   void start_revocation(std::uint64_t key, Moment now);
   void revocation_ended(std::uint64_t key, Moment started, Result<void> result, Conversation* conversation);
   void revocation_failed(Ending& ending, const Error& error, Moment now);

@@ -3,8 +3,10 @@
 #include <openssl/err.h>
 
 #include <arpa/inet.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -214,6 +216,11 @@ void SocketStream::shutdown_write() {
     SSL_shutdown(ssl_.get());
   }
   ::shutdown(fd_.get(), SHUT_WR);
+}
+
+bool SocketStream::has_been_read() const {
+  int unread = 0;
+  return ioctl(fd_.get(), SIOCOUTQ, &unread) != 0 || unread == 0;
 }
 
 std::string SocketStream::peer_address() const { return describe_socket_address(fd_.get(), true); }

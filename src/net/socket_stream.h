@@ -40,6 +40,7 @@ class SocketStream final : public Stream, private FdHandler {
   IoResult write(Bytes bytes) override;
   void shutdown_write() override;
   void set_events(StreamEvents* events) override { events_ = events; }
+  [[nodiscard]] bool has_been_read() const override;
   [[nodiscard]] std::string peer_address() const override;
   [[nodiscard]] std::string local_address() const override;
 

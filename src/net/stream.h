@@ -45,6 +45,9 @@ class Stream {
   /// Tells the peer that no more bytes follow (FIN; close_notify first on TLS).
   virtual void shutdown_write() = 0;
 
+  /// False while bytes that were written are known to lie unread: at the peer's end of a Unix socket, else on the way.
+  [[nodiscard]] virtual bool has_been_read() const { return true; }
+
   /// Who is told of events. Null: nobody; events that come meanwhile are not repeated, so a new owner
   /// reads once before it waits.
   virtual void set_events(StreamEvents* events) = 0;

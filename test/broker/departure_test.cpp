@@ -103,6 +103,37 @@ TEST(Departure, ADrainEndsASessionAtRestAtOnceAndAnotherAtItsBoundary) {
       << "what it asks meanwhile is not executed";
 }
 
+TEST(Departure, IsNotToldBeforeItHasReadItsLastAnswer) {
+  for (const bool at_rest : {true, false}) {
+    Leaving it;
+    it.ask(at_rest ? "select 1" : "BEGIN");
+    it.client->lies_unread = true;
+    it.departure->drain(Dismissal::shutting_down);
+    if (!at_rest) it.ask("COMMIT");
+    it.world.loop.advance(500ms);
+    EXPECT_EQ(it.said, Said{}) << at_rest;
+    it.client->lies_unread = false;
+    it.world.loop.advance(20ms);
+    EXPECT_EQ(it.said, Said{"drained"}) << at_rest;
+  }
+}
+
+TEST(Departure, WhoNeverReadsItsLastAnswerIsToldAllTheSame) {
+  Leaving drained;
+  drained.client->lies_unread = true;
+  drained.departure->drain(Dismissal::shutting_down);
+  drained.world.loop.advance(1050ms);
+  EXPECT_EQ(drained.said, Said{"drained"});
+
+  Leaving rotated;
+  rotated.bind();
+  rotated.client->lies_unread = true;
+  rotated.rotate(10s);
+  rotated.world.loop.advance(9990ms);
+  EXPECT_EQ(rotated.said, (Said{"forced: temporary_table", "rotation_forced"}))
+      << "before its user is dropped";
+}
+
 TEST(Departure, TheFirstDismissalsReasonStays) {
   Leaving it;
   it.ask("BEGIN");

@@ -130,6 +130,7 @@ class Wire : public std::enable_shared_from_this<Wire> {
   [[nodiscard]] bool broker_gone() const { return gone_; }  ///< the broker closed its end
 
   std::string peer_name = "unix:", local_name = "unix:";
+  bool lies_unread = false;  ///< what the broker wrote last lies unread at the peer's end
   ReadGuard* guard = nullptr;
   std::function<void()> on_sent;  ///< called in a later turn after the broker has written or closed
 
@@ -198,6 +199,7 @@ class MemoryStream final : public net::Stream {
     wire_->shut_ = true;
     wire_->tell_sent();
   }
+  [[nodiscard]] bool has_been_read() const override { return !wire_->lies_unread; }
   void set_events(net::StreamEvents* events) override { wire_->events_ = events; }
   [[nodiscard]] std::string peer_address() const override { return wire_->peer_name; }
   [[nodiscard]] std::string local_address() const override { return wire_->local_name; }

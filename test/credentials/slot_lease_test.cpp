@@ -106,6 +106,57 @@ TEST(SlotLease, AVeryShortLifeStillOverlaps) {
   EXPECT_LE(world.slot().counters().fetches, 20u);
 }
 
+TEST(SlotLease, AShortLeaseIsRenewedEarlyUntilItsMaximumIsKnown) {
+  World world;
+  world.manager.ttl = 3s;
+  world.manager.max_ttl = 6s;
+  ASSERT_TRUE(world.get());
+  const auto first = world.timers.now().wall;
+  auto hold = world.slot().hold(world.slot().current());
+  world.timers.advance(6s);
+  ASSERT_FALSE(world.observer.endings.empty());
+  const auto& told = world.observer.endings[0];
+  EXPECT_EQ(told.number, 1u);
+  EXPECT_GE(told.deadline.mono - told.at.mono, 1800ms) << "two thirds of its time to live, less the margin";
+  ASSERT_FALSE(world.manager.renew_times.empty());
+  EXPECT_LE(world.manager.renew_times[0] - first, 1s + 20ms);
+}
+
+TEST(SlotLease, IsRenewedOnceMoreBeforeItsSuccessorIsAskedFor) {
+  World world;
+  world.manager.ttl = 3s;
+  world.manager.max_ttl = 6s;
+  ASSERT_TRUE(world.get());
+  auto first = world.slot().hold(world.slot().current());
+  world.timers.advance(5s);
+  ASSERT_EQ(world.slot().current()->number, 2u);
+  first.release();
+  auto second = world.slot().hold(world.slot().current());
+  world.timers.advance(5s);
+  ASSERT_FALSE(world.observer.endings.empty());
+  const auto& told = world.observer.endings.back();
+  EXPECT_EQ(told.number, 2u);
+  EXPECT_GE(told.deadline.mono - told.at.mono, 2500ms) << "nearly a whole time to live";
+}
+
+TEST(SlotLease, ARevocationWaitsForARenewalThatIsDueSoon) {
+  World world;
+  world.manager.ttl = 40s;
+  ASSERT_TRUE(world.get());
+  auto hold = world.slot().hold(world.slot().current());
+  world.slot().report_login_failed(1, "28P01");
+  ASSERT_TRUE(world.get());
+  ASSERT_EQ(world.slot().current()->number, 2u);
+  world.timers.advance(5s);  // a third of its time to live is 13 s
+  hold.release();
+  world.timers.advance(8s);
+  EXPECT_TRUE(world.manager.revoked.empty()) << "it might take longer than that";
+  const auto renewals = world.manager.renew_times.size();
+  world.timers.advance(1s);
+  EXPECT_EQ(world.manager.renew_times.size(), renewals + 1);
+  EXPECT_EQ(world.manager.revoked.size(), 1u);
+}
+
 TEST(SlotLease, ANonRenewableLeaseIsReplacedAtEightyFivePercent) {
   World world;
   world.manager.renewable = false;

@@ -79,6 +79,25 @@ except psycopg.Error as e: print(e.sqlstate, bool(getattr(e.diag, "message_hint"
     assert run.stdout == "57P01 True\n"
 
 
+def test_a_client_that_reads_its_answer_late_hears_57p01_all_the_same(sallyport, bao, vault_url):
+    """Read together with that answer libpq would take it for a notice, and the end for an accident."""
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+c.execute("CREATE TEMP TABLE mine (a int)")
+started, told = time.monotonic(), None
+while told is None and time.monotonic() < started + 20:
+    c.pgconn.send_query(b"INSERT INTO mine VALUES (1)")
+    time.sleep(0.2)
+    while (result := c.pgconn.get_result()) is not None:
+        told = told or result.error_field(psycopg.pq.DiagnosticField.SQLSTATE)
+print(told, c.pgconn.error_message.decode().strip().splitlines()[:1])
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout.startswith("b'57P01'"), run.output
+
+
 def test_what_was_temporary_and_is_gone_keeps_no_session_from_moving(sallyport, bao, vault_url):
     bao.role("six", ttl="3s", max_ttl="6s")
     script = """
