@@ -174,7 +174,8 @@ class Served(Side):
 
 
 class Executed(Side):
-    """`exec` on loopback TCP: clients are its child's descendants and log in with the token of the run."""
+    """`exec` on loopback TCP: clients are its child's descendants and log in with the token of the run. The variable held a URL of
+    psycopg, so the token's verifier has one iteration; pgbench reads the same URL without the driver's name."""
     name = "Sallyport"
 
     def __init__(self, ground, setting):
@@ -196,7 +197,8 @@ targets:
 """)
         self.process = subprocess.Popen([binary(), "exec", "-q", "-c", config, "--listen", "tcp", "-e", "DATABASE_URL=main",
                                          "--", "sh"], stdin=subprocess.PIPE, text=True,
-                                        env={**sallyport.env(), **base_environment(), "HOME": sallyport.env()["HOME"]},
+                                        env={**sallyport.env(), **base_environment(), "HOME": sallyport.env()["HOME"],
+                                             "DATABASE_URL": "postgresql+psycopg://db/app"},
                                         preexec_fn=die_with_parent(signal.SIGTERM))
         self.pid, self.count = self.process.pid, 0
 
@@ -204,7 +206,7 @@ targets:
         self.count += 1
         end, out = (os.path.join(self.folder, f"{name}-{self.count}") for name in ("end", "out"))
         settings = " ".join(f"{name}='{value}'" for name, value in (extra or {}).items())
-        self.process.stdin.write(f'{settings} {" ".join(words)} "$DATABASE_URL" >{out} 2>&1; echo $? >{end}.part; mv {end}.part {end}\n')
+        self.process.stdin.write(f'{settings} {" ".join(words)} "postgresql${{DATABASE_URL#postgresql+psycopg}}" >{out} 2>&1; echo $? >{end}.part; mv {end}.part {end}\n')
         self.process.stdin.flush()
         wait_for(lambda: os.path.exists(end), "the client to end", 300)
         with open(end, encoding="ascii") as code, open(out, encoding="utf-8") as text:
