@@ -6,14 +6,16 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <cerrno>
+
 namespace sallyport::net {
 
-/// Also without Nagle's delay. Errors are harmless: a Unix socket knows none of these.
+/// Also without Nagle's delay. A Unix socket knows none of these and is left alone; other errors are harmless.
 inline void keep_alive(int fd) {
   const int on = 1;
   const int idle_s = 60, interval_s = 15, probes = 4;
   const unsigned unacknowledged_ms = 90'000;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 && errno == EOPNOTSUPP) return;
   setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s);
   setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &interval_s, sizeof interval_s);

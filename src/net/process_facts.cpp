@@ -38,14 +38,20 @@ std::string link_of(const std::string& path) {
   return size > 0 ? std::string{target.data(), static_cast<std::size_t>(size)} : std::string{};
 }
 
+/// Of user ids; we never enter another one.
+struct OwnNamespace {
+  std::string link = link_of("/proc/self/ns/user");
+  std::string map = content_of("/proc/self/uid_map");
+};
+
 // The link names the namespace, but shows only with the right to trace the process. Without that the map of its users
 // tells: one like ours, in another namespace, can be made by nobody but root here.
 bool is_namespaced(pid_t pid) {
-  const auto own = link_of("/proc/self/ns/user");
+  static const OwnNamespace own;  // read once: this is asked at every connection
   const auto its = link_of(path_of(pid, "ns/user"));
-  if (!own.empty() && !its.empty()) return own != its;
+  if (!own.link.empty() && !its.empty()) return own.link != its;
   const auto map = content_of(path_of(pid, "uid_map"));
-  return map.empty() || map != content_of("/proc/self/uid_map");
+  return map.empty() || map != own.map;
 }
 
 std::optional<policy::ExecutableId> executable_file_of(pid_t pid) {

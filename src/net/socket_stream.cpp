@@ -183,6 +183,8 @@ void SocketStream::set_write_blocked(bool blocked) {
 
 void SocketStream::on_ready(std::uint32_t events) {
   if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) hung_up_ = true;
+  // A socket that has yet to connect hangs up as well, without the second.
+  if ((events & EPOLLHUP) != 0 && (events & EPOLLRDHUP) != 0) gone_ = true;
   const bool readable = (events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0;
   const bool writable = (events & (EPOLLOUT | EPOLLERR | EPOLLHUP)) != 0 && write_blocked_;
   bool wake_reader = readable;
@@ -215,7 +217,7 @@ void SocketStream::shutdown_write() {
     ERR_clear_error();
     SSL_shutdown(ssl_.get());
   }
-  ::shutdown(fd_.get(), SHUT_WR);
+  if (!gone_) ::shutdown(fd_.get(), SHUT_WR);
 }
 
 bool SocketStream::has_been_read() const {

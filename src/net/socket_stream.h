@@ -61,6 +61,7 @@ class SocketStream final : public Stream, private FdHandler {
   Watch watch_;
   StreamEvents* events_ = nullptr;
   bool hung_up_ = false;  ///< the peer sends no more: read to the end whatever a read returns
+  bool gone_ = false;     ///< nor does it read: neither direction is open
   bool write_blocked_ = false;
   bool socket_drained_ = false;    ///< TLS: the last read(2) brought less than was asked for
   bool read_wants_write_ = false;  ///< TLS: a read waits until we can write (key update)
