@@ -47,7 +47,9 @@ struct OwnNamespace {
 // The link names the namespace, but shows only with the right to trace the process. Without that the map of its users
 // tells: one like ours, in another namespace, can be made by nobody but root here.
 bool is_namespaced(pid_t pid) {
-  static const OwnNamespace own;  // read once: this is asked at every connection
+  // Asked at every connection, and read once; again if it could not be read, as without a free descriptor.
+  thread_local OwnNamespace own;
+  if (own.map.empty()) own = OwnNamespace{};
   const auto its = link_of(path_of(pid, "ns/user"));
   if (!own.link.empty() && !its.empty()) return own.link != its;
   const auto map = content_of(path_of(pid, "uid_map"));

@@ -46,6 +46,18 @@ TEST(Pool, AConnectionGivenBackIsResetAndGoesToTheNext) {
   world.pool->discard(second->upstream());
 }
 
+TEST(Pool, MovesPressEarlierTheMoreSessionsThereAre) {
+  auto settings = World::small();
+  settings.max = 64;
+  World world{settings};
+  std::vector<std::shared_ptr<Taker>> takers;
+  for (int i = 0; i < 64; ++i) takers.push_back(take(world));
+  world.loop.settle();
+  EXPECT_EQ(world.pool->press_ahead(), 64 * 40ms);
+  for (const auto& taker : takers) world.pool->discard(taker->upstream());
+  EXPECT_EQ(world.pool->press_ahead(), 1500ms);
+}
+
 TEST(Pool, AReadyConnectionThatTheServerEndsIsNotReplacedWhileItsUserMayBeAboutToBeDropped) {
   auto settings = World::small();
   settings.min_ready = 1;
