@@ -4,6 +4,7 @@
 #include "wire/postgres/quote.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 namespace sallyport::broker {
@@ -214,11 +215,15 @@ void Session::on_admitted(const Result<void>& outcome) {
 }
 
 void Session::greet() {
-  std::vector<std::uint8_t> cancel_key(login_->negotiation.protocol == postgres::protocol_3_0 ? 4 : 32);
-  services_.randomness.fill(cancel_key);
+  struct {
+    std::uint32_t pid = 0;
+    std::array<std::uint8_t, 32> key;
+  } random;  // drawn at once: a system call each otherwise
+  services_.randomness.fill({reinterpret_cast<std::uint8_t*>(&random), sizeof random});
+  const std::size_t key_bytes = login_->negotiation.protocol == postgres::protocol_3_0 ? 4 : 32;
+  const std::vector<std::uint8_t> cancel_key(random.key.begin(), random.key.begin() + key_bytes);
   // In transaction pooling no one server process is the session's: a number of ours, in the range of theirs.
-  told_pid_ = is_lent() ? static_cast<std::int32_t>(random_number(services_.randomness) & 0x7fff'ffff) | 1
-                        : login_->upstream->pid;
+  told_pid_ = is_lent() ? static_cast<std::int32_t>(random.pid & 0x7fff'ffff) | 1 : login_->upstream->pid;
   services_.cancels.add(told_pid_, Bytes{cancel_key}, *this);
   may_be_cancelled_ = true;
 

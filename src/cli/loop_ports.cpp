@@ -170,11 +170,25 @@ Result<void> UnixPeerProver::prove(net::Stream& client, broker::ProvenPeer& peer
   if (!seen) return seen.error();
   if (scout_) return ask_scout(*seen, peer);
   peer = proven(*seen, net::executable_of(seen->pid));
-  auto facts = net::facts_of(seen->pid, seen->pidfd, wanted_);
+  return add_facts(*seen, wanted_, peer);
+}
+
+// A process that was of our user namespace a moment ago could have connected then: that it entered another one since
+// gives it nothing.
+Result<void> UnixPeerProver::add_facts(const net::UnixPeer& seen, net::WantedFacts wanted,
+                                       broker::ProvenPeer& peer) {
+  const auto now = std::chrono::steady_clock::now();
+  wanted.user_namespace = !seen.number || at_home_.find(*seen.number, now) == nullptr;
+  peer.namespaced = false;
+  if (!wanted.any()) return {};
+  auto facts = net::facts_of(seen.pid, seen.pidfd, wanted);
   if (!facts) return facts.error();
-  peer.namespaced = facts->namespaced;
+  if (wanted.user_namespace) {
+    peer.namespaced = facts->namespaced;
+    if (!facts->namespaced && seen.number) at_home_.remember(*seen.number, {}, now);
+  }
   peer.cgroup = std::move(facts->cgroup);
-  peer.program = facts->executable;
+  if (wanted.executable) peer.program = facts->executable;
   return {};
 }
 
@@ -184,15 +198,11 @@ Result<void> UnixPeerProver::ask_scout(const net::UnixPeer& seen, broker::Proven
   if (wanted_.executable) {
     executable = scout_->executable_of(seen.pid, seen.pidfd, seen.uid);
   } else {
-    executable.path = scout_->path_of(seen.pid, seen.pidfd, seen.uid);
+    executable.path = scout_->path_of(seen.pid, seen.pidfd, seen.uid, seen.number);
   }
   peer = proven(seen, std::move(executable.path));
   peer.program = executable.id;
-  auto facts = net::facts_of(seen.pid, seen.pidfd, {.cgroup = wanted_.cgroup, .executable = false});
-  if (!facts) return facts.error();
-  peer.namespaced = facts->namespaced;
-  peer.cgroup = std::move(facts->cgroup);
-  return {};
+  return add_facts(seen, {.cgroup = wanted_.cgroup, .executable = false}, peer);
 }
 
 Result<void> TreePeerProver::prove(net::Stream& client, broker::ProvenPeer& peer) {

@@ -8,6 +8,7 @@
 #include "net/handshakes.h"
 #include "net/peer.h"
 #include "net/process_facts.h"
+#include "net/process_memory.h"
 #include "net/process_tree.h"
 #include "net/scout.h"
 
@@ -90,8 +91,12 @@ class UnixPeerProver final : public broker::PeerProver {
 
  private:
   Result<void> ask_scout(const net::UnixPeer& seen, broker::ProvenPeer& peer);
+  Result<void> add_facts(const net::UnixPeer& seen, net::WantedFacts wanted, broker::ProvenPeer& peer);
+
+  struct OfOurNamespace {};
 
   net::WantedFacts wanted_;
+  net::ProcessMemory<OfOurNamespace> at_home_;
   std::shared_ptr<net::Scout> scout_;
 };
 

@@ -25,7 +25,8 @@ Acceptor::Acceptor(Listener listener, EpollLoop& loop,
       loop_(loop),
       on_accept_(std::move(on_accept)),
       doorkeeper_(std::move(doorkeeper)),
-      on_exhausted_(std::move(on_exhausted)) {
+      on_exhausted_(std::move(on_exhausted)),
+      keeps_alive_(is_internet_socket(listener_.fd())) {
   watch();
 }
 
@@ -49,7 +50,7 @@ void Acceptor::on_ready(std::uint32_t) {
       continue;
     }
     ++accepted;
-    keep_alive(client.get());
+    if (keeps_alive_) keep_alive(client.get());
     auto stream = std::make_unique<SocketStream>(std::move(client));
     if (!stream->attach(loop_)) return pause();  // this one is closed
     on_accept_(std::move(stream));

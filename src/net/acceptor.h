@@ -42,6 +42,7 @@ class Acceptor final : private FdHandler {
   std::function<void(std::unique_ptr<SocketStream>)> on_accept_;
   Doorkeeper doorkeeper_;
   OnExhausted on_exhausted_;
+  bool keeps_alive_;
   std::optional<MonotonicTime> told_at_;
   Watch watch_;
   TimerId paused_;

@@ -10,6 +10,13 @@
 
 namespace sallyport::net {
 
+/// False: a Unix socket, which has no keepalive.
+inline bool is_internet_socket(int fd) {
+  int domain = AF_UNIX;
+  socklen_t size = sizeof domain;
+  return getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 && domain != AF_UNIX;
+}
+
 /// Also without Nagle's delay. A Unix socket knows none of these and is left alone; other errors are harmless.
 inline void keep_alive(int fd) {
   const int on = 1;

@@ -1,6 +1,7 @@
 #include "net/peer.h"
 
 #include "net/dns.h"
+#include "net/process_memory.h"
 #include "net/socket_lookup.h"
 
 #include <dirent.h>
@@ -120,8 +121,9 @@ Result<UnixPeer> peer_of_unix(int fd) {
     if (pidfd.has_error()) return pidfd.error();
   }
   if (!is_alive(*pidfd)) return denied("the process that connected has ended");
-  return UnixPeer{credentials.pid, credentials.uid, credentials.gid, groups_from_socket(fd),
-                  std::move(*pidfd)};
+  const auto number = process_number(*pidfd);
+  return UnixPeer{credentials.pid,        credentials.uid,   credentials.gid,
+                  groups_from_socket(fd), std::move(*pidfd), number};
 }
 
 std::optional<uid_t> uid_of_local_peer(int fd) {

@@ -24,6 +24,7 @@ struct UnixPeer {
   gid_t gid = 0;
   std::vector<gid_t> groups;
   UniqueFd pidfd;
+  std::optional<std::uint64_t> number;  ///< see process_number()
 };
 
 /// SO_PEERCRED and SO_PEERGROUPS (a kernel without it: no groups), with SO_PEERPIDFD (Linux ≥ 6.5). Older kernels: pidfd_open, and the process must have

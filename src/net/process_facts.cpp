@@ -68,7 +68,7 @@ std::optional<policy::ExecutableId> executable_file_of(pid_t pid) {
 
 Result<ProcessFacts> facts_of(pid_t pid, const UniqueFd& pidfd, WantedFacts wanted) {
   ProcessFacts facts;
-  facts.namespaced = is_namespaced(pid);
+  if (wanted.user_namespace) facts.namespaced = is_namespaced(pid);
   if (wanted.cgroup) facts.cgroup = policy::parse_cgroup(content_of(path_of(pid, "cgroup")));
   if (wanted.executable) facts.executable = executable_file_of(pid);
   if (is_alive(pidfd)) return facts;

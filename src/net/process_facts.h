@@ -24,6 +24,9 @@ struct ProcessFacts {
 
 struct WantedFacts {
   bool cgroup = false, executable = false;
+  bool user_namespace = true;  ///< false: known already, `namespaced` says nothing
+
+  [[nodiscard]] bool any() const { return cgroup || executable || user_namespace; }
 };
 
 /// Errors  denied, hop identity: it has ended.

@@ -6,9 +6,7 @@
 #include <linux/capability.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/vfs.h>
 
 #include <cerrno>
 #include <cstring>
@@ -16,10 +14,6 @@
 namespace sallyport::net {
 
 namespace {
-
-constexpr auto path_is_fresh_for = std::chrono::seconds{1};
-constexpr std::size_t known_max = 1024;
-constexpr long pidfs_magic = 0x50494446;  // Linux 6.9; not in this libc's headers
 
 bool may_trace_everybody() {
   __user_cap_header_struct head{_LINUX_CAPABILITY_VERSION_3, 0};
@@ -38,10 +32,7 @@ Executable executable_in(const char* packet, std::size_t size) {
 
 }  // namespace
 
-Scout::Scout(Attendant attendant) : attendant_(std::move(attendant)), sees_all_(may_trace_everybody()) {
-  struct statfs system {};
-  unique_inodes_ = fstatfs(attendant_.process.get(), &system) == 0 && system.f_type == pidfs_magic;
-}
+Scout::Scout(Attendant attendant) : attendant_(std::move(attendant)), sees_all_(may_trace_everybody()) {}
 
 Result<std::unique_ptr<Scout>> Scout::fork_now() {
   auto forked = fork_attendant(
@@ -58,17 +49,14 @@ Executable Scout::executable_of(pid_t pid, const UniqueFd& pidfd, uid_t uid) {
   return ask(pid, pidfd);
 }
 
-std::string Scout::path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid) {
+std::string Scout::path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid, std::optional<std::uint64_t> number) {
   if (!sees_all_ && uid != geteuid()) return {};
   const std::lock_guard lock{mutex_};
-  struct stat process {};
-  if (!unique_inodes_ || fstat(pidfd.get(), &process) != 0) return ask(pid, pidfd).path;
+  if (!number) return ask(pid, pidfd).path;
   const auto now = std::chrono::steady_clock::now();
-  const auto known = known_.find(process.st_ino);
-  if (known != known_.end() && now - known->second.at < path_is_fresh_for) return known->second.path;
-  if (known_.size() >= known_max) known_.clear();
+  if (const auto* known = paths_.find(*number, now)) return *known;
   auto path = ask(pid, pidfd).path;
-  known_[process.st_ino] = {path, now};
+  paths_.remember(*number, path, now);
   return path;
 }
 

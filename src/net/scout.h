@@ -9,13 +9,13 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/attendant.h"
+#include "net/process_memory.h"
 #include "policy/process_identity.h"
 
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 namespace sallyport::net {
 
@@ -38,8 +38,8 @@ class Scout {
   Executable executable_of(pid_t pid, const UniqueFd& pidfd, uid_t uid);
 
   /// The same for the trail, which is told the path alone and is no proof: an answer of the last second counts, so that
-  /// whoever connects again and again costs one question.
-  std::string path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid);
+  /// whoever connects again and again costs one question. `number`: see process_number().
+  std::string path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid, std::optional<std::uint64_t> number);
 
   [[nodiscard]] pid_t pid() const { return attendant_.pid; }
 
@@ -48,17 +48,11 @@ class Scout {
  private:
   Executable ask(pid_t pid, const UniqueFd& pidfd);
 
-  struct Known {
-    std::string path;
-    MonotonicTime at;
-  };
-
   Attendant attendant_;
   bool sees_all_;  ///< CAP_SYS_PTRACE
   std::mutex mutex_;
   std::uint32_t last_question_ = 0;
-  bool unique_inodes_ = false;                      ///< this kernel's pidfds have one for each process
-  std::unordered_map<std::uint64_t, Known> known_;  ///< by the pidfd's inode
+  ProcessMemory<std::string> paths_;
 };
 
 }  // namespace sallyport::net

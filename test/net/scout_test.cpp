@@ -50,7 +50,8 @@ TEST(Scout, SaysWhatAProcessRuns) {
   ASSERT_TRUE(executable.id.has_value());
   EXPECT_EQ(executable.id->inode, status.st_ino);
   EXPECT_EQ(executable.id->device, status.st_dev);
-  EXPECT_EQ(scout->path_of(sleeper.pid_, sleeper.pidfd_, geteuid()), executable.path);
+  EXPECT_EQ(scout->path_of(sleeper.pid_, sleeper.pidfd_, geteuid(), process_number(sleeper.pidfd_)),
+            executable.path);
 }
 
 TEST(Scout, SaysNothingOfAProcessThatHasEnded) {
