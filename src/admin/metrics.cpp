@@ -193,6 +193,11 @@ class Encoder {
                    "How long sessions waited for the server connection they got.");
     per_role(
         [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, role.pool.wait, 8, 26); });
+    out_.histogram("sallyport_transaction_seconds",
+                   "From the first request sent to the server until it was idle again.");
+    per_role([&](const RoleStatus& role, const Labels& labels) {
+      out_.sample(labels, role.pool.transaction, 6, 30);
+    });
   }
 
   void logins() {

@@ -70,7 +70,8 @@ Json role_json(const broker::RoleStatus& role) {
              {{"timed_out", pool.waits_timed_out},
               {"queue_full", pool.waits_refused},
               {"login_failed", pool.waits_failed}}},
-            {"wait", summary(pool.wait)}}},
+            {"wait", summary(pool.wait)},
+            {"transaction", summary(pool.transaction)}}},
           {"logins", std::move(logins)},
           {"credential", credential(role)}};
 }

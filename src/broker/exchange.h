@@ -5,6 +5,7 @@
 // goes when the client has been at rest for a moment.
 #pragma once
 
+#include "base/clock.h"
 #include "base/limits.h"
 #include "broker/lending.h"
 #include "broker/outgoing.h"
@@ -26,6 +27,9 @@ struct Exchange {
   bool prefix_held = false;         ///< our own statement waits in to_server
   bool server_told_of_end = false;  ///< it gets no more bytes from us
   std::optional<Loan> loan;         ///< transaction pooling
+
+  /// Of the transaction that runs: when the client's first request went to the server.
+  std::optional<MonotonicTime> transaction_began;
 };
 
 }  // namespace sallyport::broker

@@ -148,11 +148,11 @@ class Pool {
       const credentials::Generation& generation) const;
   void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }  ///< read anew
 
+  void note_transaction(Duration took) { totals_.transaction.add(took); }
   [[nodiscard]] PoolStatus status() const;
   [[nodiscard]] std::size_t total() const { return in_use_ + connecting_ + spares_ - moving_; }  ///< of `max`
   [[nodiscard]] std::size_t connections() const { return in_use_ + spares_; }
   [[nodiscard]] const Settings& settings() const { return settings_; }
-  [[nodiscard]] credentials::Slot& slot() { return slot_; }
 
  private:
   using SpareList = std::list<std::unique_ptr<Spare>>;

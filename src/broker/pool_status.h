@@ -14,8 +14,9 @@ struct PoolStatus {
   std::uint64_t logins = 0, login_failures = 0, resets_failed = 0;
   /// Who waited in vain: until the deadline, because the queue was full, because its login failed.
   std::uint64_t waits_timed_out = 0, waits_refused = 0, waits_failed = 0;
-  Histogram wait;     ///< of those who got a connection
-  bool held = false;  ///< hold_newcomers()
+  Histogram wait;         ///< of those who got a connection
+  Histogram transaction;  ///< from the first request sent to the server until it is idle again
+  bool held = false;      ///< hold_newcomers()
 };
 
 }  // namespace sallyport::broker

@@ -123,6 +123,7 @@ bool Relay::on_client_chunk(std::size_t size) {
   bytes_to_server_ += forward.size();
   if (!forward.empty()) {
     exchange_->prefix_held = false;
+    note_request();
     if (!exchange_->to_server.send(*upstream_->stream, forward)) {
       // What the server said before it closed still has to reach the client.
       pump_server();
@@ -172,6 +173,7 @@ void Relay::pump_server() {
     }
     if (result.status != net::IoStatus::ok) return end(client_done_ ? done_cause_ : EndCause::server_closed);
     if (!on_server_chunk(carried + result.bytes)) return;
+    note_answers();
     // Whoever gets the connection next must not miss what has come: only when all is read.
     if (!ended_ && !result.more && may_return()) return return_upstream();
     after_server_bytes();

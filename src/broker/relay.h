@@ -35,6 +35,8 @@ class RelayOwner {
  public:
   /// The session came to rest between transactions; only while boundary_wanted is set.
   virtual void on_boundary() = 0;
+  /// The server is idle again after what was asked of it. `took`: by the loop's turns, without waits for a connection.
+  virtual void on_transaction(Duration took) { (void)took; }
   /// Once. The relay does nothing more; the owner may not destroy it before the turn's end.
   virtual void on_relay_end(EndCause cause) = 0;
 
@@ -189,6 +191,8 @@ class Relay {
   void end_loan();
   bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
+  void note_request();
+  void note_answers();
   void give_up_upstream(bool known = true);
   bool ask_for_state();
   void say_now(std::string_view sql);

@@ -186,6 +186,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void lend_later() override;
   void on_served() override;
   void on_returned(UpstreamPtr upstream, bool clean) override;
+  void on_transaction(Duration took) override { pool().note_transaction(took); }
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;
   void on_session_forced(std::string_view reason) override { host_.on_session_forced(*this, reason); }

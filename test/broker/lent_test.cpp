@@ -52,6 +52,28 @@ TEST(Lent, ATransactionKeepsItAndTheNextClientWaitsForItsEnd) {
   EXPECT_EQ(it.in_use(), 0u);
 }
 
+TEST(Lent, ATransactionLastsFromItsFirstRequestToItsLastAnswerWithoutTheWaitForAConnection) {
+  for (const auto mode : {PoolMode::transaction, PoolMode::session}) {
+    auto settings = transaction();
+    settings.mode = mode;
+    Lent it{settings};
+    auto a = it.world.enter();
+    it.ask(a, "BEGIN");
+    it.world.loop.advance(3s);
+    EXPECT_EQ(it.world.pool->status().transaction.count(), 0u);
+    auto b = it.world.enter();
+    it.ask(b, "select 2");  // waits
+    it.world.loop.advance(1s);
+    it.ask(a, "COMMIT");
+    if (mode == PoolMode::session) {
+      a.wire->push(test::frame('X'));
+      it.world.loop.settle();
+    }
+    EXPECT_EQ(it.world.pool->status().transaction.count(), 2u);
+    EXPECT_EQ(it.world.pool->status().transaction.sum_us(), 4'000'000u);
+  }
+}
+
 TEST(Lent, WhoLeavesInATransactionTakesTheConnectionAlong) {
   Lent it;
   auto a = it.world.enter(), b = it.world.enter();

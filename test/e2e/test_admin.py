@@ -147,6 +147,8 @@ def test_metrics_are_read_by_an_independent_parser(admin, tcp):
     assert found[("sallyport_session_duration_seconds_count", ("target", "main"))] == 3
     assert found[("sallyport_relayed_bytes_total", ("direction", "to_client"), ("target", "main"))] > 100
     assert found[("sallyport_transactions_total", ("target", "main"))] == 6
+    assert found[("sallyport_transaction_seconds_count", *pool)] == 6
+    assert 0 < found[("sallyport_transaction_seconds_sum", *pool)] < 60
     assert found[("sallyport_refusals_total", ("at", "policy"), ("reason", "denied"), ("route", f"unix:{it.service.directory}:5432"))] == 1
     assert found[("sallyport_credential_present", *pool)] == 1
     assert found[("sallyport_trail_healthy",)] == 1
