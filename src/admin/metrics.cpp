@@ -191,13 +191,10 @@ class Encoder {
     });
     out_.histogram("sallyport_pool_wait_seconds",
                    "How long sessions waited for the server connection they got.");
-    per_role(
-        [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, role.pool.wait, 8, 26); });
+    durations([](const RoleStatus& role) { return role.pool.wait; }, 8, 26);
     out_.histogram("sallyport_transaction_seconds",
                    "From the first request sent to the server until it was idle again.");
-    per_role([&](const RoleStatus& role, const Labels& labels) {
-      out_.sample(labels, role.pool.transaction, 6, 30);
-    });
+    durations([](const RoleStatus& role) { return role.pool.transaction; }, 6, 30);
   }
 
   void logins() {
@@ -210,9 +207,7 @@ class Encoder {
     });
     out_.histogram("sallyport_login_duration_seconds",
                    "Logins to database servers that succeeded, all of them: DNS, TLS, SCRAM.");
-    per_role([&](const RoleStatus& role, const Labels& labels) {
-      out_.sample(labels, role.logins.duration, 8, 24);
-    });
+    durations([](const RoleStatus& role) { return role.logins.duration; }, 8, 24);
   }
 
   template <class Value>
@@ -260,14 +255,14 @@ class Encoder {
          &credentials::SlotCounters::revocation_failures);
     work("sallyport_credentials_refused", "Times that a database refused the current credential.",
          &credentials::SlotCounters::logins_refused);
-    fetch_durations();
+    out_.histogram("sallyport_credential_fetch_seconds", "Fetches from the secret's source that succeeded.");
+    durations([](const RoleStatus& role) { return role.credential.fetch_duration; }, 8, 26);
   }
 
-  void fetch_durations() {
-    out_.histogram("sallyport_credential_fetch_seconds", "Fetches from the secret's source that succeeded.");
-    per_role([&](const RoleStatus& role, const Labels& labels) {
-      out_.sample(labels, role.credential.fetch_duration, 8, 26);
-    });
+  template <class Of>
+  void durations(Of of, std::size_t first, std::size_t last) {
+    per_role(
+        [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, of(role), first, last); });
   }
 
   void work(std::string_view name, std::string_view help, std::uint64_t credentials::SlotCounters::*counter) {
