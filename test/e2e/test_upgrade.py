@@ -9,6 +9,7 @@ import time
 import psycopg
 import pytest
 
+from conftest import require
 from harness.openbao import ApiError
 from harness.processes import free_port, wait_for
 from harness.sallyport import binary
@@ -84,6 +85,26 @@ def test_all_doors_are_taken_over_and_what_is_no_longer_named_is_closed(service)
         health.sendall(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         assert b"200" in health.recv(64)
     service.stop()
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["once", "twice"])
+def test_sockets_of_the_manager_are_taken_over_and_left_to_it(service, again):
+    """Socket activation: the old one has its listener from the manager (LISTEN_FDS), the new one from the old one."""
+    require(shutil.which("systemd-socket-activate"), "systemd-socket-activate")
+    service.run = service.sallyport.start("serve", "-c", service.config, inside=("systemd-socket-activate", "-l", service.socket))
+    wait_for(lambda: os.path.exists(service.socket), "the socket")
+    inode = os.stat(service.socket).st_ino
+    with Connecting(service) as clients:
+        for _ in range(2 if again else 1):
+            service.upgrade()
+            clients.more()
+    assert not clients.failures, clients.failures[:5]
+    for old in service.older:
+        assert old.wait(30).code == 0, old.output
+    assert service.psql("SELECT 'served'").stdout == "served\n"
+    assert not os.path.exists(service.socket + ".lock"), "the manager's socket needs no lock of ours"
+    assert service.stop().code == 0
+    assert os.stat(service.socket).st_ino == inode, "it is the manager's to remove"
 
 
 def test_the_locks_name_the_one_that_serves(service, sallyport):
