@@ -183,8 +183,9 @@ def test_pg_basebackup_copies_the_cluster_through_the_broker(service, replicatin
     it.stop()
 
 
-def test_pg_receivewal_streams_and_is_not_reset_or_pooled(service, replicating, tmp_path, sallyport):
-    it = service(server=replicating, allow=REPLICATES).start()
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_pg_receivewal_streams_and_is_not_reset_or_pooled(service, replicating, tmp_path, sallyport, mode):
+    it = service(server=replicating, allow=REPLICATES, extra_target=f"    pool: {{mode: {mode}}}").start()
     into = tmp_path / "wal"
     into.mkdir()
     receiver = subprocess.Popen([tool("pg_receivewal"), "-h", it.directory, "-U", "app", "-D", str(into), "--synchronous",
@@ -204,8 +205,9 @@ def test_pg_receivewal_streams_and_is_not_reset_or_pooled(service, replicating, 
     assert start["database"] == "replication" and start["claimed"]["application_name"] == "archive1"
 
 
-def test_logical_decoding_and_ordinary_sessions_beside_it(service, replicating):
-    it = service(server=replicating, allow=REPLICATES).start()
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_logical_decoding_and_ordinary_sessions_beside_it(service, replicating, mode):
+    it = service(server=replicating, allow=REPLICATES, extra_target=f"    pool: {{mode: {mode}}}").start()
     session = f"host={it.directory} user=app dbname=app replication=database"
     done = subprocess.run(["psql", "-XAtqw", session, "-c", "IDENTIFY_SYSTEM", "-c", "SELECT current_user"],
                           capture_output=True, text=True, timeout=60, cwd="/")
@@ -213,7 +215,7 @@ def test_logical_decoding_and_ordinary_sessions_beside_it(service, replicating):
     recvlogical = tool("pg_recvlogical")
     connection = ["-h", it.directory, "-U", "app", "-d", "app", "--slot", "s1"]
     subprocess.run([recvlogical, *connection, "--create-slot", "-P", "test_decoding"], check=True, timeout=60, cwd="/")
-    it.psql("CREATE TABLE seen (n int)", "INSERT INTO seen VALUES (7)")
+    it.psql("DROP TABLE IF EXISTS seen", "CREATE TABLE seen (n int)", "INSERT INTO seen VALUES (7)")
     replicating.sql("CHECKPOINT")     # commits are not waited for on this server
     end = replicating.sql("SELECT pg_current_wal_lsn()")[0][0]
     got = subprocess.run([recvlogical, *connection, "--start", "-f", "-", "--endpos", end], capture_output=True, text=True,
