@@ -46,13 +46,13 @@ def many_descriptors():
 class Watch:
     """How many server connections there were at most."""
 
-    def __init__(self, pg):
-        self.pg, self.most, self.over = pg, 0, threading.Event()
+    def __init__(self, pg, users="usename = 'app'"):
+        self.pg, self.users, self.most, self.over = pg, users, 0, threading.Event()
         self.thread = threading.Thread(target=self._run)
 
     def _run(self):
         while not self.over.is_set():
-            self.most = max(self.most, len(server_connections(self.pg)))
+            self.most = max(self.most, len(server_connections(self.pg, self.users)))
             time.sleep(0.2)
 
     def __enter__(self):
@@ -134,6 +134,28 @@ def test_users_are_dropped_under_64_clients_and_no_transaction_fails(sallyport, 
         it.start(env=bao.environment(bao.token()))
         try:
             assert pgbench(it, "-c", "64", "-j", "2", *words) > 64
+            made, left = len(passwords()), len(passwords(alive=True))
+            assert made >= 3 and left < made, (made, left)
+        finally:
+            it.stop()
+    wait_for(lambda: not server_connections(pg, "usename LIKE 'v-%'"), "the server's connections to end")
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.parametrize("mode, pool, words", [
+    ("transaction", "max: 8, min_ready: 4", ["-S", "-j", "2"]), ("session", "max: 16, min_ready: 4", ["-S", "-C", "-j", "300"])],
+    ids=["transaction", "session"])
+def test_users_are_dropped_while_300_clients_stand_in_the_queue(sallyport, bao, pg, pki, tables, many_descriptors, mode, pool, words):
+    bao.role("queue", ttl="3s", max_ttl="6s", create=REMEMBERING)
+    with remembered(pg) as passwords:
+        it = Service(sallyport, pg, pki, "vault:database/creds/queue", user=None,
+                     extra_target=f"    pool: {{mode: {mode}, {pool}}}")
+        it.start(env=bao.environment(bao.token()), descriptors=many_descriptors)
+        try:
+            with Watch(pg, "usename LIKE 'v-%'") as watch:
+                assert pgbench(it, "-c", "300", *words) > 300
+            # Old and new ones side by side, of `max` each at most.
+            assert watch.most <= 2 * int(re.search(r"max: (\d+)", pool).group(1)), watch.most
             made, left = len(passwords()), len(passwords(alive=True))
             assert made >= 3 and left < made, (made, left)
         finally:
