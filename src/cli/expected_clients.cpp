@@ -14,6 +14,12 @@ bool is_open(const std::vector<policy::Hours>& hours, WallTime now) {
          std::ranges::any_of(hours, [&](const policy::Hours& one) { return one.contains(now); });
 }
 
+/// The one that connections are logged in to ahead of a client.
+bool gets_first_database(const AllowRule& rule, const Target& target) {
+  return rule.databases.empty() ||
+         (!target.databases.empty() && rule.databases.front() == target.databases.front());
+}
+
 }  // namespace
 
 std::map<std::pair<std::string, std::string>, std::vector<std::string>> expected_clients(
@@ -24,7 +30,7 @@ std::map<std::pair<std::string, std::string>, std::vector<std::string>> expected
     if (target == config.targets.end() || !is_open(route.hours, now)) continue;
     for (const auto& rule : route.allow) {
       const auto role = policy::role_of(rule, target->second);
-      if (role.empty() || !is_open(rule.hours, now)) continue;
+      if (role.empty() || !is_open(rule.hours, now) || !gets_first_database(rule, target->second)) continue;
       const bool shared = target->second.pool.shared_by_role;
       for (auto& identity : shared ? std::vector<std::string>{"anybody"} : policy::known_identities(rule)) {
         auto& of_role = all[{route.target, role}];

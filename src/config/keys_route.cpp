@@ -104,6 +104,13 @@ constexpr auto table = std::to_array<Key>({
      .meaning =
          "When a session may begin by the rule: `[DAYS] HH:MM-HH:MM ZONE`, by the clocks of that place. Of "
          "several one has to be open."},
+    {.path = "routes[].allow[].database",
+     .shape = Shape::scalar_or_list,
+     .kind = Kind::text,
+     .fallback = "all of the target's",
+     .meaning =
+         "Databases that the rule gives; whoever asks for none gets the first. A rule with it admits no "
+         "replication of the whole server."},
     {.path = "routes[].allow[].connections_max",
      .kind = Kind::integer,
      .fallback = "no limit",

@@ -148,6 +148,7 @@ class RouteReader {
     check_rule_with_tls(node, rule, out_.route, problems_);
     read_rule_conditions(node, out_.route, rule, around_, problems_);
     read_role(node, rule);
+    read_databases(node, rule);
     return rule;
   }
 
@@ -172,6 +173,19 @@ class RouteReader {
       return std::nullopt;
     }
     return id;
+  }
+
+  void read_databases(const Node& node, AllowRule& rule) {
+    const auto target = config_.targets.find(out_.route.target);
+    for (const Node* name : scalars_of(node, "database")) {
+      rule.databases.push_back(name->text);
+      if (target == config_.targets.end() || target->second.databases.empty()) continue;
+      const auto& known = target->second.databases;
+      if (std::ranges::find(known, name->text) != known.end()) continue;
+      problems_.add(
+          *name, "target " + in_backquotes(target->first) + " has no database " + in_backquotes(name->text),
+          "Databases: " + join_choices(known) + ".");
+    }
   }
 
   void read_role(const Node& node, AllowRule& rule) {

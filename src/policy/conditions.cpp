@@ -39,6 +39,14 @@ bool has_password(const AllowRule& rule, const PeerIdentity& peer) {
          (!peer.login.empty() && std::ranges::binary_search(rule.logins, peer.login));
 }
 
+/// Who asks for none gets one of the rule's. A copy of the whole cluster has all of them.
+bool gives_database(const AllowRule& rule, const ClientClaims& claims) {
+  if (rule.databases.empty()) return true;
+  if (claims.replication == Replication::physical) return false;
+  return claims.database.empty() ||
+         std::ranges::find(rule.databases, claims.database) != rule.databases.end();
+}
+
 void append(std::string& out, const std::string& part) { out += (out.empty() ? "" : ", ") + part; }
 
 }  // namespace
@@ -61,6 +69,7 @@ Conditions unmet(const AllowRule& rule, const PeerIdentity& peer, const ClientCl
   out.add(Condition::cgroup, !rule.cgroup.empty() && !is_in_cgroup(peer.cgroup, rule.cgroup));
   out.add(Condition::unit, !rule.unit.empty() && unit_of(peer.cgroup) != rule.unit);
   out.add(Condition::allow_namespaced, peer.namespaced && !rule.allow_namespaced && is_for_process(rule));
+  out.add(Condition::database, !gives_database(rule, claims));
   out.add(Condition::replication, claims.replication != Replication::none && !rule.replication);
   return out;
 }
@@ -102,6 +111,10 @@ std::string describe_rule(const AllowRule& rule) {
   for (std::size_t i = 0; i < rule.hours.size(); ++i) {
     if (i == 0) append(out, rule.hours[i].text);
     if (i != 0) out += " or " + rule.hours[i].text;
+  }
+  for (std::size_t i = 0; i < rule.databases.size(); ++i) {
+    if (i == 0) append(out, "database " + rule.databases[i]);
+    if (i != 0) out += " or " + rule.databases[i];
   }
   if (rule.replication) append(out, "also for replication");
   if (rule.connections_max != 0)

@@ -17,6 +17,7 @@ enum class Condition : std::uint8_t {
   password,
   addresses,
   hours,
+  database,
   replication,
   executable,
   cgroup,
@@ -24,9 +25,10 @@ enum class Condition : std::uint8_t {
   allow_namespaced
 };
 inline constexpr std::array all_conditions{
-    Condition::nobody,     Condition::user,      Condition::group, Condition::certificate,
-    Condition::password,   Condition::addresses, Condition::hours, Condition::replication,
-    Condition::executable, Condition::cgroup,    Condition::unit,  Condition::allow_namespaced};
+    Condition::nobody,          Condition::user,       Condition::group,  Condition::certificate,
+    Condition::password,        Condition::addresses,  Condition::hours,  Condition::database,
+    Condition::replication,     Condition::executable, Condition::cgroup, Condition::unit,
+    Condition::allow_namespaced};
 
 /// A set of them.
 class Conditions {
@@ -51,8 +53,9 @@ class Conditions {
   std::uint32_t bits_ = 0;
 };
 
-/// When and from where, not who.
-inline constexpr Conditions circumstances{Condition::addresses, Condition::hours, Condition::replication};
+/// When, from where and to what, not who.
+inline constexpr Conditions circumstances{Condition::addresses, Condition::hours, Condition::database,
+                                          Condition::replication};
 
 /// The rule is for a process, or narrows who it is: user, group, control group, unit.
 bool is_for_process(const AllowRule& rule);

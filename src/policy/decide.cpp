@@ -66,7 +66,19 @@ std::string listed(const std::map<std::string, std::size_t>& roles) {
 /// What of when and where stands in the way.
 std::string named(Conditions conditions) {
   if (conditions.has(Condition::hours)) return "hours";
-  return conditions.has(Condition::addresses) ? "addresses" : "replication";
+  if (conditions.has(Condition::addresses)) return "addresses";
+  return conditions.has(Condition::database) ? "database" : "replication";
+}
+
+std::string how_to_meet(Conditions left, const AllowRule& rule) {
+  if (left.only({Condition::replication}))
+    return "Replication sessions need `replication: true` in the rule.";
+  if (left.only({Condition::database})) {
+    std::string names;
+    for (const auto& name : rule.databases) names += (names.empty() ? "" : ", ") + name;
+    return "The rule is for database " + names + " only.";
+  }
+  return "`sallyport policy explain` says which rule holds when and from where.";
 }
 
 Error denied_by_route(const Route& route, const PeerIdentity& peer, Conditions conditions) {
@@ -88,9 +100,7 @@ Error denied_by_rules(const Route& route, const PeerIdentity& peer, const Client
     if (!left.only(circumstances)) continue;
     return denied(route,
                   peer_text(peer) + " matches rule " + std::to_string(i + 1) + " but for its " + named(left),
-                  left.has(Condition::replication) && left.only({Condition::replication})
-                      ? "Replication sessions need `replication: true` in the rule."
-                      : "`sallyport policy explain` says which rule holds when and from where.");
+                  how_to_meet(left, route.allow[i]));
   }
   return denied(
       route,
@@ -112,11 +122,13 @@ Result<std::string> choose_role(const Route& route, const std::map<std::string, 
                 "Connect with one of these names as the user.");
 }
 
-Result<std::string> choose_database(const Route& route, const Target& target, const ClientClaims& claims) {
+Result<std::string> choose_database(const Route& route, const Target& target, const AllowRule& rule,
+                                    const ClientClaims& claims) {
   // The server opens none, whatever is asked for.
   if (claims.replication == Replication::physical) return std::string{"replication"};
   const bool any = target.databases.empty();
   if (claims.database.empty()) {
+    if (!rule.databases.empty()) return rule.databases.front();
     if (!any) return target.databases.front();
     if (!claims.user.empty()) return claims.user;
     return denied(route, "neither database nor user was asked for", "Name the database.");
@@ -174,10 +186,10 @@ Result<Decision> decide(const Route& route, const Target& target, const PeerIden
   if (roles.empty()) return denied_by_rules(route, peer, claims, now);
   auto role = choose_role(route, roles, peer, claims);
   if (!role) return role.error();
-  auto database = choose_database(route, target, claims);
-  if (!database) return database.error();
   Decision decision;
   decision.rule = roles.at(*role);
+  auto database = choose_database(route, target, route.allow[decision.rule], claims);
+  if (!database) return database.error();
   decision.identity = identity_text(peer, route.allow[decision.rule]);
   // A physical replication session cannot look a role up: it sees no database.
   if (claims.replication != Replication::physical) decision.run_as = target.roles.at(*role).run_as;
@@ -193,7 +205,9 @@ bool asks_password(const Route& route, const PeerIdentity& peer, const ClientCla
   for (const auto& rule : route.allow) {
     const auto left = unmet(rule, peer, claims, now);
     if (left.none()) return false;
-    would_help = would_help || left.only({Condition::password});
+    // Whoever proves no password hears nothing of databases.
+    would_help = would_help || left.only({Condition::password}) ||
+                 left.only({Condition::password, Condition::database});
   }
   return would_help;
 }

@@ -62,6 +62,7 @@ std::string why_unmet(Condition condition, const AllowRule& rule, const PeerIden
       return "the password of " + peer.login + " is not one of the rule's";
     case Condition::addresses: return where_from(peer, any_of(rule.addresses));
     case Condition::hours: return "outside " + any_of(rule.hours);
+    case Condition::database: return "the database is none of the rule's";
     case Condition::replication: return "a replication session needs `replication: true`";
     case Condition::executable: return "it is not known to run " + rule.executable + " as that was at load";
     case Condition::cgroup: return "not in " + rule.cgroup + known_cgroup(peer);
@@ -85,6 +86,7 @@ std::string_view name_of(Condition condition) {
     case Condition::password: return "verifier";
     case Condition::addresses: return "addresses";
     case Condition::hours: return "hours";
+    case Condition::database: return "database";
     case Condition::replication: return "replication";
     case Condition::executable: return "executable";
     case Condition::cgroup: return "cgroup";

@@ -83,6 +83,13 @@ bool covers(const std::vector<Hours>& wide, const std::vector<Hours>& narrow) {
   });
 }
 
+bool covers_databases(const AllowRule& wide, const AllowRule& narrow) {
+  if (wide.databases.empty()) return true;
+  return !narrow.databases.empty() && std::ranges::all_of(narrow.databases, [&](const std::string& name) {
+    return std::ranges::find(wide.databases, name) != wide.databases.end();
+  });
+}
+
 bool covers(const AllowRule& wide, const AllowRule& narrow) {
   const bool user = !wide.uid || wide.uid == narrow.uid;
   const bool group = !wide.gid || wide.gid == narrow.gid;
@@ -94,7 +101,7 @@ bool covers(const AllowRule& wide, const AllowRule& narrow) {
       !wide.certificate || (narrow.certificate && policy::covers(*wide.certificate, *narrow.certificate));
   return user && group && process && certificate && covers_password(wide, narrow) &&
          covers(wide.addresses, narrow.addresses) && covers(wide.hours, narrow.hours) &&
-         (wide.replication || !narrow.replication);
+         covers_databases(wide, narrow) && (wide.replication || !narrow.replication);
 }
 
 bool may_meet(const AllowRule& one, const AllowRule& other) {
@@ -107,7 +114,11 @@ bool may_meet(const AllowRule& one, const AllowRule& other) {
   const bool logins = one.verifier.empty() || std::ranges::any_of(one.logins, [&](const std::string& login) {
                         return std::ranges::binary_search(other.logins, login);
                       });
-  return logins && meet(one.addresses, other.addresses) && meet(one.hours, other.hours);
+  const bool databases = one.databases.empty() || other.databases.empty() ||
+                         std::ranges::any_of(one.databases, [&](const std::string& name) {
+                           return std::ranges::find(other.databases, name) != other.databases.end();
+                         });
+  return logins && databases && meet(one.addresses, other.addresses) && meet(one.hours, other.hours);
 }
 
 std::size_t overshadowed_by(const std::vector<AllowRule>& rules, std::size_t index) {

@@ -89,6 +89,7 @@ struct AllowRule {
   std::vector<std::string> logins = {};              ///< the names of it that the rule is for, sorted
   std::vector<policy::AddressRange> addresses = {};  ///< of TCP clients; empty: any
   std::vector<policy::Hours> hours = {};             ///< one of them has to be open; empty: always
+  std::vector<std::string> databases = {};           ///< of the target's, the first by default; empty: all
   std::size_t connections_max = 0;                   ///< sessions at once of one identity; 0: no limit
   bool replication = false;                          ///< may start replication sessions
 

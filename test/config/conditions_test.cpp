@@ -111,6 +111,18 @@ TEST(ConfigConditions, PasswordFilesThatTellOrAdmitTooLittleAreWarnings) {
   EXPECT_NE(config.warnings[2].find("others may read /etc/other"), std::string::npos);
 }
 
+TEST(ConfigConditions, TheDatabasesOfARuleAreOfItsTarget) {
+  EXPECT_EQ(parsed("  - {listen: unix:/run/a, target: t, allow: [{user: app, role: rw, database: x}]}\n")
+                .routes.at(0)
+                .allow[0]
+                .databases,
+            Texts{"x"});
+  const auto all =
+      errors("  - {listen: unix:/run/a, target: t, allow: [{user: app, role: rw, database: [x, y]}]}\n");
+  ASSERT_EQ(all.size(), 1u);
+  EXPECT_NE(all[0].find("target `t` has no database `y`. Databases: `x`."), std::string::npos) << all[0];
+}
+
 TEST(ConfigConditions, HoursAreReadWithTheirZone) {
   const auto config = parsed(
       "  - {listen: unix:/run/a, target: t, hours: 00:00-24:00 UTC, allow: [{user: app, role: rw, hours: "

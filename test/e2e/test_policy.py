@@ -226,6 +226,35 @@ def test_logical_decoding_and_ordinary_sessions_beside_it(service, replicating, 
     it.stop()
 
 
+# -- databases ----------------------------------------------------------------------------------
+
+
+def test_a_rule_gives_only_the_databases_that_it_names(service, pg, sallyport):
+    pg.sql("DROP DATABASE IF EXISTS reports")
+    pg.sql("CREATE DATABASE reports")
+    it = service(allow="[{user: root, database: reports}]", extra_target="    pool: {min_ready: 0}")
+    it.rewrite("database: app", "database: [app, reports]")
+    it.start()
+    assert it.psql("SELECT current_database()", database="reports").stdout == "reports\n"
+    with pg.log_since() as read:
+        refused = it.psql("SELECT 1", database="app")
+        assert refused.returncode == 2 and "not allowed" in refused.stderr and "reports" not in refused.stderr
+        assert attempts_in(read()) == 0
+    it.rewrite("database: reports}", "database: [reports, app]}")
+    assert it.reload()
+    assert it.psql("SELECT current_database()", database="app").stdout == "app\n"
+    with psycopg.connect(host=it.directory, user="app", dbname="app", autocommit=True) as live:
+        it.rewrite("database: [reports, app]}", "database: reports}")
+        assert it.reload()
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            for _ in range(50):
+                live.execute("SELECT 1")
+                time.sleep(0.1)
+    it.stop()
+    assert "but for its database" in sallyport.audit("-c", it.config, "--kind", "session_denied")[0]["reason"]
+    pg.sql("DROP DATABASE reports WITH (FORCE)")
+
+
 # -- policy explain -----------------------------------------------------------------------------
 
 

@@ -152,6 +152,54 @@ TEST(PolicyAddresses, AdmitWhoComesFromThemAndNobodyWithoutAddress) {
   EXPECT_EQ(from("").error().what, "the password of \"alice\" matches rule 1 but for its addresses");
 }
 
+TEST(PolicyDatabase, ARuleGivesOnlyTheDatabasesThatItNamesAndTheFirstToWhomAsksForNone) {
+  auto rule = user_rule(1000, "rw");
+  rule.databases = {"archive"};
+  const auto asks = [&](const AllowRule& one, const std::string& database,
+                        Replication kind = Replication::none) {
+    return decide(route({one}), target(), peer(1000), {"app", database, kind}, monday());
+  };
+  EXPECT_EQ(asks(rule, "archive")->database, "archive");
+  EXPECT_EQ(asks(rule, "")->database, "archive");
+  const auto other = asks(rule, "production");
+  ASSERT_FALSE(other.has_value());
+  EXPECT_EQ(other.error().what, "uid 1000 matches rule 1 but for its database");
+  EXPECT_EQ(other.error().hint, "The rule is for database archive only.");
+  rule.replication = true;
+  EXPECT_TRUE(asks(rule, "archive", Replication::logical).has_value());
+  EXPECT_FALSE(asks(rule, "production", Replication::logical).has_value());
+  EXPECT_FALSE(asks(rule, "archive", Replication::physical).has_value()) << "that copies all databases";
+}
+
+TEST(PolicyDatabase, OfTwoRulesTheOneForTheDatabaseGivesTheRole) {
+  auto mine = user_rule(1000, "rw"), others = user_rule(1000, "ro");
+  mine.databases = {"production"};
+  others.databases = {"archive"};
+  const auto r = route({mine, others});
+  EXPECT_EQ(decide(r, target(), peer(1000), {"me", "production"}, monday())->role, "rw");
+  EXPECT_EQ(decide(r, target(), peer(1000), {"me", "archive"}, monday())->role, "ro");
+}
+
+TEST(PolicyDatabase, WhoProvesNoPasswordHearsNothingOfDatabases) {
+  auto rule = password_rule({"alice"}, "rw");
+  rule.databases = {"archive"};
+  for (const std::string database : {"archive", "production", "nonsense"})
+    EXPECT_TRUE(asks_password(route({rule}), peer({}), {"alice", database}, monday())) << database;
+}
+
+TEST(PolicyDatabase, DecidesWhichRulesMeetAndWhichCoverOthers) {
+  auto some = user_rule(1000, "rw"), other = user_rule(1000, "rw");
+  some.databases = {"a", "b"};
+  other.databases = {"c"};
+  const auto all = user_rule(1000, "rw");
+  EXPECT_EQ(overshadowed_by({all, some}, 1), 0u);
+  EXPECT_EQ(overshadowed_by({some, all}, 1), 2u);
+  EXPECT_EQ(overshadowed_by({some, other}, 1), 2u);
+  EXPECT_FALSE(may_meet(some, other));
+  EXPECT_TRUE(may_meet(some, all));
+  EXPECT_EQ(describe_rule(some), "user app, database a or b");
+}
+
 TEST(PolicyReplication, NeedsARuleThatAllowsIt) {
   auto allowed = user_rule(1000, "rw");
   allowed.replication = true;
