@@ -1,7 +1,5 @@
 #include "broker/pool.h"
 
-#include "base/limits.h"
-
 #include <algorithm>
 #include <utility>
 #include <vector>
@@ -24,46 +22,6 @@ Pool::~Pool() {
   *alive_ = false;
   loop_.cancel(reaper_);
   for (auto& [id, standing] : waiters_) loop_.cancel(standing.at->timer);
-}
-
-Pool::Sub& Pool::sub_of(const PoolKey& key) {
-  const auto found = subs_.find(key);
-  if (found != subs_.end()) return *found->second;
-  auto fresh = std::make_unique<Sub>();
-  fresh->number = next_sub_++;
-  fresh->key = key;
-  fresh->last_taken = loop_.now().mono;
-  fresh->share = &shares_[key.identity];
-  ++fresh->share->subs;
-  auto& sub = *subs_.emplace(key, std::move(fresh)).first->second;
-  if (subs_.size() > std::max(limits::pool_profiles_max, forget_at_)) forget_old_profiles();
-  return sub;
-}
-
-// The least recently used profiles beyond the limit are not kept warm any more, and go when they are empty.
-void Pool::forget_old_profiles() {
-  if (subs_.size() <= limits::pool_profiles_max) return;
-  std::vector<Sub*> unused;
-  for (auto& [key, sub] : subs_) {
-    if (sub->unused() && sub->last_taken != loop_.now().mono) unused.push_back(sub.get());
-  }
-  std::sort(unused.begin(), unused.end(), [](const Sub* a, const Sub* b) {
-    return std::pair{a->last_taken, a->number} < std::pair{b->last_taken, b->number};
-  });
-  for (auto* sub : unused) {
-    if (subs_.size() <= limits::pool_profiles_max) break;
-    forget(*sub);
-  }
-  // Those left are in use: looking at all of them again for each new one would be quadratic.
-  forget_at_ = subs_.size() + subs_.size() / 4;
-}
-
-void Pool::forget(Sub& sub) {
-  for (auto at = sub.spares.begin(); at != sub.spares.end();) at = drop_spare(sub, at);
-  step_out(sub);
-  if (--sub.share->subs == 0) shares_.erase(sub.key.identity);
-  const auto key = sub.key;
-  subs_.erase(key);
 }
 
 void Pool::count(Sub& sub, std::size_t Sub::*which, int by) {
@@ -125,32 +83,8 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
   upstream->for_move = newer_than != 0;
   if (upstream->for_move) ++moving_;
   sub.last_taken = loop_.now().mono;
+  sub.warm = !sub.is_own();
   return upstream;
-}
-
-void Pool::warm(const PoolKey& key, std::function<void(Result<void>)> done) {
-  auto& sub = sub_of(key);
-  sub.keep_warm = true;
-  if (settings_.pool.min_ready > 0) connect({&sub, Purpose::ahead, false, std::move(done)});
-  pump();
-}
-
-void Pool::keep_ready(const PoolKey& key) {
-  sub_of(key).keep_warm = true;
-  pump();
-}
-
-std::vector<PoolKey> Pool::seen_keys(std::size_t keys_max) const {
-  std::vector<const Sub*> seen;
-  for (const auto& [key, sub] : subs_) {
-    if (!sub->is_own()) seen.push_back(sub.get());
-  }
-  std::sort(seen.begin(), seen.end(), [](const Sub* a, const Sub* b) {
-    return std::pair{a->last_taken, a->number} > std::pair{b->last_taken, b->number};
-  });
-  std::vector<PoolKey> keys;
-  for (std::size_t i = 0; i < std::min(keys_max, seen.size()); ++i) keys.push_back(seen[i]->key);
-  return keys;
 }
 
 void Pool::stop() {

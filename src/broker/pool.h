@@ -15,6 +15,7 @@
 // would have told them at once.
 #pragma once
 
+#include "broker/pool_parts.h"
 #include "broker/pool_status.h"
 #include "broker/ports.h"
 #include "broker/role_settings.h"
@@ -128,9 +129,12 @@ class Pool {
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
 
   void keep_ready(const PoolKey& key);  ///< `min_ready` of them, from now on
+  /// Somebody needs this database alone: ready connections to it are closed, and none is kept until a client asks for it.
+  void give_up(const std::string& database);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
-  /// What was asked for lately, the latest first; replication left out.
+  [[nodiscard]] std::size_t keys_known() const { return subs_.size(); }
+  /// What was had lately and is kept ready, the latest first.
   [[nodiscard]] std::vector<PoolKey> seen_keys(std::size_t keys_max) const;
 
   /// No new logins; closes what is ready.
@@ -155,61 +159,20 @@ class Pool {
   [[nodiscard]] const Settings& settings() const { return settings_; }
 
  private:
-  using SpareList = std::list<std::unique_ptr<Spare>>;
-  struct Waiter {
-    WaiterId id = 0;
-    std::uint64_t newer_than = 0;
-    MonotonicTime since{};
-    TakeCallback callback;
-    net::TimerId timer;
-  };
-  struct Sub;
-  enum class Purpose : std::uint8_t { newcomer, move, ahead };
-  /// One identity's part of the pool.
-  struct Share {
-    std::size_t subs = 0;
-    std::size_t held = 0;                 // in use, or being logged in
-    std::array<std::size_t, 3> logins{};  // under way, by purpose
-    std::size_t waiting = 0;
-    MonotonicTime next_pause{};
-    std::list<Sub*> line;  // those that may need a login, in the order in which they began to
-    std::size_t& logins_for(Purpose purpose) { return logins.at(static_cast<std::size_t>(purpose)); }
-  };
-  struct Sub {
-    std::uint64_t number = 0;
-    PoolKey key;
-    Share* share = nullptr;
-    SpareList spares;                                // resetting and ready, oldest first
-    std::list<Waiter> movers, newcomers;             // in order
-    std::optional<std::list<Sub*>::iterator> place;  // in the line
-    std::size_t in_use = 0, connecting = 0;
-    std::shared_ptr<const Greeting> greeting;
-    MonotonicTime last_taken{};
-    bool keep_warm = false;
-    bool server_full = false;  // it had no place for one more; ours come free
-    bool held_back = false;    // after a failure or a loss: no login ahead of demand for a while
-    /// Its connections are one session's each, never shared, reset or logged in ahead.
-    [[nodiscard]] bool is_own() const { return key.replication != policy::Replication::none; }
-    [[nodiscard]] std::size_t waiting() const { return movers.size() + newcomers.size(); }
-    [[nodiscard]] bool unused() const { return in_use == 0 && connecting == 0 && waiting() == 0; }
-  };
-  /// Where a waiter stands.
-  struct Standing {
-    Sub* sub = nullptr;
-    std::list<Waiter>* queue = nullptr;
-    std::list<Waiter>::iterator at;
-  };
-  struct Attempt {
-    Sub* sub = nullptr;
-    Purpose purpose = Purpose::newcomer;
-    bool retried = false;
-    std::function<void(Result<void>)> done;
-    std::uint64_t epoch = 0;  ///< when it began: reconnect() ends one
-  };
+  using SpareList = pool_parts::SpareList;
+  using Waiter = pool_parts::Waiter;
+  using Share = pool_parts::Share;
+  using Sub = pool_parts::Sub;
+  using Purpose = pool_parts::Purpose;
+  using Standing = pool_parts::Standing;
+  using Attempt = pool_parts::Attempt;
 
   Sub& sub_of(const PoolKey& key);
-  void forget_old_profiles();
+  void forget_profiles(pool_parts::Shelf& shelf);
+  void forget_unneeded();
   void forget(Sub& sub);
+  [[nodiscard]] bool keeps_ready(const Sub& sub) const;
+  [[nodiscard]] bool runs_short(const Sub& sub) const;
   void count(Sub& sub, std::size_t Sub::*which, int by);
   void count_login(const Attempt& attempt, int by);
   SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
@@ -272,12 +235,13 @@ class Pool {
   Randomness& randomness_;
   std::map<PoolKey, std::unique_ptr<Sub>> subs_;
   std::map<std::uint64_t, Sub*> stocked_;  // those that have spares
+  std::vector<Sub*> short_;                // those that may need a login ahead of demand
   std::map<std::string, Share> shares_;    // by identity
   std::map<WaiterId, Standing> waiters_;
   std::set<WaiterId> movers_;  // of the waiters; each has a connection, so `max` bounds them
   std::uint64_t next_sub_ = 1;
   WaiterId next_waiter_ = 1;
-  std::size_t forget_at_ = 0;  // profiles at which old ones are looked for
+  std::size_t look_at_ = 0;  // so many keys, at which unneeded ones are looked for
   std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
   std::uint64_t newest_generation_ = 0;
   std::map<std::uint64_t, MonotonicTime> endings_;      // of the latest generations

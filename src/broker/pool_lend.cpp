@@ -11,7 +11,7 @@ UpstreamPtr Pool::try_take(const PoolKey& key) {
   const auto found = subs_.find(key);
   if (found == subs_.end() || !found->second->newcomers.empty()) return nullptr;
   auto& sub = *found->second;
-  sub.keep_warm = true;
+  sub.given_up = false;
   auto upstream = take_ready(sub, 0);
   if (upstream != nullptr) totals_.wait.add({});
   return upstream;
@@ -20,9 +20,9 @@ UpstreamPtr Pool::try_take(const PoolKey& key) {
 void Pool::put_back(UpstreamPtr upstream) {
   const auto found = subs_.find(upstream->key);
   if (found == subs_.end()) return;
-  if (stopped_ || !usable(*upstream)) return discard(std::move(upstream));
-  on_move_done(*upstream);
   auto& sub = *found->second;
+  if (stopped_ || sub.given_up || !usable(*upstream)) return discard(std::move(upstream));
+  on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   add_spare(sub, std::move(upstream), Arrival::between_transactions);
 }

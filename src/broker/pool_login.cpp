@@ -2,6 +2,9 @@
 #include "base/limits.h"
 #include "broker/pool.h"
 
+#include <algorithm>
+#include <iterator>
+#include <string_view>
 #include <utility>
 
 namespace sallyport::broker {
@@ -14,6 +17,14 @@ constexpr auto held_back_for = std::chrono::seconds{2};
 constexpr auto room_after = std::chrono::milliseconds{100};
 
 bool refused_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
+
+/// The server refuses what was asked for, and would do so again: a database that is not there or takes nobody (55000),
+/// a setting or a value that it does not know, a right that is missing.
+bool refused_request(const Error& error) {
+  constexpr std::string_view classes[] = {"0A", "22", "3D", "42", "55"};
+  return std::any_of(std::begin(classes), std::end(classes),
+                     [&](auto its) { return error.sqlstate.starts_with(its); });
+}
 
 }  // namespace
 
@@ -79,6 +90,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   if (!connected) {
     const auto error = connected.error();
     const bool others_may = refuses_only_this(*attempt.sub, generation->number, error);
+    if (others_may || refused_request(error)) attempt.sub->refused = true;
     slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate,
                               error.what);
     if (refused_credential(error) && !others_may && !attempt.retried) {
@@ -98,6 +110,8 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     proven_databases_.insert(attempt.sub->key.database);
   }
   count_login(attempt, -1);
+  attempt.sub->refused = false;
+  if (attempt.purpose != Purpose::ahead) attempt.sub->warm = !attempt.sub->is_own();
   no_primary_since_.reset();
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
@@ -124,7 +138,8 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
                                                  settings_.pool.lifetime_max * (200 + jitter / 4) / 256);
-  const bool unwanted = attempt.sub->is_own() && attempt.sub->waiting() == 0;  // its client has gone
+  // Its client has gone, or it was for nobody in particular and its database is needed.
+  const bool unwanted = (attempt.sub->is_own() || attempt.sub->given_up) && attempt.sub->waiting() == 0;
   if (stopped_ || unwanted) {
     close_politely(*upstream);
     pump();  // its place is free

@@ -17,7 +17,7 @@ Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallba
     return 0;
   }
   auto& sub = sub_of(key);
-  sub.keep_warm = !sub.is_own();
+  sub.given_up = false;
   // Not past those who wait already: a spare may be at rest while its turn is another one's.
   const bool queue = newer_than == 0 && !sub.newcomers.empty();
   if (auto upstream = queue ? nullptr : take_ready(sub, newer_than)) {
@@ -165,10 +165,15 @@ bool Pool::yields(const Sub& sub) {
 
 bool Pool::needs_login(const Sub& sub) const {
   // Those being reset will be ready long before a login is.
-  return !sub.server_full && sub.waiting() > sub.connecting + usable_spares(sub);
+  return !sub.server_full && sub.waiting() > sub.connecting &&
+         sub.waiting() > sub.connecting + usable_spares(sub);
 }
 
 void Pool::line_up(Sub& sub) {
+  if (!sub.listed && runs_short(sub)) {
+    sub.listed = true;
+    short_.push_back(&sub);
+  }
   if (sub.place || !needs_login(sub)) return;
   sub.share->line.push_back(&sub);
   sub.place = std::prev(sub.share->line.end());
@@ -227,19 +232,18 @@ bool Pool::log_in_for_newcomer() {
   return true;
 }
 
-// Ahead of demand; not under a storm of profiles, which are not kept warm anyway.
+// Ahead of demand.
 bool Pool::log_in_ahead() {
-  if (subs_.size() > limits::pool_profiles_max || full()) return false;
+  if (short_.empty() || full() || connecting_ >= logins_crowded) return false;
   const auto now = loop_.now().mono;
   if (held_ || now < std::max(paused_until_, server_full_until_) || awaits_renewal_) return false;
-  for (auto& [key, sub] : subs_) {
-    if (!sub->keep_warm || sub->held_back || sub->server_full) continue;
-    if (!may_log_in(*sub->share, Purpose::ahead)) continue;
-    if (sub->connecting + usable_spares(*sub) >= settings_.pool.min_ready) continue;
-    connect({sub.get(), Purpose::ahead, false, {}});
-    return true;
-  }
-  return false;
+  // Who runs short no more, or may not for a while, is listed again when that changes.
+  std::erase_if(short_, [this](Sub* sub) { return !(sub->listed = runs_short(*sub)); });
+  const auto next = std::find_if(short_.begin(), short_.end(),
+                                 [this](Sub* sub) { return may_log_in(*sub->share, Purpose::ahead); });
+  if (next == short_.end()) return false;
+  connect({*next, Purpose::ahead, false, {}});
+  return true;
 }
 
 }  // namespace sallyport::broker

@@ -3,22 +3,31 @@
 #include "wire/postgres/session_messages.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 namespace sallyport::broker {
 
-// Closes the connection that has been ready for longest under another key, or is of no more use. Null: any.
+// Closes one that is of no more use, or has been ready for longest under another key. Null: any. Of the identity that
+// has most of them, the asker's own before another's: new start-up options without end cost nobody else a connection.
 bool Pool::make_room(const Sub* for_sub) {
   Sub* from = nullptr;
   SpareList::iterator victim;
+  std::size_t most = 0;
   for (auto& [number, sub] : stocked_) {
+    const bool own = for_sub != nullptr && sub->share == for_sub->share;
+    const auto stock = 2 * sub->share->spares + (own ? 1 : 0);
     for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
       if ((*at)->condition() != Spare::Condition::ready) continue;
-      if (sub == for_sub && usable((*at)->upstream())) continue;
-      if (from == nullptr || (*at)->ready_since() < (*victim)->ready_since()) {
-        from = sub;
-        victim = at;
-      }
+      const bool useful = usable((*at)->upstream());
+      if (sub == for_sub && useful) continue;
+      const auto rank = useful ? stock : std::numeric_limits<std::size_t>::max();
+      if (from != nullptr &&
+          (rank < most || (rank == most && (*at)->ready_since() >= (*victim)->ready_since())))
+        continue;
+      from = sub;
+      victim = at;
+      most = rank;
     }
   }
   if (from == nullptr) return false;
@@ -36,6 +45,7 @@ void Pool::add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival) {
   auto& added = *spare;
   sub.spares.push_back(std::move(spare));
   ++spares_;
+  ++sub.share->spares;
   stocked_[sub.number] = &sub;
   if (arrival == Arrival::after_session) {
     added.begin_reset(!settings_.role.run_as.empty());
@@ -69,6 +79,7 @@ Pool::SpareList::iterator Pool::drop_spare(Sub& sub, SpareList::iterator at) {
   bury(std::move(*at));
   const auto next = sub.spares.erase(at);
   --spares_;
+  --sub.share->spares;
   if (sub.spares.empty()) stocked_.erase(sub.number);
   line_up(sub);  // who had counted on it
   return next;
@@ -81,7 +92,8 @@ void Pool::give_back(UpstreamPtr upstream) {
   // Not for its session: another one that moves may have it, else a full pool has no place for it.
   const auto places = settings_.pool.max + (sub.movers.empty() ? 0 : places_beyond());
   const bool beyond = upstream->for_move && total() >= places;
-  if (stopped_ || sub.is_own() || beyond || !usable(*upstream)) return discard(std::move(upstream));
+  if (stopped_ || sub.is_own() || sub.given_up || beyond || !usable(*upstream))
+    return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does
@@ -151,9 +163,10 @@ void Pool::reap() {
   std::vector<Spare*> quiet;
   for (auto& [key, sub] : subs_) {
     auto ready = sub->spares.size();
+    const auto kept = keeps_ready(*sub) ? settings_.pool.min_ready : 0;
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
       auto& spare = **at;
-      const bool idle = spare.condition() == Spare::Condition::ready && ready > settings_.pool.min_ready &&
+      const bool idle = spare.condition() == Spare::Condition::ready && ready > kept &&
                         now - spare.ready_since() > settings_.pool.idle_max;
       const bool over = spare.condition() == Spare::Condition::ready && !usable(spare.upstream());
       if (!idle && !over) {
@@ -169,7 +182,7 @@ void Pool::reap() {
     line_up(*sub);
   }
   for (auto* spare : quiet) spare->probe();
-  forget_old_profiles();
+  forget_unneeded();
   pump();
   reaper_ = loop_.after(reap_every, [this] { reap(); });
 }
