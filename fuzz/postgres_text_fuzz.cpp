@@ -1,4 +1,5 @@
-// Start-up options, quoting, cleaning of outside text.
+// Start-up options, quoting, cleaning of outside text, the database that a statement needs for itself.
+#include "wire/postgres/database_words.h"
 #include "wire/postgres/options.h"
 #include "wire/postgres/outside_text.h"
 #include "wire/postgres/quote.h"
@@ -50,6 +51,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto read = read_literal(quote_literal(text));
   if (!read || *read != text.substr(0, text.find('\0'))) std::abort();
   (void)quote_identifier(text);
+  const auto needed = database_needed_alone(text);
+  if (needed.size() > 63 || needed.find('\0') != std::string::npos) std::abort();
   const auto clean = outside_text(text, 200);
   if (clean.size() > 203) std::abort();
   for (const char c : clean) {

@@ -25,6 +25,27 @@ Result<void> Broker::for_pools_of(const std::string& target, Action action) {
   return {};
 }
 
+// Also pools of other targets, if they have a server in common.
+void Broker::on_database_needed(const Session& session, std::string_view name) {
+  const auto own = targets_.find(session.target());
+  const auto is_near = [&](const RoleRuntime& role, const Pool& pool) {
+    if (role.target() == session.target()) return true;
+    if (own == targets_.end() || own->second.roles.empty()) return false;
+    const auto& here = own->second.roles.begin()->second->pool()->settings().reach->endpoints;
+    const auto& there = pool.settings().reach->endpoints;
+    return std::ranges::any_of(here,
+                               [&](const auto& one) { return std::ranges::find(there, one) != there.end(); });
+  };
+  const std::string database{name};
+  const auto give_up = [&](RoleRuntime& role) {
+    if (is_near(role, *role.pool())) role.pool()->give_up(database, session.identity());
+  };
+  for (auto& [target, runtime] : targets_) {
+    for (auto& [role_name, role] : runtime.roles) give_up(*role);
+  }
+  for (const auto& role : retired_) give_up(*role);
+}
+
 void Broker::cancel(const CancelClaim& claim, std::function<void(bool found)> done) {
   const auto now = services_.loop.now().mono;
   const auto counted = claim.asker.counted ? claim.asker.uid : std::nullopt;

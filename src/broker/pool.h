@@ -53,6 +53,8 @@ class Pool {
   static constexpr std::size_t endings_max = 64;
   static constexpr std::size_t proven_databases_max = 64;
   static constexpr std::size_t left_max = 64;
+  static constexpr unsigned given_up_max = 8;
+  static constexpr auto given_up_within = std::chrono::seconds{10};
   static constexpr auto look_every = std::chrono::seconds{1};
   /// Transaction pooling: clients wait so long for a primary to be promoted, and a login is tried so often.
   static constexpr auto primary_wait_max = std::chrono::seconds{10};
@@ -129,8 +131,9 @@ class Pool {
   void warm(const PoolKey& key, std::function<void(Result<void>)> done);
 
   void keep_ready(const PoolKey& key);  ///< `min_ready` of them, from now on
-  /// Somebody needs this database alone: ready connections to it are closed, and none is kept until a client asks for it.
-  void give_up(const std::string& database);
+  /// This identity needs a database for itself: ready connections to it are closed, in a turn of its own, and none is
+  /// kept until a client asks for it. Others' connections no oftener than given_up_max times in given_up_within.
+  void give_up(const std::string& database, const std::string& identity);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
   [[nodiscard]] std::size_t keys_known() const { return subs_.size(); }
@@ -168,6 +171,7 @@ class Pool {
   using Attempt = pool_parts::Attempt;
 
   Sub& sub_of(const PoolKey& key);
+  void close_given_up(const std::string& database, const std::string& identity);
   void forget_profiles(pool_parts::Shelf& shelf);
   void forget_unneeded();
   void forget(Sub& sub);
@@ -253,7 +257,8 @@ class Pool {
   std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
   std::vector<std::pair<net::Address, MonotonicTime>> left_;  // of leave(), since when
   std::optional<MonotonicTime> no_primary_since_;
-  MonotonicTime next_look_{}, no_primary_seen_{};
+  MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{};
+  unsigned given_up_ = 0;  // since then, of others
   std::shared_ptr<postgres::StatementRegistry> statements_;
   RoleSettings role_settings_;
   PoolStatus totals_;

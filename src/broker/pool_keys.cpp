@@ -123,6 +123,37 @@ void Pool::keep_ready(const PoolKey& key) {
   pump();
 }
 
+void Pool::give_up(const std::string& database, const std::string& identity) {
+  loop_.post([this, alive = alive_, database, identity] {
+    if (*alive) close_given_up(database, identity);
+  });
+}
+
+// Whether the client may drop it the server says later: what anybody can ask for must not keep the others from having
+// their connections ready.
+void Pool::close_given_up(const std::string& database, const std::string& identity) {
+  const auto now = loop_.now().mono;
+  if (now - given_up_since_ > given_up_within) {
+    given_up_since_ = now;
+    given_up_ = 0;
+  }
+  const bool all = given_up_ < given_up_max;
+  bool others = false;
+  for (auto& [key, sub] : subs_) {
+    const bool own = settings_.pool.shared_by_role || key.identity == identity;
+    if (key.database != database || sub->is_own() || (!own && !all)) continue;
+    // Who waits for a connection, or has one, has asked for it.
+    if (!own && !sub->given_up) others = true;
+    sub->given_up = true;
+    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
+      close_politely((*at)->upstream());
+      at = drop_spare(*sub, at);
+    }
+  }
+  if (others) ++given_up_;
+  pump();
+}
+
 std::vector<PoolKey> Pool::seen_keys(std::size_t keys_max) const {
   std::vector<const Sub*> seen;
   for (const auto& [key, sub] : subs_) {

@@ -131,6 +131,7 @@ bool Relay::on_client_chunk(std::size_t size) {
       return false;
     }
   }
+  if (!visitor.needed_alone.empty()) owner_.on_database_needed(visitor.needed_alone);
   if (visitor.terminate) {
     on_client_end(EndCause::client_terminated);
     return false;

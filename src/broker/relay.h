@@ -40,6 +40,9 @@ class RelayOwner {
   /// Once. The relay does nothing more; the owner may not destroy it before the turn's end.
   virtual void on_relay_end(EndCause cause) = 0;
 
+  /// The client's statement, sent to the server now, needs this database for itself. Nothing else may begin in this call.
+  virtual void on_database_needed(std::string_view name) { (void)name; }
+
   // ---- transaction pooling only ----
   /// The client asks for something: a connection that is ready now, or null.
   virtual UpstreamPtr lend_now() { return nullptr; }

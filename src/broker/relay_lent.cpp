@@ -157,6 +157,8 @@ bool Relay::on_lent_chunk(std::size_t size) {
   }
   const auto forward = taken->rewritten ? Bytes{scratch} : chunk.first(taken->consumed);
   if (!forward_lent(forward)) return false;
+  if (const auto needed = loan()->requests.take_needed_alone(); !needed.empty())
+    owner_.on_database_needed(needed);
   loan()->stalled = taken->waits;
   loan()->full = taken->full;
   if (taken->terminate) {

@@ -4,19 +4,26 @@
 
 #include "broker/relay.h"
 #include "broker/state_check.h"
+#include "wire/postgres/database_words.h"
 #include "wire/postgres/error_fields.h"
 #include "wire/postgres/refused_state.h"
 
+#include <algorithm>
 #include <string>
+#include <string_view>
+#include <utility>
 
 namespace sallyport::broker {
 
 struct Relay::ClientVisitor {
+  static constexpr std::uint32_t short_query_bytes_max = 1024;
+
   postgres::SessionTracker& tracker;
   bool terminate = false;
+  std::string needed_alone = {};  ///< a database, by the latest statement that needs one for itself
 
   [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
-    return tracker.wants_client_body(type, bytes);
+    return tracker.wants_client_body(type, bytes) || (type == 'Q' && bytes <= short_query_bytes_max);
   }
   postgres::ScanStep on_frame(const postgres::Frame& frame) {
     if (frame.type == 'X') {
@@ -26,9 +33,19 @@ struct Relay::ClientVisitor {
     tracker.on_client_frame(frame.type);
     return postgres::ScanStep::go_on;
   }
-  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) {
     tracker.on_client_body(frame.type, body);
+    if (frame.type == 'Q') {
+      if (tracker.wants_client_pieces('Q')) tracker.on_client_piece(body);
+      look_for_needed(as_text(body));
+    } else if (frame.type == 'P') {
+      const auto text = as_text(body);
+      look_for_needed(text.substr(std::min(text.find('\0'), text.size() - 1) + 1));
+    }
     return postgres::ScanStep::go_on;
+  }
+  void look_for_needed(std::string_view sql) {
+    if (auto needed = postgres::database_needed_alone(sql); !needed.empty()) needed_alone = std::move(needed);
   }
   [[nodiscard]] bool wants_pieces(char type) const { return tracker.wants_client_pieces(type); }
   void on_piece(Bytes piece) const { tracker.on_client_piece(piece); }

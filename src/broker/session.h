@@ -83,6 +83,11 @@ class SessionHost {
   virtual void on_session_state(const Session& session, postgres::StateReason reason, bool refused) {
     (void)session, (void)reason, (void)refused;
   }
+  /// Its statement needs this database for itself: connections to it that stand ready are in the way. Nothing else may
+  /// begin in this call.
+  virtual void on_database_needed(const Session& session, std::string_view name) {
+    (void)session, (void)name;
+  }
   /// Transaction pooling: it has been busy. Session::rest() once it has not been for a moment.
   virtual void on_session_awake(Session& session) { (void)session; }
 
@@ -136,6 +141,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] const RouteRuntime& route() const { return *route_; }
   [[nodiscard]] const policy::ClientClaims& claims() const { return facts().claims; }
   [[nodiscard]] WallTime began() const { return began_; }
+  [[nodiscard]] const std::string& identity() const { return facts().access.decision.identity; }
   [[nodiscard]] const std::string& role() const { return facts().access.decision.role; }
   [[nodiscard]] const std::string& target() const { return facts().access.target; }
 
@@ -189,6 +195,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_transaction(Duration took) override { pool().note_transaction(took); }
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;
+  void on_database_needed(std::string_view name) override { host_.on_database_needed(*this, name); }
   void on_session_forced(std::string_view reason) override { host_.on_session_forced(*this, reason); }
   void end_session(std::string_view why, const char* message, const char* hint) override;
   void on_server_lost() override;

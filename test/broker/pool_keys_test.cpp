@@ -198,5 +198,73 @@ TEST(PoolKeys, ADatabaseThatPgHbaRefusesIsNotTriedAgain) {
   EXPECT_LE(world.connector.requests.size(), logins + 1);
 }
 
+/// Ready connections to a database, as the server sees them.
+std::size_t open_to(World& world, const std::string& database) {
+  std::size_t open = 0;
+  for (std::size_t i = 0; i < world.connector.backends.size(); ++i) {
+    if (world.connector.requests[i].database == database && !world.connector.backends[i]->wire->broker_gone())
+      ++open;
+  }
+  return open;
+}
+
+TEST(PoolKeys, ADatabaseThatSomebodyNeedsAloneIsLeftUntilAClientAsksForIt) {
+  for (const auto& settings : {roomy(), lending()}) {
+    World world{settings};
+    for (const auto* identity : {"one", "two"}) {
+      auto key = key_of(world, identity);
+      EXPECT_TRUE(use(world, key));
+      key.database = "t";
+      EXPECT_TRUE(use(world, key));
+    }
+    world.loop.advance(1s);
+    const auto elsewhere = open_to(world, "production");
+    ASSERT_GE(open_to(world, "t"), 2u);
+    world.pool->give_up("t", "one");
+    world.loop.settle();
+    EXPECT_EQ(open_to(world, "t"), 0u);
+    EXPECT_EQ(open_to(world, "production"), elsewhere);
+    world.loop.advance(1min);
+    EXPECT_EQ(open_to(world, "t"), 0u) << "nobody has asked for it";
+    auto key = key_of(world, "two");
+    key.database = "t";
+    EXPECT_TRUE(use(world, key));
+    world.loop.advance(1s);
+    EXPECT_GE(open_to(world, "t"), 1u);
+  }
+}
+
+TEST(PoolKeys, AlsoWhatIsStillBeingResetOrLoggedInAheadOrInUse) {
+  World world{roomy()};
+  auto used = take(world), reset = take(world);
+  world.loop.settle();
+  world.connector.hold_logins = true;
+  auto third = take(world);
+  world.loop.settle();
+  world.pool->give_back(reset->upstream());
+  world.pool->give_up(world.key().database, "somebody");
+  world.pool->cancel(third->id);
+  world.connector.hold_logins = false;
+  while (world.connector.held() > 0) world.connector.release_one();
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().ready, 0u);
+  world.pool->give_back(used->upstream());
+  world.loop.advance(10s);
+  EXPECT_EQ(world.connector.open(), 0u);
+}
+
+TEST(PoolKeys, WhoNeedsDatabasesWithoutEndDoesNotKeepOthersFromTheirs) {
+  World world{lending()};
+  const auto key = key_of(world, "other");
+  std::size_t logins = 0;
+  for (int i = 0; i < 1000; ++i) {
+    world.pool->give_up(key.database, "hostile");
+    EXPECT_TRUE(use(world, key));
+    world.loop.advance(10ms);
+    logins = world.connector.requests.size();
+  }
+  EXPECT_LE(logins, 4u * broker::Pool::given_up_max);
+}
+
 }  // namespace
 }  // namespace sallyport

@@ -82,6 +82,9 @@ class PooledRequests final : private NotedRequests {
   /// What was refused since the last call.
   StateReasons take_refused() { return std::exchange(refused_, {}); }
 
+  /// A database that the client's latest statement needs for itself (database_words.h), since the last call; empty: none.
+  std::string take_needed_alone() { return std::exchange(needed_alone_, {}); }
+
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
   /// A command was completed, or (empty) a transaction: ALTER and DROP end what others may share of what was prepared.
@@ -122,6 +125,7 @@ class PooledRequests final : private NotedRequests {
   void on_query(std::uint32_t body_bytes, Bytes body);
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
+  void look_for_needed(std::string_view sql);
   static bool may_be_deallocate(std::string_view sql);
   static bool ends_statements(std::string_view sql);
   void set_name(const std::string& name, StatementPtr statement);
@@ -145,6 +149,7 @@ class PooledRequests final : private NotedRequests {
   Settings settings_;
   StateScanner scanner_;
   StateReasons refused_;
+  std::string needed_alone_;
   PreparedStatements prepared_;
   bool redefines_ = false;  // the transaction has altered or dropped something
   std::list<Op> ops_;

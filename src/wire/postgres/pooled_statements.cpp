@@ -1,5 +1,6 @@
 // Statements of a client on a borrowed connection: Parse, Bind, Describe, Close, and SQL's DEALLOCATE.
 #include "base/limits.h"
+#include "wire/postgres/database_words.h"
 #include "wire/postgres/pooled_requests.h"
 #include "wire/postgres/refused_state.h"
 #include "wire/postgres/session_messages.h"
@@ -51,6 +52,10 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   note('P', Face::hidden, {.statement = statement});
 }
 
+void PooledRequests::look_for_needed(std::string_view sql) {
+  if (auto needed = database_needed_alone(sql); !needed.empty()) needed_alone_ = std::move(needed);
+}
+
 bool PooledRequests::reads_refused_state(Bytes sql) {
   const auto before = scanner_.found();
   scanner_.start(*reported_, backslashes_);
@@ -71,6 +76,7 @@ void PooledRequests::on_parse(Bytes body) {
     replace_frame(body.size());
     return pass('P');
   }
+  look_for_needed(text_up_to_zero(rest));
   name.empty() ? on_parse_unnamed(rest) : on_parse_named(name, rest);
 }
 
@@ -213,6 +219,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     return;
   }
   const auto sql = text_up_to_zero(body);
+  look_for_needed(sql);
   std::optional<std::string> replaced;
   Op op;
   if (reads_refused_state(body)) {

@@ -1,0 +1,108 @@
+#include "wire/postgres/database_words.h"
+
+#include "base/bytes.h"
+#include "wire/postgres/sql_lexer.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace sallyport::postgres {
+
+namespace {
+
+constexpr std::size_t looked_at_max = 4096;
+/// The server cuts names there (NAMEDATALEN).
+constexpr std::size_t name_bytes_max = 63;
+
+class Words {
+ public:
+  [[nodiscard]] bool is_over() const { return at_ == At::end; }
+  /// At the text's end.
+  std::string take() {
+    if (at_ == At::options || at_ == At::copied)
+      needed_ = "template1";  // what CREATE DATABASE copies by itself
+    return needed_.substr(0, name_bytes_max);
+  }
+
+  // ---- told by the lexer ----
+  void on_word(std::string_view word, bool quoted) {
+    const auto is = [&](std::string_view keyword) { return !quoted && word == keyword; };
+    switch (at_) {
+      case At::verb:
+        verb_ = is("drop") ? Verb::drop : is("create") ? Verb::create : Verb::alter;
+        at_ = is("drop") || is("create") || is("alter") ? At::object : At::end;
+        return;
+      case At::object: at_ = is("database") ? At::name : At::end; return;
+      case At::name:
+        if (verb_ == Verb::drop && is("if")) return;
+        if (verb_ == Verb::drop && is("exists")) return;
+        return on_name(word);
+      case At::action:
+        if (is("set")) return;
+        if (is("rename") || is("tablespace")) needed_ = name_;
+        at_ = At::end;
+        return;
+      case At::options:
+        if (is("template")) at_ = At::copied;
+        return;
+      case At::copied: return copies(is("default") ? "template1" : word);
+      case At::end: return;
+    }
+  }
+  void on_text(std::string_view begin) {
+    if (at_ == At::copied) return copies(begin);
+    if (at_ != At::options) at_ = At::end;
+  }
+  void on_symbol(char symbol) {
+    if (symbol == ';' && at_ == At::verb) return;
+    if (symbol == ';' && (at_ == At::options || at_ == At::copied)) return copies("template1");
+    if (symbol != '=' || (at_ != At::options && at_ != At::copied)) at_ = At::end;
+  }
+  [[nodiscard]] static bool texts_are_code() { return false; }
+
+ private:
+  enum class Verb { drop, create, alter };
+  enum class At { verb, object, name, action, options, copied, end };
+
+  void on_name(std::string_view name) {
+    switch (verb_) {
+      case Verb::drop: return copies(name);
+      case Verb::create: at_ = At::options; return;
+      case Verb::alter:
+        name_ = name;
+        at_ = At::action;
+        return;
+    }
+  }
+  void copies(std::string_view name) {
+    needed_ = name;
+    at_ = At::end;
+  }
+
+  At at_ = At::verb;
+  Verb verb_ = Verb::drop;
+  std::string name_, needed_;
+};
+
+/// Most texts begin with another letter.
+bool may_begin(char first) {
+  return std::string_view{"dDcCaA/-; \t\r\n\f\v"}.find(first) != std::string_view::npos;
+}
+
+}  // namespace
+
+std::string database_needed_alone(std::string_view sql) {
+  if (sql.empty() || !may_begin(sql.front())) return {};
+  sql = sql.substr(0, std::min(looked_at_max, sql.find('\0')));
+  Words words;
+  SqlLexer lexer;
+  lexer.start();
+  for (const auto byte : as_bytes(sql)) {
+    if (words.is_over()) break;
+    lexer.look_at(Bytes{&byte, 1}, words);
+  }
+  if (!words.is_over()) lexer.finish(words);
+  return words.take();
+}
+
+}  // namespace sallyport::postgres

@@ -1,0 +1,20 @@
+// Which databases a statement needs for itself: PostgreSQL refuses (55006) to drop, rename, move or copy one to which
+// anybody else is connected, and a connection that stands ready in a pool is somebody else.
+//
+// Such a statement is alone in its text: with others it would be in a transaction, where it is refused. So it is enough
+// to look at a text's first words, and nearly all are done with after one.
+//
+// Source  PostgreSQL manual, "DROP DATABASE", "CREATE DATABASE", "ALTER DATABASE"; dbcommands.c.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace sallyport::postgres {
+
+/// The name as the server knows it; empty: none.
+///
+/// Limit   what stands beyond the first 4096 bytes is not looked at.
+std::string database_needed_alone(std::string_view sql);
+
+}  // namespace sallyport::postgres
