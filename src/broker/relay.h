@@ -178,7 +178,7 @@ class Relay {
   void requeue_client();
   void requeue_server();
 
-  // relay_lent.cpp: transaction pooling.
+  // Transaction pooling: relay_lent.cpp lends, relay_return.cpp takes back.
   void pump_lent_client();
   bool read_ahead();
   bool on_lent_chunk(std::size_t size);

@@ -1,5 +1,5 @@
 // What the relay looks at in passing: the frames that the session's tracker needs, parameters, and the replies to
-// statements of our own. Private to relay.cpp.
+// statements of our own. Private to the relay.
 #pragma once
 
 #include "broker/relay.h"

@@ -23,23 +23,24 @@ class Spare final : private net::StreamEvents {
   enum class Condition { resetting, ready, broken };
 
   struct Events {
-    std::function<void(Spare&)> on_ready;   ///< the reset succeeded
+    /// It may be taken: for the first time, after its answer to a probe, or between two messages again.
+    std::function<void(Spare&)> on_ready;
     std::function<void(Spare&)> on_broken;  ///< drop me, not before the turn's end
     /// ask() was answered by these rows; nullopt: by an error. on_ready follows.
     std::function<void(Spare&, std::optional<std::vector<std::string>>)> on_answer = {};
   };
 
-  /// `reset_role`: the pool's connections run as a role.
+  /// `resetting` until begin_reset(), be_ready() or ask().
   Spare(UpstreamPtr upstream, net::Loop& loop, Events events);
   ~Spare();
 
-  /// When no cancel is under way that could hit it.
+  /// Once no cancel is under way that could hit it. `reset_role`: the pool's connections run as a role.
   void begin_reset(bool reset_role);
   /// The last cancel for it has run out.
   void on_cancel_done();
-  /// For a connection fresh from its login.
+  /// Nothing is owed: fresh from its login, or between two transactions. Calls on_ready.
   void be_ready();
-  /// Likewise, which is ready when it has answered this query of one column.
+  /// Fresh from its login, and ready when it has answered this query of one column.
   void ask(std::string_view sql);
   /// Asks the server for a sign of life (Sync). It is `resetting` until the answer, and breaks without one.
   void probe();

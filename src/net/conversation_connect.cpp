@@ -36,7 +36,7 @@ void ConversationRun::resolve() {
     *result = net::resolve(host, port);
     return Woken{};
   });
-  // on_lane() comes back through resume(), which must not reach the conversation yet.
+  // What on_lane() brings back finds this and goes to on_resolved(): the conversation is not told of addresses.
   phase_ = Phase::connecting;
   resolved_ = std::move(result);
 }
