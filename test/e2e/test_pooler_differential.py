@@ -154,7 +154,7 @@ def test_every_answer_is_that_of_a_direct_connection(pooled, pg, oracle, mode, p
         answers = []
         for client in pairs[number]:
             client.send(*frames)
-            answers.append(client.until_ready(len(segments)))
+            answers.append(client.until_ready(len(segments), or_end=True))
         through, direct = (gist(each, state[number]) for each in answers)
         assert through == direct, (f"seed {seed}, turn {turn}, client {number} of {mode}; said lately:\n"
                                    + "\n".join(map(repr, said[number])))

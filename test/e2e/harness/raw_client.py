@@ -84,6 +84,10 @@ PROTOCOL_3_0, PROTOCOL_3_2 = 3 << 16, 3 << 16 | 2
 GSSENC_REQUEST, SSL_REQUEST = 80877104, 80877103
 
 
+class ConnectionEnded(AssertionError):
+    """Before what was waited for. A test that expects an end says so."""
+
+
 class RawClient:
     """`protocol`: the version asked for. `asks_first`: codes of requests before the login, each answered by one byte."""
 
@@ -99,7 +103,7 @@ class RawClient:
         named = {"user": user, "database": database, **parameters}
         body = struct.pack("!I", protocol) + b"".join(text(k) + text(v) for k, v in named.items()) + b"\0"
         self.socket.sendall(struct.pack("!I", len(body) + 4) + body)
-        greeting = self.until_ready()
+        greeting = self.until_ready(or_end=True)
         assert greeting and greeting[-1][0] == "Z", greeting
         self.negotiated = next((negotiation(body) for kind, body in greeting if kind == "v"), None)
         self.parameters = dict(parameter(body) for kind, body in greeting if kind == "S")
@@ -135,23 +139,25 @@ class RawClient:
                 return None
             self._unread += data
 
-    def until(self, kind):
-        """Messages up to the next of this kind, or to the end of the connection."""
+    def until(self, kind, or_end=False):
+        """Messages up to the next of this kind; `or_end`: or up to the end of the connection, whichever comes first."""
         messages = []
         while not messages or messages[-1][0] != kind:
             message = self.receive()
             if message is None:
-                break
+                if or_end:
+                    break
+                raise ConnectionEnded(f"the connection ended before a message {kind!r}, behind {messages[-5:]}")
             messages.append(message)
         return messages
 
-    def until_ready(self, count=1):
-        return [message for _ in range(count) for message in self.until("Z")]
+    def until_ready(self, count=1, or_end=False):
+        return [message for _ in range(count) for message in self.until("Z", or_end)]
 
-    def ask(self, *frames, ready=1):
+    def ask(self, *frames, ready=1, or_end=False):
         """Sends, and returns what is answered up to the last of so many ReadyForQuery."""
         self.send(*frames)
-        return self.until_ready(ready)
+        return self.until_ready(ready, or_end)
 
     def one(self, sql):
         """The first value of a simple query."""
