@@ -38,6 +38,35 @@ def test_a_dynamic_session_names_its_lease_and_generation(sallyport, bao, vault_
     assert start["upstream_user"].startswith("v-") and start["generation"] >= 1 and start["lease_accessor"]
 
 
+def test_old_records_are_put_away_as_whole_directories_of_processes_that_have_ended(sallyport, pg, pki, secret):
+    """docs/audit.md: afterwards the trail is whole, here and there."""
+    it = Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}")
+    away = os.path.join(sallyport.folder, "audit-old")
+    os.makedirs(away, 0o700)
+    sizes = []
+    for _ in range(2):
+        it.start()
+        for _ in range(10):
+            assert it.psql("SELECT 1").stdout == "1\n"
+        rows = sallyport.audit("-c", it.config)
+        assert len(by_kind(rows, "session_start")) == 10, "this run's alone"
+        assert subprocess.run(["flock", "-n", *writers(it.audit_directory), "true"], check=False).returncode == 1, "in use"
+        it.stop()
+        assert subprocess.run(["flock", "-n", *writers(it.audit_directory), "true"], check=False).returncode == 0
+        for writer in writers(it.audit_directory):
+            sizes += [os.path.getsize(os.path.join(writer, name)) for name in os.listdir(writer) if name.endswith(".seg")]
+            os.rename(writer, os.path.join(away, f"{os.path.basename(writer)}"))
+        for name in os.listdir(it.audit_directory):
+            os.unlink(os.path.join(it.audit_directory, name))
+    assert len(by_kind(sallyport.audit("--dir", away), "session_start")) == 20
+    for size in sizes:
+        assert 10 * 1000 < size < 10 * 2500, "what docs/audit.md says of a session"
+
+
+def writers(directory):
+    return [os.path.join(directory, name) for name in os.listdir(directory) if name.startswith("w-")]
+
+
 def test_in_transaction_pooling_the_trail_names_the_user_and_a_process_only_at_the_end(pooled, sallyport):
     """As docs/audit.md says; a pinned session's end names the process that it was pinned to."""
     it = pooled("transaction", "max: 2")
