@@ -92,6 +92,11 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
     auto scout = net::Scout::fork_now();
     if (!scout) return scout.error();
     scout_ = std::move(*scout);
+    scout_->on_silence([&logger = context.logger] {
+      logger.write(LogLevel::error, "the process that says what clients run does not answer",
+                   {{"so", "rules with `executable` match nobody, and the trail does not name executables"},
+                    {"fix", "restart Sallyport if it does not answer soon"}});
+    });
     auto porter = net::Porter::fork_now(file_gate(config.file, surroundings_of(context)));
     if (!porter) return porter.error();
     porter_ = std::move(*porter);

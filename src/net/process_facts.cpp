@@ -4,6 +4,7 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <unistd.h>
 
 #include <array>
@@ -57,11 +58,15 @@ bool is_namespaced(pid_t pid) {
 }
 
 std::optional<policy::ExecutableId> executable_file_of(pid_t pid) {
-  struct stat status {};
-  // Through the link to the file that runs, wherever paths lead by now.
-  if (stat(path_of(pid, "exe").c_str(), &status) != 0) return {};
-  return policy::ExecutableId{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                              std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+  struct statx status {};
+  constexpr unsigned wanted = STATX_INO | STATX_SIZE | STATX_CTIME;
+  // Through the link to the file that runs, wherever paths lead by now. As the kernel knows it: the file system may be
+  // the peer's own (FUSE), and answer when it likes.
+  if (statx(AT_FDCWD, path_of(pid, "exe").c_str(), AT_STATX_DONT_SYNC, wanted, &status) != 0) return {};
+  if ((status.stx_mask & wanted) != wanted) return {};
+  return policy::ExecutableId{
+      makedev(status.stx_dev_major, status.stx_dev_minor), status.stx_ino, status.stx_size,
+      std::int64_t{status.stx_ctime.tv_sec} * 1'000'000'000 + status.stx_ctime.tv_nsec};
 }
 
 }  // namespace

@@ -61,9 +61,20 @@ std::string Scout::path_of(pid_t pid, const UniqueFd& pidfd, uid_t uid, std::opt
 }
 
 Executable Scout::ask(pid_t pid, const UniqueFd& pidfd) {
+  if (std::chrono::steady_clock::now() < silent_until_) return {};
   const ScoutQuestion question{++last_question_, pid};
-  const int socket = attendant_.socket.get();
-  if (!send_with_descriptor(socket, &question, sizeof question, pidfd.get(), MSG_DONTWAIT)) return {};
+  std::optional<Executable> answer;
+  if (send_with_descriptor(attendant_.socket.get(), &question, sizeof question, pidfd.get(), MSG_DONTWAIT))
+    answer = wait_for_answer(question.number);
+  if (!answer) {
+    note_unanswered();
+    return {};
+  }
+  unanswered_ = 0;
+  return std::move(*answer);
+}
+
+std::optional<Executable> Scout::wait_for_answer(std::uint32_t number) {
   const auto deadline = std::chrono::steady_clock::now() + answer_deadline;
   std::array<char, sizeof(ScoutAnswer) + scout_path_bytes_max> packet;
   for (;;) {
@@ -75,11 +86,17 @@ Executable Scout::ask(pid_t pid, const UniqueFd& pidfd) {
     if (count <= 0) return {};
     const auto size = recv(attendant_.socket.get(), packet.data(), packet.size(), MSG_DONTWAIT);
     if (size < static_cast<ssize_t>(sizeof(ScoutAnswer))) return {};
-    std::uint32_t number = 0;
-    std::memcpy(&number, packet.data(), sizeof number);
+    std::uint32_t answered = 0;
+    std::memcpy(&answered, packet.data(), sizeof answered);
     // Another number: of a question that was given up.
-    if (number == question.number) return executable_in(packet.data(), static_cast<std::size_t>(size));
+    if (answered == number) return executable_in(packet.data(), static_cast<std::size_t>(size));
   }
+}
+
+void Scout::note_unanswered() {
+  if (++unanswered_ < silent_after) return;
+  silent_until_ = std::chrono::steady_clock::now() + silence;
+  if (unanswered_ == silent_after && on_silence_) on_silence_();
 }
 
 }  // namespace sallyport::net

@@ -12,6 +12,7 @@
 #include "net/process_memory.h"
 #include "policy/process_identity.h"
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -43,16 +44,29 @@ class Scout {
 
   [[nodiscard]] pid_t pid() const { return attendant_.pid; }
 
+  /// Called each time it begins to be silent (silent_after), by whoever asks then.
+  void on_silence(std::function<void()> told) { on_silence_ = std::move(told); }
+
   static constexpr auto answer_deadline = std::chrono::milliseconds{200};
+  /// After so many questions in a row without an answer it hangs, or is gone. Whoever asks is a loop that others wait
+  /// for, so for `silence` nobody is waited for, and nothing is known; then one question tries again. It cannot be
+  /// forked anew: the sandbox that keeps us from looking ourselves keeps us from that, too.
+  static constexpr unsigned silent_after = 3;
+  static constexpr auto silence = std::chrono::seconds{10};
 
  private:
   Executable ask(pid_t pid, const UniqueFd& pidfd);
+  std::optional<Executable> wait_for_answer(std::uint32_t number);
+  void note_unanswered();
 
   Attendant attendant_;
   bool sees_all_;  ///< CAP_SYS_PTRACE
   std::mutex mutex_;
   std::uint32_t last_question_ = 0;
   ProcessMemory<std::string> paths_;
+  unsigned unanswered_ = 0;  ///< questions in a row
+  MonotonicTime silent_until_{};
+  std::function<void()> on_silence_;
 };
 
 }  // namespace sallyport::net

@@ -79,6 +79,40 @@ TEST(Scout, IsAskedFromInsideTheSandbox) {
   EXPECT_TRUE(receive_value<bool>(child.channel()));
 }
 
+// Each question holds up the loop that asks for 200 ms.
+TEST(Scout, IsAskedNoMoreForAWhileWhenItDoesNotAnswer) {
+  int ends[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const UniqueFd silent{ends[1]};
+  Scout scout{Attendant{-1, {}, UniqueFd{ends[0]}}};
+  unsigned told = 0;
+  scout.on_silence([&] { ++told; });
+  const auto self = open_pidfd(getpid()).value();
+  for (unsigned i = 0; i < 20; ++i)
+    EXPECT_FALSE(scout.executable_of(getpid(), self, geteuid()).id.has_value());
+  EXPECT_EQ(told, 1U);
+  unsigned questions = 0;
+  char packet[64];
+  while (recv(silent.get(), packet, sizeof packet, MSG_DONTWAIT) > 0) ++questions;
+  EXPECT_EQ(questions, Scout::silent_after);
+}
+
+TEST(Scout, ThatAnswersNowAndThenIsAskedOn) {
+  const Sleeper sleeper;
+  const auto scout = Scout::fork_now().value();
+  unsigned told = 0;
+  scout->on_silence([&] { ++told; });
+  for (unsigned i = 0; i < 3; ++i) {
+    kill(scout->pid(), SIGSTOP);
+    for (unsigned n = 1; n < Scout::silent_after; ++n)
+      EXPECT_FALSE(scout->executable_of(sleeper.pid_, sleeper.pidfd_, geteuid()).id.has_value());
+    kill(scout->pid(), SIGCONT);
+    while (!scout->executable_of(sleeper.pid_, sleeper.pidfd_, geteuid()).id.has_value() && told == 0)
+      usleep(1000);
+  }
+  EXPECT_EQ(told, 0U);
+}
+
 TEST(Scout, EndsWithWhoeverAskedIt) {
   const Child child{[&](int channel) {
     const auto scout = Scout::fork_now().value();
