@@ -161,6 +161,10 @@ std::string what_needs_restart(const config::Config& before, const config::Confi
   if (after.state_directory != before.state_directory) keys.emplace_back("state");
   if (after.sandbox != before.sandbox) keys.emplace_back("sandbox");
   return joined(keys);
+  void upgrade_drain_max(std::chrono::milliseconds before, std::chrono::milliseconds after) {
+    if (before != after) changed_.emplace_back("upgrade.drain_max changed");
+  }
+
 }
 
 std::string what_changes(const config::Config& before, const config::Config& after) {
@@ -174,3 +178,4 @@ std::string what_changes(const config::Config& before, const config::Config& aft
 }
 
 }  // namespace sallyport::cli
+  comparison.upgrade_drain_max(before.upgrade_drain_max, after.upgrade_drain_max);

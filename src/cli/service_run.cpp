@@ -11,6 +11,7 @@ namespace sallyport::cli {
 
 namespace {
 
+/// After SIGTERM. Units allow a little more (TimeoutStopSec).
 constexpr auto drain_limit = std::chrono::minutes{5};
 
 }  // namespace
@@ -64,7 +65,8 @@ std::vector<std::string> Service::credentials() {
 bool Service::hand_over() {
   auto channel = handover_.hand_over(stop_signals_->fd());
   if (!channel) return false;
-  notify_.say("STOPPING=1", "handed over: sessions end by themselves");
+  // Not STOPPING, from which on systemd would count TimeoutStopSec and then kill.
+  notify_.say("STATUS=handed over: sessions end by themselves");
   served_->accept_no_more();
   runtime_->stop_listening();
   admin_.accept_no_more();
@@ -78,30 +80,48 @@ bool Service::hand_over() {
   return true;
 }
 
+// Sessions end by themselves: whatever they need of us, credentials among it, goes on. Who was asked to stop gives them
+// five minutes; who has handed over has no hurry (upgrade.drain_max), until it is asked to stop as well.
 void Service::drain(bool handed_over) {
-  if (!handed_over) {
+  const auto begun = context_.clock.now().mono;
+  std::optional<MonotonicTime> stopping;
+  const auto stop = [&] {
     notify_.say("STOPPING=1", "draining: no new sessions");
+    stopping = context_.clock.now().mono;
+  };
+  if (!handed_over) {
+    stop();
     handover_.close();
     runtime_->stop_listening();
   }
   context_.logger.write(LogLevel::info, "draining: no new sessions; waiting for the live ones to end");
-  const auto give_up = context_.clock.now().mono + drain_limit;
-  while (context_.clock.now().mono < give_up) {
+  const auto gives_up_at = [&] {
+    return stopping ? *stopping + drain_limit : begun + served_->config().upgrade_drain_max;
+  };
+  while (context_.clock.now().mono < gives_up_at()) {
     std::size_t left = 0;
     runtime_->on_relay([&](broker::Broker& broker) { left = broker.sessions(); });
     // Through us the successor reaches the sessions of our own predecessor, which ends before we would have to.
     if (left == 0 && !(handed_over && predecessor_lives_)) return;
     wait_for_any({stop_signals_->fd(), other_signals_->fd()}, 100);
-    if (stop_signals_->next() != 0) return;
+    if (stop_signals_->next() != 0) {
+      if (stopping) return;
+      stop();
+    }
     if (other_signals_->next() != SIGHUP) continue;
     if (handed_over) judge_sessions();
     answer_reloads({false, "Sallyport is draining and reloads no more", {}});
   }
+  if (!stopping) stop();
   end_at_boundaries();
 }
 
 // Whoever stayed is told at a transaction boundary; who has none soon is stopped.
 void Service::end_at_boundaries() {
+  std::size_t left = 0;
+  runtime_->on_relay([&](broker::Broker& broker) { left = broker.sessions(); });
+  context_.logger.write(LogLevel::warning, "their time is up: sessions that are left end",
+                        {{"sessions", static_cast<std::int64_t>(left)}});
   runtime_->on_relay([](broker::Broker& broker) { broker.drain(); });
   const timespec grace{2, 0};
   nanosleep(&grace, nullptr);

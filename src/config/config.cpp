@@ -70,6 +70,13 @@ void read_reload(const Node& root, Config& config) {
     config.reload_grace = std::chrono::milliseconds{*grace};
 }
 
+void read_upgrade(const Node& root, Config& config) {
+  const Node* upgrade = good(root, "upgrade");
+  if (upgrade == nullptr) return;
+  if (const auto most = parse_duration(text_of(*upgrade, "drain_max")))
+    config.upgrade_drain_max = std::chrono::milliseconds{*most};
+}
+
 void read_limits(const Node& root, Config& config) {
   const Node* limits = good(root, "limits");
   if (limits == nullptr) return;
@@ -172,6 +179,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_state(*root, config, problems);
   read_audit(*root, config);
   read_reload(*root, config);
+  read_upgrade(*root, config);
   read_limits(*root, config);
   read_sandbox(*root, config);
   if (const Node* admin = good(*root, "admin")) config.admin = read_admin(*admin, around, problems);

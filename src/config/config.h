@@ -52,6 +52,7 @@ struct Config {
   SandboxMode sandbox = SandboxMode::automatic;
   Admin admin;
   std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
+  std::chrono::milliseconds upgrade_drain_max = std::chrono::hours{24};  ///< of sessions, after a handover
   std::optional<std::size_t> clients_max;  ///< limits.clients_max; none: the broker's own
   std::vector<std::string> warnings;       ///< true but unwise: threat 20, each names its line
 };

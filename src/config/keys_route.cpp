@@ -227,6 +227,18 @@ constexpr auto table = std::to_array<Key>({
                 "this time.",
      .min = second_ms,
      .max = 60 * minute_ms},
+    {.path = "upgrade",
+     .shape = Shape::map,
+     .fallback = "defaults",
+     .meaning = "What a [binary upgrade](operations.md#upgrade) does to live sessions."},
+    {.path = "upgrade.drain_max",
+     .kind = Kind::duration,
+     .fallback = "`24 h`",
+     .meaning =
+         "How long the Sallyport that was taken over from waits for its sessions to end by themselves. "
+         "Those that are left then end as after SIGTERM. Its own SIGTERM gives them five minutes.",
+     .min = second_ms,
+     .max = 30 * day_ms},
     {.path = "limits", .shape = Shape::map, .fallback = "defaults", .meaning = "Of the whole process."},
     {.path = "limits.clients_max",
      .kind = Kind::integer,

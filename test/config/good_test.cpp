@@ -159,6 +159,7 @@ targets:
 audit: {mode: best-effort, dir: /a, durability: power}
 state: sqlite:/s/state.db
 reload: {grace: 5 min}
+upgrade: {drain_max: 2 days}
 )");
   const Target& target = config.targets.at("t");
   EXPECT_EQ(target.endpoints.at(0).host, "10.1.2.3");
@@ -187,6 +188,7 @@ reload: {grace: 5 min}
   EXPECT_TRUE(config.audit.durability_power);
   EXPECT_EQ(config.state_directory, "/s");
   EXPECT_EQ(config.reload_grace, std::chrono::minutes{5});
+  EXPECT_EQ(config.upgrade_drain_max, std::chrono::hours{48});
 }
 
 TEST(ConfigGood, AnyDatabaseIsAnEmptyList) {

@@ -12,6 +12,7 @@ import pytest
 from conftest import require
 from harness.openbao import ApiError
 from harness.processes import free_port, wait_for
+from harness.raw_client import RawClient, error
 from harness.sallyport import binary
 from harness.upgrade import Connecting, Upgradable
 
@@ -228,7 +229,8 @@ def test_the_managers_hear_who_stops_and_who_is_ready(service, sallyport):
     assert first.recv(4096).startswith(b"READY=1\n")
     with service.psycopg(autocommit=True) as live:
         old = service.upgrade(env={"NOTIFY_SOCKET": second.getsockname()})
-        assert first.recv(4096) == b"STOPPING=1\nSTATUS=handed over: sessions end by themselves"
+        assert first.recv(4096) == b"STATUS=handed over: sessions end by themselves", \
+            "not STOPPING: systemd would kill it TimeoutStopSec later"
         assert second.recv(4096) == b"READY=1\nSTATUS=serving 1 targets by 1 routes"
         assert live.execute("SELECT 'still'").fetchone() == ("still",)
     assert old.wait(30).code == 0
@@ -251,4 +253,57 @@ def test_transaction_pooling_goes_on_in_both(service):
         clients.more()
     assert not clients.failures, clients.failures[:5]
     assert old.wait(30).code == 0
+    service.stop()
+
+
+def last_word(connection):
+    """Of a session that ends: the SQLSTATE."""
+    try:
+        connection.execute("SELECT 1")
+    except psycopg.Error as error:
+        return error.sqlstate or "closed"
+    return None
+
+
+def test_sessions_of_several_old_ones_go_on_until_the_drain_limit(service):
+    """The limit is the configuration's as it is now, for each from its own handover on; nothing else forces an end."""
+    service.rewrite("audit: {", "upgrade: {drain_max: 30 days}\naudit: {")
+    service.start()
+    with service.psycopg(autocommit=True) as first:
+        service.upgrade()
+        with service.psycopg(autocommit=True) as second, service.psycopg() as within:
+            service.upgrade()
+            within.execute("SELECT 1")
+            assert [last_word(live) for live in (first, second)] == [None, None]
+            service.rewrite("drain_max: 30 days", "drain_max: 2s")
+            assert service.reload()
+            for live in (first, second):
+                wait_for(lambda live=live: last_word(live), "the session to end", 20)
+            for old in service.older:
+                assert old.wait(30).code == 0, old.output
+                assert "their time is up" in old.output
+            assert last_word(within) is not None, "one that has no boundary is ended within seconds"
+    assert service.psql("SELECT 'in'").stdout == "in\n"
+    service.stop()
+
+
+def test_at_the_drain_limit_a_session_is_told_why_it_ends(service):
+    service.rewrite("audit: {", "upgrade: {drain_max: 2s}\naudit: {")
+    service.start()
+    with RawClient.of(service) as live:
+        old = service.upgrade()
+        assert error(live.until("E")) == "57P01" and live.receive() is None
+        assert old.wait(30).code == 0, old.output
+    service.stop()
+
+
+def test_the_old_one_that_is_asked_to_stop_waits_for_its_sessions_once_and_not_twice(service):
+    service.start()
+    with service.psycopg(autocommit=True) as live:
+        old = service.upgrade()
+        old.process.terminate()
+        time.sleep(1)
+        assert old.process.poll() is None and last_word(live) is None
+        old.process.terminate()
+        assert old.wait(20).code == 0
     service.stop()
