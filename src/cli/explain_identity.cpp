@@ -4,6 +4,7 @@
 
 #include <grp.h>
 #include <pwd.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <charconv>
@@ -40,12 +41,20 @@ std::optional<std::uint32_t> find_group(const std::string& text) {
   return entry->gr_gid;
 }
 
+std::optional<policy::ExecutableId> find_program(const std::string& path) {
+  struct stat status {};
+  if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return policy::ExecutableId{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
+                              std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+}
+
 Error bad(const std::string& word, std::string what, std::string hint) {
   return {ErrorCode::bad_config, Hop::none, "--identity " + word, std::move(what), std::move(hint), {}};
 }
 
-constexpr auto kinds =
-    "Write user:NAME, uid:N, group:NAME, gid:N, unit:NAME.service, cgroup:/PATH, cert:NAME or password:NAME";
+Error of_no_kind(const std::string& word) {
+  return bad(word, "is of no known kind", std::string{"Write "} + identity_words);
+}
 
 /// "1000" of "1000(app)".
 std::string without_name(const std::string& value) { return value.substr(0, value.find('(')); }
@@ -75,10 +84,14 @@ Result<void> add_control_group(policy::PeerIdentity& identity, const std::string
 }
 
 Result<void> add_word(policy::PeerIdentity& identity, const std::string& word, const AccountBook& book) {
+  if (word == "namespaced") {
+    identity.namespaced = true;
+    return {};
+  }
   const auto colon = word.find(':');
   const auto kind = word.substr(0, colon);
   const auto value = colon == std::string::npos ? std::string{} : word.substr(colon + 1);
-  if (value.empty()) return bad(word, "is of no known kind", kinds);
+  if (value.empty()) return of_no_kind(word);
   if (kind == "user" || kind == "uid") return add_user(identity, word, without_name(value), book);
   if (kind == "group" || kind == "gid") {
     const auto gid = book.group(without_name(value));
@@ -87,18 +100,24 @@ Result<void> add_word(policy::PeerIdentity& identity, const std::string& word, c
     return {};
   }
   if (kind == "unit" || kind == "cgroup") return add_control_group(identity, word, kind == "unit", value);
+  if (kind == "executable") {
+    identity.executable = book.program(value);
+    if (!identity.executable) return bad(word, "there is no such program", "Write executable:/usr/bin/app");
+    return {};
+  }
   if (kind == "password") {
     identity.login = value;
     return {};
   }
-  return bad(word, "is of no known kind", kinds);
+  return of_no_kind(word);
 }
 
 /// Takes "cert:…" off the front, in whose subject there may be spaces; returns what follows it.
 std::string take_certificate(policy::PeerIdentity& identity, const std::string& text) {
   if (!text.starts_with("cert:")) return text;
   auto end = text.size();
-  for (const auto* next : {" gid:", " uid:", " unit:", " cgroup:", " password:"})
+  for (const auto* next :
+       {" gid:", " uid:", " unit:", " cgroup:", " password:", " executable:", " namespaced"})
     end = std::min(end, text.find(next));
   const auto name = text.substr(5, end - 5);
   policy::ClientCertificate certificate;
@@ -115,7 +134,7 @@ std::string take_certificate(policy::PeerIdentity& identity, const std::string& 
 
 }  // namespace
 
-AccountBook this_machine() { return {find_user, find_group}; }
+AccountBook this_machine() { return {find_user, find_group, find_program}; }
 
 Result<policy::PeerIdentity> parse_identity(const std::vector<std::string>& texts, const AccountBook& book) {
   policy::PeerIdentity identity;
@@ -141,6 +160,8 @@ std::string describe_identity(const policy::PeerIdentity& identity, const std::s
     add("groups " + list);
   }
   if (!identity.cgroup.empty()) add("control group " + identity.cgroup);
+  if (identity.executable) add("running the program that was named");
+  if (identity.namespaced) add("of another user namespace");
   if (identity.certificate != nullptr) add(describe(*identity.certificate));
   if (!identity.login.empty()) add("password of " + identity.login);
   if (!from.empty()) add("from " + from);

@@ -22,8 +22,9 @@ Examples:
   sallyport policy explain --route unix:/run/sallyport/production --identity user:app --user app_rw
   sallyport policy explain --identity password:alice --at 2026-07-04T22:00 --format json
   sallyport policy explain --identity "gid:50(staff) uid:1000"       # as the trail prints it
+  sallyport policy explain --identity uid:1000 --identity executable:/usr/bin/app
 
-Exit codes: 0 admitted (or nobody was asked about), 1 refused, 2 error.
+Exit codes: 0 admitted (or nobody was asked about), 1 refused, or it depends, 2 error.
 )";
 
 struct Wish {
@@ -122,10 +123,9 @@ int run_policy(Context& context, const std::vector<std::string>& arguments) {
   app.require_subcommand(1);
   auto* command = app.add_subcommand("explain", "Say what an identity gets on a route, and why");
   command->add_option("--route", wish.route, "The route's `listen`; may be left out where there is only one");
-  command->add_option("--identity", wish.identities,
-                      "user:NAME, uid:N, group:NAME, gid:N, cert:NAME, password:NAME; several make one "
-                      "identity. Without: a table "
-                      "of all rules");
+  command->add_option(
+      "--identity", wish.identities,
+      std::string{identity_words} + "; several make one identity. Without: a table of all rules");
   command->add_option("--user", wish.user, "The user name that the client asks for");
   command->add_option("--database", wish.database, "The database that it asks for");
   command->add_option("--at", wish.at, "When: 2026-07-01T08:00, with Z or +02:00; now if left out");

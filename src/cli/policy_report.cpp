@@ -92,7 +92,19 @@ std::string claims_text(const policy::ClientClaims& claims) {
   return parts.empty() ? "nothing in particular" : joined(parts);
 }
 
+std::string verdict_text(const policy::RuleVerdict& verdict, const PolicyQuestion& question) {
+  if (policy::depends_on_program(verdict, question.identity))
+    return "depends on the program that it runs: wanted is " + question.route.allow[verdict.rule].executable;
+  const auto why = reasons(verdict, question);
+  return why.empty() ? "matches" : "no: " + joined(why, "; ");
+}
+
 std::string outcome_text(const PolicyQuestion& question, const policy::Explanation& explanation) {
+  if (const auto rule = policy::rule_if_program(explanation, question.identity)) {
+    return "depends on the program that it runs: rule " + std::to_string(*rule + 1) + " admits " +
+           question.route.allow[*rule].executable +
+           "\n  fix: Say which one it is: --identity executable:/PATH\n";
+  }
   if (!explanation.decision) {
     const auto& error = explanation.decision.error();
     auto out = "refused: " + error.what + "\n";
@@ -142,10 +154,9 @@ std::string explanation_text(const PolicyQuestion& question, const policy::Expla
     out += "the route is closed: " + reason + "\n";
   const auto width = widest_role(question.route, question.target);
   for (const auto& verdict : explanation.rules) {
-    const auto why = reasons(verdict, question);
     out += padded("rule " + std::to_string(verdict.rule + 1), 9) + padded(verdict.role, width) + "  " +
            policy::describe_rule(question.route.allow[verdict.rule]) + "\n";
-    out += std::string(9, ' ') + (why.empty() ? "matches" : "no: " + joined(why, "; ")) + "\n";
+    out += std::string(9, ' ') + verdict_text(verdict, question) + "\n";
   }
   return out + "\n" + outcome_text(question, explanation);
 }
@@ -161,6 +172,7 @@ std::string explanation_json(const PolicyQuestion& question, const policy::Expla
   for (const auto& verdict : explanation.rules) {
     auto one = rule_json(question.route.allow[verdict.rule], verdict.rule, question.target);
     one["matches"] = verdict.unmet.none();
+    if (policy::depends_on_program(verdict, question.identity)) one["depends_on"] = "executable";
     one["unmet"] = Json::array();
     for (const auto condition : policy::all_conditions) {
       if (!verdict.unmet.has(condition)) continue;
@@ -172,6 +184,7 @@ std::string explanation_json(const PolicyQuestion& question, const policy::Expla
   }
   out["asks_password"] = explanation.asks_password;
   out["admitted"] = explanation.decision.has_value();
+  if (policy::rule_if_program(explanation, question.identity)) out["depends_on"] = "executable";
   if (explanation.decision) {
     const auto& decision = *explanation.decision;
     const auto& role = question.target.roles.at(decision.role);

@@ -49,6 +49,21 @@ Explanation explain(const Route& route, const Target& target, const PeerIdentity
   return out;
 }
 
+bool depends_on_program(const RuleVerdict& verdict, const PeerIdentity& peer) {
+  return !peer.executable && verdict.unmet.only({Condition::executable});
+}
+
+std::optional<std::size_t> rule_if_program(const Explanation& explanation, const PeerIdentity& peer) {
+  if (explanation.decision || !explanation.route_unmet.none()) return {};
+  std::optional<std::size_t> found;
+  for (const auto& verdict : explanation.rules) {
+    // One that matches was refused for what the client asks for.
+    if (verdict.unmet.none()) return {};
+    if (!found && depends_on_program(verdict, peer)) found = verdict.rule;
+  }
+  return found;
+}
+
 std::string why_unmet(Condition condition, const AllowRule& rule, const PeerIdentity& peer) {
   switch (condition) {
     case Condition::nobody: return "it names nobody";

@@ -24,6 +24,13 @@ struct Explanation {
 Explanation explain(const Route& route, const Target& target, const PeerIdentity& peer,
                     const ClientClaims& claims, WallTime now);
 
+/// Nothing but the program is unmet, and which one the peer runs was not said: who asks about an identity of the trail,
+/// which does not name it, cannot know.
+bool depends_on_program(const RuleVerdict& verdict, const PeerIdentity& peer);
+
+/// The first rule by which it would be admitted if it ran the right program; none: it is admitted, or refused anyway.
+std::optional<std::size_t> rule_if_program(const Explanation& explanation, const PeerIdentity& peer);
+
 /// Why this condition is not met, as a sentence's half: "it is not user app but uid 1001".
 std::string why_unmet(Condition condition, const AllowRule& rule, const PeerIdentity& peer);
 std::string why_unmet(Condition condition, const Route& route, const PeerIdentity& peer);

@@ -2,6 +2,7 @@
 #include "cli/explain_identity.h"
 #include "cli/mock_key.h"
 #include "cli/password_file_edit.h"
+#include "cli/policy_report.h"
 #include "test/net/pki.h"
 
 #include <gtest/gtest.h>
@@ -106,6 +107,10 @@ AccountBook book() {
           [](const std::string& text) -> std::optional<std::uint32_t> {
             if (text == "staff" || text == "50") return 50;
             return {};
+          },
+          [](const std::string& path) -> std::optional<policy::ExecutableId> {
+            if (path == "/usr/bin/app") return policy::ExecutableId{1, 2, 3, 4};
+            return {};
           }};
 }
 
@@ -140,6 +145,44 @@ TEST(ExplainIdentity, OfAUnitOrControlGroupIsWrittenAsTheTrailHasIt) {
   EXPECT_EQ(parse_identity({"cgroup:/kubepods/burstable"}, book())->cgroup, "/kubepods/burstable");
   EXPECT_FALSE(parse_identity({"unit:app"}, book()));
   EXPECT_FALSE(parse_identity({"cgroup:kubepods"}, book()));
+}
+
+TEST(ExplainIdentity, SaysWhichProgramItRunsAndThatItIsOfAnotherNamespace) {
+  const auto app = parse_identity({"uid:1000(app) executable:/usr/bin/app namespaced"}, book());
+  ASSERT_TRUE(app.has_value());
+  EXPECT_EQ(app->executable, (policy::ExecutableId{1, 2, 3, 4}));
+  EXPECT_TRUE(app->namespaced);
+  EXPECT_EQ(parse_identity({"cert:CN=app executable:/usr/bin/app"}, book())->certificate->subject, "CN=app");
+  EXPECT_FALSE(parse_identity({"executable:/usr/bin/other"}, book()));
+  EXPECT_FALSE(parse_identity({"namespaced:yes"}, book()));
+}
+
+// The trail does not have the program, so that an identity out of it is neither admitted nor refused.
+TEST(ExplainIdentity, WithoutItsProgramDependsOnIt) {
+  Target target;
+  target.name = "main";
+  target.databases = {"app"};
+  target.roles["default"].name = "default";
+  Route route;
+  route.name = "unix:/run/x:5432";
+  AllowRule rule;
+  rule.uid = 1000;
+  rule.executable = "/usr/bin/app";
+  rule.program = policy::ExecutableId{1, 2, 3, 4};
+  route.allow = {rule};
+  const auto says = [&](const std::string& identity) {
+    PolicyQuestion question{route, target, *parse_identity({identity}, book()), {}, {}, {}};
+    return explanation_text(question, policy::explain(route, target, question.identity, {}, {}));
+  };
+  const auto unsaid = says("uid:1000(app)");
+  EXPECT_NE(unsaid.find("depends on the program that it runs: rule 1 admits /usr/bin/app"), std::string::npos)
+      << unsaid;
+  EXPECT_EQ(unsaid.find("refused"), std::string::npos) << unsaid;
+  EXPECT_NE(says("uid:1000 executable:/usr/bin/app").find("admitted by rule 1"), std::string::npos);
+  route.allow[0].program = policy::ExecutableId{9, 9, 9, 9};
+  EXPECT_NE(says("uid:1000 executable:/usr/bin/app").find("refused"), std::string::npos);
+  EXPECT_NE(says("uid:77").find("refused"), std::string::npos);
+  EXPECT_NE(says("uid:1000 executable:/usr/bin/app namespaced").find("refused"), std::string::npos);
 }
 
 TEST(ExplainIdentity, OfNoKnownKindOrAccountIsAnError) {

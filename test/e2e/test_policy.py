@@ -281,6 +281,23 @@ def test_explain_says_what_the_broker_does(service, sallyport):
     it.stop()
 
 
+def test_explain_of_a_rule_with_a_program_asks_for_the_program(service, sallyport):
+    """What the trail prints of such a client does not name the program; the broker let it in."""
+    it = service(allow=f"[{{user: root, executable: {BIN}/psql}}]").start()
+    assert it.psql("SELECT 1").stdout == "1\n"
+    start = next(row for row in sallyport.audit("-c", it.config) if row["kind"] == "session_start")
+    told = explain(sallyport, it, "--identity", start["verified"]["identity"], code=1)
+    assert "depends on the program that it runs: rule 1 admits " + BIN in told and "refused" not in told, told
+    known = explain(sallyport, it, "--identity", start["verified"]["identity"], "--identity", f"executable:{BIN}/psql")
+    assert "admitted by rule 1 as uid:0(root)" in known
+    other = json.loads(explain(sallyport, it, "--identity", "uid:0 executable:/bin/sh", "--format", "json", code=1))
+    assert not other["admitted"] and "depends_on" not in other
+    help_text = sallyport.run("policy", "explain", "--help").output
+    for word in ("user:", "uid:", "group:", "gid:", "unit:", "cgroup:", "executable:", "namespaced", "cert:", "password:"):
+        assert word in help_text, word
+    it.stop()
+
+
 def test_explain_names_what_it_does_not_know(service, sallyport):
     it = service()
     assert "Routes: unix:" in sallyport.run("policy", "explain", "-c", it.config, "--route", "unix:/nowhere").output
