@@ -19,6 +19,37 @@ std::string joined(const Texts& texts) {
   return all;
 }
 
+/// Whose certificates are believed now.
+void compare_trust(const TlsPolicy& before, const TlsPolicy& after, Texts& weaker) {
+  const Texts system{"system"};
+  const auto& trusted = before.roots.empty() ? system : before.roots;
+  for (const auto& root : after.roots.empty() ? system : after.roots) {
+    if (std::find(trusted.begin(), trusted.end(), root) == trusted.end())
+      weaker.push_back("roots " + root + " trusted");
+  }
+  if (before.server_name != after.server_name)
+    weaker.push_back("server_name " + (after.server_name.empty() ? "no longer set" : after.server_name));
+}
+
+/// What one session may find of another's.
+void compare_pools(const PoolSettings& before, const PoolSettings& after, Texts& weaker) {
+  if (!before.shared_by_role && after.shared_by_role)
+    weaker.emplace_back("connections shared by all identities of a role");
+  if (before.on_session_state != after.on_session_state && after.on_session_state == OnSessionState::ignore)
+    weaker.emplace_back("on_session_state ignore");
+  if (after.verify_session_state < before.verify_session_state)
+    weaker.emplace_back(std::string{"verify_session_state "} +
+                        (after.verify_session_state == VerifySessionState::off ? "off" : "sample"));
+}
+
+void compare_databases(const Texts& before, const Texts& after, Texts& weaker) {
+  if (before.empty()) return;  // any
+  if (after.empty()) weaker.emplace_back("any database");
+  for (const auto& name : after) {
+    if (std::find(before.begin(), before.end(), name) == before.end()) weaker.push_back("database " + name);
+  }
+}
+
 /// Which protections `after` has less of than `before`.
 Texts what_is_weaker(const Target& before, const Target& after) {
   Texts weaker;
@@ -26,6 +57,9 @@ Texts what_is_weaker(const Target& before, const Target& after) {
   if (tls) weaker.emplace_back("its TLS weaker than before");
   if (!before.tls.crl_file.empty() && after.tls.crl_file.empty())
     weaker.emplace_back("revocation no longer checked");
+  compare_trust(before.tls, after.tls, weaker);
+  compare_pools(before.pool, after.pool, weaker);
+  compare_databases(before.databases, after.databases, weaker);
   for (const auto& [name, role] : after.roles) {
     const auto was = before.roles.find(name);
     for (const auto& method : role.login_methods) {
@@ -117,13 +151,18 @@ class Comparison {
       }
     }
     for (const auto& route : after) {
-      if (find(before, route.name) == before.end()) changed_.push_back("route " + route.name + " added");
+      if (find(before, route.name) == before.end())
+        say("route " + route.name + " added", who_is_new(Route{}, route));
     }
   }
 
   void reload_grace(std::chrono::milliseconds before, std::chrono::milliseconds after) {
     if (after > before) weaker_.emplace_back("reload.grace longer than before");
     if (after < before) changed_.emplace_back("reload.grace shorter than before");
+  }
+
+  void upgrade_drain_max(std::chrono::milliseconds before, std::chrono::milliseconds after) {
+    if (before != after) changed_.emplace_back("upgrade.drain_max changed");
   }
 
   void clients_max(std::optional<std::size_t> before, std::optional<std::size_t> after) {
@@ -161,10 +200,6 @@ std::string what_needs_restart(const config::Config& before, const config::Confi
   if (after.state_directory != before.state_directory) keys.emplace_back("state");
   if (after.sandbox != before.sandbox) keys.emplace_back("sandbox");
   return joined(keys);
-  void upgrade_drain_max(std::chrono::milliseconds before, std::chrono::milliseconds after) {
-    if (before != after) changed_.emplace_back("upgrade.drain_max changed");
-  }
-
 }
 
 std::string what_changes(const config::Config& before, const config::Config& after) {
@@ -172,10 +207,10 @@ std::string what_changes(const config::Config& before, const config::Config& aft
   comparison.targets(before.targets, after.targets);
   comparison.routes(before.routes, after.routes);
   comparison.reload_grace(before.reload_grace, after.reload_grace);
+  comparison.upgrade_drain_max(before.upgrade_drain_max, after.upgrade_drain_max);
   comparison.clients_max(before.clients_max, after.clients_max);
   comparison.restart(what_needs_restart(before, after));
   return comparison.text();
 }
 
 }  // namespace sallyport::cli
-  comparison.upgrade_drain_max(before.upgrade_drain_max, after.upgrade_drain_max);

@@ -34,8 +34,9 @@ TEST(ConfigChange, NamesWhatComesAndGoes) {
   auto after = good();
   after.targets["new"];
   after.routes[0].name = "unix:/run/new:5432";
-  EXPECT_EQ(what_changes(good(), after),
-            "target new added, route unix:/run/db:5432 removed, route unix:/run/new:5432 added");
+  EXPECT_EQ(
+      what_changes(good(), after),
+      "route unix:/run/new:5432 added, admits user app, target new added, route unix:/run/db:5432 removed");
 }
 
 TEST(ConfigChange, NamesEachProtectionThatIsLess) {
@@ -54,6 +55,70 @@ TEST(ConfigChange, NamesEachProtectionThatIsLess) {
   auto before = good();
   before.targets["db"].tls.min_version = "1.3";
   EXPECT_EQ(what_changes(before, good()), "target db changed, its TLS weaker than before");
+}
+
+TEST(ConfigChange, NamesWhomItTrustsAnew) {
+  const auto changed = [](auto change) {
+    auto before = good(), after = good();
+    before.targets.at("db").tls.roots = {"/ca.pem"};
+    after.targets.at("db").tls.roots = {"/ca.pem"};
+    change(before.targets.at("db"), after.targets.at("db"));
+    return what_changes(before, after);
+  };
+  EXPECT_EQ(changed([](Target&, Target& now) {
+              now.tls.roots = {"/ca.pem", "/other.pem"};
+            }),
+            "target db changed, roots /other.pem trusted");
+  EXPECT_EQ(changed([](Target&, Target& now) { now.tls.roots.clear(); }),
+            "target db changed, roots system trusted");
+  EXPECT_EQ(changed([](Target& was, Target&) {
+              was.tls.roots = {"/ca.pem", "/other.pem"};
+            }),
+            "target db changed");
+  EXPECT_EQ(changed([](Target&, Target& now) { now.tls.server_name = "db2"; }),
+            "target db changed, server_name db2");
+  EXPECT_EQ(changed([](Target& was, Target&) { was.tls.server_name = "db1"; }),
+            "target db changed, server_name no longer set");
+}
+
+TEST(ConfigChange, NamesWhatSessionsAreNoLongerKeptApartBy) {
+  const auto changed = [](auto change) {
+    auto before = good(), after = good();
+    before.targets.at("db").databases = after.targets.at("db").databases = {"app"};
+    change(before.targets.at("db"), after.targets.at("db"));
+    return what_changes(before, after);
+  };
+  EXPECT_EQ(changed([](Target&, Target& now) { now.pool.shared_by_role = true; }),
+            "target db changed, connections shared by all identities of a role");
+  EXPECT_EQ(changed([](Target& was, Target&) { was.pool.shared_by_role = true; }), "target db changed");
+  for (const auto was : {OnSessionState::pin, OnSessionState::refuse}) {
+    EXPECT_EQ(changed([&](Target& before, Target& now) {
+                before.pool.on_session_state = was;
+                now.pool.on_session_state = OnSessionState::ignore;
+              }),
+              "target db changed, on_session_state ignore");
+  }
+  EXPECT_EQ(changed([](Target& was, Target&) { was.pool.verify_session_state = VerifySessionState::sample; }),
+            "target db changed, verify_session_state off");
+  EXPECT_EQ(changed([](Target& was, Target& now) {
+              was.pool.verify_session_state = VerifySessionState::always;
+              now.pool.verify_session_state = VerifySessionState::sample;
+            }),
+            "target db changed, verify_session_state sample");
+  EXPECT_EQ(changed([](Target&, Target& now) { now.pool.verify_session_state = VerifySessionState::always; }),
+            "target db changed");
+  EXPECT_EQ(changed([](Target&, Target& now) {
+              now.databases = {"app", "payroll"};
+            }),
+            "target db changed, database payroll");
+  EXPECT_EQ(changed([](Target&, Target& now) { now.databases.clear(); }), "target db changed, any database");
+  EXPECT_EQ(changed([](Target& was, Target&) { was.databases = {"app", "payroll"}; }), "target db changed");
+}
+
+TEST(ConfigChange, ALongerDrainIsToldAndNoRisk) {
+  auto after = good();
+  after.upgrade_drain_max = std::chrono::hours{1};
+  EXPECT_EQ(what_changes(good(), after), "upgrade.drain_max changed");
 }
 
 TEST(ConfigChange, NamesWhoIsAdmittedAnew) {
