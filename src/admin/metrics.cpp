@@ -144,6 +144,11 @@ class Encoder {
   void session_state() {
     out_.counter("sallyport_session_moves", "Sessions moved to another credential without noticing.");
     per_target(
+    out_.gauge("sallyport_pool_connections_retired",
+               "Server connections of sessions from before a reload, beside those of the new pools.");
+    per_target([&](const TargetStatus& target, const Labels& labels) {
+      out_.sample(labels, number(target.retired));
+    });
         [&](const TargetStatus& target, const Labels& labels) { out_.sample(labels, target.traffic.moved); });
     out_.counter("sallyport_rotation_forced",
                  "Sessions ended because their credential did and they could not be moved, by reason.");

@@ -119,6 +119,7 @@ Json target_json(const broker::TargetStatus& target, WallTime now) {
           {"sessions", target.sessions},
           {"ending", target.ending},
           {"in_use", target.in_use},
+          {"retired", target.retired},
           {"sessions_started", traffic.sessions},
           {"session_duration", summary(traffic.session_duration)},
           {"bytes_to_server", traffic.bytes_to_server},

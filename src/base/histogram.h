@@ -24,6 +24,11 @@ class Histogram {
     sum_us_ += us;
   }
 
+  void merge(const Histogram& other) {
+    for (std::size_t i = 0; i < buckets; ++i) counts_[i] += other.counts_[i];
+    sum_us_ += other.sum_us_;
+  }
+
   /// Of one bucket, not of those below it.
   [[nodiscard]] std::uint64_t count_in(std::size_t bucket) const { return counts_.at(bucket); }
   [[nodiscard]] std::uint64_t count() const {

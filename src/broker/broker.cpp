@@ -97,6 +97,7 @@ void Broker::end_retired() {
                                {{"user", left.user}, {"why", left.reason}});
       }
       ending_.erase(role.get());
+      keep_counters(*role);
       std::erase(retired_, role);
       services_.loop.post([role] {});  // destroyed not from inside the slot's own call
       if (on_retired_ended_) on_retired_ended_(std::move(report));

@@ -170,6 +170,8 @@ class Broker final : private SessionHost {
   void record_turned_away();
   void count_traffic(const Session& session);
   [[nodiscard]] TargetStatus status_of(const TargetRuntime& runtime) const;
+  void add_replaced(TargetStatus& target) const;
+  void keep_counters(const RoleRuntime& role);
   template <class Action>
   Result<void> for_pools_of(const std::string& target, Action action);
   void retire(std::shared_ptr<RoleRuntime> role);
@@ -182,6 +184,7 @@ class Broker final : private SessionHost {
   SessionServices session_services_;
   std::map<std::string, TargetRuntime> targets_;
   std::vector<std::shared_ptr<RoleRuntime>> retired_;  ///< of replaced targets, until their last session ends
+  std::map<std::string, RoleStatus> ended_roles_;      ///< their counters, by RoleRuntime::name()
   std::set<const RoleRuntime*> ending_;                ///< of those, whose leases are being ended
   std::function<void(credentials::ShutdownReport)> on_retired_ended_;  ///< a shut-down waits for them, too
   net::TimerId retired_timer_;

@@ -14,7 +14,57 @@ void add(TargetTraffic& all, const Session::Traffic& one) {
   all.transactions += one.transactions;
 }
 
+void add(credentials::SlotCounters& all, const credentials::SlotCounters& one) {
+  all.fetches += one.fetches;
+  all.fetch_failures += one.fetch_failures;
+  all.generations += one.generations;
+  all.renewals += one.renewals;
+  all.renewal_failures += one.renewal_failures;
+  all.keep_alives += one.keep_alives;
+  all.keep_alive_failures += one.keep_alive_failures;
+  all.revocations += one.revocations;
+  all.revocation_failures += one.revocation_failures;
+  all.logins_refused += one.logins_refused;
+  all.waits_timed_out += one.waits_timed_out;
+  all.fetch_duration.merge(one.fetch_duration);
+}
+
+/// What grows only: of the role itself nothing.
+void add_counters(RoleStatus& all, const RoleStatus& one) {
+  all.pool.logins += one.pool.logins;
+  all.pool.login_failures += one.pool.login_failures;
+  all.pool.resets_failed += one.pool.resets_failed;
+  all.pool.waits_timed_out += one.pool.waits_timed_out;
+  all.pool.waits_refused += one.pool.waits_refused;
+  all.pool.waits_failed += one.pool.waits_failed;
+  all.pool.wait.merge(one.pool.wait);
+  all.pool.transaction.merge(one.pool.transaction);
+  for (std::size_t i = 0; i < login_results; ++i) all.logins.by_result.at(i) += one.logins.by_result.at(i);
+  all.logins.duration.merge(one.logins.duration);
+  add(all.credential, one.credential);
+}
+
 }  // namespace
+
+// A counter that falls tells its readers of a restart. Bounded by the names that the configuration has had.
+void Broker::keep_counters(const RoleRuntime& role) {
+  add_counters(ended_roles_[role.name()], role.status());
+}
+
+void Broker::add_replaced(TargetStatus& target) const {
+  for (auto& role : target.roles) {
+    const auto name = target.name + "/" + role.role;
+    if (const auto ended = ended_roles_.find(name); ended != ended_roles_.end())
+      add_counters(role, ended->second);
+    for (const auto& retired : retired_) {
+      if (retired->name() == name) add_counters(role, retired->status());
+    }
+  }
+  for (const auto& retired : retired_) {
+    if (retired->target() == target.name) target.retired += retired->pool()->status().in_use;
+  }
+  target.in_use += target.retired;
+}
 
 // Bounded by the configuration's names: whoever gets here was let in to a target.
 void Broker::count_traffic(const Session& session) {
@@ -55,10 +105,7 @@ Status Broker::status() const {
   status.trail = services_.trail.status();
   std::map<std::string, TargetStatus> targets;
   for (const auto& [name, runtime] : targets_) targets.emplace(name, status_of(runtime));
-  for (const auto& role : retired_) {
-    if (const auto target = targets.find(role->target()); target != targets.end())
-      target->second.in_use += role->pool()->status().in_use;
-  }
+  for (auto& [name, target] : targets) add_replaced(target);
   for (const auto& [name, logins] : client_logins_) {
     if (!routes_ || routes_->contains(name)) status.routes[name].login = logins;
   }

@@ -40,6 +40,7 @@ struct TargetTraffic {
 };
 
 struct RoleStatus {
+/// Its counters hold what the roles of its name had that a reload has replaced.
   std::string role;
   PoolStatus pool;
   std::size_t pool_min_ready = 0, pool_max = 0;
@@ -61,6 +62,7 @@ struct TargetStatus {
   /// Server connections that sessions have, also in pools of this target that a reload has replaced.
   std::size_t in_use = 0;
   TargetTraffic traffic;
+  std::size_t retired = 0;  ///< of those, in replaced pools: beside the `max` of the new ones
   std::vector<RoleStatus> roles;
 };
 

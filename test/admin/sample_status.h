@@ -36,6 +36,7 @@ inline broker::Status sample_status() {
   target.in_use = 2;
   broker::RoleStatus role;
   role.role = "app";
+  target.retired = 1;
   role.pool.in_use = 2;
   role.pool.wait.add(3ms);
   role.pool.wait.add(40s);

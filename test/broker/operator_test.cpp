@@ -67,6 +67,30 @@ TEST(BrokerStatus, CountsSessionsLoginsBytesAndWhoIsWhere) {
   EXPECT_EQ(target.hosts.front().host, "db.example:5432");
 }
 
+// A counter that falls tells its readers of a restart.
+TEST(BrokerStatus, GoesOnCountingWhenAReloadReplacesATarget) {
+  Running it;
+  auto live = it.enter();
+  const auto counted = [&] {
+    const auto role = role_of(it.broker.status());
+    return std::array{role.logins.by_result.at(static_cast<std::size_t>(broker::LoginResult::ok)),
+                      role.logins.duration.count(), role.pool.wait.count(), role.credential.fetches,
+                      role.credential.fetch_duration.count()};
+  };
+  EXPECT_EQ(counted(), (std::array<std::uint64_t, 5>{1, 1, 1, 1, 1}));
+  it.open_target();
+  EXPECT_EQ(counted(), (std::array<std::uint64_t, 5>{1, 1, 1, 1, 1})) << "of the pool that it replaces";
+  EXPECT_EQ(it.broker.status().targets.front().retired, 1u) << "what the live session has";
+  EXPECT_EQ(role_of(it.broker.status()).pool.in_use, 0u);
+  auto next = it.enter();
+  EXPECT_EQ(counted(), (std::array<std::uint64_t, 5>{2, 2, 2, 2, 2}));
+  live.wire->push(test::frame('X'));
+  live.wire->close_write();
+  it.world.loop.advance(60s);
+  EXPECT_EQ(it.broker.status().targets.front().retired, 0u);
+  EXPECT_EQ(counted(), (std::array<std::uint64_t, 5>{2, 2, 2, 2, 2})) << "and when that has ended";
+}
+
 TEST(BrokerStatus, CountsRefusalsOfEachRoute) {
   Running it;
   it.world.script.failure =
