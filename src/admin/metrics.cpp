@@ -1,5 +1,7 @@
 #include "admin/metrics.h"
 
+#include "admin/metrics_process.h"
+
 #include <algorithm>
 #include <chrono>
 
@@ -13,7 +15,6 @@ using broker::TargetStatus;
 using broker::TargetTraffic;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-double seconds(WallTime time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
 std::uint64_t number(std::uint64_t value) { return value; }
 
 class Encoder {
@@ -21,7 +22,7 @@ class Encoder {
   Encoder(const Status& status, MetricsFormat format) : status_(status), out_(format) {}
 
   std::string encode() {
-    process();
+    write_process(status_, out_);
     sessions();
     targets();
     pools();
@@ -45,36 +46,6 @@ class Encoder {
   static Labels with(Labels labels, std::string_view name, std::string_view value) {
     labels.emplace_back(name, value);
     return labels;
-  }
-
-  void process() {
-    figures();
-    const auto& process = status_.process;
-    out_.gauge("sallyport_build_info", "Always 1: which version this is.");
-    out_.sample({{"version", process.version}}, number(1));
-    out_.gauge("sallyport_start_time_seconds", "When the process began, since the epoch.", "seconds");
-    out_.sample({}, seconds(process.started));
-    out_.gauge("sallyport_uptime_seconds", "How long the process has run.", "seconds");
-    out_.sample({}, seconds(process.uptime));
-    out_.gauge("sallyport_draining", "1: it was asked to stop and takes no new sessions.");
-    out_.sample({}, number(process.draining ? 1 : 0));
-    out_.gauge("sallyport_protection_missing", "1 for each protection that the machine does not give.");
-    for (const auto& what : process.missing) out_.sample({{"what", what}}, number(1));
-  }
-
-  /// By the names that every Prometheus client library gives them.
-  void figures() {
-    const auto& figures = status_.process.figures;
-    out_.gauge("process_start_time_seconds", "When the process began, since the epoch.", "seconds");
-    out_.sample({}, seconds(status_.process.started));
-    out_.counter("process_cpu_seconds", "Processor time that the process has used.", "seconds");
-    if (figures.cpu) out_.sample({}, seconds(*figures.cpu));
-    out_.gauge("process_resident_memory_bytes", "Memory of the process that is in RAM.", "bytes");
-    if (figures.resident_bytes) out_.sample({}, *figures.resident_bytes);
-    out_.gauge("process_open_fds", "Descriptors that are open.");
-    if (figures.open_descriptors) out_.sample({}, *figures.open_descriptors);
-    out_.gauge("process_max_fds", "Descriptors that may be open.");
-    if (figures.descriptors_max) out_.sample({}, *figures.descriptors_max);
   }
 
   void sessions() {
@@ -144,11 +115,6 @@ class Encoder {
   void session_state() {
     out_.counter("sallyport_session_moves", "Sessions moved to another credential without noticing.");
     per_target(
-    out_.gauge("sallyport_pool_connections_retired",
-               "Server connections of sessions from before a reload, beside those of the new pools.");
-    per_target([&](const TargetStatus& target, const Labels& labels) {
-      out_.sample(labels, number(target.retired));
-    });
         [&](const TargetStatus& target, const Labels& labels) { out_.sample(labels, target.traffic.moved); });
     out_.counter("sallyport_rotation_forced",
                  "Sessions ended because their credential did and they could not be moved, by reason.");
@@ -178,6 +144,11 @@ class Encoder {
     out_.gauge("sallyport_pool_connections_max", "Server connections that the pool may have.");
     per_role(
         [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, number(role.pool_max)); });
+    out_.gauge("sallyport_pool_connections_retired",
+               "Server connections of sessions from before a reload, beside those of the new pools.");
+    per_target([&](const TargetStatus& target, const Labels& labels) {
+      out_.sample(labels, number(target.retired));
+    });
     out_.gauge("sallyport_pool_moving", "Connections held by sessions that still have their old one.");
     per_role(
         [&](const RoleStatus& role, const Labels& labels) { out_.sample(labels, number(role.pool.moving)); });

@@ -16,6 +16,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sallyport::broker {
@@ -39,8 +40,8 @@ struct TargetTraffic {
   CountsByWord rotation_forced, pins, state_refused;
 };
 
-struct RoleStatus {
 /// Its counters hold what the roles of its name had that a reload has replaced.
+struct RoleStatus {
   std::string role;
   PoolStatus pool;
   std::size_t pool_min_ready = 0, pool_max = 0;
@@ -61,8 +62,8 @@ struct TargetStatus {
   std::size_t ending = 0;  ///< of those, told to end at their next boundary by drain_target()
   /// Server connections that sessions have, also in pools of this target that a reload has replaced.
   std::size_t in_use = 0;
-  TargetTraffic traffic;
   std::size_t retired = 0;  ///< of those, in replaced pools: beside the `max` of the new ones
+  TargetTraffic traffic;
   std::vector<RoleStatus> roles;
 };
 
@@ -85,6 +86,14 @@ struct ProcessFigures {
   std::optional<Duration> cpu;  ///< in user and in system mode, of all threads
 };
 
+/// A file that shuts somebody out once it has ended.
+struct ExpiryStatus {
+  std::string_view kind;  ///< "route" or "target"
+  std::string name;       ///< of that
+  std::string_view what;  ///< the key of the configuration: "certificate", "client_crl", "crl"
+  WallTime until;
+};
+
 struct ProcessStatus {
   std::string version;
   std::int64_t pid = 0;
@@ -95,6 +104,7 @@ struct ProcessStatus {
   std::vector<std::string> missing;  ///< protections that the machine does not give us, as one word each
   SandboxStatus sandbox;
   ProcessFigures figures;
+  std::vector<ExpiryStatus> expiries;
 };
 
 struct Status {

@@ -1,5 +1,7 @@
 #include "cli/certificate_watch.h"
 
+#include "net/tls_material.h"
+
 #include <sys/stat.h>
 
 #include <utility>
@@ -27,6 +29,18 @@ std::string stamp_of(const std::vector<std::string>& files) {
   return stamp;
 }
 
+constexpr auto tell_every = std::chrono::hours{24};
+
+using Ends = std::vector<CertificateFiles::Ending>;
+
+void add_end(Ends& ends, std::string_view what, const std::string& file, const FileOpener& outside,
+             std::optional<net::Validity> (*validity_of)(std::string_view)) {
+  if (file.empty()) return;
+  const auto pem = net::read_tls_file(file, outside);
+  if (!pem) return;  // read a moment ago; the next look finds what has become of it
+  if (const auto validity = validity_of(*pem)) ends.push_back({what, *validity});
+}
+
 // The stamp is taken first: what changes while it is read is read once more.
 CertificateWatch::Seen look_at(const CertificateFiles& files, const std::string& before) {
   CertificateWatch::Seen seen;
@@ -35,6 +49,7 @@ CertificateWatch::Seen look_at(const CertificateFiles& files, const std::string&
   auto use = files.read();
   if (use) {
     seen.use = std::move(*use);
+    if (files.ends) seen.ends = files.ends();
   } else {
     seen.why_not = describe(use.error());
   }
@@ -47,6 +62,12 @@ CertificateFiles files_of(std::shared_ptr<broker::RouteTls> tls, FileOpener outs
   const auto policy = tls->current()->policy();
   CertificateFiles all;
   all.files = {policy.certificate_file, policy.key_file, policy.client_ca_file, policy.client_crl_file};
+  all.ends = [policy, outside] {
+    Ends ends;
+    add_end(ends, "certificate", policy.certificate_file, outside, net::validity_of_certificate);
+    add_end(ends, "client_crl", policy.client_crl_file, outside, net::validity_of_lists);
+    return ends;
+  };
   all.read = [policy, tls = std::move(tls), outside = std::move(outside)]() -> Result<CertificateFiles::Use> {
     auto fresh = net::ServerTls::from_files(policy, outside);
     if (!fresh) return fresh.error();
@@ -67,6 +88,12 @@ CertificateFiles files_of(const TlsPolicy& policy, FileOpener outside,
   for (const auto* file : {&policy.crl_file, &policy.client_certificate_file, &policy.client_key_file}) {
     if (!file->empty()) all.files.push_back(*file);
   }
+  all.ends = [policy, outside] {
+    Ends ends;
+    add_end(ends, "certificate", policy.client_certificate_file, outside, net::validity_of_certificate);
+    add_end(ends, "crl", policy.crl_file, outside, net::validity_of_lists);
+    return ends;
+  };
   all.read = [policy, outside = std::move(outside), use = std::move(use)]() -> Result<CertificateFiles::Use> {
     auto fresh = net::TlsContext::for_upstream(policy, outside);
     if (!fresh) return fresh.error();
@@ -97,6 +124,7 @@ void CertificateWatch::look() {
   timer_ = {};
   if (!watched_.empty()) timer_ = loop_.after(interval, [this] { look(); });
   for (auto& [key, watched] : watched_) {
+    warn_of_ends(key, watched);
     if (watched.looking) continue;
     // A full lane: the next turn of the timer will do.
     watched.looking = lane_.submit(
@@ -123,6 +151,8 @@ void CertificateWatch::on_seen(const Key& key, const std::shared_ptr<const Certi
   }
   if (!seen.use) return;
   const auto until = seen.use();
+  watched.ends = seen.ends;
+  warn_of_ends(key, watched);
   if (first) return;  // most likely the same as at start
   if (until.empty()) {
     logger_.write(LogLevel::info, "certificates were read anew", {{key.first, key.second}});
@@ -130,6 +160,31 @@ void CertificateWatch::on_seen(const Key& key, const std::shared_ptr<const Certi
     logger_.write(LogLevel::info, "certificates were read anew",
                   {{key.first, key.second}, {"valid_until", until}});
   }
+}
+
+void CertificateWatch::warn_of_ends(const Key& key, Watched& watched) {
+  const auto now = loop_.now().wall;
+  for (auto& end : watched.ends) {
+    if (end.validity.until - now > net::warn_ahead(end.validity)) continue;
+    if (end.told && now - *end.told < tell_every) continue;
+    end.told = now;
+    const bool over = end.validity.until <= now;
+    logger_.write(over ? LogLevel::error : LogLevel::warning,
+                  over ? "a certificate or revocation list has ended: whoever needs it is refused"
+                       : "a certificate or revocation list ends soon, and whoever needs it is refused then",
+                  {{key.first, key.second},
+                   {"what", end.what},
+                   {"until", format_utc(end.validity.until)},
+                   {"fix", "renew the file: it is read anew by itself"}});
+  }
+}
+
+std::vector<broker::ExpiryStatus> CertificateWatch::expiries() const {
+  std::vector<broker::ExpiryStatus> all;
+  for (const auto& [key, watched] : watched_) {
+    for (const auto& end : watched.ends) all.push_back({key.first, key.second, end.what, end.validity.until});
+  }
+  return all;
 }
 
 }  // namespace sallyport::cli

@@ -23,6 +23,7 @@ void Runtime::status(std::function<void(broker::Status)> done) {
     status.process = process_;
     status.process.pid = getpid();
     status.process.uptime = status.at - process_.started;
+    status.process.expiries = certificate_watch_.expiries();
     if (secret_lock_failures() != 0) status.process.missing.emplace_back("locked_memory");
     if (options_.serves_own_account && !trail_copy_) status.process.missing.emplace_back("journald_copy");
     for (const auto& [name, entrance] : acceptors_) {

@@ -31,6 +31,10 @@ TEST(Metrics, NameCountersAsEachFormatWantsThem) {
     EXPECT_TRUE(has_line(text, "process_cpu_seconds_total 1.5"));
     EXPECT_TRUE(has_line(text, "process_open_fds 42"));
     EXPECT_TRUE(has_line(text, R"(sallyport_protection_missing{what="locked-memory"} 1)"));
+    EXPECT_TRUE(has_line(
+        text, R"(sallyport_certificate_left_seconds{route="unix:/run/x:5432",what="client_crl"} 90)"));
+    EXPECT_TRUE(has_line(text, R"(sallyport_certificate_left_seconds{target="db",what="certificate"} -60)"));
+    EXPECT_TRUE(has_line(text, R"(sallyport_pool_connections_retired{target="db"} 1)"));
   }
 }
 

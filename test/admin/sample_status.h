@@ -14,6 +14,8 @@ inline broker::Status sample_status() {
   status.sessions_max = 100;
   status.counters.accepted = 9;
   status.counters.beyond_max = 2;
+  status.process.expiries = {{"route", "unix:/run/x:5432", "client_crl", status.at + 90s},
+                             {"target", "db", "certificate", status.at - 60s}};
   status.process.figures = {123'456'789, 42, 1024, 1500ms};
   auto& route = status.routes["unix:/run/x:5432"];
   route = {"db", 3, {}};
@@ -34,9 +36,9 @@ inline broker::Status sample_status() {
   target.hosts.push_back({"db1:5432", broker::HostStatus::State::failed, 30s});
   target.hosts.push_back({"db2:5432", broker::HostStatus::State::serving, {}});
   target.in_use = 2;
+  target.retired = 1;
   broker::RoleStatus role;
   role.role = "app";
-  target.retired = 1;
   role.pool.in_use = 2;
   role.pool.wait.add(3ms);
   role.pool.wait.add(40s);

@@ -8,6 +8,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <set>
 #include <thread>
 
 namespace sallyport::cli {
@@ -19,7 +20,11 @@ using namespace sallyport::test;
 /// The lane's answers come from its own thread.
 class SharedLoop final : public net::Loop {
  public:
-  [[nodiscard]] Moment now() const override { return own.now(); }
+  [[nodiscard]] Moment now() const override {
+    auto moment = own.now();
+    moment.wall += calendar_ahead;
+    return moment;
+  }
   net::TimerId after(Duration delay, std::function<void()> action) override {
     return own.after(delay, std::move(action));
   }
@@ -42,6 +47,7 @@ class SharedLoop final : public net::Loop {
   }
 
   VirtualLoop own;
+  Duration calendar_ahead{};  ///< of the loop's own
 
  private:
   std::mutex mutex_;
@@ -128,6 +134,48 @@ TEST_F(CertificateWatchTest, ATargetsRootsAreReadAnewToo) {
   EXPECT_EQ(logger_.lines, (std::vector<std::string>{
                                "certificates were read anew",
                                "certificates have changed and cannot be used: the old ones stay in force"}));
+}
+
+TEST_F(CertificateWatchTest, WhatEndsIsToldBeforeAndOnceADay) {
+  constexpr auto soon = "a certificate or revocation list ends soon, and whoever needs it is refused then";
+  constexpr auto over = "a certificate or revocation list has ended: whoever needs it is refused";
+  ASSERT_EQ(watch_.expiries().size(), 1u);
+  const auto end = watch_.expiries().front();
+  EXPECT_EQ(end.kind, "route");
+  EXPECT_EQ(end.name, "app");
+  EXPECT_EQ(end.what, "certificate");
+  const auto left_is = [&](Duration left) {
+    loop_.calendar_ahead = end.until - left - loop_.own.now().wall;
+    loop_.look_once();
+  };
+  left_is(8 * 24h);  // of 31 days
+  EXPECT_TRUE(logger_.lines.empty());
+  left_is(6 * 24h);
+  left_is(6 * 24h - 1h);
+  EXPECT_EQ(logger_.lines, std::vector<std::string>{soon});
+  left_is(4 * 24h);
+  left_is(-1h);
+  EXPECT_EQ(logger_.lines, (std::vector<std::string>{soon, soon, over}));
+}
+
+TEST_F(CertificateWatchTest, RevocationListsAreTold) {
+  directory_.write("ca.crt", certificate_pem(authority_));
+  directory_.write("crl.pem", crl_pem(authority_, {}, 3));
+  policy_.client_ca_file = directory_.path() + "/ca.crt";
+  policy_.client_crl_file = directory_.path() + "/crl.pem";
+  tls_ = std::make_shared<broker::RouteTls>(*net::ServerTls::from_files(policy_));
+  watch_.watch("route", "app", files_of(tls_, nullptr));
+  TlsPolicy target;
+  target.roots = {policy_.client_ca_file};
+  target.crl_file = policy_.client_crl_file;
+  loop_.look_once();
+  watch_.watch("target", "db", files_of(target, nullptr, [](const auto&) {}));
+  for (int i = 0; i < 5 && watch_.expiries().size() < 3; ++i) loop_.look_once();
+  std::set<std::string> told;
+  for (const auto& one : watch_.expiries()) told.insert(std::string{one.kind} + " " + std::string{one.what});
+  EXPECT_EQ(told, (std::set<std::string>{"route certificate", "route client_crl", "target crl"}));
+  watch_.forget("route", "app");
+  EXPECT_EQ(watch_.expiries().size(), 1u);
 }
 
 TEST_F(CertificateWatchTest, ARouteThatIsGoneIsLeftAlone) {
