@@ -109,7 +109,7 @@ class Pool {
   void note_loss(const std::string& identity);
 
   /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
-  void on_cancel_done(std::uint64_t generation, std::int32_t pid);
+  void on_cancel_done(std::uint64_t connection);
 
   /// Ready connections of older generations are closed, and as many opened anew.
   void on_new_generation(std::uint64_t number);

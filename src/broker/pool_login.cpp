@@ -131,6 +131,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->pid = connected->greeting.pid;
   upstream->cancel_key = std::move(connected->greeting.cancel_key);
   upstream->tls = std::move(connected->greeting.tls);
+  randomness_.fill({reinterpret_cast<std::uint8_t*>(&upstream->number), sizeof upstream->number});
   upstream->user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
   if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
   note_greeting(*attempt.sub, *upstream, connected->greeting.parameters);

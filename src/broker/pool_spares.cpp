@@ -118,12 +118,11 @@ void Pool::on_move_done(Upstream& upstream) {
   if (std::exchange(upstream.for_move, false)) --moving_;
 }
 
-void Pool::on_cancel_done(std::uint64_t generation, std::int32_t pid) {
+void Pool::on_cancel_done(std::uint64_t connection) {
   for (auto& [number, sub] : stocked_) {
     for (auto& spare : sub->spares) {
       auto& upstream = spare->upstream();
-      if (upstream.pid != pid || upstream.generation != generation || upstream.cancels_in_flight == 0)
-        continue;
+      if (upstream.number != connection || upstream.cancels_in_flight == 0) continue;
       if (--upstream.cancels_in_flight > 0) return;
       spare->on_cancel_done();
       return pump();

@@ -112,19 +112,19 @@ void Session::send_cancel(std::vector<std::function<void()>> done) {
   ++cancels_under_way_;
   ++upstream.cancels_in_flight;
   CancelOrder order{upstream.reach, upstream.endpoint, upstream.address, upstream.pid, upstream.cancel_key};
-  services_.connector.cancel(
-      std::move(order), [this, alive = alive_.line(), pool = facts().access.pool, pid = upstream.pid,
-                         generation = upstream.generation, done = std::move(done)](Result<void> outcome) {
-        pool->on_cancel_done(generation, pid);
-        if (*alive) on_cancel_sent(pid, outcome);
-        for (const auto& one : done) one();
-      });
+  services_.connector.cancel(std::move(order),
+                             [this, alive = alive_.line(), pool = facts().access.pool,
+                              connection = upstream.number, done = std::move(done)](Result<void> outcome) {
+                               pool->on_cancel_done(connection);
+                               if (*alive) on_cancel_sent(connection, outcome);
+                               for (const auto& one : done) one();
+                             });
 }
 
-void Session::on_cancel_sent(std::int32_t pid, const Result<void>& outcome) {
+void Session::on_cancel_sent(std::uint64_t connection, const Result<void>& outcome) {
   --cancels_under_way_;
   const bool has_upstream = relay_ != nullptr && relay_->has_upstream();
-  if (has_upstream && relay_->upstream().pid == pid && relay_->upstream().cancels_in_flight > 0) {
+  if (has_upstream && relay_->upstream().number == connection && relay_->upstream().cancels_in_flight > 0) {
     --relay_->upstream().cancels_in_flight;
     if (departure_ != nullptr) departure_->on_cancel_done();
     if (stage_ == Stage::relaying) relay_->on_cancel_done();

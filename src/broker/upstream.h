@@ -24,6 +24,8 @@ struct PoolKey {
 
 struct Upstream {
   std::unique_ptr<net::Stream> stream;
+  /// No other connection has it, of any pool: the servers of two hosts may give the same pid.
+  std::uint64_t number = 0;
   PoolKey key;
   credentials::Hold hold;  ///< keeps its generation leased
   std::uint64_t generation = 0;

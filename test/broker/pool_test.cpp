@@ -293,14 +293,13 @@ TEST(Pool, AResetWaitsForTheCancelsThatAreUnderWay) {
   auto first = take(world);
   world.loop.settle();
   auto upstream = first->upstream();
-  const auto pid = upstream->pid;
-  const auto generation = upstream->generation;
+  const auto number = upstream->number;
   upstream->cancels_in_flight = 1;
   auto& server = world.connector.newest();
   world.pool->give_back(std::move(upstream));
   world.loop.settle();
   EXPECT_TRUE(server.queries.empty()) << "it would hit DISCARD ALL";
-  world.pool->on_cancel_done(generation, pid);
+  world.pool->on_cancel_done(number);
   world.loop.settle();
   EXPECT_EQ(server.queries, std::vector<std::string>{"DISCARD ALL"});
   EXPECT_EQ(world.pool->status().in_use, 0u);
@@ -502,20 +501,41 @@ TEST(Pool, AConnectionWithACancelUnderWayGoesToNobody) {
   world.loop.settle();
   auto upstream = first->upstream();
   upstream->cancels_in_flight = 1;
-  const auto pid = upstream->pid;
+  const auto number = upstream->number;
   world.pool->give_back(std::move(upstream));
   world.loop.settle();
   world.connector.hold_logins = true;
   auto second = take(world);
   world.loop.settle();
   EXPECT_FALSE(second->result);
-  world.pool->on_cancel_done(1, pid);
+  world.pool->on_cancel_done(number);
   world.loop.settle();
   ASSERT_TRUE(second->served());
   world.pool->discard(second->upstream());
 }
 
 TEST(Pool, IdleAndOldConnectionsAreClosed) {
+TEST(Pool, ACancelIsOverForItsConnectionAndNotForAnothersOfTheSamePid) {
+  World world;
+  world.connector.pid = 100;  // two hosts, each with a server process of that number
+  auto first = take(world);
+  world.loop.settle();
+  auto second = take(world);
+  world.loop.settle();
+  auto one = first->upstream(), other = second->upstream();
+  one->cancels_in_flight = other->cancels_in_flight = 1;
+  const auto number = other->number;
+  auto& its_server = world.connector.newest();
+  world.pool->give_back(std::move(one));
+  world.pool->give_back(std::move(other));
+  world.loop.settle();
+  world.pool->on_cancel_done(number);
+  world.loop.settle();
+  EXPECT_EQ(its_server.queries, std::vector<std::string>{"DISCARD ALL"});
+  EXPECT_TRUE(world.connector.backends.front()->queries.empty()) << "its cancel is under way";
+  world.pool->stop();
+}
+
   auto settings = World::small();
   settings.idle_max = 1min;
   World world{settings};
