@@ -93,8 +93,12 @@ void Departure::stop(Dismissal why) {
 }
 
 void Departure::stop_after(Duration grace, Dismissal why) {
+  const auto now = loop_.now().mono;
+  if (stop_since_ && stop_why_ != why) stop_since_.reset();
+  if (!stop_since_) stop_since_ = now;
+  stop_why_ = why;
   loop_.cancel(stop_timer_);
-  stop_timer_ = loop_.after(grace, [this, why] { stop(why); });
+  stop_timer_ = loop_.after(*stop_since_ + grace - now, [this, why] { stop(why); });
 }
 
 void Departure::on_boundary() {

@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -60,7 +61,8 @@ class Departure final : private MoverOwner {
   void drain(Dismissal why);
   /// End now.
   void stop(Dismissal why);
-  /// stop() after this time.
+  /// stop() after this time, counted from when it was first said for this reason: what is said again with each reload
+  /// puts nothing off.
   void stop_after(Duration grace, Dismissal why);
 
   /// The session is at rest.
@@ -122,6 +124,8 @@ class Departure final : private MoverOwner {
   net::TimerId last_timer_;
   net::TimerId move_timer_;
   net::TimerId stop_timer_;
+  std::optional<MonotonicTime> stop_since_;  // none: stop_timer_ is not armed
+  Dismissal stop_why_{};                     // whose
   MonotonicTime leave_latest_{};
   net::TimerId leave_timer_;
   net::TimerId yield_timer_;

@@ -162,6 +162,26 @@ TEST(Departure, AStopAfterAGraceComesThenAndNotTwice) {
   EXPECT_EQ(it.said, Said{"policy_changed"});
 }
 
+TEST(Departure, TheSameGraceGivenAgainBeginsWithTheFirst) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->stop_after(10s, Dismissal::policy_changed);
+  it.world.loop.advance(9s);
+  it.departure->stop_after(10s, Dismissal::policy_changed);
+  it.world.loop.advance(2s);
+  EXPECT_EQ(it.said, Said{"policy_changed"});
+}
+
+TEST(Departure, AGraceThatIsShorterNowMayBeOverAlready) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->stop_after(30s, Dismissal::policy_changed);
+  it.world.loop.advance(9s);
+  it.departure->stop_after(5s, Dismissal::policy_changed);
+  it.world.loop.settle();
+  EXPECT_EQ(it.said, Said{"policy_changed"});
+}
+
 TEST(Departure, AnEndingMovesTheSessionAndIsForgotten) {
   Leaving it;
   it.rotate();
