@@ -95,7 +95,7 @@ void Broker::accept(std::unique_ptr<net::Stream> client, std::shared_ptr<const R
 
 void Broker::on_session_let_in(Session& session) {
   doorstep_.remove(session.number(), session.origin());
-  // A cancel is let in, too.
+  // A cancel is let in, too, once it has shown a key.
   if (session.has_access())
     client_logins_[session.route().route.name].add(services_.loop.now().mono - session.accepted_at());
 }

@@ -52,6 +52,12 @@ Session::~Session() {
   if (client_ != nullptr) client_->set_events(nullptr);
   if (login_ != nullptr && login_->upstream != nullptr) pool().give_back(std::move(login_->upstream));
   if (may_be_cancelled_) services_.cancels.remove(told_pid_, *this);
+  // Who waits for a cancel of it need not any more. Not from here: what they do may end sessions.
+  if (!joined_cancels_.empty()) {
+    services_.loop.post([joined = std::move(joined_cancels_)] {
+      for (const auto& one : joined) one();
+    });
+  }
 }
 
 std::string Session::id() const {

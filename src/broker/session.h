@@ -73,7 +73,7 @@ class SessionHost {
   virtual std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) {
     return was;
   }
-  /// It has said who it is (or what it wants to cancel).
+  /// It has said who it is (or it cancels a session that it may cancel).
   virtual void on_session_let_in(Session& session) { (void)session; }
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;

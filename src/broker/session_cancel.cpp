@@ -16,6 +16,7 @@ constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chr
 
 }  // namespace
 
+// Until its key has turned out to be right it waits on the doorstep: without end, wrong ones are a flood like any other.
 void Session::on_cancel_request(const postgres::CancelRequest& request) {
   if (route_->requires_tls() && !is_secured() && !route_->hears_clear_cancels()) return finish();
   const auto proven = route_->prover->prove(*client_, login_->facts.peer);
@@ -24,7 +25,6 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
   const bool hung_up =
       !proven && proven.error().code == ErrorCode::not_found && route_->run_token.has_value();
   if (!proven && !hung_up) return finish();
-  host_.on_session_let_in(*this);
   login_->facts.peer.certificate = login_->certificate;
   auto asker = as_asker(proven.has_value());
   const auto counted = asker.counted ? asker.uid : std::nullopt;
@@ -37,17 +37,21 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
   // Whoever guesses is told nothing.
   if (session != nullptr && !session->may_be_cancelled_by(asker)) return finish();
   if (session != nullptr) {
+    host_.on_session_let_in(*this);
     await_cancel();
     // The client waits for our close: then the server has acted.
     return session->cancel_query(on_done);
   }
   if (services_.elsewhere == nullptr || services_.cancels.has_guessed_enough(now, counted)) return finish();
   await_cancel();
-  const auto asked = services_.elsewhere->ask(
-      {request.pid, request.key, std::move(asker)}, [&services = services_, counted, on_done](bool found) {
-        if (!found) services.cancels.count_miss(services.loop.now().mono, counted);
-        on_done();
-      });
+  const auto asked =
+      services_.elsewhere->ask({request.pid, request.key, std::move(asker)},
+                               [this, alive = alive_.line(), &services = services_, counted](bool found) {
+                                 if (!found) services.cancels.count_miss(services.loop.now().mono, counted);
+                                 if (!*alive) return;
+                                 if (found) host_.on_session_let_in(*this);
+                                 finish();
+                               });
   if (!asked) finish();
 }
 

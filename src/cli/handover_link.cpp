@@ -36,8 +36,9 @@ void HandoverLink::on_ready(std::uint32_t) {
   }
 }
 
-PredecessorLink::PredecessorLink(net::PacketChannel channel, net::EpollLoop& loop, std::function<void()> gone)
-    : HandoverLink(std::move(channel), loop), gone_(std::move(gone)) {
+PredecessorLink::PredecessorLink(net::PacketChannel channel, net::EpollLoop& loop, std::function<void()> gone,
+                                 Duration answer_within)
+    : HandoverLink(std::move(channel), loop), gone_(std::move(gone)), answer_within_(answer_within) {
   if (is_open()) {
     start();
   } else {
@@ -45,24 +46,35 @@ PredecessorLink::PredecessorLink(net::PacketChannel channel, net::EpollLoop& loo
   }
 }
 
+PredecessorLink::~PredecessorLink() {
+  for (const auto& [number, asked] : asked_) loop().cancel(asked.timer);
+}
+
 bool PredecessorLink::ask(const broker::CancelClaim& claim, std::function<void(bool found)> done) {
   if (asked_.size() >= cancels_max || !say(handover::Cancel{++last_, claim})) return false;
-  asked_.emplace(last_, std::move(done));
+  const auto timer = loop().after(answer_within_, [this, number = last_] { answer(number, false); });
+  asked_.emplace(last_, Asked{std::move(done), timer});
   return true;
 }
 
+void PredecessorLink::answer(std::uint64_t number, bool found) {
+  const auto at = asked_.find(number);
+  if (at == asked_.end()) return;  // too late
+  const auto asked = std::move(at->second);
+  asked_.erase(at);
+  loop().cancel(asked.timer);
+  asked.done(found);
+}
+
 void PredecessorLink::on_message(handover::Message message) {
-  const auto* answer = std::get_if<handover::CancelDone>(&message);
-  if (answer == nullptr) return;
-  const auto found = asked_.find(answer->number);
-  if (found == asked_.end()) return;
-  const auto done = std::move(found->second);
-  asked_.erase(found);
-  done(answer->found);
+  if (const auto* said = std::get_if<handover::CancelDone>(&message)) answer(said->number, said->found);
 }
 
 void PredecessorLink::on_gone() {
-  for (const auto& [number, done] : std::exchange(asked_, {})) done(false);
+  for (const auto& [number, asked] : std::exchange(asked_, {})) {
+    loop().cancel(asked.timer);
+    asked.done(false);
+  }
   gone_();
 }
 

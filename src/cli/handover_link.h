@@ -26,6 +26,7 @@ class HandoverLink : private net::FdHandler {
   void start() { on_ready(0); }
   bool say(const handover::Message& message);
   [[nodiscard]] bool is_open() const { return open_; }
+  [[nodiscard]] net::EpollLoop& loop() { return loop_; }
 
   virtual void on_message(handover::Message message) = 0;
   /// The other end is gone, or speaks nonsense.
@@ -45,9 +46,15 @@ class PredecessorLink final : public HandoverLink, public broker::CancelElsewher
  public:
   /// Cancels that may be under way there; one more is not asked.
   static constexpr std::size_t cancels_max = 256;
+  /// Longer than its client waits: one that is not answered gives its place to others.
+  static constexpr auto answer_max = std::chrono::seconds{40};
 
   /// `gone`: it has ended, which it does when its last session has. Both on the relay loop.
-  PredecessorLink(net::PacketChannel channel, net::EpollLoop& loop, std::function<void()> gone);
+  PredecessorLink(net::PacketChannel channel, net::EpollLoop& loop, std::function<void()> gone,
+                  Duration answer_within = answer_max);
+  ~PredecessorLink() override;
+  PredecessorLink(const PredecessorLink&) = delete;
+  PredecessorLink& operator=(const PredecessorLink&) = delete;
 
   bool ask(const broker::CancelClaim& claim, std::function<void(bool found)> done) override;
   /// The configuration file has changed.
@@ -57,9 +64,16 @@ class PredecessorLink final : public HandoverLink, public broker::CancelElsewher
   void on_message(handover::Message message) override;
   void on_gone() override;
 
+  struct Asked {
+    std::function<void(bool)> done;
+    net::TimerId timer;
+  };
+  void answer(std::uint64_t number, bool found);
+
   std::function<void()> gone_;
+  Duration answer_within_;
   std::uint64_t last_ = 0;
-  std::unordered_map<std::uint64_t, std::function<void(bool)>> asked_;
+  std::unordered_map<std::uint64_t, Asked> asked_;
 };
 
 /// In the old one.

@@ -1,5 +1,5 @@
 // Cancels of sessions that another process has: who is asked, what it is told, and what a guess costs (threat 16).
-#include "test/broker/world.h"
+#include "test/broker/running.h"
 
 #include <gtest/gtest.h>
 
@@ -107,6 +107,30 @@ TEST(CancelElsewhere, AnAnswerThatComesWhenTheClientIsGoneIsHeardByNobody) {
   EXPECT_TRUE(canceller.wire->broker_gone()) << "no answer is waited for without end";
   it.other.answers[0](true);
   it.world.loop.settle();
+}
+
+TEST(CancelElsewhere, WhoseAnswerIsNoIsARefusedConnectionAndWhoseIsYesIsNot) {
+  for (const bool found : {false, true}) {
+    Other other;
+    test::Running it;
+    it.broker.look_elsewhere(&other);
+    for (unsigned i = 0; i < broker::Turnstile::refusals_per_second; ++i) {
+      test::FakeClient canceller;
+      canceller.wire = std::make_shared<test::Wire>(it.world.loop);
+      it.world.prover->peer.uid = 5000 + i;  // guesses of one are counted, too
+      it.broker.accept(std::make_unique<test::MemoryStream>(canceller.wire), it.route(), 2000);
+      canceller.wire->push(cancel_request("far!"));
+      it.world.loop.settle();
+      EXPECT_FALSE(canceller.wire->broker_gone());
+      other.answers.back()(found);
+      it.world.loop.settle();
+      ASSERT_TRUE(canceller.wire->broker_gone());
+    }
+    unsigned heard = 0;
+    for (unsigned i = 0; i < 500; ++i) heard += it.broker.lets_in(2000, "route") ? 1 : 0;
+    EXPECT_EQ(heard, found ? 500u : broker::Turnstile::arrivals_per_turn);
+    EXPECT_EQ(it.broker.status().on_doorstep, 0u);
+  }
 }
 
 }  // namespace

@@ -735,5 +735,21 @@ TEST(CancelMap, GuessesAreLimitedPerSecondForTheUidThatMakesThem) {
   EXPECT_EQ(world.cancels.find(100, bytes, now + 1100ms, 1000), client.session);
 }
 
+TEST(Cancel, WhoJoinedOneIsAnsweredWhenTheSessionEnds) {
+  World world;
+  world.connector.hold_cancels = true;
+  auto client = world.enter();
+  bool first = false, second = false;
+  client.session->cancel_query([&] { first = true; });
+  client.session->cancel_query([&] { second = true; });
+  client.wire->close_write();
+  world.loop.settle();
+  EXPECT_FALSE(world.alive(client));
+  EXPECT_TRUE(second) << "there is nothing left to cancel";
+  EXPECT_FALSE(first);
+  world.connector.held_cancels.front()({});
+  EXPECT_TRUE(first);
+}
+
 }  // namespace
 }  // namespace sallyport
