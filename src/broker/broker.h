@@ -156,7 +156,9 @@ class Broker final : private SessionHost {
                                          const policy::Decision& decision) override;
   std::shared_ptr<const RouteRuntime> current_route(const std::shared_ptr<const RouteRuntime>& was) override;
   void on_session_let_in(Session& session) override;
+  void on_session_lingers(Session& session) override;
   void on_session_over(Session& session) override;
+  bool end_lingering(const std::string& route, const std::string& identity);
   [[nodiscard]] std::size_t clients_max() const { return std::min(clients_max_, descriptors_allow_); }
   void on_session_moved(const Session& session) override;
   void on_session_forced(const Session& session, std::string_view reason) override;
@@ -190,7 +192,9 @@ class Broker final : private SessionHost {
   net::TimerId retired_timer_;
   SessionQuota quota_;  // outlives the sessions, which have places in it
   std::unordered_map<std::uint64_t, std::unique_ptr<Session>>
-      sessions_;                      // by number: the order is the seed's, not the heap's
+      sessions_;  // by number: the order is the seed's, not the heap's
+  std::map<std::pair<std::string, std::string>, std::set<std::uint64_t>>
+      lingering_;                     // of them, by route and identity: done, and not closed by their clients
   std::vector<std::uint64_t> awake_;  // numbers of sessions that have been busy lately
   net::TimerId rest_timer_;
   Doorstep doorstep_;

@@ -14,7 +14,30 @@ constexpr auto turned_away_told_every = std::chrono::seconds{1};
 }  // namespace
 
 Result<SessionQuota::Place> Broker::take_place(const RouteRuntime& route, const policy::Decision& decision) {
-  return quota_.take(route.route, decision, services_.loop.now().mono);
+  const auto now = services_.loop.now().mono;
+  auto place = quota_.take(route.route, decision, now);
+  // A client that has said goodbye and comes again is not to wait for us to have seen its close.
+  while (!place) {
+    const auto limit = SessionQuota::limit_of(place.error());
+    const bool own = limit == "identity_connections_max";
+    if (!own && limit != "connections_max") break;
+    if (!end_lingering(route.route.name, own ? decision.identity : std::string{})) break;
+    place = quota_.take(route.route, decision, now);
+  }
+  return place;
+}
+
+// One session of this route, and of this identity unless that is empty. False: there is none.
+bool Broker::end_lingering(const std::string& route, const std::string& identity) {
+  const auto found = lingering_.lower_bound({route, identity});
+  if (found == lingering_.end() || found->first.first != route) return false;
+  if (!identity.empty() && found->first.second != identity) return false;
+  sessions_.at(*found->second.begin())->stop();  // which takes it out of there
+  return true;
+}
+
+void Broker::on_session_lingers(Session& session) {
+  lingering_[{session.route().route.name, session.identity()}].insert(session.number());
 }
 
 bool Broker::lets_in(const Origin& origin, const std::string& route) {
@@ -103,6 +126,11 @@ void Broker::on_session_let_in(Session& session) {
 void Broker::on_session_over(Session& session) {
   const bool came_to_nothing = doorstep_.remove(session.number(), session.origin());
   if (came_to_nothing) turnstile_.charge(session.origin(), services_.loop.now().mono);
+  if (session.lingers()) {
+    const auto own = lingering_.find({session.route().route.name, session.identity()});
+    own->second.erase(session.number());
+    if (own->second.empty()) lingering_.erase(own);
+  }
   count_traffic(session);
   if (const auto drained = drained_.find(session.target()); drained != drained_.end()) {
     drained->second.erase(session.number());

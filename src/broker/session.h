@@ -75,6 +75,8 @@ class SessionHost {
   }
   /// It has said who it is (or it cancels a session that it may cancel).
   virtual void on_session_let_in(Session& session) { (void)session; }
+  /// It is done, and has a place as long as its client does not close: stop() it if somebody else needs that.
+  virtual void on_session_lingers(Session& session) { (void)session; }
   /// The session is over: destroy it, at the turn's end at the earliest.
   virtual void on_session_over(Session& session) = 0;
   virtual void on_session_moved(const Session& session) = 0;
@@ -144,6 +146,8 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] const std::string& identity() const { return facts().access.decision.identity; }
   [[nodiscard]] const std::string& role() const { return facts().access.decision.role; }
   [[nodiscard]] const std::string& target() const { return facts().access.target; }
+  [[nodiscard]] bool lingers() const { return lingers_; }
+  [[nodiscard]] const std::string& identity() const { return facts().access.decision.identity; }
 
   // ---- for counters ----
   struct Traffic {
@@ -281,6 +285,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   std::uint8_t cancels_under_way_ = 0;  // 0 or 1: further ones join
   bool may_be_cancelled_ = false;       // its key is known
   bool cancel_when_lent_ = false;
+  bool lingers_ = false;   // the host knows that its client has yet to close
   bool started_ = false;   // a session_start record was accepted
   bool awake_ = false;     // the host knows that it has been busy
   bool was_busy_ = false;  // since rest() was called

@@ -51,13 +51,14 @@ void Session::send(Bytes bytes) {
 void Session::close_client() {
   if (stage_ == Stage::over) return;
   stage_ = Stage::closing;
-  place_.give_up();
   services_.loop.cancel(deadline_);
   deadline_ = services_.loop.after(close_deadline, [this] { finish(); });
   client_->set_events(this);
   if (outgoing_.pending() == 0) client_->shutdown_write();
   // Reads on until the client closes: bytes left unread would turn our close into a reset.
   read_client();
+  // Its connection is open, so it is counted: who never closes would have any number of them.
+  if (stage_ == Stage::closing && place_ && !std::exchange(lingers_, true)) host_.on_session_lingers(*this);
 }
 
 void Session::finish() {

@@ -25,6 +25,7 @@ class SessionQuota {
     Place& operator=(Place&& other) noexcept;
     ~Place() { give_up(); }
     void give_up();
+    explicit operator bool() const { return counts_ != nullptr; }
 
    private:
     friend class SessionQuota;

@@ -154,6 +154,94 @@ TEST(Broker, ClientsAreNoMoreThanDescriptorsAllow) {
   EXPECT_EQ(it.broker.limit_clients(100), 100u);
 }
 
+std::string cancel_request(std::uint32_t pid, const std::string& key) {
+  return test::big_endian(static_cast<std::uint32_t>(12 + key.size())) + test::big_endian(80877102) +
+         test::big_endian(pid) + key;
+}
+
+void cancel(Running& it, const broker::Origin& origin, const std::string& key) {
+  test::FakeClient canceller;
+  canceller.wire = std::make_shared<test::Wire>(it.world.loop);
+  it.broker.accept(std::make_unique<test::MemoryStream>(canceller.wire), it.route(), origin);
+  canceller.wire->push(cancel_request(100, key));
+  it.world.loop.settle();
+  ASSERT_TRUE(canceller.wire->broker_gone());
+}
+
+TEST(Broker, CancelsWithoutEndThatNameNobodysKeyAreTurnedAwayLikeAnyRefused) {
+  Running it;
+  auto client = it.enter();
+  it.world.prover->peer.uid = 2000;
+  for (unsigned i = 0; i < 20; ++i) cancel(it, 2000, "bad!");
+  for (unsigned i = 0; i < 50; ++i) EXPECT_TRUE(it.broker.lets_in(2000, "route")) << "a handful is no flood";
+  for (unsigned i = 20; i < broker::Turnstile::refusals_per_second; ++i) cancel(it, 2000, "bad!");
+  unsigned heard = 0;
+  for (unsigned i = 0; i < 500; ++i) heard += it.broker.lets_in(2000, "route") ? 1 : 0;
+  EXPECT_EQ(heard, broker::Turnstile::arrivals_per_turn);
+  EXPECT_TRUE(it.broker.lets_in(1000, "route"));
+  EXPECT_EQ(it.broker.status().on_doorstep, 0u);
+}
+
+TEST(Broker, WhoCancelsItsOwnIsNeverTurnedAway) {
+  Running it;
+  auto client = it.enter();
+  EXPECT_EQ(client.types(), "RSSKZ");
+  const auto key = client.text_of('K').substr(4);
+  for (unsigned i = 0; i < broker::Turnstile::refusals_per_second + 10; ++i) {
+    ASSERT_TRUE(it.broker.lets_in(1000, "route"));
+    cancel(it, 1000, key);
+  }
+  EXPECT_EQ(it.world.connector.cancels.size(), broker::Turnstile::refusals_per_second + 10);
+}
+
+/// Says goodbye and does not close.
+void linger(Running& it, test::FakeClient& client) {
+  client.wire->push(test::frame('X'));
+  it.world.loop.settle();
+}
+
+TEST(Broker, WhoDoesNotCloseKeepsItsPlaceUntilItsIdentityNeedsIt) {
+  Running it;
+  it.connections_max = 1;
+  std::vector<test::FakeClient> gone;
+  for (int i = 0; i < 20; ++i) {
+    auto client = it.enter();
+    ASSERT_EQ(client.types(), "RSSKZ") << i << ": whoever has said goodbye is in nobody's way";
+    EXPECT_EQ(it.broker.sessions(), 1u) << i << ": and is closed at once then";
+    linger(it, client);
+    EXPECT_FALSE(client.wire->broker_gone()) << "it may still read";
+    gone.push_back(client);
+  }
+  auto client = it.enter();
+  EXPECT_EQ(client.types(), "RSSKZ");
+  EXPECT_EQ(it.enter().types(), "E") << "one that is in use is nobody else's";
+  it.world.loop.advance(6s);
+  EXPECT_EQ(it.broker.sessions(), 1u);
+}
+
+TEST(Broker, WhoLingersOnARouteThatIsFullGivesWayToAnother) {
+  Running it;
+  it.route_connections_max = 2;
+  auto first = it.enter(), second = it.enter();
+  linger(it, first);
+  EXPECT_EQ(it.enter().types(), "RSSKZ");
+  EXPECT_TRUE(first.wire->broker_gone());
+  EXPECT_FALSE(second.wire->broker_gone());
+}
+
+TEST(Broker, ReloadsDoNotPutOffTheEndOfWhoIsNotAllowedAnyMore) {
+  Running it;
+  auto busy = it.enter();
+  busy.wire->push(test::query("BEGIN"));
+  it.world.loop.settle();
+  EXPECT_EQ(busy.types(), "RSSKZCZ");
+  for (int second = 0; second < 31; ++second) {
+    it.broker.recheck_sessions({}, 30s);
+    it.world.loop.advance(1s);
+  }
+  EXPECT_EQ(busy.types(), "E");
+}
+
 TEST(Broker, WhoIsLetInIsNeverTurnedAway) {
   Running it;
   for (unsigned i = 0; i < broker::Turnstile::refusals_per_second + 10; ++i) {

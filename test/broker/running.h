@@ -40,10 +40,14 @@ struct Running {
     made->route.name = "route";
     made->route.target = "db";
     made->route.allow.emplace_back().uid = 1000;
+    made->route.allow.back().connections_max = connections_max;
+    made->route.connections_max = route_connections_max;
     made->prover = world.prover;
     return made;
   }
 
+  std::size_t connections_max = 0,
+              route_connections_max = 0;  ///< of an identity, of the route; 0: any number
   SessionAttributes wanted = SessionAttributes::any;
   PoolSettings pool = World::small();
   World world;
