@@ -6,6 +6,14 @@
 
 namespace sallyport::broker {
 
+namespace {
+
+Error stopping(const std::string& name) {
+  return {ErrorCode::cancelled, Hop::pool, name, "Sallyport is shutting down", {}, "57P03"};
+}
+
+}  // namespace
+
 Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot,
            Randomness& randomness)
     : settings_(std::move(settings)),
@@ -89,8 +97,7 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
 
 void Pool::stop() {
   stopped_ = true;
-  const Error error{ErrorCode::cancelled,         Hop::pool, settings_.name,
-                    "Sallyport is shutting down", {},        "57P03"};
+  const auto error = stopping(settings_.name);
   for (auto& [key, sub] : subs_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
       close_politely((*at)->upstream());
@@ -98,6 +105,13 @@ void Pool::stop() {
     }
     fail_waiters(*sub, error);
   }
+  trial_.let_all_go();
+}
+
+// It was stopped before this login had begun.
+void Pool::abandon(const Attempt& attempt) {
+  count_login(attempt, -1);
+  if (attempt.done) attempt.done(stopping(settings_.name));
 }
 
 PoolStatus Pool::status() const {

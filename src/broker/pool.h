@@ -15,11 +15,13 @@
 // would have told them at once.
 #pragma once
 
+#include "broker/let_in.h"
 #include "broker/pool_parts.h"
 #include "broker/pool_status.h"
 #include "broker/ports.h"
 #include "broker/role_settings.h"
 #include "broker/spare.h"
+#include "broker/trial.h"
 #include "broker/upstream.h"
 #include "credentials/slot.h"
 #include "net/loop.h"
@@ -51,7 +53,6 @@ class Pool {
   static constexpr auto reap_every = std::chrono::seconds{5};
   static constexpr auto probe_every = std::chrono::seconds{30};  ///< of silence
   static constexpr std::size_t endings_max = 64;
-  static constexpr std::size_t proven_databases_max = 64;
   static constexpr std::size_t left_max = 64;
   static constexpr unsigned given_up_max = 8;
   static constexpr auto given_up_within = std::chrono::seconds{10};
@@ -192,24 +193,23 @@ class Pool {
   Waiter leave(Standing standing);
   void pump();
   void pump_once();
-  bool serve_one();
-  bool serve_one_of(bool movers);
+  bool serve_one(), serve_one_of(bool movers);
   [[nodiscard]] bool yields(const Sub& sub);
   [[nodiscard]] bool needs_login(const Sub& sub) const;
-  void line_up(Sub& sub);
-  void step_out(Sub& sub);
+  void line_up(Sub&sub), step_out(Sub&sub);
   Sub* first_in_line(Share& share);
   Share* hungriest();
   [[nodiscard]] bool may_log_in(Share& share, Purpose purpose) const;
   [[nodiscard]] std::size_t moves_at_once() const, places_beyond() const;
   [[nodiscard]] Duration until_next_ending() const;
-  bool log_in_for_mover();
-  bool log_in_for_newcomer();
-  bool log_in_ahead();
+  bool log_in_for_mover(), log_in_for_newcomer(), log_in_ahead();
   bool make_room(const Sub* for_sub);
   bool wait_for_room(Sub& sub, const Error& error);
   void connect(Attempt attempt);
+  void ask_for_credential(const Attempt& attempt);
   void on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation);
+  void log_in(const Attempt& attempt, credentials::GenerationPtr generation);
+  void abandon(const Attempt& attempt);
   void on_connected(Attempt attempt, const credentials::GenerationPtr& generation,
                     const std::shared_ptr<const Reach>& reach, credentials::Hold hold,
                     Result<Connected> connected);
@@ -230,7 +230,7 @@ class Pool {
   void bury(std::unique_ptr<Spare> spare);
   void close_politely(Upstream& upstream);
   [[nodiscard]] bool full() const { return total() >= settings_.pool.max; }
-  [[nodiscard]] bool refuses_only_this(const Sub& sub, std::uint64_t generation, const Error& error) const;
+  [[nodiscard]] bool refuses_only_this(const Sub& sub, const Error& error) const;
 
   Settings settings_;
   net::Loop& loop_;
@@ -247,14 +247,13 @@ class Pool {
   WaiterId next_waiter_ = 1;
   std::size_t look_at_ = 0;  // so many keys, at which unneeded ones are looked for
   std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
-  std::uint64_t newest_generation_ = 0;
-  std::map<std::uint64_t, MonotonicTime> endings_;      // of the latest generations
-  std::uint64_t proven_generation_ = 0;                 // the latest one that has logged in
-  std::set<std::string> proven_databases_;              // to these
+  std::uint64_t newest_generation_ = 0, epoch_ = 0;  // connections of earlier ones are of no more use
+  std::map<std::uint64_t, MonotonicTime> endings_;   // of the latest generations
+  Trial trial_{loop_};
+  LetIn let_in_;
   MonotonicTime paused_until_{}, server_full_until_{};  // the latter: nothing is logged in ahead before
   bool awaits_renewal_ = false, renewal_given_up_ = false, held_ = false, stopped_ = false, replaced_ = false;
   bool pumping_ = false, pump_again_ = false;
-  std::uint64_t epoch_ = 0;  // connections of earlier ones are of no more use
   std::vector<std::pair<net::Address, MonotonicTime>> left_;  // of leave(), since when
   std::optional<MonotonicTime> no_primary_since_;
   MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{};

@@ -31,6 +31,10 @@ bool refused_request(const Error& error) {
 void Pool::connect(Attempt attempt) {
   count_login(attempt, 1);
   attempt.epoch = epoch_;
+  ask_for_credential(attempt);
+}
+
+void Pool::ask_for_credential(const Attempt& attempt) {
   const auto deadline = loop_.now().mono + limits::upstream_login_deadline;
   slot_.get(deadline, [this, alive = alive_, attempt](Result<credentials::GenerationPtr> generation) {
     if (*alive) on_credential(attempt, std::move(generation));
@@ -39,12 +43,27 @@ void Pool::connect(Attempt attempt) {
 
 void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> generation) {
   if (!generation) return on_attempt_failed(attempt, generation.error());
+  const auto number = (*generation)->number;
+  trial_.enter(number, attempt.sub->key.identity,
+               [this, attempt, generation = std::move(*generation)](Trial::Turn turn) mutable {
+                 if (stopped_) return abandon(attempt);
+                 attempt.turn = turn;
+                 if (generation == slot_.current()) return log_in(attempt, generation);
+                 // It was refused or replaced while this one waited.
+                 trial_.over(turn);
+                 ask_for_credential(attempt);
+               });
+}
+
+void Pool::log_in(const Attempt& attempt, credentials::GenerationPtr generation) {
   ConnectRequest request;
-  auto reach = reach_for(**generation);
-  if (!reach) return on_attempt_failed(attempt, reach.error());
+  auto reach = reach_for(*generation);
+  if (!reach) {
+    trial_.over(attempt.turn);
+    return on_attempt_failed(attempt, reach.error());
+  }
   request.reach = *reach;
-  request.user =
-      (*generation)->credential->user.empty() ? settings_.role.user : (*generation)->credential->user;
+  request.user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
   request.database = attempt.sub->key.database;
   request.parameters = attempt.sub->key.profile;
   const auto replication = attempt.sub->key.replication;
@@ -56,9 +75,9 @@ void Pool::on_credential(Attempt attempt, Result<credentials::GenerationPtr> gen
   if (!settings_.role.run_as.empty() && replication != policy::Replication::physical)
     request.parameters.emplace_back("role", settings_.role.run_as);
   request.methods = settings_.methods;
-  request.generation = *generation;
-  auto hold = std::make_shared<credentials::Hold>(slot_.hold(*generation));
-  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = *generation,
+  request.generation = generation;
+  auto hold = std::make_shared<credentials::Hold>(slot_.hold(generation));
+  connector_.connect(std::move(request), [this, alive = alive_, attempt, generation = std::move(generation),
                                           reach = *reach, hold](Result<Connected> connected) {
     if (*alive) on_connected(attempt, generation, reach, std::move(*hold), std::move(connected));
   });
@@ -89,10 +108,11 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
                         Result<Connected> connected) {
   if (!connected) {
     const auto error = connected.error();
-    const bool others_may = refuses_only_this(*attempt.sub, generation->number, error);
+    const bool others_may = refuses_only_this(*attempt.sub, error);
     if (others_may || refused_request(error)) attempt.sub->refused = true;
     slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate,
                               error.what);
+    trial_.over(attempt.turn);
     if (refused_credential(error) && !others_may && !attempt.retried) {
       // The credential may just have been rotated: the slot fetches once for everybody.
       count_login(attempt, -1);
@@ -102,13 +122,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     return on_attempt_failed(attempt, error);
   }
   slot_.report_login_succeeded(generation->number);
-  if (generation->number > proven_generation_) {
-    proven_generation_ = generation->number;
-    proven_databases_.clear();
-  }
-  if (generation->number == proven_generation_ && proven_databases_.size() < proven_databases_max) {
-    proven_databases_.insert(attempt.sub->key.database);
-  }
+  let_in_.note(attempt.sub->key.database, attempt.sub->key.replication);
   count_login(attempt, -1);
   attempt.sub->refused = false;
   if (attempt.purpose != Purpose::ahead) attempt.sub->warm = !attempt.sub->is_own();
@@ -116,6 +130,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
   upstream->stream = std::move(connected->stream);
+  randomness_.fill({reinterpret_cast<std::uint8_t*>(&upstream->number), sizeof upstream->number});
   upstream->key = attempt.sub->key;
   upstream->hold = std::move(hold);
   upstream->generation = generation->number;
@@ -131,7 +146,6 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->pid = connected->greeting.pid;
   upstream->cancel_key = std::move(connected->greeting.cancel_key);
   upstream->tls = std::move(connected->greeting.tls);
-  randomness_.fill({reinterpret_cast<std::uint8_t*>(&upstream->number), sizeof upstream->number});
   upstream->user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
   if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
   note_greeting(*attempt.sub, *upstream, connected->greeting.parameters);
@@ -147,6 +161,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   } else {
     add_spare(*attempt.sub, std::move(upstream), Arrival::login);
   }
+  trial_.pass(generation->number);
   if (attempt.done) attempt.done({});
 }
 
@@ -163,10 +178,17 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
                upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});
 }
 
-// pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential.
-bool Pool::refuses_only_this(const Sub& sub, std::uint64_t generation, const Error& error) const {
-  return error.sqlstate == "28000" && generation == proven_generation_ &&
-         proven_databases_.find(sub.key.database) == proven_databases_.end();
+// pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential. So a
+// database that has never let the role in says nothing of it as long as another one has, or is being tried. One that
+// has let it in, before a rotation, too, means the credential, and a wrong password (28P01) always does.
+bool Pool::refuses_only_this(const Sub& sub, const Error& error) const {
+  if (error.sqlstate != "28000" || let_in_.has(sub.key.database, sub.key.replication)) return false;
+  if (let_in_.anywhere()) return true;
+  return std::any_of(subs_.begin(), subs_.end(), [&](const auto& other) {
+    const auto& [key, one] = other;
+    const bool elsewhere = key.database != sub.key.database || key.replication != sub.key.replication;
+    return elsewhere && (one->connecting > 0 || one->waiting() > 0);
+  });
 }
 
 void Pool::hold_back(Sub& sub) {

@@ -7,6 +7,7 @@
 
 #include "broker/ports.h"
 #include "broker/spare.h"
+#include "broker/trial.h"
 #include "broker/upstream.h"
 #include "net/loop.h"
 
@@ -91,6 +92,7 @@ struct Attempt {
   bool retried = false;
   std::function<void(Result<void>)> done;
   std::uint64_t epoch = 0;  ///< when it began: reconnect() ends one
+  Trial::Turn turn = 0;
 };
 
 }  // namespace sallyport::broker::pool_parts

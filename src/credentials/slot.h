@@ -191,7 +191,8 @@ class Slot {
   [[nodiscard]] Hold hold(const GenerationPtr& generation);
 
   /// The database accepted a login with this generation: call it after every successful login.
-  /// After a refusal only one caller at a time is given the next generation, until one has succeeded.
+  /// After a refusal only one caller at a time is given the next generation, until one has succeeded. A refusal of
+  /// this generation is forgotten, unless it was of a password.
   void report_login_succeeded(std::uint64_t generation);
 
   /// A login with this generation failed. Only 28P01 and 28000 about the current generation do anything: it is

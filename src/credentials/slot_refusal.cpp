@@ -21,8 +21,16 @@ bool is_refusal(std::string_view sqlstate) {
 void SlotState::report_login_succeeded(std::uint64_t number) {
   accepted_ever_ = true;
   if (number != current_ || refusals_ == 0) return;
-  const Live* live = find(number);
-  if (!live || live->refused) return;  // somebody else's later try was refused
+  Live* live = find(number);
+  if (!live) return;
+  if (live->refused) {
+    // A password that was refused may have been changed since this login began. Anything else that was said was about
+    // another database, or is not true any more.
+    if (refusal_sqlstate_ == "28P01") return;
+    live->refused = false;
+    prefetch_ = false;
+    blocked_until_ = {};
+  }
   refusals_ = 0;
   probation_ = false;
   trial_until_.reset();

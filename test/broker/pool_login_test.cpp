@@ -8,6 +8,7 @@ namespace {
 
 using broker::Pool;
 using test::key_of;
+using test::prove_credential;
 using test::take;
 using test::Taker;
 using test::World;
@@ -31,6 +32,7 @@ std::vector<std::shared_ptr<Taker>> storm(World& world, const std::string& ident
 
 TEST(PoolLogins, SlowOnesOfOneIdentityDoNotHoldUpAnother) {
   World world{roomy()};
+  prove_credential(world);
   const auto slow = storm(world, "slow");
   EXPECT_EQ(world.connector.held(), Pool::logins_at_once_max);
   auto other = take(world, key_of(world, "other"));
@@ -65,6 +67,7 @@ TEST(PoolLogins, SlowOnesDoNotHoldUpASessionThatMoves) {
     auto session = take(world, key_of(world, identity));
     world.loop.settle();
     world.rotate();
+    prove_credential(world);
     const auto slow = storm(world, "slow");
     auto mover = take(world, key_of(world, identity), 15s, 1);
     world.loop.settle();
@@ -84,6 +87,8 @@ TEST(PoolLogins, SlowMovesDoNotHoldUpAnothersInAFullPool) {
   }
   world.loop.settle();
   world.rotate();
+  sessions.push_back(take(world, key_of(world, "other"), 15s, 1));  // the first to move
+  world.loop.settle();
   world.connector.hold_logins = true;
   std::vector<std::shared_ptr<Taker>> movers;
   for (const auto* identity : {"slow", "slow", "slow", "other", "third"}) {
@@ -98,6 +103,7 @@ TEST(PoolLogins, SlowMovesDoNotHoldUpAnothersInAFullPool) {
 
 TEST(PoolLogins, ThoseAheadOfDemandHoldUpNobody) {
   World world{roomy(1)};
+  prove_credential(world);
   world.connector.hold_logins = true;
   for (int i = 0; i < 3; ++i) world.pool->warm(key_of(world, "one", std::to_string(i)), {});
   world.loop.settle();
@@ -129,6 +135,7 @@ TEST(PoolLogins, ManyIdentitiesTogetherAreBoundedAndMovesComeThrough) {
   auto session = take(world, key_of(world, "other"));
   world.loop.settle();
   world.rotate();
+  prove_credential(world);
   for (int i = 0; i < 30; ++i) (void)storm(world, "slow" + std::to_string(i), 3);
   EXPECT_EQ(world.connector.held(), Pool::logins_in_all_max);
   auto mover = take(world, key_of(world, "other"), 15s, 1);
@@ -136,6 +143,112 @@ TEST(PoolLogins, ManyIdentitiesTogetherAreBoundedAndMovesComeThrough) {
   EXPECT_EQ(world.connector.held(), Pool::logins_in_all_max + 1);
   world.pool->discard(session->upstream());
   world.pool->stop();
+}
+
+// ---- a credential that nobody has logged in with yet ---------------------------------------------
+
+Error wrong_password() {
+  return {ErrorCode::denied, Hop::login, "db", "password authentication failed", {}, "28P01"};
+}
+
+/// One client each of ten identities.
+std::vector<std::shared_ptr<Taker>> ten(World& world) {
+  std::vector<std::shared_ptr<Taker>> all;
+  for (int i = 0; i < 10; ++i) all.push_back(take(world, key_of(world, "id" + std::to_string(i))));
+  world.loop.settle();
+  return all;
+}
+
+void give_up(World& world, const std::vector<std::shared_ptr<Taker>>& takers) {
+  for (const auto& one : takers) {
+    if (one->served()) world.pool->discard(one->upstream());
+  }
+  world.pool->stop();
+  world.loop.settle();
+}
+
+TEST(PoolTrial, OneLoginTriesACredentialAndThenAllUseIt) {
+  World world{roomy()};
+  world.connector.hold_logins = true;
+  const auto all = ten(world);
+  EXPECT_EQ(world.connector.held(), 1u);
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_EQ(world.connector.held(), 9u) << "as many as otherwise, at once";
+  give_up(world, all);
+}
+
+TEST(PoolTrial, EachNewCredentialIsTriedByOne) {
+  World world{roomy()};
+  auto session = take(world);
+  world.loop.settle();
+  world.rotate();
+  world.connector.hold_logins = true;
+  auto all = ten(world);
+  EXPECT_EQ(world.connector.held(), 1u);
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_EQ(world.connector.held(), 9u);
+  all.push_back(session);
+  give_up(world, all);
+}
+
+TEST(PoolTrial, AWrongPasswordIsHeardOnceForEachThatTheSourceGives) {
+  World world{roomy()};
+  for (int i = 0; i < 20; ++i) world.connector.failures.push_back(wrong_password());
+  const auto all = ten(world);
+  world.loop.advance(4s);
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+  for (const auto& one : all) {
+    ASSERT_TRUE(one->result && !*one->result);
+    EXPECT_EQ(one->error().sqlstate, "28P01");
+  }
+  give_up(world, all);
+}
+
+TEST(PoolTrial, AFailureThatSaysNothingOfTheCredentialLetsTheNextTry) {
+  World world{roomy()};
+  world.connector.failures.push_back(
+      Error{ErrorCode::denied, Hop::login, "db", "database does not exist", {}, "3D000"});
+  const auto all = ten(world);
+  EXPECT_EQ(std::count_if(all.begin(), all.end(), [](const auto& one) { return one->served(); }), 9);
+  EXPECT_EQ(world.connector.requests.size(), 10u);
+  give_up(world, all);
+}
+
+TEST(PoolTrial, ALoginThatHangsHoldsItForAMomentAndAnotherIdentityIsNext) {
+  World world{roomy()};
+  const auto slow = storm(world, "slow");
+  EXPECT_EQ(world.connector.held(), 1u);
+  auto other = take(world, key_of(world, "other"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.held(), 1u);
+  world.loop.advance(1s);
+  ASSERT_EQ(world.connector.held(), 2u);
+  EXPECT_FALSE(other->result);
+  world.connector.release_newest();
+  world.loop.settle();
+  EXPECT_TRUE(other->served()) << "not the other login of the one that hangs";
+  EXPECT_EQ(world.connector.held(), Pool::logins_at_once_max) << "it has been tried";
+  give_up(world, {other});
+}
+
+TEST(PoolTrial, WhoWaitsForItIsToldOfAStop) {
+  World world{roomy(1)};
+  world.connector.hold_logins = true;
+  std::optional<Result<void>> warmed;
+  const auto all = ten(world);
+  world.pool->warm(key_of(world, "one"), [&](Result<void> outcome) { warmed = std::move(outcome); });
+  world.loop.settle();
+  EXPECT_FALSE(warmed);
+  world.pool->stop();
+  ASSERT_TRUE(warmed);
+  EXPECT_FALSE(*warmed);
+  EXPECT_EQ(world.pool->status().connecting, 1u) << "the one that is under way";
+  world.connector.release_one();
+  world.loop.advance(20s);
+  EXPECT_EQ(world.connector.requests.size(), 1u);
+  EXPECT_EQ(world.pool->status().connecting, 0u);
 }
 
 }  // namespace

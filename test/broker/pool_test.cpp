@@ -281,6 +281,7 @@ TEST(Pool, MaxHoldsOverAllKeysAndAReadyConnectionOfAnotherMakesRoom) {
 
 TEST(Pool, ABurstBecomesNoBurstOfLogins) {
   World world;
+  test::prove_credential(world);
   world.connector.hold_logins = true;
   std::vector<std::shared_ptr<Taker>> takers;
   for (int i = 0; i < 10; ++i) takers.push_back(take(world));
@@ -514,7 +515,6 @@ TEST(Pool, AConnectionWithACancelUnderWayGoesToNobody) {
   world.pool->discard(second->upstream());
 }
 
-TEST(Pool, IdleAndOldConnectionsAreClosed) {
 TEST(Pool, ACancelIsOverForItsConnectionAndNotForAnothersOfTheSamePid) {
   World world;
   world.connector.pid = 100;  // two hosts, each with a server process of that number
@@ -536,6 +536,7 @@ TEST(Pool, ACancelIsOverForItsConnectionAndNotForAnothersOfTheSamePid) {
   world.pool->stop();
 }
 
+TEST(Pool, IdleAndOldConnectionsAreClosed) {
   auto settings = World::small();
   settings.idle_max = 1min;
   World world{settings};
@@ -713,6 +714,81 @@ TEST(Pool, ADatabaseThatRefusesUsIsToldToWhoAskedForItAndCostsNobodyTheCredentia
   EXPECT_TRUE(next->served()) << "with the same credential";
   world.pool->discard(good->upstream());
   world.pool->discard(next->upstream());
+}
+
+Error no_hba_line() { return {ErrorCode::denied, Hop::login, "db", "no pg_hba.conf entry", {}, "28000"}; }
+
+TEST(Pool, ADatabaseThatRefusesUsCostsNobodyACredentialThatNobodyHasTriedYet) {
+  World world;
+  auto good = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(good->served());
+  for (int i = 0; i < 5; ++i) {
+    world.rotate();
+    const auto fetches = world.script.fetches;
+    world.connector.failures.push_back(no_hba_line());
+    auto bad = take(world, other_key(world, "secret"));
+    world.loop.settle();
+    ASSERT_TRUE(bad->result && !*bad->result);
+    EXPECT_EQ(bad->error().sqlstate, "28000");
+    auto next = take(world);
+    world.loop.settle();
+    ASSERT_TRUE(next->served()) << i;
+    EXPECT_EQ(world.script.fetches, fetches);
+    world.pool->discard(next->upstream());
+  }
+  world.pool->discard(good->upstream());
+}
+
+TEST(Pool, ADatabaseThatRefusesUsCostsNobodyTheFirstCredentialWhileAnotherIsTried) {
+  World world;
+  world.connector.failures.push_back(no_hba_line());
+  auto bad = take(world, other_key(world, "secret"));
+  auto good = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(bad->result && !*bad->result);
+  ASSERT_TRUE(good->served());
+  EXPECT_EQ(world.script.fetches, 1u);
+  world.pool->discard(good->upstream());
+}
+
+TEST(Pool, WhatRefusesUsAsAReplicationClientIsNotTheDatabase) {
+  World world;
+  auto good = take(world);
+  world.loop.settle();
+  ASSERT_TRUE(good->served());
+  world.connector.failures.push_back(no_hba_line());
+  auto key = world.key();
+  key.replication = policy::Replication::physical;
+  auto bad = take(world, key);
+  world.loop.settle();
+  ASSERT_TRUE(bad->result && !*bad->result);
+  EXPECT_EQ(world.script.fetches, 1u);
+  world.pool->discard(good->upstream());
+}
+
+TEST(Pool, WhereNothingWasEverLetInARefusalMeansTheCredential) {
+  World world;
+  world.connector.failures.push_back(no_hba_line());
+  auto only = take(world);
+  world.loop.advance(2s);
+  EXPECT_TRUE(only->served()) << "with the next credential";
+  EXPECT_EQ(world.script.fetches, 2u);
+  world.pool->discard(only->upstream());
+}
+
+TEST(Pool, AWrongPasswordMeansTheCredentialWhicheverDatabaseHearsIt) {
+  World world;
+  auto good = take(world);
+  world.loop.settle();
+  world.connector.failures.push_back(
+      Error{ErrorCode::denied, Hop::login, "db", "password authentication failed", {}, "28P01"});
+  auto other = take(world, other_key(world, "secret"));
+  world.loop.advance(2s);
+  EXPECT_TRUE(other->served());
+  EXPECT_EQ(world.script.fetches, 2u);
+  world.pool->discard(good->upstream());
+  world.pool->discard(other->upstream());
 }
 
 TEST(Pool, ADatabaseThatHasLetUsInAndRefusesNowMeansTheCredential) {

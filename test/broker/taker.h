@@ -43,4 +43,13 @@ inline broker::PoolKey key_of(const World& world, const std::string& identity,
   return key;
 }
 
+/// One login succeeds with the credential as it is now: from then on it is no trial of it that logins are.
+inline void prove_credential(World& world) {
+  auto first = take(world, key_of(world, "first"));
+  world.loop.settle();
+  ASSERT_TRUE(first->served());
+  world.pool->discard(first->upstream());
+  world.loop.settle();
+}
+
 }  // namespace sallyport::test

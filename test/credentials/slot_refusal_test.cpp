@@ -171,6 +171,25 @@ TEST(SlotRefusal, AnOldSuccessDoesNotForgiveANewRefusal) {
   EXPECT_EQ(world.observer.events.size(), 1u);
 }
 
+TEST(SlotRefusal, ALoginThatSucceedsShowsThatOnlyADatabaseHasRefused) {
+  for (const bool twice : {false, true}) {
+    World world;
+    ASSERT_TRUE(world.get());
+    std::uint64_t number = 1;
+    if (twice) {
+      world.slot().report_login_failed(number++, "28000");
+      ASSERT_TRUE(world.get());
+    }
+    world.slot().report_login_failed(number, "28000");
+    EXPECT_EQ(world.slot().current(), nullptr);
+    world.slot().report_login_succeeded(number);
+    ASSERT_NE(world.slot().current(), nullptr);
+    EXPECT_EQ(world.slot().current()->number, number);
+    EXPECT_TRUE(world.get());
+    EXPECT_FALSE(world.slot().status().next_attempt_in);
+  }
+}
+
 TEST(SlotRefusal, RotationsFarApartAreNoStorm) {
   World world;
   ASSERT_TRUE(world.get());
