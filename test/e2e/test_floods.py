@@ -4,8 +4,10 @@ import os
 import pwd
 import subprocess
 import sys
+import threading
 import time
 
+import psycopg
 import pytest
 
 from conftest import skip_here
@@ -49,6 +51,23 @@ while time.monotonic() < end:
         if speaks: s.send(packet)
     except OSError: pass
     if len(held) > 900: held.popleft().close()
+print(made, flush=True)
+"""
+
+# Cancels as fast as it can, with keys that are nobody's, and hears none of them out. Prints how many it sent.
+CANCELS = """
+import collections, socket, struct, sys, time
+path, seconds = sys.argv[1], float(sys.argv[2])
+held, made, end = collections.deque(), 0, time.monotonic() + seconds
+while time.monotonic() < end:
+    s = socket.socket(socket.AF_UNIX); s.setblocking(False)
+    try:
+        s.connect(path)
+        s.send(struct.pack("!IIII", 16, 80877102, made, made))
+        made += 1
+    except OSError: pass
+    held.append(s)
+    if len(held) > 200: held.popleft().close()
 print(made, flush=True)
 """
 
@@ -157,3 +176,28 @@ with ThreadPoolExecutor(16) as pool: print(sum(pool.map(one, range({count}))), f
     assert len(took) > 3 and max(took) < 10, f"the slowest of {len(took)} connections took {max(took):.1f} s"
     print(f"{count} profiles; {len(took)} connections of another identity, the slowest {max(took) * 1000:.0f} ms")
     it.stop()
+
+
+def test_cancels_of_nobodys_sessions_are_turned_away_beyond_a_thousand_a_second(service, sallyport):
+    """A flood of them is one of refused connections: most are closed unheard, and the trail says how many."""
+    it = service().start()
+    flood = [as_nobody(CANCELS, it.socket, 60 if SOAK else 6) for _ in range(2)]
+    while any(p.poll() is None for p in flood):
+        for _ in range(20):     # the listen queue may be full
+            answer = it.psql("SELECT 'mine'")
+            if answer.returncode == 0:
+                break
+            assert "Resource temporarily unavailable" in answer.stderr, answer.stderr
+        assert answer.stdout == "mine\n", f"twenty times in a row: {answer.stderr}"
+    made = sum(int(p.communicate()[0]) for p in flood)
+    with it.psycopg(autocommit=True) as connection:
+        timer = threading.Timer(0.5, connection.cancel_safe)
+        timer.start()
+        with pytest.raises(psycopg.errors.QueryCanceled):
+            connection.execute("SELECT pg_sleep(30)")
+        timer.join()
+    it.stop()
+    rows = sallyport.audit("--dir", it.audit_directory)
+    unheard = sum(row.get("count", 1) for row in rows if "turned away at the door" in row.get("reason", ""))
+    assert unheard > 0, f"all of {made} were heard"
+    print(f"{made} cancels, {unheard} of them closed unheard")

@@ -5,6 +5,8 @@ import json
 import os
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import time
 
@@ -90,6 +92,51 @@ def test_a_route_has_as_many_sessions_as_it_says(service):
     for one in two:
         one.close()
     it.stop()
+
+
+def test_who_reconnects_at_once_has_its_place_again(service):
+    """A limit of one: the session before is never in the way of the next, however quickly that comes."""
+    it = service(allow="[{user: root, connections_max: 1}]").start()
+    for _ in range(50):
+        answer = it.psql("SELECT 'in'")
+        assert answer.stdout == "in\n", answer.stderr
+    for _ in range(200):
+        it.psycopg().close()
+    it.stop()
+
+
+def test_who_says_goodbye_and_does_not_close_has_no_more_connections_than_its_rule_says(service):
+    it = service(allow="[{user: root, connections_max: 1}]").start()
+    done = []
+    for _ in range(20):
+        client = socket.socket(socket.AF_UNIX)
+        client.settimeout(20)
+        client.connect(it.socket)
+        body = struct.pack("!I", 196608) + b"user\0app\0database\0app\0\0"
+        client.sendall(struct.pack("!I", len(body) + 4) + body)
+        heard = b""
+        while not heard.endswith(b"Z\0\0\0\5I"):
+            more = client.recv(65536)
+            assert more, heard
+            heard += more
+        client.sendall(b"X\0\0\0\4")
+        assert client.recv(1) == b"", "the farewell was heard"
+        done.append(client)
+    still_open = [client for client in done if not refuses(client)]
+    assert len(still_open) <= 1, f"{len(still_open)} connections are open"
+    assert it.psql("SELECT 'in'").stdout == "in\n"
+    for client in done:
+        client.close()
+    it.stop()
+
+
+def refuses(client):
+    """Whether the other end is closed: one that only says no more still takes bytes."""
+    try:
+        client.sendall(b"x")
+        return False
+    except (BrokenPipeError, ConnectionResetError):
+        return True
 
 
 def test_new_sessions_a_second_are_limited(service):

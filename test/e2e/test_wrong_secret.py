@@ -1,17 +1,22 @@
 """A password that was changed behind our back, and a crowd that waits for it: the server hears of it a few times, not once a
 client; each client is told why; and once the secret is right again all are served."""
 
+import os
 import re
 import selectors
 import socket
 import struct
+import subprocess
 import time
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 
 from harness.processes import wait_for
 from harness.raw_client import fields, text
+from harness.sallyport import binary
 from harness.service import Service
 
 CROWD = 300
@@ -98,5 +103,40 @@ def test_three_hundred_clients_with_a_wrong_secret_do_not_hammer_the_server(sall
         sallyport.secret_file("mine now")
         wait_for(lambda: crowd(it, 1) == ["served"], "the secret to be taken again", 40, 0.3)
         assert crowd(it) == ["served"] * CROWD
+    finally:
+        it.stop()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_ten_identities_with_a_wrong_secret_are_one_failed_login(sallyport, pg, pki, changed, mode, figures):
+    """From the first one on: servers lock an account after a few."""
+    names = [f"name{i}" for i in range(10)]
+    verifiers, password = os.path.join(sallyport.folder, "home", "passwords"), "of them all"
+    for name in names:
+        subprocess.run([binary(), "passwd", name, "--file", verifiers, "--stdin"], input=password + "\n",
+                       env=sallyport.env(), text=True, check=True, capture_output=True, timeout=60)
+    it = Service(sallyport, pg, pki, f"file:{sallyport.secret_file('never was it')}", user=changed,
+                 allow=f"[{{verifier: {verifiers}}}]", extra_target=f"    pool: {{mode: {mode}, min_ready: 2}}").start()
+
+    def enter(name):
+        try:
+            psycopg.connect(host=it.directory, user=name, password=password, dbname="app", connect_timeout=30).close()
+            return None
+        except psycopg.OperationalError as error:
+            return str(error)
+
+    try:
+        with pg.log_since() as read, ThreadPoolExecutor(len(names)) as pool:
+            started, told = time.monotonic(), []
+            while time.monotonic() - started < 3:
+                told += pool.map(enter, names)
+            failures = len(re.findall(rf'password authentication failed for user "{changed}"', read()))
+        figures(f"{len(told)} clients of ten identities in 3 s: the server heard {failures} wrong passwords")
+        assert len(told) >= 10 and all("password" in error for error in told), told
+        assert failures <= 2
+        pg.sql(f"ALTER ROLE {changed} PASSWORD 'never was it'")
+        wait_for(lambda: enter(names[0]) is None, "the secret to be taken", 40, 0.3)
+        with ThreadPoolExecutor(len(names)) as pool:
+            assert list(pool.map(enter, names)) == [None] * len(names)
     finally:
         it.stop()
