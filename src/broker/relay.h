@@ -78,6 +78,9 @@ class Relay {
   [[nodiscard]] bool awaits_upstream() const {
     return lending_ != nullptr && (lending_->waiting || (loan() != nullptr && loan()->restoring));
   }
+  /// A request that waits for a connection, and that no server has seen, is answered with 57014 and forgotten. False:
+  /// there is none that has come whole.
+  bool cancel_unsent();
   /// The server is asked what the session leaves behind; of the client nothing is under way.
   [[nodiscard]] bool checks_state() const { return loan() != nullptr && loan()->checking; }
   /// Transaction pooling: its client may be idle for long. What only a loan needs goes, unless one is under way.

@@ -97,8 +97,10 @@ bool Session::may_be_cancelled_by(const CancelAsker& asker) const {
 
 void Session::cancel_query(std::function<void()> done) {
   if (stage_ == Stage::relaying && relay_->awaits_upstream()) {
-    // What is to be stopped has not begun: it is as soon as it does.
-    cancel_when_lent_ = true;
+    // What is to be stopped has not begun: it never does, or is stopped as soon as it has.
+    cancel_when_lent_ = !relay_->cancel_unsent();
+    if (stage_ == Stage::relaying && !relay_->awaits_upstream() && waiter_ != 0)
+      pool().cancel(std::exchange(waiter_, 0));
     return done();
   }
   if (stage_ != Stage::relaying || !relay_->has_upstream() || relay_->checks_state()) return done();

@@ -391,18 +391,59 @@ TEST(Lent, WhoHasAConnectionIsNotAtRest) {
   EXPECT_EQ(it.in_use(), 0u);
 }
 
-TEST(Lent, ACancelOfWhatWaitsIsSentOnceItRunsAndNotForWhatComesNext) {
+TEST(Lent, ACancelOfWhatWaitsAndNoServerHasSeenIsAnsweredWithoutOne) {
+  const auto extended = test::parse("", "delete from t") + test::bind() + test::execute() + test::sync();
+  for (const auto& request : {test::query("delete from t"), extended}) {
+    for (const bool more : {false, true}) {
+      Lent it;
+      auto a = it.world.enter(), b = it.world.enter();
+      it.ask(a, "BEGIN");
+      b.wire->push(request + (more ? test::query("select 1") : std::string{}));
+      it.world.loop.settle();
+      EXPECT_EQ(b.types(), "");
+      bool done = false;
+      b.session->cancel_query([&] { done = true; });
+      it.world.loop.settle();
+      EXPECT_TRUE(done);
+      EXPECT_EQ(b.types(), "EZ");
+      EXPECT_NE(b.text_of('E').find("C57014"), std::string::npos);
+      EXPECT_EQ(b.text_of('Z'), "I");
+      EXPECT_EQ(it.world.pool->status().waiting, more ? 1u : 0u) << "what it asked behind that was not meant";
+      it.ask(a, "COMMIT");
+      it.world.loop.advance(100ms);
+      EXPECT_EQ(b.types(), more ? "DCZ" : "");
+      EXPECT_TRUE(it.world.connector.cancels.empty());
+      EXPECT_EQ(it.ask(b, "select 2"), "DCZ");
+      const auto& heard = it.server().queries;
+      EXPECT_EQ(std::count(heard.begin(), heard.end(), "delete from t"), 0);
+    }
+  }
+}
+
+TEST(Lent, WhoIsDismissedWhileItWaitsLeavesOnceItsCancelIsAnswered) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "BEGIN");
+  it.ask(b, "select 1");
+  b.session->drain();
+  b.session->cancel_query([] {});
+  it.world.loop.advance(1s);
+  EXPECT_EQ(b.types(), "EZE");
+}
+
+TEST(Lent, ACancelOfWhatWaitsAndIsLongIsSentOnceItRunsAndNotForWhatComesNext) {
+  const auto sleep = "select pg_sleep(9)" + std::string(10'000, ' ');
   for (const bool quick : {false, true}) {
     Lent it;
-    it.world.connector.prepare = [quick](test::FakeBackend& backend) {
-      backend.own_answer = [quick](const std::string& sql) {
-        const bool silent = !quick && sql == "select pg_sleep(9)";
+    it.world.connector.prepare = [quick, &sleep](test::FakeBackend& backend) {
+      backend.own_answer = [quick, &sleep](const std::string& sql) {
+        const bool silent = !quick && sql == sleep;
         return silent ? std::optional<std::string>{""} : std::nullopt;
       };
     };
     auto a = it.world.enter(), b = it.world.enter();
     it.ask(a, "BEGIN");
-    it.ask(b, "select pg_sleep(9)");
+    it.ask(b, sleep);
     bool done = false;
     b.session->cancel_query([&] { done = true; });
     EXPECT_TRUE(done);

@@ -336,6 +336,30 @@ def test_a_cancel_stops_a_query_that_runs_and_one_that_waits(service):
     assert one(a, "SELECT 1") == 1
 
 
+def test_what_waits_when_its_cancel_comes_is_never_executed(service, pg):
+    it = service(pool="max: 1")
+    a, b = connect(it), connect(it)
+    a.execute("BEGIN")
+    told = []
+
+    def write():
+        try:
+            b.execute("SELECT pg_advisory_lock(1), 'never executed'")
+        except psycopg.Error as error:
+            told.append(error)
+    waiting = threading.Thread(target=write)
+    with pg.log_since() as read:
+        waiting.start()
+        time.sleep(0.3)
+        b.cancel()
+        waiting.join(10)
+        assert isinstance(told[0], psycopg.errors.QueryCanceled), "while the other still has the connection"
+        a.execute("COMMIT")
+        assert one(b, "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'") == 0
+        assert one(a, "SELECT 1") == one(b, "SELECT 1") == 1
+        assert "canceling statement" not in read()
+
+
 def test_a_late_cancel_does_not_hit_the_next_client(service):
     it = service(pool="max: 1")
     a, b = connect(it), connect(it)
