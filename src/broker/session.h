@@ -147,7 +147,6 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   [[nodiscard]] const std::string& role() const { return facts().access.decision.role; }
   [[nodiscard]] const std::string& target() const { return facts().access.target; }
   [[nodiscard]] bool lingers() const { return lingers_; }
-  [[nodiscard]] const std::string& identity() const { return facts().access.decision.identity; }
 
   // ---- for counters ----
   struct Traffic {
