@@ -54,8 +54,9 @@ void Broker::open_target(TargetOpening opening) {
                                                      services_.logger, services_.randomness);
   for (auto& role : opening.roles) {
     const auto name = role.role.name;
-    auto& opened = runtime.roles[name] =
-        std::make_shared<RoleRuntime>(*this, opening, role, hosts, statements[name]);
+    auto& registry = statements[name];
+    if (registry == nullptr) registry = std::make_shared<postgres::StatementRegistry>(statement_numbers_);
+    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role, hosts, registry);
     opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
     std::erase_if(seen[name], [&](const PoolKey& key) {
       const auto& databases = opening.target.databases;

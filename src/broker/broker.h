@@ -184,6 +184,8 @@ class Broker final : private SessionHost {
   std::vector<std::uint8_t> buffer_;
   WipedBytes scratch_;
   SessionServices session_services_;
+  std::shared_ptr<postgres::StatementNumbers> statement_numbers_ =
+      std::make_shared<postgres::StatementNumbers>();
   std::map<std::string, TargetRuntime> targets_;
   std::vector<std::shared_ptr<RoleRuntime>> retired_;  ///< of replaced targets, until their last session ends
   std::map<std::string, RoleStatus> ended_roles_;      ///< their counters, by RoleRuntime::name()

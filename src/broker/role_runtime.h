@@ -13,7 +13,7 @@ namespace sallyport::broker {
 
 class Broker::RoleRuntime final : public credentials::Observer {
  public:
-  /// `hosts`: of the target. `statements`: of the pool that this one's replaces; null: none.
+  /// `hosts`: of the target. `statements`: also of the pool that this one's replaces.
   RoleRuntime(Broker& broker, const TargetOpening& opening, RoleOpening& role,
               std::shared_ptr<HostConnector> hosts, std::shared_ptr<postgres::StatementRegistry> statements);
 

@@ -94,6 +94,26 @@ TEST(Reload, WhatAClientHasPreparedItFindsInTheNewPool) {
   EXPECT_EQ(it.ask(a, run), "2DCZ");
 }
 
+// The new pool knows nothing of the old one, and gives its first text the number that the old one gave its first.
+TEST(Reload, WhatAClientHasPreparedMeansTheSameWhenItsTargetWasGoneForAWhile) {
+  Reloaded it;
+  it.world.connector.prepare = [](test::FakeBackend& backend) { backend.strict = true; };
+  auto a = it.let_in(), holds = it.let_in();
+  EXPECT_EQ(it.ask(a, test::parse("s", "select 'of a'") + test::sync()), "1Z");
+  it.ask(holds, query("BEGIN"));
+  EXPECT_EQ(it.ask(a, test::bind("s") + test::execute() + test::sync()), "") << "it waits";
+  it.broker.close_target("db");
+  it.broker.recheck_sessions({{"route", it.route()}}, 30s);
+  it.world.loop.settle();
+  it.open_target();
+  auto b = it.let_in();
+  EXPECT_EQ(it.ask(b, test::parse("s", "select 'of b'") + test::sync()), "1Z");
+  it.broker.recheck_sessions({{"route", it.route()}}, 30s);
+  it.world.loop.settle();
+  EXPECT_TRUE(a.types().starts_with("2DCZ"));
+  EXPECT_NE(a.text_of('D').find("select 'of a'"), std::string::npos) << a.text_of('D');
+}
+
 TEST(Reload, AClientIsToldOfTheEndOfTheNewPoolsCredential) {
   Reloaded it;
   auto a = it.let_in();

@@ -23,7 +23,7 @@ StatementPtr StatementRegistry::intern(Bytes body) {
     texts_->erase(known);
   }
   auto fresh = std::make_shared<Listed>(texts_);
-  fresh->number = next_++;
+  fresh->number = numbers_->next++;
   fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
   fresh->body.assign(body.begin(), body.end());
   texts_->emplace(as_text(fresh->body), fresh);

@@ -15,6 +15,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace sallyport::postgres {
@@ -35,18 +36,27 @@ struct Statement {
 };
 using StatementPtr = std::shared_ptr<const Statement>;
 
+/// What no two of a process may have alike: clients take along what they have prepared from one pool to another, also
+/// where the other one knows nothing of the first (a target that a reload removes, and the next one puts back).
+struct StatementNumbers {
+  std::uint64_t next = 1;
+  std::uint64_t last_stamp = 0;
+};
+
 /// The texts that the sessions of one pool have prepared. It keeps none of them alive. In order, not by hash: a client
 /// must not be able to make texts that are slow to find.
 class StatementRegistry {
  public:
+  explicit StatementRegistry(std::shared_ptr<StatementNumbers> numbers = std::make_shared<StatementNumbers>())
+      : numbers_(std::move(numbers)) {}
   /// `body`: of Parse, behind the statement's name.
   StatementPtr intern(Bytes body);
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
   void retire_all() { texts_->clear(); }
-  /// For an unnamed statement (UpstreamStatements::unnamed): no other one of this pool has the same.
-  [[nodiscard]] std::uint64_t next_stamp() { return ++last_stamp_; }
+  /// For an unnamed statement (UpstreamStatements::unnamed): no other one has the same.
+  [[nodiscard]] std::uint64_t next_stamp() { return ++numbers_->last_stamp; }
   [[nodiscard]] std::size_t size() const { return texts_->size(); }
 
  private:
@@ -54,8 +64,7 @@ class StatementRegistry {
   struct Listed;
 
   std::shared_ptr<Texts> texts_ = std::make_shared<Texts>();
-  std::uint64_t next_ = 1;
-  std::uint64_t last_stamp_ = 0;
+  std::shared_ptr<StatementNumbers> numbers_;
 };
 
 /// Those that one server connection has, the least recently used first to go.
