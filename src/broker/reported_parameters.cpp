@@ -19,28 +19,51 @@ const ParameterMap& no_parameters() {
   return none;
 }
 
-}  // namespace
+std::size_t bytes_of(const ParameterMap& parameters) {
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : parameters) bytes += name.size() + value.size();
+  return bytes;
+}
 
-void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value) {
+/// `bytes`: of all that are there.
+void note(ParameterMap& parameters, std::size_t& bytes, std::string_view name, std::string_view value) {
   const auto found = parameters.find(name);
+  const auto before = found == parameters.end() ? 0 : name.size() + found->second.size();
+  const auto after = bytes - before + name.size() + value.size();
+  if (after > reported_bytes_max) {
+    if (found == parameters.end()) return;
+    parameters.erase(found);
+    bytes -= before;
+    return;
+  }
   if (found != parameters.end()) {
     found->second = value;
   } else if (parameters.size() < reported_parameters_max) {
     parameters.emplace(name, value);
+  } else {
+    return;
   }
+  bytes = after;
+}
+
+}  // namespace
+
+void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value) {
+  auto bytes = bytes_of(parameters);
+  note(parameters, bytes, name, value);
 }
 
 ReportedParameters::ReportedParameters(ParameterMap parameters)
-    : map_(std::make_shared<const ParameterMap>(std::move(parameters))) {}
+    : map_(std::make_shared<ParameterMap>(std::move(parameters))), bytes_(bytes_of(*map_)) {}
 
 const ParameterMap& ReportedParameters::map() const { return map_ == nullptr ? no_parameters() : *map_; }
 
 void ReportedParameters::note(std::string_view name, std::string_view value) {
   const auto known = map().find(name);
   if (known != map().end() && known->second == value) return;
-  auto changed = map();
-  note_parameter(changed, name, value);
-  map_ = std::make_shared<const ParameterMap>(std::move(changed));
+  // A server may tell the same parameter as often as it likes: that must not cost a copy of them all each time.
+  if (map_ == nullptr || map_.use_count() > 1) map_ = std::make_shared<ParameterMap>(map());
+  broker::note(*map_, bytes_, name, value);
 }
 
 std::string_view ReportedParameters::value_of(std::string_view name) const {

@@ -14,8 +14,11 @@ using ParameterMap = std::map<std::string, std::string, std::less<>>;
 
 /// PostgreSQL reports 15 of them, an extension may add some.
 inline constexpr std::size_t reported_parameters_max = 256;
+/// Of their names and values: those of PostgreSQL have a few hundred.
+inline constexpr std::size_t reported_bytes_max = std::size_t{32} * 1024;
 
-/// Takes note of a ParameterStatus; a new name beyond the limit is dropped (the client has been told of it).
+/// Takes note of a ParameterStatus. A new name beyond the limits is dropped, and a known one whose value has become too
+/// long is not followed any more: the client has been told of it.
 void note_parameter(ParameterMap& parameters, std::string_view name, std::string_view value);
 
 class ReportedParameters {
@@ -35,7 +38,8 @@ class ReportedParameters {
   }
 
  private:
-  std::shared_ptr<const ParameterMap> map_;  // null: none
+  std::shared_ptr<ParameterMap> map_;  // null: none; changed only while nobody shares it
+  std::size_t bytes_ = 0;
 };
 
 /// SQL that gives a connection whose parameters are `there` those that are `wanted`; empty: nothing differs that can
