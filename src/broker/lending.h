@@ -44,6 +44,8 @@ struct Loan final : private postgres::ReportedNames {
     requests.attach(upstream.statements, *this, believed.value_of("standard_conforming_strings") == "off");
     if (postgres::is_unsafe_encoding(believed.value_of("client_encoding")))
       requests.state().add(postgres::StateReason::setting);
+    if (begins_with_temporary_schema(upstream, believed))
+      requests.state().add(postgres::StateReason::temporary_table);
   }
 
   postgres::PooledRequests requests;
@@ -59,6 +61,8 @@ struct Loan final : private postgres::ReportedNames {
 
  private:
   [[nodiscard]] bool is_reported(std::string_view name) const override;
+  /// Its tables may be temporary ones from the first.
+  static bool begins_with_temporary_schema(const Upstream& upstream, const ReportedParameters& believed);
 
   const ReportedParameters* reported_ = nullptr;
 };

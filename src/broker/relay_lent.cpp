@@ -33,6 +33,15 @@ bool Loan::is_reported(std::string_view name) const {
   });
 }
 
+bool Loan::begins_with_temporary_schema(const Upstream& upstream, const ReportedParameters& believed) {
+  const auto& profile = upstream.key.profile;
+  return postgres::has_temporary_schema(believed.value_of("search_path")) ||
+         std::any_of(profile.begin(), profile.end(), [](const auto& parameter) {
+           return (parameter.first == "search_path" || parameter.first == "options") &&
+                  postgres::has_temporary_schema(parameter.second);
+         });
+}
+
 void Relay::lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn) {
   lending_ = std::make_unique<Lending>(settings, std::move(parameters), turn);
 }

@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from prometheus_client import parser as prometheus
 
+from harness import raw_client as raw
 from test_admin import admin, values  # noqa: F401
 
 PINS = {
@@ -70,3 +71,19 @@ def test_each_kind_of_state_pins_its_session_and_is_counted_by_its_reason(admin,
                 session.execute("SELECT lastval()")
         for session in fresh:
             session.close()
+
+
+@pytest.mark.parametrize("order", ["LOAD first", "LOAD last"])
+def test_a_library_that_was_loaded_stays_with_its_connection_also_in_session_pooling(admin, superuser, order):  # noqa: F811
+    it = admin(user=superuser, extra_target="    pool: {max: 1}").start()
+    large = [raw.parse("", "SELECT '" + "x" * 1_100_000 + "'"), raw.sync()]
+    with raw.RawClient.of(it.service) as client:
+        if order == "LOAD last":
+            client.ask(*large)
+        client.ask(raw.query("LOAD 'auto_explain'"))
+        if order == "LOAD first":
+            client.ask(*large)
+        pid = client.one("SELECT pg_backend_pid()")
+    with it.service.psycopg(autocommit=True) as other:
+        assert one(other, "SELECT pg_backend_pid()") != int(pid)
+        assert one(other, "SELECT count(*) FROM pg_settings WHERE name = 'auto_explain.log_nested_statements'") == 0

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <random>
 
 namespace sallyport {
@@ -246,6 +247,9 @@ TEST(SessionTracker, NoticesStateThatNoCatalogueShows) {
       {"update t set a.b = 1", ""},
       {"insert into t values (1) on conflict (a) do update set b = excluded.b", ""},
       {"select * from t offset 5.0", ""},
+      {"select pg_replication_origin_session_setup('o')", "replication_origin"},
+      {"SELECT pg_create_logical_replication_slot('s', 'pgoutput', true)", "replication_slot"},
+      {"select * from pg_replication_slots", ""},
       {"insert into t values ('all is set. So it was set up.')", ""},
       {"set search_path = a, b.c", ""},
   };
@@ -344,6 +348,70 @@ TEST(SessionTracker, AStatementTooLargeToKeepIsStillFollowed) {
   play(tracker, "PBES<1><2><C><ZI>");
   EXPECT_EQ(tracker.hidden_state(), "statement_too_large");
   EXPECT_TRUE(tracker.at_boundary());
+}
+
+// What has been seen is not forgotten over what comes later, nor does it hide that.
+TEST(SessionTracker, WhatDiscardAllLeavesIsSeenWhateverElseThereIs) {
+  const std::string big(300'000, 'x');
+  const auto too_large = [](SessionTracker& tracker) { play(tracker, "PBES<1><2><C><ZI>"); };
+  const auto too_many = [&](SessionTracker& tracker) {
+    for (int i = 0; i < 4; ++i) say_parse(tracker, "s" + std::to_string(i), big);
+    play(tracker, "S<1><1><1><1><ZI>");
+  };
+  const auto load = [](SessionTracker& tracker) { play(tracker, "Q<CLOAD><ZI>"); };
+  const auto dblink = [](SessionTracker& tracker) {
+    say_query(tracker, "select dblink_connect('a', 'b')");
+    play(tracker, "<CSELECT 1><ZI>");
+  };
+  const std::function<void(SessionTracker&)> lasting[] = {load, dblink}, others[] = {too_large, too_many};
+  for (const auto& last : lasting) {
+    for (const auto& other : others) {
+      SessionTracker before, behind;
+      last(before);
+      other(before);
+      other(behind);
+      EXPECT_FALSE(behind.leaves_lasting_state());
+      last(behind);
+      for (auto* tracker : {&before, &behind}) {
+        EXPECT_TRUE(tracker->leaves_lasting_state());
+        play(*tracker, "Q<CDISCARD ALL><ZI>");
+        EXPECT_TRUE(tracker->leaves_lasting_state());
+      }
+    }
+  }
+  SessionTracker forgotten;
+  too_large(forgotten);
+  play(forgotten, "Q<CDISCARD ALL><ZI>");
+  EXPECT_EQ(forgotten.hidden_state(), "");
+}
+
+TEST(SessionTracker, TheTextOfAParseThatIsTooLargeIsLookedAt) {
+  for (const std::size_t piece_bytes : {1U, 5U, 1000U}) {
+    SessionTracker tracker;
+    tracker.on_client_frame('P');
+    ASSERT_TRUE(tracker.wants_client_pieces('P'));
+    const auto body = "set a.b " + std::string(1, '\0') + "select dblink_connect('a')" + std::string(3, '\0');
+    for (std::size_t at = 0; at < body.size(); at += piece_bytes)
+      tracker.on_client_piece(as_bytes(body).subspan(at, std::min(piece_bytes, body.size() - at)));
+    EXPECT_EQ(tracker.hidden_state(), "dblink");
+  }
+}
+
+TEST(SessionTracker, AFunctionCallThatLeavesStateIsSeen) {
+  const std::pair<std::string, bool> calls[] = {
+      {std::string("\0\0\x06\x3f", 4), true},    // setseed
+      {std::string("\0\0\x17\x76", 4), true},    // …origin_session_setup
+      {std::string("\0\0\x0e\xca", 4), true},    // …logical_replication_slot
+      {std::string("\0\0\x03\xba", 4), false}};  // loread
+  for (const auto& [function, leaves] : calls) {
+    SessionTracker tracker;
+    say(tracker, 'F', function + std::string(8, '\0'));
+    EXPECT_EQ(tracker.outstanding(), 1u);
+    EXPECT_EQ(tracker.leaves_lasting_state(), leaves);
+    EXPECT_EQ(tracker.hidden_state(), leaves ? "function_call" : "");
+    play(tracker, "<V><ZI>");
+    EXPECT_TRUE(tracker.at_boundary());
+  }
 }
 
 // ---- what a client can make it remember ------------------------------------------------------------

@@ -22,14 +22,6 @@ std::uint32_t load_u32(Bytes at) {
          static_cast<std::uint32_t>(at[2]) << 8 | static_cast<std::uint32_t>(at[3]);
 }
 
-/// set_config, setseed, currval, lastval, session advisory locks, replication origins (pg_proc.dat): what a call of any
-/// other function hides is not seen, as in SQL.
-bool leaves_state(std::uint32_t function) {
-  static constexpr std::uint32_t known[] = {2078, 1599, 1575, 2559, 6006};
-  const bool lock = function >= 2880 && function <= 2889;
-  return lock || std::find(std::begin(known), std::end(known), function) != std::end(known);
-}
-
 bool is_request(char type) { return std::string_view{"BCDEFHPQScdf"}.find(type) != std::string_view::npos; }
 
 }  // namespace

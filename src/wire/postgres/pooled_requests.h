@@ -91,7 +91,9 @@ class PooledRequests final : private NotedRequests {
   void on_done(std::string_view tag);
   /// The client has prepared a statement of this name.
   [[nodiscard]] bool knows(std::string_view name) const { return prepared_.named.contains(name); }
-  /// The connection may have other statements than we think: it has to be reset.
+  /// For another reason than on_error().
+  void mistrust() { mistrusts_ = true; }
+  /// The connection may have other statements than we think, or another role: it has to be reset.
   [[nodiscard]] bool mistrusts_upstream() const { return mistrusts_; }
 
  private:

@@ -10,18 +10,20 @@ namespace {
 
 bool is_temporary(std::string_view word) { return word == "temp" || word == "temporary"; }
 
-/// They are reported, and yet no parameter that can be set again for the next session.
-bool is_of_role(std::string_view name) { return name == "session_authorization" || name == "role"; }
+}  // namespace
 
-std::string lower(std::string_view text) {
+// They are reported, and yet no parameter that can be set again for the next session.
+bool StateScanner::is_of_role(std::string_view name) {
+  return name == "session_authorization" || name == "role";
+}
+
+std::string StateScanner::lower(std::string_view text) {
   std::string result{text};
   for (auto& c : result) {
     if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
   }
   return result;
 }
-
-}  // namespace
 
 void StateScanner::start(const ReportedNames& reported, bool backslashes) {
   reported_ = &reported;
@@ -37,6 +39,7 @@ void StateScanner::look_at(Bytes piece) {
 
 void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
+  look_for_path(word);
   look_for_names(word);
   if (statement_ == Statement::none) {
     if (!quoted) begin_statement(word);
@@ -50,6 +53,14 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
   last_was_word_ = true;
 }
 
+// SET search_path and SET SCHEMA, also with LOCAL or SESSION: tables that are made then may be temporary without saying
+// so. Not the option of a function or a role.
+void StateScanner::look_for_path(std::string_view word) {
+  const bool set = last_word_ == "set" || last_word_ == "local" || last_word_ == "session";
+  if ((word == "search_path" || word == "schema") && set && (block_ || words_ == 1 || words_ == 2))
+    of_path_ = true;
+}
+
 // Names that matter wherever they stand.
 void StateScanner::look_for_names(std::string_view word) {
   // Of the statements that sessions share: nobody's to end, or to make.
@@ -57,6 +68,7 @@ void StateScanner::look_for_names(std::string_view word) {
   // Texts would be read otherwise by the server than by us.
   if ((word == "standard_conforming_strings" && statement_ != Statement::show) || is_unsafe_encoding(word))
     found_.add(StateReason::setting);
+  if (of_path_ && has_temporary_schema(word)) found_.add(StateReason::temporary_table);
   if (word == "update") updates_ = true;
   if (word == "pg_settings" && updates_) found_.add(StateReason::setting);
 }
@@ -209,61 +221,9 @@ void StateScanner::on_symbol(char symbol) {
   if (symbol == ';') end_statement();
 }
 
-void StateScanner::on_call() {
-  const std::string_view name = last_word_;
-  if (name == "set_config") {
-    // One within another's arguments is not told apart.
-    if (call_.depth > 0) found_.add(StateReason::set_config);
-    call_ = {};
-    call_.depth = 1;
-  } else if (name == "setseed") {
-    found_.add(StateReason::random_seed);
-  } else if (name == "currval" || name == "lastval") {
-    found_.add(StateReason::sequence_value);
-  } else if (name.starts_with("pg_advisory_lock") || name.starts_with("pg_try_advisory_lock")) {
-    found_.add(StateReason::advisory_lock);
-  } else if (name.starts_with("dblink_")) {
-    found_.add(StateReason::dblink);
-  } else if (name.starts_with("pg_replication_origin_session_setup")) {
-    found_.add(StateReason::replication_origin);
-  }
-}
-
-void StateScanner::on_argument(std::string_view token, bool is_text) {
-  switch (call_.argument) {
-    case 0:
-      call_.reported =
-          is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
-      break;
-    case 2: call_.local = !call_.begun && (token == "true" || (is_text && token == "t")); break;
-    default: break;
-  }
-  call_.begun = true;
-}
-
-void StateScanner::on_call_symbol(char symbol) {
-  switch (symbol) {
-    case '(': ++call_.depth; break;
-    case ')':
-      if (--call_.depth == 0 && !call_.local && !call_.reported) found_.add(StateReason::set_config);
-      break;
-    case ',':
-      if (call_.depth != 1) break;
-      ++call_.argument;
-      call_.begun = false;
-      return;
-    default: break;
-  }
-  if (call_.depth == 0) return;
-  // Part of an expression.
-  if (call_.argument == 0) call_.reported = false;
-  if (call_.argument == 2) call_.local = false;
-  call_.begun = true;
-}
-
 void StateScanner::end_statement() {
   if (statement_ == Statement::set_name) found_.add(StateReason::setting);
-  if (call_.depth > 0) found_.add(StateReason::set_config);
+  if (call_.depth > 0) found_.add(reason_of_call());
   if (temporary_ && drop_words_ != 3) found_.add(StateReason::temporary_table);
   begin_anew();
 }
@@ -271,7 +231,7 @@ void StateScanner::end_statement() {
 void StateScanner::begin_anew() {
   statement_ = block_ ? Statement::anonymous_block : Statement::none;
   words_ = drop_words_ = options_depth_ = 0;
-  temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = false;
+  temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = of_path_ = false;
   last_word_.clear();
   call_ = {};
 }

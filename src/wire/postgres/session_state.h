@@ -34,15 +34,22 @@ enum class StateReason : std::uint8_t {
   random_seed,
   dblink,
   replication_origin,
+  replication_slot,  ///< one that ends with its session
   // Not read from SQL:
   function_call,        ///< the protocol's, of a function that leaves state
   statement_too_large,  ///< Parse whose text is not kept
   requests_unclear,     ///< what the server still owes cannot be told
+  too_many_statements,  ///< more text than is kept (session pooling)
 };
-inline constexpr std::size_t state_reasons = 17;
+inline constexpr std::size_t state_reasons = 19;
 
 /// "listen", "temporary_table", …: a label for metrics, the trail and messages.
 std::string_view name_of(StateReason reason);
+/// Whether the protocol's call of this function (its OID) leaves state: set_config, setseed, currval, lastval, session
+/// advisory locks, replication origins and slots. What a call of any other one hides is not seen, as in SQL.
+bool leaves_state(std::uint32_t function);
+/// A function that makes a replication slot, perhaps one that ends with the session. In lower case.
+bool makes_replication_slot(std::string_view function);
 
 /// A set of them.
 class StateReasons {
@@ -56,7 +63,7 @@ class StateReasons {
   [[nodiscard]] StateReason first() const;
   /// Those of which the server's catalogues tell nothing.
   [[nodiscard]] StateReasons hidden() const;
-  /// DISCARD ALL has been done: what it does not undo stays.
+  /// DISCARD ALL has been done: what it does not undo stays. Of which function a function_call was is not remembered.
   void discard_all();
   bool operator==(const StateReasons&) const = default;
 
@@ -64,6 +71,9 @@ class StateReasons {
   static std::uint32_t bit(StateReason reason) { return 1U << static_cast<unsigned>(reason); }
   std::uint32_t bits_ = 0;
 };
+
+/// A value of search_path that has the schema of temporary objects in it: a plain CREATE TABLE may make one.
+bool has_temporary_schema(std::string_view search_path);
 
 /// A client encoding in which our reading of texts is not the server's.
 bool is_unsafe_encoding(std::string_view name);
@@ -109,15 +119,22 @@ class StateScanner {
     show,
     anonymous_block,
   };
-  /// The arguments of a set_config call, as far as they decide.
-  struct SetConfig {
+  /// The arguments of a call of set_config, or of a function that makes a replication slot, as far as they decide.
+  struct Call {
+    bool makes_slot = false;
     unsigned depth = 0;  // of parentheses; 0: in no call
     unsigned argument = 0;
     bool begun = false;     // this argument has a token
     bool reported = false;  // the first argument is one constant, and names such a parameter
-    bool local = false;     // the third argument is TRUE, and nothing else
+    // The third argument is one that leaves nothing behind, and nothing else: set_config's TRUE, a slot's FALSE.
+    bool harmless = false;
+    bool names_temporary = false;  // temporary => …
+    bool of_path = false;          // the first argument is 'search_path'
   };
 
+  static bool is_of_role(std::string_view name);
+  static std::string lower(std::string_view text);
+  void look_for_path(std::string_view word);
   void look_for_names(std::string_view word);
   void begin_statement(std::string_view word);
   void on_word_of_block(std::string_view word);
@@ -126,6 +143,11 @@ class StateScanner {
   void on_set_word(std::string_view word, bool quoted);
   void set(std::string_view name);
   void on_call();
+  void begin_call(bool makes_slot);
+  void end_call();
+  [[nodiscard]] StateReason reason_of_call() const {
+    return call_.makes_slot ? StateReason::replication_slot : StateReason::set_config;
+  }
   void on_argument(std::string_view token, bool is_text);
   void on_call_symbol(char symbol);
   void end_statement();
@@ -143,11 +165,12 @@ class StateScanner {
   bool explains_ = false;           // EXPLAIN: options in parentheses may follow
   bool updates_ = false;            // the statement has had the word UPDATE
   bool into_ = false;               // INTO, and LOCAL or GLOBAL behind it
+  bool of_path_ = false;            // SET [LOCAL] search_path
   std::uint8_t drop_words_ = 0;     // of ON COMMIT DROP
   bool last_was_word_ = false;      // the last token: a call if a parenthesis follows
   std::string last_word_;
   std::string name_;  // of a setting
-  SetConfig call_;
+  Call call_;
 };
 
 }  // namespace sallyport::postgres

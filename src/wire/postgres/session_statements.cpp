@@ -46,7 +46,7 @@ Face SessionTracker::on_close_complete() {
 }
 
 void SessionTracker::on_command_complete(std::string_view tag) {
-  if (tag == "LOAD") hidden_state_ = loaded_library;
+  if (tag == "LOAD") state_.add(StateReason::loaded_library);
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;
   // Unless what set it may be a statement behind this one.
   auto behind = queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_);
@@ -59,9 +59,9 @@ void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "DEALLOCATE") return;
   statements_.clear();
   statement_bytes_ = 0;
-  if (tag == "DISCARD ALL" && hidden_state_ == custom_setting && last) {
-    hidden_state_ = {};
-    words_.forget();
+  if (tag == "DISCARD ALL" && last) {
+    state_.discard_all();
+    words_.found().discard_all();
   }
 }
 
@@ -72,16 +72,28 @@ void SessionTracker::remember_statement(std::vector<std::uint8_t> body) {
   statement_bytes_ -= kept.size();
   kept = std::move(body);
   if (statement_bytes_ > limits::session_statements_bytes_max) {
-    hidden_state_ = "too_many_statements";
+    state_.add(StateReason::too_many_statements);
     statements_.clear();
     statement_bytes_ = 0;
   }
 }
 
 // Everything that a catalogue shows is asked of the server instead.
-void SessionTracker::on_client_piece(Bytes piece) {
-  words_.look_at(piece);
-  if (const auto found = words_.found(); !found.empty() && may_hide_more()) hidden_state_ = found;
+void SessionTracker::on_client_piece(Bytes piece) { words_.look_at(piece); }
+
+// The worst first: what not even DISCARD ALL would take back.
+std::string_view SessionTracker::hidden_state() const {
+  if (const auto lasting = lasting_state(); !lasting.empty()) return name_of(lasting.first());
+  auto all = state_;
+  all.add(words_.found());
+  return all.empty() ? std::string_view{} : name_of(all.first());
+}
+
+StateReasons SessionTracker::lasting_state() const {
+  auto all = state_;
+  all.add(words_.found());
+  all.discard_all();
+  return all;
 }
 
 void SessionTracker::forget_statement(std::string_view name) {

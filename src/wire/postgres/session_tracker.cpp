@@ -14,6 +14,8 @@ constexpr std::size_t compact_at = 64;
 constexpr std::size_t kept_entries = 1024;
 /// A Close with a name that a statement may have; longer ones are not looked into.
 constexpr std::uint32_t close_bytes_max = 8192;
+/// A call of a function that leaves state: those with longer arguments only read or write.
+constexpr std::uint32_t call_bytes_max = 8192;
 
 }  // namespace
 
@@ -21,6 +23,7 @@ bool SessionTracker::wants_client_body(char type, std::uint32_t body_bytes) cons
   switch (type) {
     case 'P': return body_bytes <= limits::session_statements_bytes_max;
     case 'C': return body_bytes <= close_bytes_max;
+    case 'F': return body_bytes >= 4 && body_bytes <= call_bytes_max;
     default: return false;
   }
 }
@@ -41,7 +44,8 @@ void SessionTracker::on_client_frame(char type) {
       expect(Kind::sync);
       break;
     case 'P':  // too large to keep
-      hidden_state_ = "statement_too_large";
+      state_.add(StateReason::statement_too_large);
+      words_.start(true);
       expect(Kind::parse);
       break;
     case 'C': expect(Kind::close, {0}); break;  // too long a name for any statement
@@ -64,7 +68,7 @@ void SessionTracker::on_client_body(char type, Bytes body) {
   switch (type) {
     case 'P': {
       const auto name = text_up_to_zero(body);
-      if (name.size() < body.size() && may_hide_more()) {
+      if (name.size() < body.size()) {
         words_.start();
         on_client_piece(body.subspan(name.size() + 1));
       }
@@ -79,6 +83,11 @@ void SessionTracker::on_client_body(char type, Bytes body) {
         expect(Kind::close, {0});  // a portal: no statement has a zero byte in its name
       }
       break;
+    case 'F': {
+      ByteReader reader{body};
+      if (leaves_state(reader.u32())) state_.add(StateReason::function_call);
+      return on_client_frame(type);
+    }
     default: on_client_frame(type);
   }
 }
@@ -87,7 +96,7 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
   if (skipping_to_sync_ || uncertain_) return;
   if (copy_in_) return lose_count();  // it breaks the COPY, unless that has failed meanwhile
   if (queued_bytes_ + body.size() > limits::session_statements_bytes_max) {
-    hidden_state_ = "too_many_statements";
+    state_.add(StateReason::too_many_statements);
     body.clear();
   }
   queued_bytes_ += body.size();

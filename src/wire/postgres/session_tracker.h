@@ -68,7 +68,7 @@ class SessionTracker {
   void on_client_body(char type, Bytes body);  ///< instead of on_client_frame, when the body was wanted
 
   /// After on_client_frame: its body is wanted as it passes.
-  [[nodiscard]] bool wants_client_pieces(char type) const { return type == 'Q' && may_hide_more(); }
+  [[nodiscard]] static bool wants_client_pieces(char type) { return type == 'Q' || type == 'P'; }
   void on_client_piece(Bytes piece);
 
   [[nodiscard]] static bool wants_server_body(char type, std::uint32_t body_bytes);
@@ -106,11 +106,9 @@ class SessionTracker {
 
   /// Why this session cannot be moved, as far as the passing frames tell; empty: nothing seen. The rest
   /// is asked of the server before a move.
-  [[nodiscard]] std::string_view hidden_state() const { return hidden_state_; }
+  [[nodiscard]] std::string_view hidden_state() const;
   /// It has left what DISCARD ALL does not undo: its server connection is for nobody else.
-  [[nodiscard]] bool leaves_lasting_state() const {
-    return hidden_state_ == loaded_library || words_.is_lasting();
-  }
+  [[nodiscard]] bool leaves_lasting_state() const { return !lasting_state().empty(); }
 
  private:
   // copy is not answered: it marks what was sent before the server said that it copies, one entry for a run of any
@@ -141,18 +139,12 @@ class SessionTracker {
   void on_copy_in();
   void drop_front(bool done = false);
 
-  static constexpr std::string_view custom_setting = "custom_setting";
-  static constexpr std::string_view sequence_value = "sequence_value";
-  static constexpr std::string_view loaded_library = "loaded_library";
-
   // session_statements.cpp: what outlives a request.
   static std::string_view text_up_to_zero(Bytes bytes);
   void on_command_complete(std::string_view tag);
   void remember_statement(std::vector<std::uint8_t> body);
-  // What DISCARD ALL undoes may be joined by what it does not undo.
-  [[nodiscard]] bool may_hide_more() const {
-    return hidden_state_.empty() || hidden_state_ == custom_setting || hidden_state_ == sequence_value;
-  }
+  /// What DISCARD ALL would leave.
+  [[nodiscard]] StateReasons lasting_state() const;
   void forget_statement(std::string_view name);
 
   std::vector<Expected> queue_;  // [queue_head_, end) is outstanding; cleared when it runs empty
@@ -169,7 +161,7 @@ class SessionTracker {
   std::size_t statement_bytes_ = 0;
   StateWords words_;
   NotedRequests* notes_ = nullptr;
-  std::string_view hidden_state_;
+  StateReasons state_;  // beside what the words tell
 };
 
 }  // namespace sallyport::postgres

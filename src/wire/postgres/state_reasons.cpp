@@ -9,15 +9,11 @@ namespace sallyport::postgres {
 
 namespace {
 
-constexpr std::string_view names[] = {"listen",           "temporary_table",
-                                      "cursor_with_hold", "advisory_lock",
-                                      "loaded_library",   "setting",
-                                      "custom_setting",   "set_config",
-                                      "set_role",         "prepared_in_sql",
-                                      "sequence_value",   "random_seed",
-                                      "dblink",           "replication_origin",
-                                      "function_call",    "statement_too_large",
-                                      "requests_unclear"};
+constexpr std::string_view names[] = {
+    "listen",         "temporary_table",     "cursor_with_hold", "advisory_lock",      "loaded_library",
+    "setting",        "custom_setting",      "set_config",       "set_role",           "prepared_in_sql",
+    "sequence_value", "random_seed",         "dblink",           "replication_origin", "replication_slot",
+    "function_call",  "statement_too_large", "requests_unclear", "too_many_statements"};
 static_assert(std::size(names) == state_reasons);
 
 }  // namespace
@@ -46,16 +42,39 @@ bool is_unsafe_encoding(std::string_view name) {
   return std::find(std::begin(unsafe), std::end(unsafe), plain) != std::end(unsafe);
 }
 
+bool has_temporary_schema(std::string_view search_path) {
+  constexpr std::string_view schema = "pg_temp";
+  const auto same = [](char a, char b) {
+    return (a >= 'A' && a <= 'Z' ? static_cast<char>(a + ('a' - 'A')) : a) == b;
+  };
+  return std::search(search_path.begin(), search_path.end(), schema.begin(), schema.end(), same) !=
+         search_path.end();
+}
+
+// pg_proc.dat.
+bool leaves_state(std::uint32_t function) {
+  static constexpr std::uint32_t known[] = {2078, 1599, 1575, 2559, 6006,  // of settings, sequences, origins
+                                            3779, 3786, 4220, 4221, 4222, 4223, 4224};  // slots
+  const bool lock = function >= 2880 && function <= 2889;
+  return lock || std::find(std::begin(known), std::end(known), function) != std::end(known);
+}
+
+bool makes_replication_slot(std::string_view function) {
+  return (function.starts_with("pg_create_") || function.starts_with("pg_copy_")) &&
+         function.ends_with("_replication_slot");
+}
+
 std::string_view name_of(StateReason reason) { return names[static_cast<std::size_t>(reason)]; }
 
 StateReason StateReasons::first() const { return static_cast<StateReason>(std::countr_zero(bits_)); }
 
 StateReasons StateReasons::hidden() const {
   StateReasons hidden;
-  for (const auto reason : {StateReason::custom_setting, StateReason::set_config, StateReason::sequence_value,
-                            StateReason::random_seed, StateReason::loaded_library, StateReason::dblink,
-                            StateReason::replication_origin, StateReason::function_call,
-                            StateReason::statement_too_large, StateReason::requests_unclear}) {
+  for (const auto reason :
+       {StateReason::custom_setting, StateReason::set_config, StateReason::sequence_value,
+        StateReason::random_seed, StateReason::loaded_library, StateReason::dblink,
+        StateReason::replication_origin, StateReason::replication_slot, StateReason::function_call,
+        StateReason::statement_too_large, StateReason::requests_unclear, StateReason::too_many_statements}) {
     if (has(reason)) hidden.add(reason);
   }
   return hidden;
@@ -63,7 +82,8 @@ StateReasons StateReasons::hidden() const {
 
 void StateReasons::discard_all() {
   bits_ &= bit(StateReason::loaded_library) | bit(StateReason::random_seed) | bit(StateReason::dblink) |
-           bit(StateReason::replication_origin) | bit(StateReason::requests_unclear);
+           bit(StateReason::replication_origin) | bit(StateReason::replication_slot) |
+           bit(StateReason::function_call) | bit(StateReason::requests_unclear);
 }
 
 }  // namespace sallyport::postgres

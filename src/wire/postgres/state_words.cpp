@@ -1,7 +1,5 @@
 #include "wire/postgres/state_words.h"
 
-#include <algorithm>
-
 namespace sallyport::postgres {
 
 namespace {
@@ -26,14 +24,19 @@ bool has_inner_dot(std::string_view word) {
 
 }  // namespace
 
-void StateWords::start() {
+void StateWords::start(bool behind_name) {
   over_ = after_set_ = in_update_ = false;
+  in_name_ = behind_name;
   size_ = 0;
 }
 
 void StateWords::look_at(Bytes piece) {
   for (const auto byte : piece) {
     if (over_) return;
+    if (in_name_) {
+      in_name_ = byte != '\0';
+      continue;
+    }
     if (const char c = in_word[byte]; c != '\0') {
       if (size_ < word_bytes_max) word_[size_++] = c;
       continue;
@@ -44,17 +47,6 @@ void StateWords::look_at(Bytes piece) {
   }
 }
 
-std::string_view StateWords::found() const {
-  switch (found_) {
-    case Found::nothing: break;
-    case Found::custom_setting: return "custom_setting";
-    case Found::sequence_value: return "sequence_value";
-    case Found::random_seed: return "random_seed";
-    case Found::dblink: return "dblink";
-  }
-  return {};
-}
-
 void StateWords::on_word() {
   const std::string_view word{word_.data(), size_};
   size_ = 0;
@@ -62,7 +54,7 @@ void StateWords::on_word() {
     if (word == "session") return;
     after_set_ = false;
     // SET a.b and SET SESSION a.b; LOCAL ends with its transaction.
-    if (has_inner_dot(word)) note(Found::custom_setting);
+    if (has_inner_dot(word)) found_.add(StateReason::custom_setting);
   }
   if (word.size() < 3) return;
   if (word == "set") {
@@ -73,13 +65,15 @@ void StateWords::on_word() {
   } else if (word.size() >= 7) {
     // Also with a schema in front, and as part of the name of somebody's wrapper.
     const auto has = [word](std::string_view name) { return word.find(name) != std::string_view::npos; };
-    if (has("dblink_")) note(Found::dblink);
-    if (has("setseed")) note(Found::random_seed);
-    if (has("currval") || has("lastval")) note(Found::sequence_value);
-    if (has("set_config")) note(Found::custom_setting);
+    if (has("dblink_")) found_.add(StateReason::dblink);
+    if (has("setseed")) found_.add(StateReason::random_seed);
+    if (has("currval") || has("lastval")) found_.add(StateReason::sequence_value);
+    if (has("set_config")) found_.add(StateReason::custom_setting);
+    if (has("replication_origin_session_setup")) found_.add(StateReason::replication_origin);
+    // Whether it ends with the session is not told apart.
+    if (has("_replication_slot") && (has("pg_create_") || has("pg_copy_")))
+      found_.add(StateReason::replication_slot);
   }
 }
-
-void StateWords::note(Found found) { found_ = std::max(found_, found); }
 
 }  // namespace sallyport::postgres

@@ -1,5 +1,5 @@
 // Words in SQL that leave state in a session of which no catalogue knows: custom settings, the position of a
-// sequence, the seed of random(), connections of dblink.
+// sequence, the seed of random(), connections of dblink, replication origins and slots.
 //
 // Best effort, on words and not on grammar, and for texts of any length: a migration script or an INSERT of
 // megabytes passes in pieces, is never held, and costs one look at each byte. To treat long texts as leaving such
@@ -11,6 +11,7 @@
 #pragma once
 
 #include "base/bytes.h"
+#include "wire/postgres/session_state.h"
 
 #include <array>
 #include <cstdint>
@@ -23,26 +24,20 @@ class StateWords {
   /// A schema's name and an object's, with their quotes; what of a word is longer is not looked at.
   static constexpr std::size_t word_bytes_max = 160;
 
-  /// Another text begins.
-  void start();
+  /// Another text begins. `behind_name`: behind a name with its zero byte, as in a Parse.
+  void start(bool behind_name = false);
   /// The next bytes of it. It ends at its zero byte: what follows is not looked at.
   void look_at(Bytes piece);
-  /// Of all texts so far: "dblink", "random_seed", "sequence_value", "custom_setting" (the first of these that was seen), or
-  /// nothing.
-  [[nodiscard]] std::string_view found() const;
-  /// What was found is nothing that DISCARD ALL undoes.
-  [[nodiscard]] bool is_lasting() const { return found_ >= Found::random_seed; }
-  /// As if nothing had been seen.
-  void forget() { found_ = Found::nothing; }
+  /// Of all texts so far.
+  [[nodiscard]] StateReasons& found() { return found_; }
+  [[nodiscard]] const StateReasons& found() const { return found_; }
 
  private:
-  enum class Found : std::uint8_t { nothing, custom_setting, sequence_value, random_seed, dblink };
-
   void on_word();
-  void note(Found found);
 
-  Found found_ = Found::nothing;
+  StateReasons found_;
   bool over_ = true;
+  bool in_name_ = false;    // the text begins behind a zero byte
   bool after_set_ = false;  // a setting's name is due
   bool in_update_ = false;  // SET belongs to it, up to the next semicolon
   std::uint8_t size_ = 0;
