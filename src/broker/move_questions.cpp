@@ -26,8 +26,12 @@ constexpr std::string_view ask_state =
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_prepared_statements WHERE from_sql),"
     " pg_catalog.current_setting('role'), session_user";
 
+// What SET TRANSACTION and BEGIN ISOLATION LEVEL have said of a transaction that is over still counts as set by the
+// session, and each transaction begins with the session's default_transaction_….
 constexpr std::string_view ask_settings =
-    "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'";
+    "SELECT name, setting FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) 'session'"
+    " AND NOT (name OPERATOR(pg_catalog.=) ANY (ARRAY['transaction_isolation', 'transaction_read_only',"
+    " 'transaction_deferrable']))";
 
 constexpr std::string_view ask_statements =
     "SELECT name FROM pg_catalog.pg_prepared_statements WHERE NOT from_sql"
@@ -56,6 +60,8 @@ void question(WipedBytes& out, std::string_view sql, char number) {
 }  // namespace
 
 std::string_view move_state_question() { return ask_state; }
+
+std::string_view role_question() { return "SELECT pg_catalog.current_setting('role')"; }
 
 void encode_move_questions(WipedBytes& out) {
   question(out, ask_state, '0');

@@ -20,6 +20,9 @@ void encode_move_questions(WipedBytes& out);
 /// The first of them, without the Parse around it.
 std::string_view move_state_question();
 
+/// A query of one row: the role that a connection runs as. "none": that of its login.
+std::string_view role_question();
+
 /// The first columns of the first answer, "0" when nothing stands in the way; behind them `role` and
 /// session_user.
 inline constexpr std::string_view move_obstacles[] = {

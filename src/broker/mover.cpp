@@ -2,6 +2,7 @@
 
 #include "base/limits.h"
 #include "broker/move_questions.h"
+#include "broker/move_reasons.h"
 #include "wire/postgres/frame.h"
 #include "wire/postgres/quote.h"
 
@@ -56,6 +57,10 @@ void Mover::restore() {
   step_ = Step::restoring;
   fresh_->stream->set_events(this);
   ready_owed_ = 0;
+  if (asks_for_role()) {
+    postgres::encode(unsent_, postgres::Query{role_question()});
+    ++ready_owed_;
+  }
   if (!settings_.empty()) {
     std::string sql = "SELECT ";
     for (const auto& setting : settings_) {
@@ -135,7 +140,7 @@ Result<void> Mover::on_message(char type, Bytes body) {
     case 'C':
       if (type == 'C' && asking) ++questions_answered_;
       return {};
-    case 'D': return asking ? on_row(body) : Result<void>{};
+    case 'D': return asking ? on_row(body) : on_role_row(body);
     case 'E': error_seen_ = true; return {};
     // What comes for the client between two requests is not ours to swallow.
     case 'A':
@@ -190,7 +195,9 @@ Result<void> Mover::on_row(Bytes body) {
 
 void Mover::on_ready() {
   if (step_ == Step::restoring) {
-    if (error_seen_) return stay("not_restorable");
+    if (error_seen_) return stay(move_reason::not_restorable);
+    // A role may also come from ALTER ROLE … SET role, or from the client's start-up options.
+    if (asks_for_role() && fresh_role_ != state_[move_role_column]) return stay(move_reason::set_role);
     return swap();
   }
   const auto reason = why_not();
@@ -199,18 +206,18 @@ void Mover::on_ready() {
 }
 
 std::string_view Mover::why_not() const {
-  if (error_seen_ || state_.size() != move_state_columns) return "cannot_ask";
-  if (too_many_) return "too_many_statements";
+  if (error_seen_ || state_.size() != move_state_columns) return move_reason::cannot_ask;
+  if (too_many_) return move_reason::too_many_statements;
   for (std::size_t i = 0; i < std::size(move_obstacles); ++i) {
     if (state_[i] != "0") return move_obstacles[i];
   }
-  if (state_[move_role_column] != (run_as_.empty() ? "none" : run_as_)) return "set_role";
-  if (state_[move_user_column] != old_->user) return "session_authorization";
+  if (!asks_for_role() && state_[move_role_column] != run_as_) return move_reason::set_role;
+  if (state_[move_user_column] != old_->user) return move_reason::session_authorization;
   const auto& known = relay_.tracker().statements();
   for (const auto& name : statements_) {
     // Those of transaction pooling are made again when they are needed.
     if (name.starts_with(postgres::statement_prefix)) continue;
-    if (known.find(name) == known.end()) return "unknown_statement";
+    if (known.find(name) == known.end()) return move_reason::unknown_statement;
   }
   return {};
 }

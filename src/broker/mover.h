@@ -68,6 +68,8 @@ class Mover final : private net::StreamEvents {
   bool flush();
   Result<void> on_message(char type, Bytes body);
   Result<void> on_row(Bytes body);
+  Result<void> on_role_row(Bytes body);
+  [[nodiscard]] bool asks_for_role() const { return run_as_.empty(); }
   void on_ready();
   [[nodiscard]] std::string_view why_not() const;
   void swap();
@@ -94,6 +96,7 @@ class Mover final : private net::StreamEvents {
   unsigned ready_owed_ = 0;
   bool error_seen_ = false, too_many_ = false;
   std::vector<std::string> state_;  // the first question's columns
+  std::string fresh_role_;          // that the new connection begins with; empty: not told
   std::vector<Setting> settings_;
   std::vector<std::string> statements_;
   net::TimerId deadline_;

@@ -1,7 +1,9 @@
-// How a mover comes by the connection that its session is to move to.
+// How a mover comes by the connection that its session is to move to, and what that one says of itself.
 #include "broker/mover.h"
+#include "broker/role_settings.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace sallyport::broker {
 
@@ -32,6 +34,15 @@ void Mover::on_generation_ending(std::uint64_t generation) {
   pool_.discard(std::move(fresh_), true);
   step_ = Step::idle;
   start();
+}
+
+// The first row of the new connection; behind it come those of settings.
+Result<void> Mover::on_role_row(Bytes body) {
+  if (!asks_for_role() || !fresh_role_.empty()) return {};
+  auto role = setting_of_row(body);
+  if (!role) return role.error();
+  fresh_role_ = std::move(*role);
+  return {};
 }
 
 }  // namespace sallyport::broker

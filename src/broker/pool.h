@@ -222,8 +222,8 @@ class Pool {
   void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   enum class Arrival { login, between_transactions, after_session };
   void add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival);
-  [[nodiscard]] bool asks_for_settings(const Upstream& upstream);
-  void on_settings(const Upstream& upstream, std::optional<std::vector<std::string>> settings);
+  void ask_after_login(Spare& spare);
+  void on_login_answer(Upstream& upstream, std::optional<std::vector<std::string>> rows);
   void remove_spare(Spare& spare);
   SpareList::iterator drop_spare(Sub& sub, SpareList::iterator at);
   void reap();

@@ -1,4 +1,6 @@
-// How a pool watches the settings of the users that it logs in as (role_settings.h).
+// What a pool asks behind a login: the settings of the user (role_settings.h), and, where sessions' state is verified, the
+// role that the connection begins with, which nobody can ask for later.
+#include "broker/move_questions.h"
 #include "broker/pool.h"
 
 #include <utility>
@@ -9,17 +11,30 @@ namespace {
 
 constexpr std::size_t names_told_max = 10, name_told_max = 63;
 
+bool asks_for_role(const PoolSettings& settings) {
+  return settings.mode == PoolMode::transaction && settings.verify_session_state != VerifySessionState::off;
+}
+
 }  // namespace
 
-bool Pool::asks_for_settings(const Upstream& upstream) {
-  if (upstream.key.replication != policy::Replication::none) return false;  // it may know no SQL
-  return role_settings_.ask(upstream.user, upstream.key.database, loop_.now().mono);
+void Pool::ask_after_login(Spare& spare) {
+  const auto& upstream = spare.upstream();
+  if (upstream.key.replication != policy::Replication::none) return spare.be_ready();  // it may know no SQL
+  const bool settings_are_due = role_settings_.ask(upstream.user, upstream.key.database, loop_.now().mono);
+  const std::string settings{role_settings_question()};
+  if (asks_for_role(settings_.pool)) return spare.ask(std::string{role_question()} + "; " + settings);
+  settings_are_due ? spare.ask(settings) : spare.be_ready();
 }
 
 // No answer (another kind of server, a statement_timeout) is no finding.
-void Pool::on_settings(const Upstream& upstream, std::optional<std::vector<std::string>> settings) {
-  if (!settings) return;
-  const auto changed = role_settings_.changes(upstream.user, upstream.key.database, std::move(*settings));
+void Pool::on_login_answer(Upstream& upstream, std::optional<std::vector<std::string>> rows) {
+  if (!rows) return;
+  if (asks_for_role(settings_.pool)) {
+    if (rows->empty()) return;
+    upstream.start_role = std::move(rows->front());
+    rows->erase(rows->begin());
+  }
+  const auto changed = role_settings_.changes(upstream.user, upstream.key.database, std::move(*rows));
   if (changed.empty()) return;
   std::string names;
   for (std::size_t i = 0; i < changed.size() && i < names_told_max; ++i)

@@ -1,5 +1,6 @@
 // The connections that a pool keeps: coming back to be reset, making room for others, growing old, closed.
 #include "broker/pool.h"
+#include "broker/reset_role.h"
 #include "wire/postgres/session_messages.h"
 
 #include <algorithm>
@@ -39,18 +40,18 @@ bool Pool::make_room(const Sub* for_sub) {
 void Pool::add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival) {
   auto spare = std::make_unique<Spare>(
       std::move(upstream), loop_,
-      Spare::Events{
-          [this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); },
-          [this](Spare& asked, auto settings) { on_settings(asked.upstream(), std::move(settings)); }});
+      Spare::Events{[this](Spare&) { pump(); }, [this](Spare& broken) { remove_spare(broken); },
+                    [this](Spare& asked, auto rows) { on_login_answer(asked.upstream(), std::move(rows)); }});
   auto& added = *spare;
   sub.spares.push_back(std::move(spare));
   ++spares_;
   ++sub.share->spares;
   stocked_[sub.number] = &sub;
   if (arrival == Arrival::after_session) {
-    added.begin_reset(!settings_.role.run_as.empty());
-  } else if (arrival == Arrival::login && asks_for_settings(added.upstream())) {
-    added.ask(role_settings_question());
+    const auto version = added.upstream().parameters.value_of("server_version");
+    added.begin_reset(!settings_.role.run_as.empty() || discard_all_loses_role(version));
+  } else if (arrival == Arrival::login) {
+    ask_after_login(added);
   } else {
     added.be_ready();
   }

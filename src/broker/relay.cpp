@@ -185,7 +185,9 @@ void Relay::pump_server() {
 
 Result<postgres::Scanned> Relay::swallow_some(Bytes chunk) {
   if (loan() != nullptr && loan()->checking) {
-    CheckVisitor visitor{*loan(), lending_->settings.run_as, upstream_->user, exchange_->swallow_ready};
+    const auto& start_role = upstream_->start_role;
+    CheckVisitor visitor{*loan(), start_role.empty() ? lending_->settings.run_as : start_role,
+                         upstream_->user, exchange_->swallow_ready};
     return exchange_->server_scanner.scan(chunk, visitor);
   }
   SwallowVisitor visitor{upstream_->parameters, exchange_->swallow_ready, lending_ != nullptr};

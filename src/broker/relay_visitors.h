@@ -3,6 +3,7 @@
 #pragma once
 
 #include "broker/relay.h"
+#include "broker/reset_role.h"
 #include "broker/state_check.h"
 #include "wire/postgres/database_words.h"
 #include "wire/postgres/error_fields.h"
@@ -132,7 +133,12 @@ struct Relay::LentServerVisitor {
             chunk.subspan(static_cast<std::size_t>(body.data() - chunk.data()), body.size()));
       return postgres::ScanStep::go_on;
     }
-    if (frame.type == 'C') requests.on_done(tag_of(body));
+    if (frame.type == 'C') {
+      requests.on_done(tag_of(body));
+      if (tag_of(body) == "DISCARD ALL" &&
+          discard_all_loses_role(upstream.parameters.value_of("server_version")))
+        requests.mistrust();
+    }
     const auto step = ServerVisitor{tracker, upstream, client_name}.on_body(frame, body);
     if (frame.type == 'Z' && tracker.status() == postgres::TransactionStatus::idle) requests.on_done({});
     return step;
@@ -142,7 +148,7 @@ struct Relay::LentServerVisitor {
 // The answer to the question what a session leaves behind.
 struct Relay::CheckVisitor {
   Loan& loan;
-  std::string_view run_as;
+  std::string_view role;  // that its sessions begin with
   std::string_view user;
   unsigned& left;
 
@@ -154,7 +160,7 @@ struct Relay::CheckVisitor {
   }
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
-    const auto found = state_of_answer(body, run_as, user);
+    const auto found = state_of_answer(body, role, user);
     if (!found) return postgres::ScanStep::fail;
     loan.found = *found;
     loan.answered = true;

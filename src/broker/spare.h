@@ -1,8 +1,8 @@
 // A server connection between two sessions: first it is reset, then it waits, watched for its end.
 //
 // Reset is DISCARD ALL, answered without error and with an idle transaction; anything else and the
-// connection is closed. DISCARD ALL also drops the role that start-up gave (SET SESSION AUTHORIZATION
-// resets it, and RESET ALL leaves it alone), so RESET ROLE follows where the pool runs as a role.
+// connection is closed. On older servers DISCARD ALL also drops the role that start-up gave (reset_role.h), so RESET
+// ROLE follows there, and where the pool runs as a role.
 #pragma once
 
 #include "broker/upstream.h"
@@ -34,7 +34,7 @@ class Spare final : private net::StreamEvents {
   Spare(UpstreamPtr upstream, net::Loop& loop, Events events);
   ~Spare();
 
-  /// Once no cancel is under way that could hit it. `reset_role`: the pool's connections run as a role.
+  /// Once no cancel is under way that could hit it. `reset_role`: RESET ROLE follows.
   void begin_reset(bool reset_role);
   /// The last cancel for it has run out.
   void on_cancel_done();

@@ -27,12 +27,14 @@ std::string state_question(const ParameterMap& reported) {
   sql +=
       ", (SELECT pg_catalog.count(*) FROM pg_catalog.pg_settings WHERE source OPERATOR(pg_catalog.=) "
       "'session'"
-      " AND NOT (name OPERATOR(pg_catalog.=) ANY (ARRAY['role', 'session_authorization'";
+      " AND NOT (name OPERATOR(pg_catalog.=) ANY (ARRAY['role', 'session_authorization'"
+      // Of a transaction that is over: no later one finds them, and DISCARD ALL leaves them.
+      ", 'transaction_isolation', 'transaction_read_only', 'transaction_deferrable'";
   for (const auto& [name, value] : reported) sql += ", " + postgres::quote_literal(name);
   return sql + "])))";
 }
 
-Result<postgres::StateReasons> state_of_answer(Bytes row, std::string_view run_as, std::string_view user) {
+Result<postgres::StateReasons> state_of_answer(Bytes row, std::string_view role, std::string_view user) {
   ByteReader reader{row};
   std::vector<std::string_view> values;
   for (auto left = reader.u16(); left > 0 && reader.ok(); --left) {
@@ -47,7 +49,7 @@ Result<postgres::StateReasons> state_of_answer(Bytes row, std::string_view run_a
   for (std::size_t i = 0; i < std::size(reasons); ++i) {
     if (values[i] != "0") found.add(reasons[i]);
   }
-  const bool role_kept = values[move_role_column] == (run_as.empty() ? std::string_view{"none"} : run_as);
+  const bool role_kept = values[move_role_column] == (role.empty() ? std::string_view{"none"} : role);
   if (!role_kept || values[move_user_column] != user) found.add(StateReason::set_role);
   if (values[settings_column] != "0") found.add(StateReason::setting);
   return found;

@@ -17,9 +17,9 @@ namespace sallyport::broker {
 /// One simple query, answered by one row. `reported`: parameters that are followed anyhow.
 std::string state_question(const ParameterMap& reported);
 
-/// What its row (the body of a DataRow) says is left behind. `run_as`: the role that the pool's connections start
-/// with, empty: none; `user`: whom they log in as.
+/// What its row (the body of a DataRow) says is left behind. `role`: that the connection started with, "none" or empty:
+/// the login's own; `user`: whom they log in as.
 /// Errors  peer_misbehaved: a row of another shape.
-Result<postgres::StateReasons> state_of_answer(Bytes row, std::string_view run_as, std::string_view user);
+Result<postgres::StateReasons> state_of_answer(Bytes row, std::string_view role, std::string_view user);
 
 }  // namespace sallyport::broker

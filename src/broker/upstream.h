@@ -43,7 +43,8 @@ struct Upstream {
   std::int32_t pid = 0;
   std::vector<std::uint8_t> cancel_key;
   TlsFacts tls;
-  std::string user;  ///< what the server knows us as
+  std::string user;        ///< what the server knows us as
+  std::string start_role;  ///< that its sessions begin with (run_as, ALTER ROLE … SET role); empty: not asked
   std::string lease_accessor;
   MonotonicTime close_after{};     ///< jittered lifetime
   bool for_move = false;           ///< its session still has the connection that this one replaces

@@ -4,6 +4,7 @@
 // `strict`: as exact as a real one where clients say anything: what is not there is an error, a refused Parse fails.
 #pragma once
 
+#include "broker/move_questions.h"
 #include "broker/role_settings.h"
 #include "test/broker/doubles.h"
 
@@ -136,7 +137,11 @@ class FakeBackend {
   void on_query(const std::string& sql) {
     unnamed_ = false;
     // Behind the login: not one of the test's.
-    if (sql == broker::role_settings_question()) return on_role_settings();
+    if (sql == broker::role_settings_question()) return on_role_settings(false);
+    if (sql == std::string{broker::role_question()} + "; " + std::string{broker::role_settings_question()})
+      return on_role_settings(true);
+    if (sql == broker::role_question())
+      return say(row({state_row[broker::move_role_column]}) + complete("SELECT 1") + ready());
     queries.push_back(sql);
     if (on_run) on_run(sql);
     if (sql == "DISCARD ALL" || (strict && sql == "DEALLOCATE ALL")) statements.clear();
@@ -162,10 +167,11 @@ class FakeBackend {
     if (sql == "fail") return say(error("22012") + ready(status));
     say(row({sql + "@" + std::to_string(pid)}) + complete("SELECT 1") + ready(status));
   }
-  void on_role_settings() {
+  void on_role_settings(bool with_role) {
     ++role_settings_asked;
     if (refuse_role_settings) return wire->push(error("42P01") + ready());
     std::string rows;
+    if (with_role) rows = row({state_row[broker::move_role_column]}) + complete("SELECT 1");
     for (const auto& one : role_settings) rows += row({one});
     wire->push(rows + complete("SELECT") + ready());
   }

@@ -283,6 +283,35 @@ TEST(Lent, TheServerIsAskedWhatAFunctionHides) {
   EXPECT_EQ(it.in_use(), 1u) << "pinned";
 }
 
+// The next client would have another role.
+TEST(Lent, AClientsDiscardAllIsFollowedByAResetWhereItLosesTheRole) {
+  for (const auto* version : {"14.13", "14.14"}) {
+    Lent it;
+    it.world.connector.prepare = [version](test::FakeBackend& backend) {
+      backend.wire->push(test::parameter("server_version", version));
+    };
+    auto a = it.world.enter();
+    EXPECT_TRUE(it.ask(a, "DISCARD ALL").ends_with("CZ"));
+    EXPECT_EQ(it.server().queries.back(), version == std::string{"14.13"} ? "RESET ROLE" : "DISCARD ALL");
+    EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  }
+}
+
+TEST(Lent, TheRoleThatAConnectionBeginsWithIsNothingLeftBehind) {
+  auto settings = transaction(2);
+  settings.verify_session_state = VerifySessionState::always;
+  Lent it{settings};
+  it.world.connector.prepare = [](test::FakeBackend& backend) {
+    backend.state_row[broker::move_role_column] = "of ALTER ROLE";
+  };
+  auto a = it.world.enter();
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  EXPECT_EQ(it.in_use(), 0u);
+  it.server().state_row[broker::move_role_column] = "none";
+  EXPECT_EQ(it.ask(a, "select unset()"), "DCZ");
+  EXPECT_EQ(it.in_use(), 1u) << "pinned";
+}
+
 TEST(Lent, ACredentialThatEndsMovesNobodyAsNobodyHasAConnection) {
   Lent it{transaction(2)};
   auto a = it.world.enter();

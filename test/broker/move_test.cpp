@@ -226,6 +226,21 @@ TEST(Move, WithRunAsTheRoleIsExpected) {
   EXPECT_EQ(it.world.moved, 1u);
 }
 
+// ALTER ROLE … SET role, as creation statements have it: the new connection has it, too.
+TEST(Move, TheRoleThatEachConnectionBeginsWithIsExpected) {
+  Rotated it;
+  it.prepare = [](test::FakeBackend& backend) { backend.state_row[broker::move_role_column] = "owner"; };
+  it.old().state_row[broker::move_role_column] = "owner";
+  it.world.connector.prepare = it.prepare;
+  it.rotate();
+  EXPECT_EQ(it.world.moved, 1u);
+  Rotated unset;
+  unset.world.connector.prepare = it.prepare;
+  unset.rotate(10s);
+  unset.world.loop.advance(10s);
+  EXPECT_EQ(unset.world.forced, std::vector<std::string>{"set_role"}) << "SET ROLE NONE";
+}
+
 TEST(Move, HiddenStateAndUnknownStatementsStay) {
   {
     Rotated it;
@@ -447,7 +462,7 @@ TEST(Move, DrainDuringAMoveEndsTheIdleSessionAfterIt) {
   it.client.session->drain();
   it.world.loop.settle();
   EXPECT_EQ(it.client.types(), "");
-  it.fresh().wire->push(test::ready());
+  it.fresh().wire->push(test::row({"none"}) + test::ready() + test::ready());
   it.world.loop.settle();
   EXPECT_EQ(it.world.moved, 1u);
   EXPECT_EQ(it.client.types(), "E");

@@ -46,6 +46,23 @@ TEST(Pool, AConnectionGivenBackIsResetAndGoesToTheNext) {
   world.pool->discard(second->upstream());
 }
 
+TEST(Pool, WhereDiscardAllLosesTheRoleItIsResetBehindIt) {
+  for (const auto& [version, loses] : {std::pair{"15.8 (Debian 15.8-1)", true}, std::pair{"15.9", false},
+                                       std::pair{"17.0", true}, std::pair{"18beta1", false}}) {
+    World world;
+    world.connector.prepare = [version = version](test::FakeBackend& backend) {
+      backend.wire->push(test::parameter("server_version", version));
+    };
+    auto first = take(world);
+    world.loop.settle();
+    world.pool->give_back(first->upstream());
+    world.loop.settle();
+    std::vector<std::string> expected{"DISCARD ALL"};
+    if (loses) expected.emplace_back("RESET ROLE");
+    EXPECT_EQ(world.connector.newest().queries, expected) << version;
+  }
+}
+
 TEST(Pool, MovesPressEarlierTheMoreSessionsThereAre) {
   auto settings = World::small();
   settings.max = 64;
@@ -811,6 +828,32 @@ TEST(Upstream, ReportedParametersAreBounded) {
   EXPECT_EQ(parameters.size(), broker::reported_parameters_max);
   broker::note_parameter(parameters, "ext.0", "2");
   EXPECT_EQ(parameters.at("ext.0"), "2");
+}
+
+TEST(Upstream, ReportedParametersAreOfBoundedLength) {
+  broker::ReportedParameters told;
+  for (int i = 0; i < 100; ++i) told.note("ext." + std::to_string(i), std::string(1000, 'x'));
+  EXPECT_EQ(told.map().size(), broker::reported_bytes_max / 1006);
+  told.note("ext.0", std::string(2000, 'y'));
+  EXPECT_EQ(told.value_of("ext.0"), "") << "not followed any more, and not followed wrongly";
+  told.note("TimeZone", "UTC");
+  EXPECT_EQ(told.value_of("TimeZone"), "UTC") << "there is room again";
+}
+
+TEST(Upstream, AReportedParameterThatChangesCostsNoCopyUnlessTheOthersAreShared) {
+  broker::ParameterMap parameters;
+  parameters["a"] = "0";
+  parameters["b"] = "1";
+  broker::ReportedParameters told{parameters};
+  const auto* where = &told.map();
+  told.note("a", "1");
+  EXPECT_EQ(&told.map(), where);
+  const auto other = told;
+  EXPECT_TRUE(other.shares(told));
+  told.note("a", "2");
+  EXPECT_EQ(other.value_of("a"), "1");
+  EXPECT_EQ(told.value_of("a"), "2");
+  EXPECT_FALSE(other.shares(told));
 }
 
 TEST(Pool, StopFailsWaitersAndClosesWhatComesLate) {

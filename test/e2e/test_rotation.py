@@ -6,7 +6,7 @@ import pytest
 
 from harness.canary import assert_in_no_process
 from harness.children import python
-from harness.openbao import REMEMBERING, remembered
+from harness.openbao import CREATE, REMEMBERING, remembered
 from harness.processes import wait_for
 
 
@@ -160,3 +160,45 @@ print(c.execute("SELECT count(*) FROM t").fetchone()[0])
 """
     run = sallyport.exec(python(script), vault_url("renewed"), env=bao.environment(bao.token()), seconds=60).ok()
     assert run.stdout == "1\n"
+
+
+def test_isolation_levels_keep_no_session_from_moving(sallyport, bao, vault_url):
+    """That of a transaction which is over stays among the session's settings, and cannot be set where there is no transaction."""
+    bao.role("six", ttl="3s", max_ttl="6s")
+    script = """
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+c.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL SERIALIZABLE")
+pids = set()
+until = time.monotonic() + 14
+while time.monotonic() < until:
+    with c.transaction():
+        c.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        pids.add(c.execute("SELECT pg_backend_pid()").fetchone()[0])
+    assert c.execute("SHOW transaction_isolation").fetchone()[0] == "serializable"
+    time.sleep(0.05)
+print(len(pids) > 1)
+"""
+    run = sallyport.exec(python(script), vault_url("six"), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == "True\n"
+
+
+@pytest.mark.parametrize("set_role, moves", [(None, True), ("none", False)])
+def test_a_role_of_the_creation_statements_keeps_no_session_from_moving(sallyport, bao, vault_url, set_role, moves):
+    bao.role("owned", ttl="3s", max_ttl="6s", create=CREATE + """ALTER ROLE "{{name}}" SET role = 'app_owner';""")
+    script = f"""
+import os, psycopg, time
+c = psycopg.connect(os.environ["DATABASE_URL"], autocommit=True)
+if {set_role!r}: c.execute("SET ROLE " + {set_role!r})
+pids = set()
+until = time.monotonic() + 14
+try:
+    while time.monotonic() < until:
+        pid, owner = c.execute("SELECT pg_backend_pid(), current_user = 'app_owner'").fetchone()
+        assert owner != bool({set_role!r})
+        pids.add(pid); time.sleep(0.05)
+except psycopg.Error as told: assert told.sqlstate == "57P01", told
+print(len(pids) > 1)
+"""
+    run = sallyport.exec(python(script), vault_url("owned", run_as=None), env=bao.environment(bao.token()), seconds=60).ok()
+    assert run.stdout == f"{moves}\n"

@@ -456,3 +456,52 @@ def test_asking_the_server_costs_clean_sessions_nothing_that_they_see(service):
             assert one(client, "SELECT %s::int", (turn,)) == turn
     assert len({one(c, "SELECT pg_backend_pid()") for c in clients}) <= 2
     assert one(clients[0], "SHOW TimeZone") == "Asia/Tokyo"
+
+
+def test_the_isolation_of_a_transaction_that_is_over_is_nothing_left_behind(service):
+    """PostgreSQL has it among the session's settings until the session ends, and DISCARD ALL leaves it there."""
+    it = service(pool="max: 1, wait_max: 3 s, verify_session_state: always")
+    a, b = connect(it), connect(it)
+    for client in (a, b, a):
+        with client.transaction():
+            client.execute("SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE")
+            assert one(client, "SHOW transaction_isolation") == "serializable"
+        assert one(client, "SHOW transaction_isolation") == "read committed"
+    assert one(b, "SELECT 1") == 1
+
+
+@pytest.mark.parametrize("how", ["ALTER ROLE", "options"])
+def test_the_role_that_a_connection_begins_with_is_nothing_left_behind(service, pg, how):
+    if how == "ALTER ROLE":
+        pg.sql("ALTER ROLE app SET role = 'app_owner'")
+    try:
+        it = service(pool="max: 1, wait_max: 3 s, verify_session_state: always")
+        options = {"options": "-c role=app_owner"} if how == "options" else {}
+        a, b = connect(it, **options), connect(it, **options)
+        for client in (a, b, a):
+            assert one(client, "SELECT current_user") == "app_owner"
+        a.execute("DISCARD ALL")
+        for client in (b, a):
+            assert one(client, "SELECT current_user") == "app_owner"
+        a.close()
+        assert one(b, "SELECT current_user") == "app_owner"
+    finally:
+        pg.sql("ALTER ROLE app RESET role")
+
+
+@pytest.mark.parametrize("where", ["SET LOCAL", "set_config", "the start"])
+def test_a_table_that_is_temporary_by_the_search_path_keeps_the_connection(service, where):
+    it = service(pool="max: 2")
+    options = {"options": "-c search_path=pg_temp,public"} if where == "the start" else {}
+    a, b = connect(it, **options), connect(it, **options)
+    with a.transaction():
+        if where == "SET LOCAL":
+            a.execute("SET LOCAL search_path = pg_temp, public")
+        elif where == "set_config":
+            a.execute("SELECT set_config('search_path', 'pg_temp, public', true)")
+        a.execute("CREATE TABLE scratch (a int)")
+    pid = one(a, "SELECT pg_backend_pid()")
+    for _ in range(5):
+        assert one(b, "SELECT pg_backend_pid()") != pid
+        assert one(b, "SELECT to_regclass('pg_temp.scratch') IS NULL")
+        assert one(a, "SELECT count(*) FROM pg_temp.scratch") == 0

@@ -432,7 +432,8 @@ class Backend final : private net::StreamEvents {
 
   void run_ours(const std::string& sql) {
     const bool question = sql.starts_with("SELECT (") || sql.starts_with("SELECT name");
-    mover_question_ = question || sql.starts_with("SELECT pg_catalog.set_config(");
+    mover_question_ =
+        question || sql == broker::role_question() || sql.starts_with("SELECT pg_catalog.set_config(");
     later(slowness, [this, sql, question] {
       if (question) {
         answer_mover(sql);
@@ -442,6 +443,9 @@ class Backend final : private net::StreamEvents {
         // To what start-up gave; DISCARD ALL has lost it.
         role_ = initial_role_;
         complete("RESET");
+      } else if (sql == broker::role_question()) {
+        row({role_});
+        complete("SELECT 1");
       } else if (sql == broker::role_settings_question()) {
         complete("SELECT 0");  // the user has no settings of its own
       } else if (sql.starts_with("SET ")) {
