@@ -1,5 +1,7 @@
 #include "broker/departure.h"
 
+#include "broker/move_reasons.h"
+
 #include <algorithm>
 #include <utility>
 
@@ -21,16 +23,6 @@ constexpr auto yield_look = std::chrono::milliseconds{20};
 constexpr auto move_retry = std::chrono::milliseconds{500};
 
 }  // namespace
-
-const char* message_of(Dismissal why) {
-  switch (why) {
-    case Dismissal::shutting_down: return "Sallyport is shutting down";
-    case Dismissal::too_old: return "this session is as old as the configuration lets it become";
-    case Dismissal::policy_changed: return "this connection is no longer allowed by the configuration";
-    case Dismissal::target_drained: return "an administrator ends the connections to this database";
-  }
-  return "";
-}
 
 Departure::Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& loop, Logger& logger,
                      DepartureOwner& owner)
@@ -80,27 +72,6 @@ void Departure::follow(Pool& pool, std::string run_as) {
   run_as_ = std::move(run_as);
 }
 
-void Departure::drain(Dismissal why) {
-  if (state_ != State::draining) dismissal_ = why;
-  become(State::draining);
-  if (!is_moving_now()) look_for_boundary();
-}
-
-void Departure::stop(Dismissal why) {
-  if (state_ != State::draining) dismissal_ = why;
-  become(State::draining);
-  dismiss("stopped");
-}
-
-void Departure::stop_after(Duration grace, Dismissal why) {
-  const auto now = loop_.now().mono;
-  if (stop_since_ && stop_why_ != why) stop_since_.reset();
-  if (!stop_since_) stop_since_ = now;
-  stop_why_ = why;
-  loop_.cancel(stop_timer_);
-  stop_timer_ = loop_.after(*stop_since_ + grace - now, [this, why] { stop(why); });
-}
-
 void Departure::on_boundary() {
   if (leaving_) return;
   const bool moves = mover_ != nullptr && mover_->wants_boundary();
@@ -138,7 +109,8 @@ void Departure::leave_after(Duration delay) {
 
 void Departure::leave() {
   if (state_ == State::draining) return dismiss("drained");
-  owner_.on_session_forced(immovable_reason_.empty() ? "no_connection" : std::string_view{immovable_reason_});
+  owner_.on_session_forced(immovable_reason_.empty() ? move_reason::no_connection
+                                                     : std::string_view{immovable_reason_});
   owner_.end_session("rotation_forced", "the credential of this session has ended",
                      "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like "
                      "are moved unseen");
@@ -190,8 +162,8 @@ void Departure::unpark() {
 }
 
 void Departure::cancel_timers() {
-  for (const auto timer :
-       {park_timer_, force_timer_, last_timer_, move_timer_, stop_timer_, leave_timer_, yield_timer_})
+  for (const auto timer : {park_timer_, force_timer_, last_timer_, move_timer_, stop_timer_, watch_timer_,
+                           leave_timer_, yield_timer_})
     loop_.cancel(timer);
 }
 
@@ -211,7 +183,7 @@ void Departure::try_move() {
   // Without an ending there may be no later generation to move to; who is dismissed need not move.
   const bool due = state_ == State::moving || state_ == State::forced;
   if (due && relay_.has_upstream() && relay_.upstream().key.replication != policy::Replication::none)
-    return on_immovable("replication");
+    return on_immovable(move_reason::replication);
   if (!due || leaving_ || !immovable_reason_.empty() || mover_ != nullptr || !relay_.has_upstream()) return;
   mover_ = std::make_unique<Mover>(relay_, *pool_, run_as_, loop_, static_cast<MoverOwner&>(*this));
   mover_->start();
@@ -266,16 +238,6 @@ void Departure::on_move_failed(const Error& error) {
 void Departure::on_move_broke() {
   bury_mover();
   owner_.on_server_lost();
-}
-
-// `how`: of the end of all; who is not allowed any more need not come again.
-void Departure::dismiss(std::string_view how) {
-  const bool refused = dismissal_ == Dismissal::policy_changed;
-  const bool aged = dismissal_ == Dismissal::too_old;
-  owner_.end_session(refused ? "policy_changed"
-                     : aged  ? "session_age_max"
-                             : how,
-                     message_of(dismissal_), refused ? "" : "Connect again");
 }
 
 // It may be on the stack: it goes at the turn's end.

@@ -57,8 +57,9 @@ class Departure final : private MoverOwner {
   /// Transaction pooling, without a connection: the next ones come from this pool.
   void follow(Pool& pool, std::string run_as);
 
-  /// End at the next boundary. The first reason given stays.
-  void drain(Dismissal why);
+  /// End at the next boundary. The first reason given stays. Who streams has none and ends now; where none can be seen
+  /// any more, or who is too old and for `grace` does nothing in its open transaction, after that time.
+  void drain(Dismissal why, Duration grace);
   /// End now.
   void stop(Dismissal why);
   /// stop() after this time, counted from when it was first said for this reason: what is said again with each reload
@@ -102,6 +103,8 @@ class Departure final : private MoverOwner {
   void cancel_timers();
   void try_move();
   void dismiss(std::string_view how);
+  void watch(Duration grace);
+  [[nodiscard]] bool streams() const;
   void bury_mover();
 
   Relay& relay_;
@@ -126,6 +129,7 @@ class Departure final : private MoverOwner {
   net::TimerId stop_timer_;
   std::optional<MonotonicTime> stop_since_;  // none: stop_timer_ is not armed
   Dismissal stop_why_{};                     // whose
+  net::TimerId watch_timer_;
   MonotonicTime leave_latest_{};
   net::TimerId leave_timer_;
   net::TimerId yield_timer_;

@@ -139,6 +139,15 @@ class Relay {
   }
   [[nodiscard]] bool whole_towards_server() const;
   void want_boundary(bool wanted) { boundary_wanted_ = wanted; }
+  /// What it owes can be told no more, as in replication: at_boundary() is never true again.
+  [[nodiscard]] bool has_no_boundary() const {
+    return upstream_ != nullptr && exchange_->tracker.is_uncertain();
+  }
+  /// A transaction is open, and nothing is asked in it.
+  [[nodiscard]] bool sits_in_transaction() const {
+    return upstream_ != nullptr && exchange_->tracker.nothing_outstanding() &&
+           exchange_->tracker.status() != postgres::TransactionStatus::idle;
+  }
 
   [[nodiscard]] Upstream& upstream() { return *upstream_; }
   [[nodiscard]] bool has_upstream() const { return upstream_ != nullptr; }

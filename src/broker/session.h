@@ -39,6 +39,8 @@ struct RouteRuntime {
   [[nodiscard]] bool requires_tls() const { return route.tls && route.tls->required; }
   [[nodiscard]] bool hears_clear_cancels() const { return route.tls && route.tls->clear_cancel; }
   policy::MockIdentity mock = {};  ///< answers for names without a password (threat 18)
+  Duration grace =
+      std::chrono::seconds{30};  ///< reload.grace: of sessions that are to end and come to no boundary
 };
 
 /// What sessions share.

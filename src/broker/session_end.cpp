@@ -33,7 +33,7 @@ void Session::on_session_moved() {
 
 void Session::drain(Dismissal why) {
   switch (stage_) {
-    case Stage::relaying: return departure().drain(why);
+    case Stage::relaying: return departure().drain(why, route_->grace);
     case Stage::cancelling:
     case Stage::closing:
     case Stage::over: return;

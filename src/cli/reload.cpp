@@ -62,7 +62,7 @@ Result<PreparedConfig> ServedConfig::check(config::Config fresh) const {
     prepared.targets.push_back(std::move(*ready));
   }
   for (const auto& route : fresh.routes) {
-    auto ready = prepare_route(route);
+    auto ready = prepare_route(route, fresh.reload_grace);
     if (!ready) return ready.error();
     prepared.routes.push_back(std::move(*ready));
   }
@@ -70,9 +70,10 @@ Result<PreparedConfig> ServedConfig::check(config::Config fresh) const {
   return prepared;
 }
 
-Result<PreparedRoute> ServedConfig::prepare_route(const Route& route) const {
+Result<PreparedRoute> ServedConfig::prepare_route(const Route& route, Duration grace) const {
   auto runtime = std::make_shared<broker::RouteRuntime>();
   runtime->route = route;
+  runtime->grace = grace;
   if (std::holds_alternative<TcpListen>(route.listen)) {
     runtime->prover = tcp_prover_;
   } else {

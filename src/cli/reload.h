@@ -65,7 +65,7 @@ class ServedConfig {
   [[nodiscard]] const config::Config& config() const { return *config_; }
 
  private:
-  [[nodiscard]] Result<PreparedRoute> prepare_route(const Route& route) const;
+  [[nodiscard]] Result<PreparedRoute> prepare_route(const Route& route, Duration grace) const;
   void apply_route(PreparedRoute prepared);
   void close_what_is_gone(const config::Config& fresh);
   std::size_t end_refused(Duration grace);

@@ -84,14 +84,14 @@ TEST(Departure, WithoutACauseNothingIsSaidAtABoundary) {
 
 TEST(Departure, ADrainEndsASessionAtRestAtOnceAndAnotherAtItsBoundary) {
   Leaving at_rest;
-  at_rest.departure->drain(Dismissal::shutting_down);
+  at_rest.departure->drain(Dismissal::shutting_down, 30s);
   EXPECT_EQ(at_rest.said, Said{"drained"});
   EXPECT_EQ(at_rest.message, "Sallyport is shutting down");
   EXPECT_EQ(at_rest.hint, "Connect again");
 
   Leaving busy;
   busy.ask("BEGIN");
-  busy.departure->drain(Dismissal::shutting_down);
+  busy.departure->drain(Dismissal::shutting_down, 30s);
   busy.ask("select 1");
   EXPECT_EQ(busy.said, Said{});
   busy.ask("COMMIT");
@@ -108,7 +108,7 @@ TEST(Departure, IsNotToldBeforeItHasReadItsLastAnswer) {
     Leaving it;
     it.ask(at_rest ? "select 1" : "BEGIN");
     it.client->lies_unread = true;
-    it.departure->drain(Dismissal::shutting_down);
+    it.departure->drain(Dismissal::shutting_down, 30s);
     if (!at_rest) it.ask("COMMIT");
     it.world.loop.advance(500ms);
     EXPECT_EQ(it.said, Said{}) << at_rest;
@@ -121,7 +121,7 @@ TEST(Departure, IsNotToldBeforeItHasReadItsLastAnswer) {
 TEST(Departure, WhoNeverReadsItsLastAnswerIsToldAllTheSame) {
   Leaving drained;
   drained.client->lies_unread = true;
-  drained.departure->drain(Dismissal::shutting_down);
+  drained.departure->drain(Dismissal::shutting_down, 30s);
   drained.world.loop.advance(1050ms);
   EXPECT_EQ(drained.said, Said{"drained"});
 
@@ -138,7 +138,7 @@ TEST(Departure, TheFirstDismissalsReasonStays) {
   Leaving it;
   it.ask("BEGIN");
   it.departure->drain(Dismissal::policy_changed);
-  it.departure->drain(Dismissal::shutting_down);
+  it.departure->drain(Dismissal::shutting_down, 30s);
   it.departure->stop(Dismissal::shutting_down);
   EXPECT_EQ(it.said, Said{"policy_changed"});
   EXPECT_EQ(it.hint, "") << "who is not allowed need not come again";
@@ -331,7 +331,7 @@ TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
   Leaving it;
   it.world.connector.prepare = [](test::FakeBackend& backend) { backend.silent = true; };
   it.rotate();
-  it.departure->drain(Dismissal::shutting_down);
+  it.departure->drain(Dismissal::shutting_down, 30s);
   it.world.loop.settle();
   EXPECT_EQ(it.said, Said{}) << "its client's connection is between two servers";
   it.world.connector.newest().wire->push(test::ready());
@@ -342,7 +342,7 @@ TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
 TEST(Departure, WhoIsDismissedIsNotMovedAnyMore) {
   Leaving it;
   it.ask("BEGIN");
-  it.departure->drain(Dismissal::shutting_down);
+  it.departure->drain(Dismissal::shutting_down, 30s);
   it.rotate(10s);
   it.world.loop.advance(20s);
   EXPECT_EQ(it.said, Said{}) << "nor forced: the drain's boundary comes";

@@ -216,5 +216,49 @@ TEST(SessionLogin, ASessionEndsAtTheBoundaryBehindItsGreatestAge) {
   EXPECT_EQ(ends[0].reason, "session_age_max");
 }
 
+// A transaction that its client has forgotten would let it live for ever; one that is worked in is waited for.
+TEST(SessionLogin, WhoIsTooOldAndDoesNothingInItsTransactionEndsAfterTheGrace) {
+  World world;
+  auto aged = std::make_shared<broker::RouteRuntime>(*world.route);
+  aged->route.session_age_max = 60s;
+  aged->grace = 20s;
+  auto forgets = world.open(aged), works = world.open(aged);
+  for (auto* client : {&forgets, &works}) {
+    client->wire->push(World::hello());
+    world.loop.settle();
+    client->wire->push(query("BEGIN"));
+    world.loop.settle();
+    client->types();
+  }
+  for (int i = 0; i < 12; ++i) {
+    world.loop.advance(10s);
+    works.wire->push(query("select 1"));
+    world.loop.settle();
+  }
+  EXPECT_EQ(forgets.types(), "E");
+  EXPECT_FALSE(world.alive(forgets));
+  EXPECT_TRUE(world.alive(works));
+  works.wire->push(query("COMMIT"));
+  world.loop.advance(1s);
+  EXPECT_TRUE(works.types().ends_with("CZE"));
+}
+
+// What a stream still owes is never told: it has no boundary.
+TEST(SessionLogin, AReplicationStreamEndsAtOnceWhenItIsToEnd) {
+  World world;
+  auto aged = std::make_shared<broker::RouteRuntime>(*world.route);
+  aged->route.session_age_max = 60s;
+  auto client = world.open(aged);
+  client.wire->push(test::startup({{"user", "me"}, {"replication", "true"}}));
+  world.loop.settle();
+  world.connector.newest().own_answer = [](const std::string&) { return test::frame('W', {3, '\0'}); };
+  client.wire->push(query("START_REPLICATION 0/0"));
+  world.loop.settle();
+  client.types();
+  world.loop.advance(61s);
+  EXPECT_EQ(client.types(), "E");
+  EXPECT_NE(client.text_of('E').find("as old as the configuration lets it become"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace sallyport
