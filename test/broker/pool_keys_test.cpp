@@ -241,14 +241,17 @@ TEST(PoolKeys, AlsoWhatIsStillBeingResetOrLoggedInAheadOrInUse) {
   world.connector.hold_logins = true;
   auto third = take(world);
   world.loop.settle();
+  ASSERT_TRUE(third->served());
+  ASSERT_EQ(world.connector.held(), 1u) << "another one is logged in ahead";
   world.pool->give_back(reset->upstream());
   world.pool->give_up(world.key().database, "somebody");
-  world.pool->cancel(third->id);
   world.connector.hold_logins = false;
   while (world.connector.held() > 0) world.connector.release_one();
   world.loop.settle();
   EXPECT_EQ(world.pool->status().ready, 0u);
+  EXPECT_EQ(world.connector.open(), 2u);
   world.pool->give_back(used->upstream());
+  world.pool->give_back(third->upstream());
   world.loop.advance(10s);
   EXPECT_EQ(world.connector.open(), 0u);
 }
