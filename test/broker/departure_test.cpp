@@ -137,7 +137,7 @@ TEST(Departure, WhoNeverReadsItsLastAnswerIsToldAllTheSame) {
 TEST(Departure, TheFirstDismissalsReasonStays) {
   Leaving it;
   it.ask("BEGIN");
-  it.departure->drain(Dismissal::policy_changed);
+  it.departure->drain(Dismissal::policy_changed, 30s);
   it.departure->drain(Dismissal::shutting_down, 30s);
   it.departure->stop(Dismissal::shutting_down);
   EXPECT_EQ(it.said, Said{"policy_changed"});
