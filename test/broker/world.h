@@ -157,7 +157,7 @@ class FakeConnector final : public broker::Connector {
     if (prepare) prepare(*backends.back());
     broker::Connected connected;
     connected.stream = std::make_unique<MemoryStream>(wire);
-    connected.greeting.parameters = {{"server_version", "17.0"}, {"application_name", ""}};
+    connected.greeting.parameters = {{"server_version", "17.2"}, {"application_name", ""}};
     connected.greeting.pid = pid.value_or(number);
     connected.greeting.cancel_key = key;
     if (dress) dress(connected);
