@@ -223,8 +223,8 @@ constexpr auto table = std::to_array<Key>({
      .kind = Kind::duration,
      .fallback = "`30 s`",
      .meaning = "Sessions that the new configuration refuses end at the end of their transaction, at the "
-                "latest after "
-                "this time.",
+                "latest after this time. It counts from the first reload that refuses them: another one puts "
+                "nothing off.",
      .min = second_ms,
      .max = 60 * minute_ms},
     {.path = "upgrade",

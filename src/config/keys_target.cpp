@@ -176,11 +176,11 @@ constexpr auto table = std::to_array<Key>({
     {.path = "targets.*.pool.min_ready",
      .kind = Kind::integer,
      .fallback = "`1`",
-     .meaning =
-         "Connections kept ready, for each identity, database and set of start-up parameters, from when they "
-         "were first asked for. Those of [clients that are known beforehand](#ahead-of-the-first-client) "
-         "from "
-         "the start. At most `max`.",
+     .meaning = "Connections kept ready, for each identity, database and set of start-up parameters, from "
+                "when a client first had one. What the server refuses for what is asked (no such database, "
+                "an unknown setting, a missing right) is not tried again until a client asks. Of one "
+                "identity in one database, 8 sets of start-up parameters are kept ready. Those of [clients "
+                "that are known beforehand](#ahead-of-the-first-client) from the start. At most `max`.",
      .min = 0,
      .max = 1'000},
     {.path = "targets.*.pool.max",

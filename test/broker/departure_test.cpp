@@ -334,7 +334,7 @@ TEST(Departure, ADrainWaitsForAMoveThatIsUnderWay) {
   it.departure->drain(Dismissal::shutting_down, 30s);
   it.world.loop.settle();
   EXPECT_EQ(it.said, Said{}) << "its client's connection is between two servers";
-  it.world.connector.newest().wire->push(test::ready());
+  it.world.connector.newest().wire->push(test::row({"none"}) + test::ready() + test::ready());
   it.world.loop.settle();
   EXPECT_EQ(it.said, (Said{"moved", "drained"}));
 }

@@ -251,7 +251,9 @@ TEST(SessionLogin, AReplicationStreamEndsAtOnceWhenItIsToEnd) {
   auto client = world.open(aged);
   client.wire->push(test::startup({{"user", "me"}, {"replication", "true"}}));
   world.loop.settle();
-  world.connector.newest().own_answer = [](const std::string&) { return test::frame('W', {3, '\0'}); };
+  world.connector.newest().own_answer = [](const std::string&) {
+    return test::frame('W', std::string(3, '\0'));
+  };
   client.wire->push(query("START_REPLICATION 0/0"));
   world.loop.settle();
   client.types();

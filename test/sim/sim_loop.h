@@ -21,6 +21,15 @@ class SimLoop final : public net::Loop {
   static constexpr unsigned turns_at_one_moment_max = 200'000;
 
   explicit SimLoop(Dice dice) : dice_(dice) {}
+  SimLoop(const SimLoop&) = delete;
+  SimLoop& operator=(const SimLoop&) = delete;
+  /// What still stands here may hold who cancels a timer when it goes (a run that ends early).
+  ~SimLoop() override {
+    while (!timers_.empty()) {
+      auto node = timers_.extract(timers_.begin());
+      node.mapped() = nullptr;
+    }
+  }
 
   [[nodiscard]] Moment now() const override { return now_; }
 

@@ -5,6 +5,7 @@
 // message before it has answered.
 #pragma once
 
+#include "broker/move_questions.h"
 #include "broker/role_settings.h"
 #include "test/sim/memory_stream.h"
 #include "test/sim/oracle.h"
