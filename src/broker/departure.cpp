@@ -217,6 +217,8 @@ void Departure::on_immovable(std::string_view reason) {
   immovable_reason_ = reason;
   bury_mover();
   become(state_ == State::moving ? State::immovable : state_);
+  // The mover may have held the client. What it has said meanwhile must not reach a server whose credential is over.
+  parked_ = true;
   look_for_boundary();
   unpark();
 }
@@ -231,6 +233,7 @@ void Departure::on_move_failed(const Error& error) {
     try_move();
     look_for_boundary();
   });
+  parked_ = true;  // as above
   look_for_boundary();
   unpark();
 }

@@ -246,7 +246,6 @@ void Mover::hand_back(UpstreamPtr upstream) {
   if (upstream == nullptr || given_up_) return;
   upstream->stream->set_events(nullptr);
   relay_.attach_upstream(std::move(upstream));
-  if (!given_up_) relay_.release_client();
 }
 
 void Mover::stay(std::string_view reason) {

@@ -17,7 +17,7 @@ namespace sallyport::broker {
 
 class MoverOwner {
  public:
-  /// The client is still held: the owner lets it go.
+  // The client may be held: the owner lets it go, once it has seen whether the session goes on.
   virtual void on_moved() = 0;
   /// It keeps its old connection; `reason` is a word for a counter: "listen", "temporary_table", …
   virtual void on_immovable(std::string_view reason) = 0;

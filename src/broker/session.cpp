@@ -88,7 +88,8 @@ void Session::on_readable() { read_client(); }
 
 void Session::on_writable() {
   if (!outgoing_.flush(*client_)) return finish();
-  if (stage_ == Stage::closing && outgoing_.pending() == 0) client_->shutdown_write();
+  if (stage_ != Stage::closing || outgoing_.pending() != 0) return;
+  client_ended_ ? finish() : client_->shutdown_write();
 }
 
 void Session::read_client() {
@@ -103,6 +104,9 @@ void Session::read_client() {
     const auto result = client_->read(chunk);
     if (result.status == net::IoStatus::would_block) return;
     if (result.status != net::IoStatus::ok) {
+      // Who says nothing more may still read: what it has been told goes out first, within the deadline.
+      client_ended_ = result.status == net::IoStatus::closed && stage_ == Stage::closing;
+      if (client_ended_ && outgoing_.pending() != 0) return;
       const bool cut = stage_ == Stage::first_packet && login_->input.size() != 0;
       return cut ? refuse_unheard("it ended within its first packet") : finish();
     }

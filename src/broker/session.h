@@ -286,10 +286,11 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   std::uint8_t cancels_under_way_ = 0;  // 0 or 1: further ones join
   bool may_be_cancelled_ = false;       // its key is known
   bool cancel_when_lent_ = false;
-  bool lingers_ = false;   // the host knows that its client has yet to close
-  bool started_ = false;   // a session_start record was accepted
-  bool awake_ = false;     // the host knows that it has been busy
-  bool was_busy_ = false;  // since rest() was called
+  bool client_ended_ = false;  // in closing: it sends no more
+  bool lingers_ = false;       // the host knows that its client has yet to close
+  bool started_ = false;       // a session_start record was accepted
+  bool awake_ = false;         // the host knows that it has been busy
+  bool was_busy_ = false;      // since rest() was called
 };
 
 }  // namespace sallyport::broker
