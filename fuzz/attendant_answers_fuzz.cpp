@@ -104,7 +104,7 @@ void ask_scout(Attendant attendant) {
     const auto found = scout.executable_of(1, process, geteuid());
     require(found.path.size() <= scout_path_bytes_max);
   }
-  require(scout.path_of(1, process, geteuid()).size() <= scout_path_bytes_max);
+  require(scout.path_of(1, process, geteuid(), std::nullopt).size() <= scout_path_bytes_max);
 }
 
 void ask_helper(Attendant attendant) {

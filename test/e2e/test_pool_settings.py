@@ -38,7 +38,7 @@ def test_a_connection_that_nobody_uses_is_closed_after_idle_max_down_to_min_read
     clients = [connect(it) for _ in range(3)]
     for client in clients:
         client.execute("BEGIN")
-    assert len(backends(pg)) == 3
+    assert len(backends(pg)) in (3, 4), "one more stands ready, where it is kept beside those in use"
     for client in clients:
         client.execute("COMMIT")
         client.close()
