@@ -145,7 +145,8 @@ class SimClient final : private net::StreamEvents {
     if (waits_for_answer_ && !in_.empty()) {
       // A server that goes says so in place of an answer.
       const auto answer = in_.unread()[0];
-      if (answer != 'N' && answer != 'E') oracle_.violation("SSLRequest was answered by something else than N");
+      if (answer != 'N' && answer != 'E')
+        oracle_.violation("SSLRequest was answered by something else than N");
       waits_for_answer_ = false;
       if (answer == 'N') {
         in_.consume(1);
