@@ -71,7 +71,16 @@ void Pool::remove_spare(Spare& spare) {
     hold_back(*found->second);
     note_loss(found->second->key.identity);
   }
+  const bool as_a_failed_login = spare.ended_behind_login();
   drop_spare(*found->second, at);
+  // Who waits is told: another login could end in the same way, and the next one, for as long as they wait.
+  if (as_a_failed_login) {
+    fail_waiters(
+        *found->second,
+        Error{ErrorCode::retry_later, Hop::login, settings_.name,
+              "the server ended the connection right behind the login", "Look into its log", "08006"},
+        false);
+  }
   pump();
 }
 

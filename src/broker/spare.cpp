@@ -156,6 +156,7 @@ void Spare::break_now() {
   if (condition_ == Condition::broken) return;
   loop_.cancel(deadline_);
   failed_reset_ = condition_ == Condition::resetting && !probed_ && !asked_;
+  ended_behind_login_ = condition_ == Condition::resetting && asked_;
   condition_ = Condition::broken;
   events_.on_broken(*this);
 }

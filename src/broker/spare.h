@@ -47,6 +47,8 @@ class Spare final : private net::StreamEvents {
 
   [[nodiscard]] Condition condition() const { return condition_; }
   /// Broken before its reset was answered; one that breaks later was ready.
+  /// It ended while it was asked behind its login.
+  [[nodiscard]] bool ended_behind_login() const { return ended_behind_login_; }
   [[nodiscard]] bool failed_reset() const { return failed_reset_; }
   /// Ready, and between two messages of the server's: a piece of one that was read would be lost.
   [[nodiscard]] bool at_rest() const { return condition_ == Condition::ready && input_.empty(); }
@@ -80,6 +82,7 @@ class Spare final : private net::StreamEvents {
   net::Loop& loop_;
   Events events_;
   Condition condition_ = Condition::resetting;
+  bool ended_behind_login_ = false;
   bool failed_reset_ = false;
   bool probed_ = false;  // the answer that is owed is to a probe
   bool reset_waits_ = false, resets_role_ = false;
