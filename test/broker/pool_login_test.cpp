@@ -251,5 +251,26 @@ TEST(PoolTrial, WhoWaitsForItIsToldOfAStop) {
   EXPECT_EQ(world.pool->status().connecting, 0u);
 }
 
+// What is asked behind the login is the first statement that the server hears.
+TEST(PoolLogins, AServerThatEndsBehindEachLoginIsNotLoggedInToForAsLongAsAClientWaits) {
+  auto settings = World::small();
+  settings.mode = PoolMode::transaction;
+  settings.verify_session_state = VerifySessionState::always;
+  World world{settings};
+  world.connector.prepare = [](test::FakeBackend& backend) {
+    backend.manual = true;
+    backend.wire->break_off();
+  };
+  auto waits = take(world);
+  ASSERT_TRUE(world.loop.settle());
+  ASSERT_TRUE(waits->result.has_value()) << "it is told at once";
+  ASSERT_FALSE(waits->served());
+  EXPECT_EQ(waits->error().what, "the server ended the connection right behind the login");
+  const auto tried = world.connector.backends.size();
+  EXPECT_LE(tried, 2u);
+  ASSERT_TRUE(world.loop.advance(1s));
+  EXPECT_EQ(world.connector.backends.size(), tried);
+}
+
 }  // namespace
 }  // namespace sallyport

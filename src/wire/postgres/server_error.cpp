@@ -16,7 +16,7 @@ std::string_view default_hint(std::string_view sqlstate) {
            "the server";
   if (sqlstate == "28000")
     return "Look for this user, database and address in pg_hba.conf, and whether the role may log in";
-  if (sqlstate == "3D000") return "Check the target's database name";
+  if (sqlstate == "3D000") return "Ask for a database that is there, or correct the target's `database`";
   if (sqlstate == "53300") return "Lower the pool's max, or raise max_connections on the server";
   if (sqlstate == "57P03") return "The server is starting up or shutting down: it is tried again";
   if (sqlstate == "22023") return "Check run_as, and the settings that the client asks for at its start";
