@@ -14,9 +14,6 @@ using broker::Status;
 using broker::TargetStatus;
 using broker::TargetTraffic;
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-std::uint64_t number(std::uint64_t value) { return value; }
-
 class Encoder {
  public:
   Encoder(const Status& status, MetricsFormat format) : status_(status), out_(format) {}

@@ -6,10 +6,6 @@ namespace sallyport::admin {
 
 namespace {
 
-double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
-double seconds(WallTime time) { return std::chrono::duration<double>(time.time_since_epoch()).count(); }
-std::uint64_t number(std::uint64_t value) { return value; }
-
 /// By the names that every Prometheus client library gives them.
 void write_figures(const broker::Status& status, MetricsWriter& out) {
   const auto& figures = status.process.figures;

@@ -4,6 +4,7 @@
 // Label values are configuration names and words of ours (threat 19); they are escaped all the same.
 #pragma once
 
+#include "base/clock.h"
 #include "base/histogram.h"
 
 #include <cstdint>
@@ -14,6 +15,13 @@
 #include <vector>
 
 namespace sallyport::admin {
+
+/// As samples are written.
+inline double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+inline double seconds(WallTime time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+inline std::uint64_t number(std::uint64_t value) { return value; }
 
 enum class MetricsFormat { openmetrics, prometheus };
 

@@ -36,6 +36,12 @@ class Randomness {
   virtual ~Randomness() = default;
   /// Fills all of `out` with bytes fit for keys and nonces.
   virtual void fill(MutableBytes out) = 0;
+
+  std::uint64_t number() {
+    std::uint64_t drawn = 0;
+    fill({reinterpret_cast<std::uint8_t*>(&drawn), sizeof drawn});
+    return drawn;
+  }
 };
 
 /// getrandom(2).

@@ -75,7 +75,7 @@ inline constexpr std::size_t trail_chunk_bytes_max = 1U << 20;
 inline constexpr std::size_t trail_kept_max = 10'000;
 inline constexpr std::size_t trail_kept_bytes_max = 16U << 20;
 
-/// Start-up profiles remembered in one pool.
+/// Start-up profiles kept ready for one identity in one database (broker/pool_keys.cpp).
 inline constexpr std::size_t pool_profiles_max = 8;
 
 }  // namespace sallyport::limits

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "broker/doorstep.h"
+#include "broker/expected_client.h"
 #include "broker/session.h"
 #include "broker/status.h"
 #include "broker/turnstile.h"
@@ -92,12 +93,11 @@ class Broker final : private SessionHost {
   void warm(const std::string& target, const std::string& role, PoolKey key,
             std::function<void(Result<credentials::GenerationPtr>)> done);
 
-  /// Keeps pool.min_ready connections ready for these identities before the first of them comes, as soon as there is a
+  /// Keeps pool.min_ready connections ready for these clients before the first of them comes, as soon as there is a
   /// credential: with the databases and start-up parameters that they had in the pool that this one has replaced, else
-  /// the target's first database and no parameters. No more than `pool.max`; whom the pool has seen is left alone.
-  /// With `pool.share: role` one stands for all.
+  /// without parameters. No more than `pool.max`; whom the pool has seen is left alone.
   void warm_ahead(const std::string& target, const std::string& role,
-                  const std::vector<std::string>& identities);
+                  const std::vector<ExpectedClient>& clients);
 
   /// Credentials that are missing are fetched although nobody asks: whoever waits for readiness before it sends
   /// clients would wait for ever. The sources' back-off holds.

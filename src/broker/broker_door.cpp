@@ -19,8 +19,8 @@ Result<SessionQuota::Place> Broker::take_place(const RouteRuntime& route, const 
   // A client that has said goodbye and comes again is not to wait for us to have seen its close.
   while (!place) {
     const auto limit = SessionQuota::limit_of(place.error());
-    const bool own = limit == "identity_connections_max";
-    if (!own && limit != "connections_max") break;
+    const bool own = limit == SessionQuota::identity_limit;
+    if (!own && limit != SessionQuota::route_limit) break;
     if (!end_lingering(route.route.name, own ? decision.identity : std::string{})) break;
     place = quota_.take(route.route, decision, now);
   }

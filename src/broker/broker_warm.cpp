@@ -20,26 +20,27 @@ constexpr std::size_t keys_of_identity_max = 2;
 }  // namespace
 
 void Broker::warm_ahead(const std::string& target, const std::string& role,
-                        const std::vector<std::string>& identities) {
-  const auto& runtime = targets_.at(target);
-  const auto& databases = runtime.target.databases;
-  runtime.roles.at(role)->warm_ahead(identities, databases.empty() ? std::string{} : databases.front());
+                        const std::vector<ExpectedClient>& clients) {
+  targets_.at(target).roles.at(role)->warm_ahead(clients);
 }
 
-void Broker::RoleRuntime::warm_ahead(const std::vector<std::string>& identities,
-                                     const std::string& database) {
+void Broker::RoleRuntime::warm_ahead(const std::vector<ExpectedClient>& clients) {
   const auto& settings = pool_->settings().pool;
-  if (settings.min_ready == 0 || identities.empty()) return;
+  if (settings.min_ready == 0) return;
   expected_.clear();
-  for (const auto& identity : settings.shared_by_role ? std::vector{std::string{}} : identities) {
+  const auto add = [this](const PoolKey& key) {
+    if (std::find(expected_.begin(), expected_.end(), key) == expected_.end()) expected_.push_back(key);
+  };
+  for (const auto& client : clients) {
+    const auto identity = settings.shared_by_role ? std::string{} : client.identity;
     if (pool_->has_seen(identity)) continue;
     std::size_t found = 0;
     for (const auto& key : keys_before_) {
       if (key.identity != identity || found == keys_of_identity_max) continue;
-      expected_.push_back(key);
+      add(key);
       ++found;
     }
-    if (found == 0) expected_.push_back({database, identity, {}});
+    if (found == 0) add({client.database, identity, {}});
   }
   const auto places = std::max<std::size_t>(settings.max / settings.min_ready, 1);
   if (expected_.size() > places) expected_.resize(places);

@@ -13,6 +13,7 @@
 #include "wire/postgres/session_tracker.h"
 
 #include <optional>
+#include <utility>
 
 namespace sallyport::broker {
 
@@ -28,8 +29,15 @@ struct Exchange {
   bool server_told_of_end = false;  ///< it gets no more bytes from us
   std::optional<Loan> loan;         ///< transaction pooling
 
-  /// Of the transaction that runs: when the client's first request went to the server.
-  std::optional<MonotonicTime> transaction_began;
+  void note_request(MonotonicTime now) {
+    if (!transaction_began) transaction_began = now;
+  }
+  /// How long the transaction took that is over; none: one runs, or none was.
+  std::optional<Duration> take_duration(MonotonicTime now) {
+    if (!transaction_began || !tracker.at_boundary()) return {};
+    return now - *std::exchange(transaction_began, std::nullopt);
+  }
+  std::optional<MonotonicTime> transaction_began;  ///< when the client's first request went to the server
 };
 
 }  // namespace sallyport::broker

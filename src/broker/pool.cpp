@@ -6,14 +6,6 @@
 
 namespace sallyport::broker {
 
-namespace {
-
-Error stopping(const std::string& name) {
-  return {ErrorCode::cancelled, Hop::pool, name, "Sallyport is shutting down", {}, "57P03"};
-}
-
-}  // namespace
-
 Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials::Slot& slot,
            Randomness& randomness)
     : settings_(std::move(settings)),
@@ -24,6 +16,10 @@ Pool::Pool(Settings settings, net::Loop& loop, Connector& connector, credentials
       statements_(settings_.statements ? settings_.statements
                                        : std::make_shared<postgres::StatementRegistry>()) {
   reaper_ = loop_.after(reap_every, [this] { reap(); });
+}
+
+Error Pool::stopping() const {
+  return {ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"};
 }
 
 Pool::~Pool() {
@@ -97,7 +93,7 @@ UpstreamPtr Pool::take_ready(Sub& sub, std::uint64_t newer_than) {
 
 void Pool::stop() {
   stopped_ = true;
-  const auto error = stopping(settings_.name);
+  const auto error = stopping();
   for (auto& [key, sub] : subs_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
       close_politely((*at)->upstream());
@@ -111,7 +107,7 @@ void Pool::stop() {
 // It was stopped before this login had begun.
 void Pool::abandon(const Attempt& attempt) {
   count_login(attempt, -1);
-  if (attempt.done) attempt.done(stopping(settings_.name));
+  if (attempt.done) attempt.done(stopping());
 }
 
 PoolStatus Pool::status() const {

@@ -171,6 +171,7 @@ class Pool {
   using Standing = pool_parts::Standing;
   using Attempt = pool_parts::Attempt;
 
+  [[nodiscard]] Error stopping() const;
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
   void forget_profiles(pool_parts::Shelf& shelf);
@@ -245,7 +246,7 @@ class Pool {
   std::set<WaiterId> movers_;  // of the waiters; each has a connection, so `max` bounds them
   std::uint64_t next_sub_ = 1;
   WaiterId next_waiter_ = 1;
-  std::size_t look_at_ = 0;  // so many keys, at which unneeded ones are looked for
+  std::size_t forget_at_ = 0;  // so many keys, at which unneeded ones are looked for
   std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
   std::uint64_t newest_generation_ = 0, epoch_ = 0;  // connections of earlier ones are of no more use
   std::map<std::uint64_t, MonotonicTime> endings_;   // of the latest generations

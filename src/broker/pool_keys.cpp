@@ -32,8 +32,8 @@ Pool::Sub& Pool::sub_of(const PoolKey& key) {
   shelf.subs.emplace(fresh->number, fresh.get());
   auto& sub = *subs_.emplace(key, std::move(fresh)).first->second;
   // Those left are in use: looking at all of them again for each new one would be quadratic.
-  if (shelf.subs.size() > std::max(limits::pool_profiles_max, shelf.look_at)) {
-    shelf.look_at = shelf.subs.size() + shelf.subs.size() / 4;
+  if (shelf.subs.size() > std::max(limits::pool_profiles_max, shelf.forget_at)) {
+    shelf.forget_at = shelf.subs.size() + shelf.subs.size() / 4;
     loop_.post([this, alive = alive_, identity = key.identity, database = key.database] {
       if (!*alive) return;
       const auto share = shares_.find(identity);
@@ -42,8 +42,8 @@ Pool::Sub& Pool::sub_of(const PoolKey& key) {
       if (its != share->second.shelves.end()) forget_profiles(its->second);
     });
   }
-  if (subs_.size() > std::max(keys_unneeded_max, look_at_)) {
-    look_at_ = subs_.size() + subs_.size() / 4;
+  if (subs_.size() > std::max(keys_unneeded_max, forget_at_)) {
+    forget_at_ = subs_.size() + subs_.size() / 4;
     loop_.post([this, alive = alive_] {
       if (*alive) forget_unneeded();
     });
@@ -63,7 +63,7 @@ void Pool::forget_profiles(pool_parts::Shelf& shelf) {
     return std::pair{a->last_taken, a->number} < std::pair{b->last_taken, b->number};
   });
   const auto gone = std::min(unused.size(), known - limits::pool_profiles_max);
-  shelf.look_at = (known - gone) + (known - gone) / 4;
+  shelf.forget_at = (known - gone) + (known - gone) / 4;
   for (std::size_t i = 0; i < gone; ++i) forget(*unused[i]);
 }
 
@@ -79,7 +79,7 @@ void Pool::forget_unneeded() {
     for (auto& [database, shelf] : share.shelves) shelves.push_back(&shelf);
   }
   for (auto* shelf : shelves) forget_profiles(*shelf);
-  look_at_ = subs_.size() + subs_.size() / 4;
+  forget_at_ = subs_.size() + subs_.size() / 4;
 }
 
 void Pool::forget(Sub& sub) {

@@ -130,7 +130,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   ++totals_.logins;
   auto upstream = std::make_unique<Upstream>();
   upstream->stream = std::move(connected->stream);
-  randomness_.fill({reinterpret_cast<std::uint8_t*>(&upstream->number), sizeof upstream->number});
+  upstream->number = randomness_.number();
   upstream->key = attempt.sub->key;
   upstream->hold = std::move(hold);
   upstream->generation = generation->number;

@@ -39,7 +39,7 @@ struct Sub;
 /// The keys of one identity and one database.
 struct Shelf {
   std::map<std::uint64_t, Sub*> subs;  // by number
-  std::size_t look_at = 0;             // so many, at which old ones are looked for
+  std::size_t forget_at = 0;           // so many, at which old ones are looked for
 };
 
 /// One identity's part of the pool.

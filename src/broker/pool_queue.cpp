@@ -12,8 +12,7 @@ namespace sallyport::broker {
 Pool::WaiterId Pool::take(const PoolKey& key, MonotonicTime deadline, TakeCallback callback,
                           std::uint64_t newer_than) {
   if (stopped_) {
-    callback(
-        Error{ErrorCode::cancelled, Hop::pool, settings_.name, "Sallyport is shutting down", {}, "57P03"});
+    callback(stopping());
     return 0;
   }
   auto& sub = sub_of(key);

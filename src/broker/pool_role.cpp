@@ -22,6 +22,7 @@ void Pool::ask_after_login(Spare& spare) {
   if (upstream.key.replication != policy::Replication::none) return spare.be_ready();  // it may know no SQL
   const bool settings_are_due = role_settings_.ask(upstream.user, upstream.key.database, loop_.now().mono);
   const std::string settings{role_settings_question()};
+  // Both at once, whether the settings are due or not: an answer without them would look as if all had been taken away.
   if (asks_for_role(settings_.pool)) return spare.ask(std::string{role_question()} + "; " + settings);
   settings_are_due ? spare.ask(settings) : spare.be_ready();
 }

@@ -123,7 +123,7 @@ bool Relay::on_client_chunk(std::size_t size) {
   bytes_to_server_ += forward.size();
   if (!forward.empty()) {
     exchange_->prefix_held = false;
-    note_request();
+    exchange_->note_request(loop_.now().mono);
     if (!exchange_->to_server.send(*upstream_->stream, forward)) {
       // What the server said before it closed still has to reach the client.
       pump_server();

@@ -187,10 +187,14 @@ class Relay {
   void on_client_end(EndCause cause);
   void after_client_end();
   void after_server_bytes();
+  void note_answers() {
+    if (exchange_ == nullptr) return;
+    if (const auto took = exchange_->take_duration(loop_.now().mono)) owner_.on_transaction(*took);
+  }
   void requeue_client();
   void requeue_server();
 
-  // Transaction pooling: relay_lent.cpp lends, relay_return.cpp takes back.
+  // Transaction pooling: relay_lent.cpp lends, relay_return.cpp takes back, relay_unsent.cpp drops what waits.
   void pump_lent_client();
   bool read_ahead();
   bool on_lent_chunk(std::size_t size);
@@ -206,8 +210,6 @@ class Relay {
   void end_loan();
   bool attach_lent(UpstreamPtr upstream);
   void return_upstream();
-  void note_request();
-  void note_answers();
   void give_up_upstream(bool known = true);
   bool ask_for_state();
   void say_now(std::string_view sql);

@@ -191,7 +191,7 @@ bool Relay::on_lent_chunk(std::size_t size) {
 bool Relay::forward_lent(Bytes bytes) {
   if (bytes.empty()) return true;
   bytes_to_server_ += bytes.size();
-  note_request();
+  exchange_->note_request(loop_.now().mono);
   exchange_->prefix_held = false;
   loan()->used = true;
   if (exchange_->to_server.send(*upstream_->stream, bytes)) return true;

@@ -66,16 +66,6 @@ void Relay::on_cancel_done() {
   if (!ended_ && may_return()) return_upstream();
 }
 
-void Relay::note_request() {
-  if (!exchange_->transaction_began) exchange_->transaction_began = loop_.now().mono;
-}
-
-void Relay::note_answers() {
-  if (exchange_ == nullptr || !exchange_->transaction_began || !exchange_->tracker.at_boundary()) return;
-  const auto began = *std::exchange(exchange_->transaction_began, std::nullopt);
-  owner_.on_transaction(loop_.now().mono - began);
-}
-
 void Relay::give_up_upstream(bool known) {
   auto& lending = *lending_;
   lending.parameters = upstream_->parameters;

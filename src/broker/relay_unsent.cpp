@@ -2,6 +2,8 @@
 // seen it, and none would begin a statement behind its cancel.
 #include "broker/relay.h"
 #include "wire/postgres/error_fields.h"
+#include "wire/postgres/frame.h"
+#include "wire/postgres/session_messages.h"
 
 namespace sallyport::broker {
 
@@ -10,18 +12,16 @@ namespace {
 /// The bytes of the first request: a query, or all of an extended one up to its Sync. 0: it has not come whole.
 std::size_t first_request(Bytes held) {
   std::size_t at = 0;
-  while (held.size() - at >= postgres::frame_header_bytes) {
-    const auto type = static_cast<char>(held[at]);
-    std::size_t length = 0;
-    for (std::size_t i = 1; i < postgres::frame_header_bytes; ++i) length = length << 8 | held[at + i];
-    if (length < postgres::frame_header_bytes - 1 || held.size() - at <= length) return 0;
+  for (;;) {
+    const auto decoded = postgres::decode_message(held.subspan(at), held.size());
+    if (!decoded || !*decoded) return 0;
+    const auto& message = **decoded;
     const bool first = at == 0;
-    at += 1 + length;
-    if (first && type == 'Q') return at;
-    if (type == 'S') return first ? 0 : at;  // alone it asks for nothing that could be cancelled
-    if (std::string_view{"PBDECH"}.find(type) == std::string_view::npos) return 0;
+    at += message.frame_bytes();
+    if (first && message.type == 'Q') return at;
+    if (message.type == 'S') return first ? 0 : at;  // alone it asks for nothing that could be cancelled
+    if (std::string_view{"PBDECH"}.find(message.type) == std::string_view::npos) return 0;
   }
-  return 0;
 }
 
 }  // namespace
@@ -40,8 +40,7 @@ bool Relay::cancel_unsent() {
   fields.add(postgres::error_field::message, "canceling statement due to user request");
   WipedBytes answer;
   postgres::encode_error_response(answer, fields);
-  const std::uint8_t ready[] = {'Z', 0, 0, 0, 5, 'I'};
-  answer.insert(answer.end(), std::begin(ready), std::end(ready));
+  postgres::encode(answer, postgres::ReadyForQuery{postgres::TransactionStatus::idle});
   send_to_client(Bytes{answer});
   if (ended_) return true;
   requeue_client();

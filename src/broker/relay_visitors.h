@@ -37,16 +37,15 @@ struct Relay::ClientVisitor {
   postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) {
     tracker.on_client_body(frame.type, body);
     if (frame.type == 'Q') {
-      if (tracker.wants_client_pieces('Q')) tracker.on_client_piece(body);
-      look_for_needed(as_text(body));
+      tracker.on_client_piece(body);
+      postgres::note_database_needed(needed_alone, as_text(body));
     } else if (frame.type == 'P') {
-      const auto text = as_text(body);
-      look_for_needed(text.substr(std::min(text.find('\0'), text.size() - 1) + 1));
+      const auto text = as_text(body);  // the statement's name, its SQL
+      const auto name_end = text.find('\0');
+      if (name_end != std::string_view::npos)
+        postgres::note_database_needed(needed_alone, text.substr(name_end + 1));
     }
     return postgres::ScanStep::go_on;
-  }
-  void look_for_needed(std::string_view sql) {
-    if (auto needed = postgres::database_needed_alone(sql); !needed.empty()) needed_alone = std::move(needed);
   }
   [[nodiscard]] bool wants_pieces(char type) const { return tracker.wants_client_pieces(type); }
   void on_piece(Bytes piece) const { tracker.on_client_piece(piece); }

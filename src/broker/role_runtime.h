@@ -26,8 +26,8 @@ class Broker::RoleRuntime final : public credentials::Observer {
   const std::shared_ptr<Pool>& pool() { return pool_; }
   /// What the pool that this one replaces was asked for.
   void remember(std::vector<PoolKey> keys) { keys_before_ = std::move(keys); }
-  /// As Broker::warm_ahead(); `database`: the target's first, empty: any.
-  void warm_ahead(const std::vector<std::string>& identities, const std::string& database);
+  /// As Broker::warm_ahead().
+  void warm_ahead(const std::vector<ExpectedClient>& clients);
   /// For leases that a process of ours has left that ended while we run.
   void sweep_again();
 

@@ -30,7 +30,7 @@ class RoleSettings {
  public:
   static constexpr std::size_t users_max = 64;       ///< times databases; then the first ones are forgotten
   static constexpr std::size_t settings_max = 1000;  ///< of one user; the rest is not looked at
-  /// A burst of logins is asked about once.
+  /// A burst of logins is asked about once (each, where its role is asked for as well).
   static constexpr auto ask_every = std::chrono::seconds{1};
 
   /// Whether a login of this user has to be asked about; it counts as being asked from now on.

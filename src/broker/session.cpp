@@ -14,12 +14,6 @@ namespace {
 /// Reads of one client before the others of this loop, and its own deadline, get their turn.
 constexpr int reads_per_turn_max = 16;
 
-std::uint64_t random_number(Randomness& randomness) {
-  std::uint64_t number = 0;
-  randomness.fill({reinterpret_cast<std::uint8_t*>(&number), sizeof number});
-  return number;
-}
-
 // What the client is told: its own name in place of the one that the connection has.
 ReportedParameters with_name(const ReportedParameters& reported, const std::optional<std::string>& name) {
   auto own = reported;
@@ -36,7 +30,7 @@ Session::Session(std::unique_ptr<net::Stream> client, std::shared_ptr<const Rout
       services_(services),
       host_(host),
       login_(std::make_unique<Login>()),
-      number_(std::max<std::uint64_t>(random_number(services.randomness), 1)),
+      number_(std::max<std::uint64_t>(services.randomness.number(), 1)),
       accepted_at_(services.loop.now().mono),
       began_(services.loop.now().wall) {
   login_->facts.origin = origin;

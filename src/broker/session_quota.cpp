@@ -12,9 +12,9 @@ namespace {
 struct Limit {
   std::string_view key, word;
 };
-constexpr Limit of_route{"routes[].connections_max", "connections_max"};
-constexpr Limit of_identity{"routes[].allow[].connections_max", "identity_connections_max"};
-constexpr Limit of_rate{"routes[].connections_per_second_max", "connections_per_second_max"};
+constexpr Limit of_route{"routes[].connections_max", SessionQuota::route_limit};
+constexpr Limit of_identity{"routes[].allow[].connections_max", SessionQuota::identity_limit};
+constexpr Limit of_rate{"routes[].connections_per_second_max", SessionQuota::rate_limit};
 
 Error reached(const Route& route, std::string what, const Limit& limit) {
   return {ErrorCode::limit_exceeded,

@@ -33,8 +33,10 @@ class SessionQuota {
     std::map<std::string, std::size_t>::iterator own_;
   };
 
-  /// Which limit such an error is about, for counters: "connections_max", "identity_connections_max",
-  /// "connections_per_second_max"; empty: none of ours.
+  static constexpr std::string_view route_limit = "connections_max";
+  static constexpr std::string_view identity_limit = "identity_connections_max";
+  static constexpr std::string_view rate_limit = "connections_per_second_max";
+  /// Which of them such an error is about, for counters; empty: none of ours.
   static std::string_view limit_of(const Error& error);
 
   SessionQuota() = default;

@@ -47,9 +47,9 @@ class Spare final : private net::StreamEvents {
 
   [[nodiscard]] Condition condition() const { return condition_; }
   /// Broken before its reset was answered; one that breaks later was ready.
-  /// It ended while it was asked behind its login.
-  [[nodiscard]] bool ended_behind_login() const { return ended_behind_login_; }
   [[nodiscard]] bool failed_reset() const { return failed_reset_; }
+  /// Broken before it had answered what it was asked behind its login.
+  [[nodiscard]] bool ended_behind_login() const { return ended_behind_login_; }
   /// Ready, and between two messages of the server's: a piece of one that was read would be lost.
   [[nodiscard]] bool at_rest() const { return condition_ == Condition::ready && input_.empty(); }
   [[nodiscard]] const Upstream& upstream() const { return *upstream_; }

@@ -4,6 +4,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace sallyport::cli {
@@ -71,10 +72,7 @@ CertificateFiles files_of(std::shared_ptr<broker::RouteTls> tls, FileOpener outs
   all.read = [policy, tls = std::move(tls), outside = std::move(outside)]() -> Result<CertificateFiles::Use> {
     auto fresh = net::ServerTls::from_files(policy, outside);
     if (!fresh) return fresh.error();
-    return CertificateFiles::Use{[tls, next = std::move(*fresh)] {
-      tls->replace(next);
-      return format_utc(next->expires_at());
-    }};
+    return CertificateFiles::Use{[tls, next = std::move(*fresh)] { tls->replace(next); }};
   };
   return all;
 }
@@ -97,10 +95,7 @@ CertificateFiles files_of(const TlsPolicy& policy, FileOpener outside,
   all.read = [policy, outside = std::move(outside), use = std::move(use)]() -> Result<CertificateFiles::Use> {
     auto fresh = net::TlsContext::for_upstream(policy, outside);
     if (!fresh) return fresh.error();
-    return CertificateFiles::Use{[use, next = std::move(*fresh)] {
-      use(next);
-      return std::string{};
-    }};
+    return CertificateFiles::Use{[use, next = std::move(*fresh)] { use(next); }};
   };
   return all;
 }
@@ -115,8 +110,9 @@ void CertificateWatch::watch(std::string_view kind, const std::string& name, Cer
     watched_.erase({kind, name});
     return;
   }
-  // Without a stamp: a change between their reading and now counts.
-  watched_[{kind, name}] = {std::make_shared<const CertificateFiles>(std::move(files)), {}, false};
+  // Without a stamp: a change between their reading and now counts. What was told of before stays told.
+  auto& watched = watched_[{kind, name}];
+  watched = {std::make_shared<const CertificateFiles>(std::move(files)), {}, false, std::move(watched.ends)};
   if (!timer_) timer_ = loop_.after(interval, [this] { look(); });
 }
 
@@ -150,16 +146,28 @@ void CertificateWatch::on_seen(const Key& key, const std::shared_ptr<const Certi
                   {{key.first, key.second}, {"why", seen.why_not}});
   }
   if (!seen.use) return;
-  const auto until = seen.use();
-  watched.ends = seen.ends;
+  seen.use();
+  take_ends(watched, seen.ends);
   warn_of_ends(key, watched);
   if (first) return;  // most likely the same as at start
-  if (until.empty()) {
+  const auto own = std::find_if(watched.ends.begin(), watched.ends.end(),
+                                [](const auto& end) { return end.what == "certificate"; });
+  if (own == watched.ends.end()) {
     logger_.write(LogLevel::info, "certificates were read anew", {{key.first, key.second}});
   } else {
     logger_.write(LogLevel::info, "certificates were read anew",
-                  {{key.first, key.second}, {"valid_until", until}});
+                  {{key.first, key.second}, {"valid_until", format_utc(own->validity.until)}});
   }
+}
+
+// What was told of one that ends when it did before stays told.
+void CertificateWatch::take_ends(Watched& watched, std::vector<CertificateFiles::Ending> ends) {
+  for (auto& end : ends) {
+    for (const auto& before : watched.ends) {
+      if (before.what == end.what && before.validity.until == end.validity.until) end.told = before.told;
+    }
+  }
+  watched.ends = std::move(ends);
 }
 
 void CertificateWatch::warn_of_ends(const Key& key, Watched& watched) {

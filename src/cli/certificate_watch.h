@@ -26,8 +26,8 @@ namespace sallyport::cli {
 
 /// Files that belong together, and what is made of them.
 struct CertificateFiles {
-  /// Puts in force what was read, on the relay loop. Returns until when it is valid; "": not known.
-  using Use = std::function<std::string()>;
+  /// Puts in force what was read, on the relay loop.
+  using Use = std::function<void()>;
 
   /// One that ends, by its key of the configuration.
   struct Ending {
@@ -81,6 +81,7 @@ class CertificateWatch {
     std::vector<CertificateFiles::Ending> ends = {};
   };
   void look();
+  void take_ends(Watched& watched, std::vector<CertificateFiles::Ending> ends);
   void warn_of_ends(const Key& key, Watched& watched);
   void on_seen(const Key& key, const std::shared_ptr<const CertificateFiles>& files, const Seen& seen);
 

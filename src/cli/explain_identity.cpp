@@ -1,5 +1,6 @@
 #include "cli/explain_identity.h"
 
+#include "config/program.h"
 #include "policy/process_identity.h"
 
 #include <grp.h>
@@ -44,8 +45,7 @@ std::optional<std::uint32_t> find_group(const std::string& text) {
 std::optional<policy::ExecutableId> find_program(const std::string& path) {
   struct stat status {};
   if (stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
-  return policy::ExecutableId{status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                              std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+  return config::id_of(status);
 }
 
 Error bad(const std::string& word, std::string what, std::string hint) {

@@ -8,8 +8,8 @@
 #include "net/handshakes.h"
 #include "net/peer.h"
 #include "net/process_facts.h"
-#include "net/process_memory.h"
 #include "net/process_tree.h"
+#include "net/recent_facts.h"
 #include "net/scout.h"
 
 #include <unordered_map>
@@ -96,7 +96,7 @@ class UnixPeerProver final : public broker::PeerProver {
   struct OfOurNamespace {};
 
   net::WantedFacts wanted_;
-  net::ProcessMemory<OfOurNamespace> at_home_;
+  net::RecentFacts<OfOurNamespace> at_home_;
   std::shared_ptr<net::Scout> scout_;
 };
 

@@ -1,6 +1,7 @@
 #include "cli/program_file.h"
 
 #include "base/trusted_file.h"
+#include "config/program.h"
 #include "net/process_facts.h"
 
 #include <sys/auxv.h>
@@ -62,10 +63,7 @@ Result<void> ProgramFile::is_run_by(const net::UnixPeer& peer, net::Scout* scout
     return denied(std::string{"cannot be looked at: "} + std::strerror(errno));
   const auto runs = program_of(peer, scout);
   if (!runs) return denied("which program the process runs that would take over cannot be seen");
-  const policy::ExecutableId configured{
-      file.st_dev, file.st_ino, static_cast<std::uint64_t>(file.st_size),
-      std::int64_t{file.st_ctim.tv_sec} * 1'000'000'000 + file.st_ctim.tv_nsec};
-  if (*runs != configured) return denied("the process that would take over runs another program");
+  if (*runs != config::id_of(file)) return denied("the process that would take over runs another program");
   return {};
 }
 

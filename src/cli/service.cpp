@@ -222,8 +222,8 @@ void Service::prefetch() {
     }
   }
   runtime_->on_relay([&](broker::Broker& broker) {
-    for (const auto& [pool, identities] : expected_clients(served_->config(), context_.clock.now().wall))
-      broker.warm_ahead(pool.first, pool.second, identities);
+    for (const auto& [pool, clients] : expected_clients(served_->config(), context_.clock.now().wall))
+      broker.warm_ahead(pool.first, pool.second, clients);
   });
 }
 

@@ -31,6 +31,11 @@ struct File {
 
 }  // namespace
 
+policy::ExecutableId id_of(const struct stat& file) {
+  return {file.st_dev, file.st_ino, static_cast<std::uint64_t>(file.st_size),
+          std::int64_t{file.st_ctim.tv_sec} * 1'000'000'000 + file.st_ctim.tv_nsec};
+}
+
 Result<Program> look_at_program(const std::string& path, const FileOpener& outside) {
   if (auto trusted = check_trusted_file(path); !trusted) return trusted.error();
   const File file{path, outside};
@@ -40,8 +45,7 @@ Result<Program> look_at_program(const std::string& path, const FileOpener& outsi
   if (static_cast<std::size_t>(status.st_size) > program_bytes_max)
     return bad(path, "is larger than 512 MiB");
   Program program;
-  program.id = {status.st_dev, status.st_ino, static_cast<std::uint64_t>(status.st_size),
-                std::int64_t{status.st_ctim.tv_sec} * 1'000'000'000 + status.st_ctim.tv_nsec};
+  program.id = id_of(status);
   crypto::Sha256 hash;
   std::vector<std::uint8_t> chunk(1U << 20);
   bool first = true;

@@ -2,11 +2,17 @@
 #pragma once
 
 #include "config/reader.h"
+#include "policy/process_identity.h"
+
+#include <sys/stat.h>
 
 namespace sallyport::config {
 
 /// Programs are statically linked at worst: one of 300 MB is hashed in a second.
 inline constexpr std::size_t program_bytes_max = 512U << 20;
+
+/// Which file that is, as stat(2) tells.
+policy::ExecutableId id_of(const struct stat& file);
 
 /// `outside` opens what the sandbox keeps from us.
 ///

@@ -6,7 +6,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include <ctime>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -75,10 +74,7 @@ policy::ClientCertificate decode_client_certificate(X509* certificate) {
   policy::ClientCertificate out;
   out.subject = subject_of(certificate);
   out.sha256 = sha256_of(certificate);
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(certificate), &parts) == 1) {
-    out.expires_at = WallTime{std::chrono::seconds{timegm(&parts)}};
-  }
+  if (const auto end = time_of(X509_get0_notAfter(certificate))) out.expires_at = *end;
   // Twice the same extension reads as none.
   const NamesPtr names{
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(certificate, NID_subject_alt_name, nullptr, nullptr))};

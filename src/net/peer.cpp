@@ -1,7 +1,7 @@
 #include "net/peer.h"
 
 #include "net/dns.h"
-#include "net/process_memory.h"
+#include "net/recent_facts.h"
 #include "net/socket_lookup.h"
 
 #include <dirent.h>

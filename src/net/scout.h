@@ -9,7 +9,7 @@
 #include "base/clock.h"
 #include "base/result.h"
 #include "net/attendant.h"
-#include "net/process_memory.h"
+#include "net/recent_facts.h"
 #include "policy/process_identity.h"
 
 #include <functional>
@@ -63,7 +63,7 @@ class Scout {
   bool sees_all_;  ///< CAP_SYS_PTRACE
   std::mutex mutex_;
   std::uint32_t last_question_ = 0;
-  ProcessMemory<std::string> paths_;
+  RecentFacts<std::string> paths_;
   unsigned unanswered_ = 0;  ///< questions in a row
   MonotonicTime silent_until_{};
   std::function<void()> on_silence_;

@@ -5,8 +5,6 @@
 
 #include <openssl/err.h>
 
-#include <ctime>
-
 namespace sallyport::net {
 
 namespace {
@@ -111,10 +109,6 @@ Result<void> ServerTls::use_certificate(std::string_view pem, const std::string&
     if (SSL_CTX_add1_chain_cert(context_.get(), (*chain)[i].get()) != 1) return tls_out_of_memory();
   }
   end_point_ = end_point_of(own);
-  std::tm parts{};
-  if (ASN1_TIME_to_tm(X509_get0_notAfter(own), &parts) == 1) {
-    expires_at_ = WallTime{std::chrono::seconds{timegm(&parts)}};
-  }
   return {};
 }
 

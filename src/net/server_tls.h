@@ -44,7 +44,6 @@ class ServerTls {
   /// RFC 5929 tls-server-end-point of our certificate, for SCRAM-SHA-256-PLUS; empty: it has none.
   [[nodiscard]] const std::vector<std::uint8_t>& end_point() const { return end_point_; }
   [[nodiscard]] const ClientTlsPolicy& policy() const { return policy_; }
-  [[nodiscard]] WallTime expires_at() const { return expires_at_; }
 
  private:
   struct ContextDeleter {
@@ -60,7 +59,6 @@ class ServerTls {
   ClientTlsPolicy policy_;
   std::unique_ptr<SSL_CTX, ContextDeleter> context_;
   std::vector<std::uint8_t> end_point_;
-  WallTime expires_at_{};
 };
 
 /// What a handshake with a client proved.

@@ -1,5 +1,6 @@
 // What is wrong with a certificate, in words (the certificate half of tls_explain.h).
 #include "net/tls_explain.h"
+#include "net/tls_material.h"
 
 #include <openssl/x509_vfy.h>
 #include <openssl/x509v3.h>
@@ -7,7 +8,6 @@
 #include <arpa/inet.h>
 
 #include <cstring>
-#include <ctime>
 #include <memory>
 #include <optional>
 
@@ -65,12 +65,6 @@ std::optional<std::string> name_text(const GENERAL_NAME* name) {
   }
   if (name->type == GEN_IPADD) return ip_text(name->d.iPAddress);
   return {};
-}
-
-std::optional<WallTime> time_of(const ASN1_TIME* time) {
-  std::tm parts{};
-  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return {};
-  return WallTime{std::chrono::seconds{timegm(&parts)}};
 }
 
 std::string day(WallTime time) { return format_utc(time).substr(0, 10); }

@@ -7,6 +7,7 @@
 #include <openssl/pem.h>
 
 #include <array>
+#include <ctime>
 
 namespace sallyport::net {
 
@@ -14,10 +15,6 @@ namespace {
 
 constexpr std::size_t key_file_bytes_max = 65'536;
 constexpr std::size_t tls_file_bytes_max = 64U << 20;  // revocation lists of large authorities
-
-BioPtr reading(std::string_view text) {
-  return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
-}
 
 struct InfosFree {
   void operator()(STACK_OF(X509_INFO) * infos) const { sk_X509_INFO_pop_free(infos, X509_INFO_free); }
@@ -47,6 +44,16 @@ Added add_to(X509_STORE* store, std::string_view pem, Take take) {
 }
 
 }  // namespace
+
+BioPtr reading(std::string_view text) {
+  return BioPtr{BIO_new_mem_buf(text.data(), static_cast<int>(text.size()))};
+}
+
+std::optional<WallTime> time_of(const ASN1_TIME* time) {
+  std::tm parts{};
+  if (time == nullptr || ASN1_TIME_to_tm(time, &parts) != 1) return {};
+  return WallTime{std::chrono::seconds{timegm(&parts)}};
+}
 
 Error bad_tls_config(std::string where, std::string what, std::string hint) {
   ERR_clear_error();

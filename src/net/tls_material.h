@@ -2,6 +2,7 @@
 // and the digests that others know a certificate by.
 #pragma once
 
+#include "base/clock.h"
 #include "base/file_opener.h"
 #include "base/result.h"
 #include "base/secret.h"
@@ -13,6 +14,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,6 +34,9 @@ using KeyPtr = std::unique_ptr<EVP_PKEY, KeyFree>;
 /// bad_config at hop tls; clears OpenSSL's error queue.
 Error bad_tls_config(std::string where, std::string what, std::string hint);
 Error tls_out_of_memory();
+
+/// Over `text`, which outlives it. Null: out of memory.
+BioPtr reading(std::string_view text);
 
 /// Without a callback OpenSSL would ask for a passphrase on the terminal.
 int no_passphrase(char*, int, int, void*);
@@ -63,6 +68,9 @@ Result<void> check_revocation_by(X509_STORE* store, const std::string& file, con
 /// RFC 5929 tls-server-end-point: the DER hashed with the hash of the certificate's own signature (SHA-256 in place
 /// of MD5 and SHA-1); empty for signatures that name no hash (Ed25519).
 std::vector<std::uint8_t> end_point_of(const X509* certificate);
+
+/// None: there is no time, or none that can be read.
+std::optional<WallTime> time_of(const ASN1_TIME* time);
 
 /// Lower-case hex of the DER's SHA-256.
 std::string sha256_of(const X509* certificate);

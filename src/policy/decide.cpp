@@ -206,8 +206,8 @@ bool asks_password(const Route& route, const PeerIdentity& peer, const ClientCla
     const auto left = unmet(rule, peer, claims, now);
     if (left.none()) return false;
     // Whoever proves no password hears nothing of databases.
-    would_help = would_help || left.only({Condition::password}) ||
-                 left.only({Condition::password, Condition::database});
+    would_help = would_help ||
+                 (left.has(Condition::password) && left.only({Condition::password, Condition::database}));
   }
   return would_help;
 }

@@ -13,7 +13,7 @@ std::size_t ready(const Running& it) { return it.broker.status().targets.at(0).r
 
 TEST(WarmAhead, MinReadyConnectionsStandReadyForWhoIsKnownToCome) {
   Running it{2};
-  it.broker.warm_ahead("db", "app", {"uid:1000"});
+  it.broker.warm_ahead("db", "app", {{"uid:1000", "production"}});
   it.broker.fetch_missing();
   it.world.loop.advance(2s);
   EXPECT_EQ(ready(it), 2u);
@@ -24,17 +24,28 @@ TEST(WarmAhead, MinReadyConnectionsStandReadyForWhoIsKnownToCome) {
   EXPECT_EQ(ready(it), 1u) << "it got one of them";
 }
 
+TEST(WarmAhead, EachInTheDatabaseThatItGetsUnasked) {
+  Running it{1};
+  it.broker.fetch_missing();
+  it.world.loop.settle();
+  it.world.connector.requests.clear();
+  it.broker.warm_ahead("db", "app", {{"uid:1000", "production"}, {"uid:1000", "archive"}});
+  it.world.loop.advance(2s);
+  ASSERT_EQ(it.world.connector.requests.size(), 2u);
+  EXPECT_NE(it.world.connector.requests.at(0).database, it.world.connector.requests.at(1).database);
+}
+
 TEST(WarmAhead, NothingIsLoggedInBeforeThereIsACredential) {
   Running it{1};
-  it.broker.warm_ahead("db", "app", {"uid:1000"});
+  it.broker.warm_ahead("db", "app", {{"uid:1000", "production"}});
   it.world.loop.advance(2s);
   EXPECT_TRUE(it.world.connector.requests.empty());
 }
 
 TEST(WarmAhead, NoMoreAreKeptThanThePoolMayHave) {
   Running it{2};
-  std::vector<std::string> many;
-  for (int i = 0; i < 50; ++i) many.push_back("uid:" + std::to_string(i));
+  std::vector<broker::ExpectedClient> many;
+  for (int i = 0; i < 50; ++i) many.push_back({"uid:" + std::to_string(i), "production"});
   it.broker.fetch_missing();
   it.world.loop.settle();
   it.broker.warm_ahead("db", "app", many);
@@ -46,7 +57,7 @@ TEST(WarmAhead, NoMoreAreKeptThanThePoolMayHave) {
 TEST(WarmAhead, MinReadyOfZeroKeepsNone) {
   Running it{0};
   it.broker.fetch_missing();
-  it.broker.warm_ahead("db", "app", {"uid:1000"});
+  it.broker.warm_ahead("db", "app", {{"uid:1000", "production"}});
   it.world.loop.advance(2s);
   EXPECT_EQ(it.world.connector.open(), 0u);
 }
@@ -65,7 +76,7 @@ TEST(WarmAhead, AfterAReloadThoseWhoWereThereFindTheirStartUpParameters) {
   it.open_target();
   it.broker.fetch_missing();
   it.world.connector.requests.clear();
-  it.broker.warm_ahead("db", "app", {"uid:1000", "uid:1001"});
+  it.broker.warm_ahead("db", "app", {{"uid:1000", "production"}, {"uid:1001", "production"}});
   it.world.loop.advance(2s);
   ASSERT_EQ(it.world.connector.requests.size(), 2u);
   EXPECT_EQ(it.world.connector.requests.at(0).parameters, (postgres::Parameters{{"DateStyle", "German"}}));
@@ -78,7 +89,7 @@ TEST(WarmAhead, SharedByRoleOneStandsForAll) {
   it.pool.shared_by_role = true;
   it.open_target();
   it.broker.fetch_missing();
-  it.broker.warm_ahead("db", "app", {"anybody"});
+  it.broker.warm_ahead("db", "app", {{"anybody", "production"}});
   it.world.loop.advance(2s);
   EXPECT_EQ(ready(it), 1u);
   auto client = it.enter();

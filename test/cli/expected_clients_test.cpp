@@ -6,7 +6,7 @@
 namespace sallyport::cli {
 namespace {
 
-using Expected = std::map<std::pair<std::string, std::string>, std::vector<std::string>>;
+using Expected = std::map<std::pair<std::string, std::string>, std::vector<broker::ExpectedClient>>;
 using namespace std::chrono_literals;
 
 /// A Monday, 00:00 UTC.
@@ -23,6 +23,7 @@ config::Config two_routes() {
   config::Config config;
   auto& target = config.targets["db"];
   target.name = "db";
+  target.databases = {"app", "reports"};
   target.roles["rw"].name = "rw";
   target.roles["ro"].name = "ro";
   for (const auto* name : {"one", "two"}) {
@@ -36,7 +37,17 @@ config::Config two_routes() {
 
 TEST(ExpectedClients, EachIdentityOnceByTargetAndRole) {
   EXPECT_EQ(expected_clients(two_routes(), monday),
-            (Expected{{{"db", "ro"}, {"uid:1001"}}, {{"db", "rw"}, {"uid:1000"}}}));
+            (Expected{{{"db", "ro"}, {{"uid:1001", "app"}}}, {{"db", "rw"}, {{"uid:1000", "app"}}}}));
+}
+
+TEST(ExpectedClients, InTheFirstDatabaseThatItsRuleGives) {
+  auto config = two_routes();
+  config.routes.pop_back();
+  auto& rules = config.routes.front().allow;
+  rules = {user(1000, "rw"), user(1000, "rw")};
+  rules.back().databases = {"reports"};
+  EXPECT_EQ(expected_clients(config, monday),
+            (Expected{{{"db", "rw"}, {{"uid:1000", "app"}, {"uid:1000", "reports"}}}}));
 }
 
 TEST(ExpectedClients, NobodyByARuleThatIsClosedNow) {

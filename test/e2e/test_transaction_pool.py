@@ -33,6 +33,20 @@ def one(connection, sql, *parameters, **more):
     return connection.execute(sql, *parameters, **more).fetchone()[0]
 
 
+def in_background(connection, sql):
+    """The thread that executes it, and where its error will be."""
+    errors = []
+
+    def execute():
+        try:
+            connection.execute(sql)
+        except psycopg.Error as error:
+            errors.append(error)
+    thread = threading.Thread(target=execute)
+    thread.start()
+    return thread, errors
+
+
 def test_thirty_clients_work_on_two_connections(service):
     it = service()
     clients = [connect(it) for _ in range(30)]
@@ -318,15 +332,7 @@ def test_a_cancel_stops_a_query_that_runs_and_one_that_waits(service):
             victim.execute("SELECT pg_sleep(20)")
         assert time.monotonic() - began < 10
     a.execute("BEGIN")
-    errors = []
-
-    def sleep():
-        try:
-            b.execute("SELECT pg_sleep(20)")
-        except psycopg.Error as error:
-            errors.append(error)
-    waiting = threading.Thread(target=sleep)
-    waiting.start()
+    waiting, errors = in_background(b, "SELECT pg_sleep(20)")
     time.sleep(0.3)
     b.cancel()
     time.sleep(0.2)
@@ -340,16 +346,8 @@ def test_what_waits_when_its_cancel_comes_is_never_executed(service, pg):
     it = service(pool="max: 1")
     a, b = connect(it), connect(it)
     a.execute("BEGIN")
-    told = []
-
-    def write():
-        try:
-            b.execute("SELECT pg_advisory_lock(1), 'never executed'")
-        except psycopg.Error as error:
-            told.append(error)
-    waiting = threading.Thread(target=write)
     with pg.log_since() as read:
-        waiting.start()
+        waiting, told = in_background(b, "SELECT pg_advisory_lock(1), 'never executed'")
         time.sleep(0.3)
         b.cancel()
         waiting.join(10)

@@ -26,16 +26,20 @@ def status_of(service):
     return json.loads(service.admin_command("status", "--format", "json").ok().stdout)
 
 
+def nobody_noticed(service, clients):
+    assert not clients.failures, clients.failures[:5]
+    for old in service.older:
+        assert old.wait(30).code == 0, old.output
+    assert service.psql("SELECT 'served'").stdout == "served\n"
+
+
 def test_clients_that_connect_all_the_time_do_not_notice_two_upgrades(service):
     service.start()
     with Connecting(service) as clients:
         for _ in range(2):
             service.upgrade()
             clients.more()
-    assert not clients.failures, clients.failures[:5]
-    for old in service.older:
-        assert old.wait(30).code == 0, old.output
-    assert service.psql("SELECT 'served'").stdout == "served\n"
+    nobody_noticed(service, clients)
     assert service.stop().code == 0
     assert os.listdir(service.directory) == [], "the last one leaves no socket and no lock behind"
 
@@ -99,10 +103,7 @@ def test_sockets_of_the_manager_are_taken_over_and_left_to_it(service, again):
         for _ in range(2 if again else 1):
             service.upgrade()
             clients.more()
-    assert not clients.failures, clients.failures[:5]
-    for old in service.older:
-        assert old.wait(30).code == 0, old.output
-    assert service.psql("SELECT 'served'").stdout == "served\n"
+    nobody_noticed(service, clients)
     assert not os.path.exists(service.socket + ".lock"), "the manager's socket needs no lock of ours"
     assert service.stop().code == 0
     assert os.stat(service.socket).st_ino == inode, "it is the manager's to remove"

@@ -187,6 +187,13 @@ TEST(PolicyDatabase, WhoProvesNoPasswordHearsNothingOfDatabases) {
     EXPECT_TRUE(asks_password(route({rule}), peer({}), {"alice", database}, monday())) << database;
 }
 
+TEST(PolicyDatabase, NoPasswordIsAskedForWhereNoneCouldHelp) {
+  auto elsewhere = user_rule(1000, "rw"), closed = password_rule({"alice"}, "rw");
+  elsewhere.databases = {"archive"};
+  closed.hours = {*parse_hours("Sat 08:00-12:00 UTC")};
+  EXPECT_FALSE(asks_password(route({elsewhere, closed}), peer(1000), {"me", "production"}, monday()));
+}
+
 TEST(PolicyDatabase, DecidesWhichRulesMeetAndWhichCoverOthers) {
   auto some = user_rule(1000, "rw"), other = user_rule(1000, "rw");
   some.databases = {"a", "b"};

@@ -45,17 +45,17 @@ class Words {
       case At::options:
         if (is("template")) at_ = At::copied;
         return;
-      case At::copied: return copies(is("default") ? "template1" : word);
+      case At::copied: return needs(is("default") ? "template1" : word);
       case At::end: return;
     }
   }
   void on_text(std::string_view begin) {
-    if (at_ == At::copied) return copies(begin);
+    if (at_ == At::copied) return needs(begin);
     if (at_ != At::options) at_ = At::end;
   }
   void on_symbol(char symbol) {
     if (symbol == ';' && at_ == At::verb) return;
-    if (symbol == ';' && (at_ == At::options || at_ == At::copied)) return copies("template1");
+    if (symbol == ';' && (at_ == At::options || at_ == At::copied)) return needs("template1");
     if (symbol != '=' || (at_ != At::options && at_ != At::copied)) at_ = At::end;
   }
   [[nodiscard]] static bool texts_are_code() { return false; }
@@ -66,7 +66,7 @@ class Words {
 
   void on_name(std::string_view name) {
     switch (verb_) {
-      case Verb::drop: return copies(name);
+      case Verb::drop: return needs(name);
       case Verb::create: at_ = At::options; return;
       case Verb::alter:
         name_ = name;
@@ -74,7 +74,7 @@ class Words {
         return;
     }
   }
-  void copies(std::string_view name) {
+  void needs(std::string_view name) {
     needed_ = name;
     at_ = At::end;
   }
@@ -103,6 +103,10 @@ std::string database_needed_alone(std::string_view sql) {
   }
   if (!words.is_over()) lexer.finish(words);
   return words.take();
+}
+
+void note_database_needed(std::string& known, std::string_view sql) {
+  if (auto needed = database_needed_alone(sql); !needed.empty()) known = std::move(needed);
 }
 
 }  // namespace sallyport::postgres

@@ -16,5 +16,7 @@ namespace sallyport::postgres {
 ///
 /// Limit   what stands beyond the first 4096 bytes is not looked at.
 std::string database_needed_alone(std::string_view sql);
+/// `known` is what an earlier text of the same run needs, unless this one needs another.
+void note_database_needed(std::string& known, std::string_view sql);
 
 }  // namespace sallyport::postgres

@@ -127,7 +127,6 @@ class PooledRequests final : private NotedRequests {
   void on_query(std::uint32_t body_bytes, Bytes body);
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
-  void look_for_needed(std::string_view sql);
   static bool may_be_deallocate(std::string_view sql);
   static bool ends_statements(std::string_view sql);
   void set_name(const std::string& name, StatementPtr statement);

@@ -52,10 +52,6 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   note('P', Face::hidden, {.statement = statement});
 }
 
-void PooledRequests::look_for_needed(std::string_view sql) {
-  if (auto needed = database_needed_alone(sql); !needed.empty()) needed_alone_ = std::move(needed);
-}
-
 bool PooledRequests::reads_refused_state(Bytes sql) {
   const auto before = scanner_.found();
   scanner_.start(*reported_, backslashes_);
@@ -76,7 +72,7 @@ void PooledRequests::on_parse(Bytes body) {
     replace_frame(body.size());
     return pass('P');
   }
-  look_for_needed(text_up_to_zero(rest));
+  note_database_needed(needed_alone_, text_up_to_zero(rest));
   name.empty() ? on_parse_unnamed(rest) : on_parse_named(name, rest);
 }
 
@@ -219,7 +215,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     return;
   }
   const auto sql = text_up_to_zero(body);
-  look_for_needed(sql);
+  note_database_needed(needed_alone_, sql);
   std::optional<std::string> replaced;
   Op op;
   if (reads_refused_state(body)) {

@@ -20,7 +20,7 @@ std::optional<std::uint64_t> process_number(const UniqueFd& pidfd);
 
 /// Of the last second, and of a bounded number of processes. Not thread-safe.
 template <typename Fact>
-class ProcessMemory {
+class RecentFacts {
  public:
   /// Null: nothing that is fresh enough.
   const Fact* find(std::uint64_t process, MonotonicTime now) const {

@@ -1,4 +1,4 @@
-#include "net/process_memory.h"
+#include "net/recent_facts.h"
 
 #include "processes.h"
 
@@ -13,8 +13,8 @@ namespace {
 
 using std::chrono::milliseconds;
 
-TEST(ProcessMemory, ForgetsAfterASecond) {
-  ProcessMemory<std::string> memory;
+TEST(RecentFacts, ForgetsAfterASecond) {
+  RecentFacts<std::string> memory;
   const MonotonicTime start{};
   memory.remember(7, "/usr/bin/psql", start);
   ASSERT_NE(memory.find(7, start + milliseconds{999}), nullptr);
@@ -23,14 +23,13 @@ TEST(ProcessMemory, ForgetsAfterASecond) {
   EXPECT_EQ(memory.find(8, start), nullptr);
 }
 
-TEST(ProcessMemory, HasALimit) {
-  ProcessMemory<int> memory;
-  for (std::uint64_t i = 0; i <= ProcessMemory<int>::processes_max; ++i) memory.remember(i, 1, {});
+TEST(RecentFacts, HasALimit) {
+  RecentFacts<int> memory;
+  for (std::uint64_t i = 0; i <= RecentFacts<int>::processes_max; ++i) memory.remember(i, 1, {});
   std::size_t known = 0;
-  for (std::uint64_t i = 0; i <= ProcessMemory<int>::processes_max; ++i)
-    known += memory.find(i, {}) != nullptr;
-  EXPECT_LE(known, ProcessMemory<int>::processes_max);
-  EXPECT_NE(memory.find(ProcessMemory<int>::processes_max, {}), nullptr);
+  for (std::uint64_t i = 0; i <= RecentFacts<int>::processes_max; ++i) known += memory.find(i, {}) != nullptr;
+  EXPECT_LE(known, RecentFacts<int>::processes_max);
+  EXPECT_NE(memory.find(RecentFacts<int>::processes_max, {}), nullptr);
 }
 
 // A kernel before 6.9 gives all pidfds one inode; then there is no number, and nothing is remembered.

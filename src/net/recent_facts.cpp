@@ -1,4 +1,4 @@
-#include "net/process_memory.h"
+#include "net/recent_facts.h"
 
 #include <sys/stat.h>
 #include <sys/vfs.h>
