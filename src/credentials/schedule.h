@@ -20,9 +20,11 @@ inline constexpr Duration lifetime_max = std::chrono::hours{24 * 366 * 10};
 /// Fetches are this far apart, whatever a source's lifetimes are.
 inline constexpr Duration fetch_spacing_min = 250ms;
 
-/// After a failed fetch: doubled each time. A person who mends a policy waits at most the cap.
+/// After a failed fetch: doubled each time. A person who mends a policy waits at most the cap. While a client waits for
+/// a source that does not answer, it is asked sooner than that: about as often as clients give up.
 inline constexpr Duration fetch_backoff_base = 500ms;
 inline constexpr Duration fetch_backoff_max = 60s;
+inline constexpr Duration awaited_backoff_max = 10s;
 
 /// After a failed renewal or keep-alive (Vault's own figures); short leases start with a tenth of theirs.
 inline constexpr Duration renewal_backoff_base = 10s;

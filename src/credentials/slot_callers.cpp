@@ -47,6 +47,7 @@ Slot::WaiterId SlotState::get(MonotonicTime deadline, Slot::GetCallback callback
     callback(generation);  // may destroy us: nothing of ours is touched behind it
     return 0;
   }
+  if (!live && !fetching_ && last_error_ && is_transient(last_error_->code)) fetch_sooner();
   std::optional<Error> refusal = live ? std::nullopt : held_back(now, deadline);
   if (!refusal && waiting_ >= slot_waiters_max) {
     refusal = Error{ErrorCode::limit_exceeded,

@@ -49,8 +49,10 @@ void SlotState::fetch_failed(Error error, Moment now) {
   ++counters_.fetch_failures;
   ++fetch_failures_;
   const bool transient = is_transient(error.code);
+  fetch_failed_at_ = now.mono;
   fetch_not_before_ =
       now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
+  if (transient && waiting_ > 0) fetch_sooner();
   const bool serving = usable(now) != nullptr;
   if (!transient && !serving) prefetch_ = false;  // only a person can cure it: the next caller asks again
   const auto answered_now = [&](const Waiter& waiter) {
@@ -70,6 +72,11 @@ void SlotState::fetch_failed(Error error, Moment now) {
     if (answered_now(waiter)) answer(id, waiter, error);
   }
   last_error_ = std::move(error);
+}
+
+/// Somebody waits for it.
+void SlotState::fetch_sooner() {
+  fetch_not_before_ = std::min(fetch_not_before_, fetch_failed_at_ + awaited_backoff_max);
 }
 
 void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {

@@ -141,6 +141,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   // slot_callers.cpp: who asks.
   [[nodiscard]] const Live* usable(Moment now) const;
   Live* find(std::uint64_t number);
+  void fetch_sooner();
   [[nodiscard]] std::optional<Error> held_back(Moment now, MonotonicTime deadline) const;
   [[nodiscard]] Error refused_error(Moment now) const;
   void settle_waiters(Moment now);
@@ -213,7 +214,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::optional<MonotonicTime> renew_first_until_;  ///< the clock jumped over a renewal that has not ended
   unsigned fetch_failures_ = 0;                     ///< in a row
   std::optional<Error> last_error_;
-  MonotonicTime fetch_not_before_{};
+  MonotonicTime fetch_failed_at_{}, fetch_not_before_{};
   unsigned keep_alive_failures_ = 0;
   MonotonicTime keep_alive_not_before_{};
   std::optional<secrets::SuppliedEndpoint> endpoint_;  ///< pinned

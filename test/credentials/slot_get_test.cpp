@@ -152,6 +152,20 @@ TEST(SlotGet, PrefetchGoesOnThroughAnOutageWithoutAStorm) {
   EXPECT_NE(world.slot().current(), nullptr);
 }
 
+TEST(SlotGet, ASourceThatAnswersAgainIsFoundWhileSomebodyWaits) {
+  World world;
+  world.manager.on_fetch = [&]() -> Result<secrets::Fetched> { return failure(ErrorCode::retry_later); };
+  world.slot().prefetch();
+  world.timers.advance(30min);  // the back-off stands at its cap
+  const auto before = world.slot().counters().fetches;
+  for (int i = 0; i < 4; ++i) EXPECT_FALSE(world.get(12s));
+  EXPECT_GE(world.slot().counters().fetches - before, 4u);
+  EXPECT_LE(world.slot().counters().fetches - before, 8u);
+  world.manager.on_fetch = [&] { return world.manager.issue(); };
+  const auto result = world.get(12s);
+  EXPECT_TRUE(result) << describe(result.error());
+}
+
 TEST(SlotGet, AnExpiredGiftIsAnErrorAndNoFetchLoop) {
   World world;
   world.manager.ttl = Duration::zero();

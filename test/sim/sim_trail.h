@@ -79,6 +79,7 @@ class SimLogger final : public Logger {
  public:
   explicit SimLogger(net::Loop& loop) : loop_(loop) {}
   void write(LogLevel, std::string_view message, std::initializer_list<LogField> fields) override {
+    if (message.starts_with("a credential ends")) ending_seen_ = true;
     if (!verbose_) return;
     std::cerr << "  " << loop_.now().mono.time_since_epoch() / 1ms << " ms: " << message;
     for (const auto& field : fields) {
@@ -87,9 +88,12 @@ class SimLogger final : public Logger {
     }
     std::cerr << '\n';
   }
+  /// Sessions have been told that a credential ends.
+  [[nodiscard]] bool ending_seen() const { return ending_seen_; }
 
  private:
   net::Loop& loop_;
+  bool ending_seen_ = false;
   bool verbose_ = std::getenv("SALLYPORT_SIM_VERBOSE") != nullptr;
 };
 

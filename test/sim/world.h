@@ -123,11 +123,12 @@ class World {
 
   void check_turn() {
     std::size_t connections = 0;
-    // Sessions that move may log in beyond it, which begins with the first rotation; what they leave is for nobody.
+    // Sessions that move may log in beyond it, which begins with the first credential's end, before there is another one;
+    // what they leave is for nobody.
     const auto allowed =
-        pool_max_ + (vault.issued() > 1 ? std::max(broker::Pool::logins_beyond_max,
-                                                   std::min(broker::Pool::moves_at_once_max, pool_max_ / 4))
-                                        : 0);
+        pool_max_ + (logger.ending_seen() ? std::max(broker::Pool::logins_beyond_max,
+                                                     std::min(broker::Pool::moves_at_once_max, pool_max_ / 4))
+                                          : 0);
     for (const auto* pool : broker->pools()) {
       const auto total = pool->total();
       if (total > allowed || (total > pool_max_ && pool->status().ready > 0)) too_many(*pool);
