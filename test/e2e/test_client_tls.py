@@ -1,5 +1,6 @@
 """TLS towards clients, and client certificates as identities: real libpq, old and new, on a TCP route of `serve`."""
 
+import contextlib
 import os
 import pwd
 import shutil
@@ -16,6 +17,7 @@ import pytest
 
 from conftest import attempts_in, require
 from harness.processes import free_port, wait_for
+from harness.raw_client import query
 from harness.service import Service
 
 SPIFFE = "spiffe://example.org/ns/prod/sa/app"
@@ -274,6 +276,43 @@ def test_a_client_hello_in_one_packet_with_the_request_is_taken(service, app):
         plain.sendall(out.read())
         into.write(plain.recv(65536))
         assert client.read(1) == b"R"
+
+
+def test_who_says_no_more_over_tls_gets_its_answer(service, app):
+    """A close_notify and the end of TCP's direction: the other direction goes on, as without TLS."""
+    it = service().start()
+    context = ssl.create_default_context(cafile=it.pki.ca)
+    context.load_cert_chain(app.certificate, app.key)
+    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = context.wrap_bio(into, out, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", it.tcp), 10) as plain:
+        def step(call):
+            while True:
+                try:
+                    return call()
+                except ssl.SSLWantReadError:
+                    if out.pending:
+                        plain.sendall(out.read())
+                    got = plain.recv(65536)
+                    into.write(got) if got else into.write_eof()
+
+        plain.sendall(SSL_REQUEST)
+        assert plain.recv(1) == b"S"
+        step(client.do_handshake)
+        client.write(startup())
+        greeting = b""
+        while not greeting.endswith(b"Z\0\0\0\x05I"):
+            greeting += step(lambda: client.read(65536))
+        client.write(query("SELECT repeat('y', 3000000) FROM pg_sleep(0.5)"))
+        with pytest.raises(ssl.SSLWantReadError):
+            client.unwrap()
+        plain.sendall(out.read())
+        plain.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ssl.SSLError):     # the broker's own close_notify
+            while chunk := step(lambda: client.read(65536)):
+                answer += chunk
+        assert answer.count(b"y") >= 3_000_000 and answer.endswith(b"Z\0\0\0\x05I"), answer[-200:]
 
 
 def test_pgbench_over_tls(service, app, tables):
