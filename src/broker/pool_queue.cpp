@@ -83,8 +83,9 @@ Error Pool::waited_in_vain(Duration waited) const {
   const bool lacks_credential = now.connecting > 0 && slot_.current() == nullptr;
   auto what = "no server connection became free within " + format_duration(waited) + ": " +
               std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
-              std::to_string(now.connecting) + " logins are under way, " + std::to_string(now.waiting) +
-              " other clients wait";
+              std::to_string(now.connecting) + " logins are under way, ";
+  if (now.resetting > 0) what += std::to_string(now.resetting) + " are being reset, ";
+  what += std::to_string(now.waiting) + " other clients wait";
   if (lacks_credential) what += "; the logins wait for a credential";
   return {ErrorCode::timed_out,
           Hop::pool,

@@ -99,12 +99,12 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
   if (!result) return;
   const Lease renewed = static_cast<secrets::RenewConversation*>(conversation)->take();
   const Duration duration = clamp_lifetime(renewed.duration);
-  const Moment expires = plus(started, duration);
   if (!live) {
     Lease lease = *renewing_->credential->lease;
     lease.duration = duration;
     return renewed_too_late(std::move(lease), plus(now, duration));
   }
+  const Moment expires = end_after_renewal(*live, started, duration, now);
   live->lease->duration = duration;
   live->lease->renewable = renewed.renewable;
   live->expires = expires;
@@ -121,6 +121,15 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
     return make_final(*live, early ? in_time : now);
   }
   schedule(*live, std::nullopt, now);
+}
+
+/// It was granted between the request and the reply. A renewal does not shorten a lease: where its end of before lies
+/// between the earliest and the latest that can be meant, it stays, and with it what sessions have been told.
+Moment SlotState::end_after_renewal(const Live& live, Moment started, Duration duration, Moment now) {
+  const Moment earliest = plus(started, duration), latest = plus(now, duration);
+  const auto before = left_until(*live.expires, now);
+  if (before <= left_until(earliest, now)) return earliest;
+  return before < left_until(latest, now) ? *live.expires : latest;
 }
 
 /// Its last holder left, or its old end came, while the renewal ran: the lease lives longer than we thought.

@@ -171,6 +171,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void start_renewal(std::uint64_t number, Moment now);
   void renewal_ended(std::uint64_t number, Moment started, Result<void> result, Conversation* conversation);
   void renewal_failed(Live& live, const Error& error, Moment now);
+  static Moment end_after_renewal(const Live& live, Moment started, Duration duration, Moment now);
   void renewed_too_late(Lease lease, Moment dies);
   void start_keep_alive(Moment now);
   void keep_alive_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);

@@ -1,4 +1,5 @@
 // Renewal, replacement, outages, clocks that jump.
+#include "credentials/schedule.h"
 #include "test/credentials/fake_world.h"
 
 namespace sallyport::credentials {
@@ -342,6 +343,25 @@ TEST(SlotLease, ASlowRenewalInTimeHoldsNobodyUp) {
   while (world.runner.running == 0) world.timers.advance(1s);
   world.timers.advance(4s);
   EXPECT_FALSE(world.slot().renews_first());
+}
+
+// It tells what is left of the lease's maximum, counted from some moment since the request.
+TEST(SlotLease, ASlowRenewalBringsNoEndBeforeTheOneThatSessionsWereTold) {
+  World world;
+  world.manager.ttl = 60s;
+  world.manager.max_ttl = 65s;
+  const auto generation = world.get();
+  ASSERT_TRUE(generation);
+  const auto hold = world.slot().hold(*generation);
+  world.runner.latency = [] { return 30s; };
+  while (world.observer.endings.empty()) world.timers.advance(100ms);
+  ASSERT_EQ(world.runner.running, 1u) << "the renewal is under way";
+  const auto deadline = world.observer.endings.front().deadline;
+  world.runner.latency = [] { return 10ms; };
+  world.timers.advance(left_until(deadline, world.timers.now()) - 100ms);
+  ASSERT_EQ(world.manager.renew_times.size(), 1u);
+  EXPECT_TRUE(world.manager.revoked.empty());
+  EXPECT_TRUE(world.observer.gone.empty());
 }
 
 TEST(SlotLease, AWallClockSetBackDoesNotLengthenALease) {

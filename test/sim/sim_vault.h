@@ -54,10 +54,13 @@ class SimVault {
   [[nodiscard]] bool accepts(const std::string& user, const Secret& password) const {
     return user_alive(user) && password.equals(leases_.at(users_.at(user)).password);
   }
-  [[nodiscard]] std::size_t alive_count() const {
-    std::size_t count = 0;
-    for (const auto& [id, issued] : leases_) count += alive(issued) ? 1 : 0;
-    return count;
+  /// Those that end later than in `longer`.
+  [[nodiscard]] std::vector<std::string> alive_for(Duration longer) const {
+    std::vector<std::string> ids;
+    for (const auto& [id, issued] : leases_) {
+      if (!issued.revoked && issued.expires > after(loop_.now().wall, longer)) ids.push_back(id);
+    }
+    return ids;
   }
   [[nodiscard]] std::size_t issued() const { return leases_.size(); }
 
