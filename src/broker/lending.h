@@ -68,14 +68,16 @@ struct Loan final : private postgres::ReportedNames {
 };
 
 struct Lending {
-  Lending(const LendingSettings& its_settings, ReportedParameters initial, std::uint64_t turn)
-      : settings(its_settings), parameters(std::move(initial)), turn_(turn) {}
+  Lending(const LendingSettings& its_settings, ReportedParameters initial, std::int32_t told,
+          std::uint64_t turn)
+      : settings(its_settings), parameters(std::move(initial)), told_pid(told), turn_(turn) {}
 
   LendingSettings settings;
   ReportedParameters parameters;                           ///< as the client was told
   std::unique_ptr<postgres::PreparedStatements> prepared;  ///< of a client at rest; null: none
   std::vector<std::uint8_t> held;                          ///< of the client, not passed on yet
   bool waiting = false;                                    ///< for a server connection
+  std::int32_t told_pid;                                   ///< the client's BackendKeyData
 
   [[nodiscard]] bool ignores_state() const { return settings.on_session_state == OnSessionState::ignore; }
   [[nodiscard]] bool verifies() const { return settings.verify != VerifySessionState::off; }

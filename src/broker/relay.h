@@ -69,7 +69,8 @@ class Relay {
 
   /// Transaction pooling. Without a connection so far; before start().
   /// `turn`: where the session stands in the row of those whose state is looked at now and then.
-  void lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn);
+  void lend(const LendingSettings& settings, ReportedParameters parameters, std::int32_t told_pid,
+            std::uint64_t turn);
   /// What is lent from now on comes from another pool. False: it has a connection of the old one still.
   bool lend_from(const LendingSettings& settings);
   /// After lend_later().

@@ -42,8 +42,9 @@ bool Loan::begins_with_temporary_schema(const Upstream& upstream, const Reported
          });
 }
 
-void Relay::lend(const LendingSettings& settings, ReportedParameters parameters, std::uint64_t turn) {
-  lending_ = std::make_unique<Lending>(settings, std::move(parameters), turn);
+void Relay::lend(const LendingSettings& settings, ReportedParameters parameters, std::int32_t told_pid,
+                 std::uint64_t turn) {
+  lending_ = std::make_unique<Lending>(settings, std::move(parameters), told_pid, turn);
 }
 
 void Relay::begin_loan() {
@@ -241,7 +242,8 @@ std::string_view Relay::hidden_state() const {
 
 bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   while (true) {
-    LentServerVisitor visitor{exchange_->tracker, *upstream_, client_name_, loan()->requests, chunk};
+    LentServerVisitor visitor{exchange_->tracker, *upstream_, client_name_,
+                              loan()->requests,   chunk,      lending_->told_pid};
     const auto scanned = exchange_->server_scanner.scan(chunk, visitor);
     if (!scanned || scanned->stop == postgres::ScanStop::failed) {
       end(EndCause::server_misbehaved);

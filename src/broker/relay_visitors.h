@@ -101,12 +101,25 @@ struct Relay::LentServerVisitor {
   ClientName& client_name;
   postgres::PooledRequests& requests;
   MutableBytes chunk;
+  std::int32_t told_pid = 0;  ///< the client's BackendKeyData
   bool hidden = false;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
     return ServerVisitor::wants_body(type, bytes);
   }
+  // libpq's way to know one's own NOTIFY: it names the process that BackendKeyData did. One whose first bytes are cut
+  // off is told as it is.
+  void name_own_process(const postgres::Frame& frame) const {
+    constexpr std::size_t pid_bytes = 4;
+    const auto at = frame.begin + postgres::frame_header_bytes;
+    if (frame.body_bytes < pid_bytes || at + pid_bytes > chunk.size()) return;
+    const auto pid = chunk.subspan(at, pid_bytes);
+    if (ByteReader{pid}.i32() != upstream.pid) return;
+    for (std::size_t i = 0; i < pid_bytes; ++i)
+      pid[i] = static_cast<std::uint8_t>(static_cast<std::uint32_t>(told_pid) >> (8 * (pid_bytes - 1 - i)));
+  }
   postgres::ScanStep on_frame(const postgres::Frame& frame) {
+    if (frame.type == 'A') name_own_process(frame);
     const auto face = tracker.on_server_frame(frame.type);
     if (face == postgres::Face::as_it_is) return postgres::ScanStep::go_on;
     if (frame.body_bytes != 0) return postgres::ScanStep::fail;

@@ -252,7 +252,7 @@ void Session::greet() {
                                    static_cast<RelayOwner&>(*this));
   if (name && !replicates) relay_->keep_name(*name);
   if (is_lent()) {
-    relay_->lend(lending_settings(), facts().told, ++services_.sessions_begun);
+    relay_->lend(lending_settings(), facts().told, told_pid_, ++services_.sessions_begun);
   } else if (name && *name != servers.value_of("application_name") && !replicates) {
     // A replication session's name is a start-up parameter: it may know no SET.
     relay_->prepend_statement("SET application_name = " + postgres::quote_literal(*name));

@@ -215,6 +215,20 @@ def test_discard_all_lets_a_pinned_session_share_again(service):
     assert one(a, "SHOW work_mem") == "4MB"
 
 
+def test_who_notifies_itself_finds_its_own_number_in_the_notification(service):
+    """libpq's documentation, 34.9: the number of one's own process is PQbackendPID()."""
+    it = service(pool="max: 3")
+    a, b = connect(it), connect(it)
+    a.execute("LISTEN news")
+    for i in range(20):
+        a.execute(f"NOTIFY news, 'own {i}'")
+        b.execute(f"NOTIFY news, 'other {i}'")
+    heard = list(a.notifies(timeout=5, stop_after=40))
+    assert len(heard) == 40
+    assert {each.pid == a.info.backend_pid for each in heard if each.payload.startswith("own")} == {True}
+    assert {each.pid == a.info.backend_pid for each in heard if each.payload.startswith("other")} == {False}
+
+
 @pytest.mark.parametrize("how", ["simple", "extended"])
 def test_what_a_pipeline_leaves_behind_a_discard_all_keeps_the_connection(service, how):
     it = service(pool="max: 2")
