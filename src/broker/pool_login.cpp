@@ -173,6 +173,8 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
   if (sub.greeting != nullptr && sub.greeting->parameters == upstream.parameters)
     upstream.parameters = sub.greeting->parameters;
   upstream.at_login = upstream.parameters;
+  // A slow login with the credential of before says nothing of those that stand.
+  if (sub.greeting != nullptr && sub.greeting->generation > upstream.generation) return;
   sub.greeting = std::make_shared<const Greeting>(
       Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
                upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});

@@ -80,7 +80,7 @@ void Pool::on_wait_over(WaiterId id) {
 
 Error Pool::waited_in_vain(Duration waited) const {
   const auto now = status();
-  const bool lacks_credential = now.connecting > 0 && slot_.current() == nullptr;
+  const bool lacks_credential = (now.connecting > 0 || awaits_renewal_) && slot_.current() == nullptr;
   auto what = "no server connection became free within " + format_duration(waited) + ": " +
               std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
               std::to_string(now.connecting) + " logins are under way, ";

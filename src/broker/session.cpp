@@ -185,8 +185,9 @@ void Session::on_upstream(Result<UpstreamPtr> upstream) {
   }
   if (!upstream) return refuse(upstream.error(), false);
   if (is_lent()) {
-    pool().put_back(std::move(*upstream));
+    // Before it goes back: there it may be closed to make room for others.
     login_->greeting = pool().greeting_of(facts().key);
+    pool().put_back(std::move(*upstream));
     if (login_->greeting == nullptr) {
       return refuse(Error{ErrorCode::retry_later, Hop::pool, facts().access.target,
                           "the server connection ended before it could be used", "Connect again", "57P03"},

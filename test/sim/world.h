@@ -233,7 +233,8 @@ class World {
     if (in_use + logins + 1 >= max && server.killed_at >= loop.now().mono - 300ms)
       return oracle.count("waited in vain: a place was lost just now");
     // A source that does not answer for as long as the client would wait, while what there was has ended.
-    if (logins > 0 && (vault.was_troubled_after(since) || journal.failed_at >= since))
+    const bool lacks_credential = logins > 0 || text.find("wait for a credential") != std::string::npos;
+    if (lacks_credential && (vault.was_troubled_after(since) || journal.failed_at >= since))
       return oracle.count("waited in vain: no credential");
     if (server.settings.hosts > 1 && server.unreachable_at >= since)
       return oracle.count("waited in vain: no primary");
