@@ -164,6 +164,8 @@ class Broker final : private SessionHost {
   void on_session_forced(const Session& session, std::string_view reason) override;
   void on_session_state(const Session& session, postgres::StateReason reason, bool refused) override;
   void on_database_needed(const Session& session, std::string_view name) override;
+  void on_defaults_altered(const Session& session) override;
+  void for_each_pool_near(const Session& session, const std::function<void(Pool&)>& call);
   void on_session_awake(Session& session) override;
   void rest_sessions();
   void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);

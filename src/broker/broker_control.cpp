@@ -26,7 +26,8 @@ Result<void> Broker::for_pools_of(const std::string& target, Action action) {
 }
 
 // Also pools of other targets, if they have a server in common.
-void Broker::on_database_needed(const Session& session, std::string_view name) {
+// Those of its target, and of targets on the same server.
+void Broker::for_each_pool_near(const Session& session, const std::function<void(Pool&)>& call) {
   const auto own = targets_.find(session.target());
   const auto is_near = [&](const RoleRuntime& role, const Pool& pool) {
     if (role.target() == session.target()) return true;
@@ -36,14 +37,22 @@ void Broker::on_database_needed(const Session& session, std::string_view name) {
     return std::ranges::any_of(here,
                                [&](const auto& one) { return std::ranges::find(there, one) != there.end(); });
   };
-  const std::string database{name};
-  const auto give_up = [&](RoleRuntime& role) {
-    if (is_near(role, *role.pool())) role.pool()->give_up(database, session.identity());
+  const auto look_at = [&](RoleRuntime& role) {
+    if (is_near(role, *role.pool())) call(*role.pool());
   };
   for (auto& [target, runtime] : targets_) {
-    for (auto& [role_name, role] : runtime.roles) give_up(*role);
+    for (auto& [role_name, role] : runtime.roles) look_at(*role);
   }
-  for (const auto& role : retired_) give_up(*role);
+  for (const auto& role : retired_) look_at(*role);
+}
+
+void Broker::on_database_needed(const Session& session, std::string_view name) {
+  const std::string database{name};
+  for_each_pool_near(session, [&](Pool& pool) { pool.give_up(database, session.identity()); });
+}
+
+void Broker::on_defaults_altered(const Session& session) {
+  for_each_pool_near(session, [&](Pool& pool) { pool.renew(session.identity()); });
 }
 
 void Broker::cancel(const CancelClaim& claim, std::function<void(bool found)> done) {

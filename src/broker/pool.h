@@ -135,6 +135,9 @@ class Pool {
   /// This identity needs a database for itself: ready connections to it are closed, in a turn of its own, and none is
   /// kept until a client asks for it. Others' connections no oftener than given_up_max times in given_up_within.
   void give_up(const std::string& database, const std::string& identity);
+  /// This identity has changed what sessions begin with: reconnect(), in a turn of its own; of others no oftener than
+  /// that, then only its own that are ready.
+  void renew(const std::string& identity);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
   [[nodiscard]] std::size_t keys_known() const { return subs_.size(); }
@@ -174,6 +177,8 @@ class Pool {
   [[nodiscard]] Error stopping() const;
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
+  [[nodiscard]] bool may_cost_others();
+  void close_spares(Sub& sub);
   void forget_profiles(pool_parts::Shelf& shelf);
   void forget_unneeded();
   void forget(Sub& sub);

@@ -129,15 +129,26 @@ void Pool::give_up(const std::string& database, const std::string& identity) {
   });
 }
 
-// Whether the client may drop it the server says later: what anybody can ask for must not keep the others from having
+// Whether the client may do it the server says later: what anybody can ask for must not keep the others from having
 // their connections ready.
-void Pool::close_given_up(const std::string& database, const std::string& identity) {
+bool Pool::may_cost_others() {
   const auto now = loop_.now().mono;
   if (now - given_up_since_ > given_up_within) {
     given_up_since_ = now;
     given_up_ = 0;
   }
-  const bool all = given_up_ < given_up_max;
+  return given_up_ < given_up_max;
+}
+
+void Pool::close_spares(Sub& sub) {
+  for (auto at = sub.spares.begin(); at != sub.spares.end();) {
+    close_politely((*at)->upstream());
+    at = drop_spare(sub, at);
+  }
+}
+
+void Pool::close_given_up(const std::string& database, const std::string& identity) {
+  const bool all = may_cost_others();
   bool others = false;
   for (auto& [key, sub] : subs_) {
     const bool own = settings_.pool.shared_by_role || key.identity == identity;
@@ -145,13 +156,24 @@ void Pool::close_given_up(const std::string& database, const std::string& identi
     // Who waits for a connection, or has one, has asked for it.
     if (!own && !sub->given_up) others = true;
     sub->given_up = true;
-    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
-      close_politely((*at)->upstream());
-      at = drop_spare(*sub, at);
-    }
+    close_spares(*sub);
   }
   if (others) ++given_up_;
   pump();
+}
+
+void Pool::renew(const std::string& identity) {
+  loop_.post([this, alive = alive_, identity] {
+    if (!*alive || stopped_) return;
+    if (may_cost_others()) {
+      ++given_up_;
+      return reconnect();
+    }
+    for (auto& [key, sub] : subs_) {
+      if (!sub->is_own() && key.identity == identity) close_spares(*sub);
+    }
+    pump();
+  });
 }
 
 std::vector<PoolKey> Pool::seen_keys(std::size_t keys_max) const {

@@ -31,6 +31,7 @@ bool refused_request(const Error& error) {
 void Pool::connect(Attempt attempt) {
   count_login(attempt, 1);
   attempt.epoch = epoch_;
+  attempt.newest = newest_generation_;
   ask_for_credential(attempt);
 }
 
@@ -153,11 +154,15 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
                                                  settings_.pool.lifetime_max * (200 + jitter / 4) / 256);
+  // While it logged in there came a later credential, or an order to begin anew: nobody would be given it.
+  const bool outdated = attempt.epoch != epoch_ ||
+                        (attempt.newest < newest_generation_ && generation->number < newest_generation_);
   // Its client has gone, or it was for nobody in particular and its database is needed.
   const bool unwanted = (attempt.sub->is_own() || attempt.sub->given_up) && attempt.sub->waiting() == 0;
-  if (stopped_ || unwanted) {
+  if (stopped_ || unwanted || outdated) {
     close_politely(*upstream);
-    pump();  // its place is free
+    line_up(*attempt.sub);  // who waits was not in line as long as this one was expected
+    pump();                 // its place is free
   } else {
     add_spare(*attempt.sub, std::move(upstream), Arrival::login);
   }

@@ -91,7 +91,8 @@ struct Attempt {
   Purpose purpose = Purpose::newcomer;
   bool retried = false;
   std::function<void(Result<void>)> done;
-  std::uint64_t epoch = 0;  ///< when it began: reconnect() ends one
+  std::uint64_t epoch = 0;   ///< when it began: reconnect() ends one
+  std::uint64_t newest = 0;  ///< generation then
   Trial::Turn turn = 0;
 };
 

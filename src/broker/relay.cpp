@@ -215,7 +215,7 @@ bool Relay::on_server_chunk(std::size_t size) {
   Bytes chunk = buffer_.first(size);
   if (!swallow(chunk)) return !ended_;
   if (lending_ != nullptr) return on_lent_server_chunk(buffer_.subspan(size - chunk.size(), chunk.size()));
-  ServerVisitor visitor{exchange_->tracker, *upstream_, client_name_};
+  ServerVisitor visitor{exchange_->tracker, *upstream_, client_name_, defaults_};
   const auto scanned = exchange_->server_scanner.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::server_misbehaved);
@@ -228,6 +228,7 @@ bool Relay::on_server_chunk(std::size_t size) {
     end(EndCause::client_lost);
     return false;
   }
+  if (defaults_.take_due()) owner_.on_defaults_altered();
   return true;
 }
 

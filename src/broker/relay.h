@@ -7,6 +7,7 @@
 // In transaction pooling it has a server connection only while something is under way (relay_lent.cpp).
 #pragma once
 
+#include "broker/altered_defaults.h"
 #include "broker/client_name.h"
 #include "broker/exchange.h"
 #include "broker/lifeline.h"
@@ -42,6 +43,8 @@ class RelayOwner {
 
   /// The client's statement, sent to the server now, needs this database for itself. Nothing else may begin in this call.
   virtual void on_database_needed(std::string_view name) { (void)name; }
+  /// What sessions begin with was changed (altered_defaults.h). Nothing else may begin in this call.
+  virtual void on_defaults_altered() {}
 
   // ---- transaction pooling only ----
   /// The client asks for something: a connection that is ready now, or null.
@@ -235,6 +238,7 @@ class Relay {
   std::unique_ptr<Lending> lending_;    // null: session pooling
   std::unique_ptr<Exchange> exchange_;  // null: lent, and at rest
   ClientName client_name_;
+  AlteredDefaults defaults_;
   Outgoing to_client_;
   std::uint64_t bytes_to_server_ = 0;
   std::uint64_t bytes_to_client_ = 0;

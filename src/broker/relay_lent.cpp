@@ -242,7 +242,7 @@ std::string_view Relay::hidden_state() const {
 
 bool Relay::on_lent_server_chunk(MutableBytes chunk) {
   while (true) {
-    LentServerVisitor visitor{exchange_->tracker, *upstream_, client_name_,
+    LentServerVisitor visitor{exchange_->tracker, *upstream_, client_name_,      defaults_,
                               loan()->requests,   chunk,      lending_->told_pid};
     const auto scanned = exchange_->server_scanner.scan(chunk, visitor);
     if (!scanned || scanned->stop == postgres::ScanStop::failed) {
@@ -255,6 +255,7 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
       end(EndCause::client_lost);
       return false;
     }
+    if (defaults_.take_due()) owner_.on_defaults_altered();
     chunk = chunk.subspan(scanned->consumed);
     if (!visitor.hidden) break;
     chunk = chunk.subspan(postgres::frame_header_bytes);

@@ -66,6 +66,7 @@ struct Relay::ServerVisitor {
   postgres::SessionTracker& tracker;
   Upstream& upstream;
   ClientName& client_name;
+  AlteredDefaults& defaults;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
     return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024) ||
@@ -82,8 +83,14 @@ struct Relay::ServerVisitor {
         note_refused_write(upstream, fields->sqlstate());
     } else if (frame.type != 'S') {
       tracker.on_server_body(frame.type, body);
-      if (frame.type == 'Z') client_name.on_ready();
-      if (frame.type == 'C') client_name.on_tag(tag_of(body));
+      if (frame.type == 'Z') {
+        client_name.on_ready();
+        defaults.on_ready(tracker.status() == postgres::TransactionStatus::idle);
+      }
+      if (frame.type == 'C') {
+        client_name.on_tag(tag_of(body));
+        defaults.on_tag(tag_of(body));
+      }
     } else if (const auto status = postgres::decode_parameter_status(body)) {
       upstream.parameters.note(status->name, status->value);
       if (status->name == ClientName::parameter)
@@ -99,6 +106,7 @@ struct Relay::LentServerVisitor {
   postgres::SessionTracker& tracker;
   Upstream& upstream;
   ClientName& client_name;
+  AlteredDefaults& defaults;
   postgres::PooledRequests& requests;
   MutableBytes chunk;
   std::int32_t told_pid = 0;  ///< the client's BackendKeyData
@@ -151,7 +159,7 @@ struct Relay::LentServerVisitor {
           discard_all_loses_role(upstream.parameters.value_of("server_version")))
         requests.mistrust();
     }
-    const auto step = ServerVisitor{tracker, upstream, client_name}.on_body(frame, body);
+    const auto step = ServerVisitor{tracker, upstream, client_name, defaults}.on_body(frame, body);
     if (frame.type == 'Z' && tracker.status() == postgres::TransactionStatus::idle) requests.on_done({});
     return step;
   }

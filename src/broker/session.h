@@ -92,6 +92,8 @@ class SessionHost {
   virtual void on_database_needed(const Session& session, std::string_view name) {
     (void)session, (void)name;
   }
+  /// Connections to its server that stand ready began with other defaults. As above.
+  virtual void on_defaults_altered(const Session& session) { (void)session; }
   /// Transaction pooling: it has been busy. Session::rest() once it has not been for a moment.
   virtual void on_session_awake(Session& session) { (void)session; }
 
@@ -201,6 +203,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_session_state(postgres::StateReason reason, bool refused) override;
   void on_session_moved() override;
   void on_database_needed(std::string_view name) override { host_.on_database_needed(*this, name); }
+  void on_defaults_altered() override { host_.on_defaults_altered(*this); }
   void on_session_forced(std::string_view reason) override { host_.on_session_forced(*this, reason); }
   void end_session(std::string_view why, const char* message, const char* hint) override;
   void on_server_lost() override;
@@ -208,6 +211,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void read_client();
   void handle_first_packets();
   void refuse_unheard(const char* what);
+  void hang_up();
   void answer(std::uint8_t byte);
   [[nodiscard]] bool offers_tls() const { return services_.handshaker != nullptr && route_->tls != nullptr; }
   void on_ssl_request();

@@ -18,6 +18,7 @@ constexpr unsigned answers_max = 4;
 
 void Session::handle_first_packets() {
   while (stage_ == Stage::first_packet) {
+    if (postgres::has_impossible_length(login_->input.unread())) return hang_up();
     auto packet = postgres::decode_first_packet(login_->input.unread());
     if (!packet) return refuse(packet.error(), true);
     if (!*packet) return;
@@ -39,6 +40,14 @@ void Session::handle_first_packets() {
 // Most likely no client of ours: counted, and told to whom it may concern.
 void Session::refuse_unheard(const char* what) {
   refuse(Error{ErrorCode::invalid_message, Hop::session, {}, what, {}, "08P01"}, true);
+}
+
+// As a server does: node-postgres, for one, takes an answer to what it said before it began for an error.
+void Session::hang_up() {
+  record_refusal(
+      Error{ErrorCode::invalid_message, Hop::session, "first packet", "its length is impossible", {}, {}},
+      true);
+  close_client();
 }
 
 void Session::answer(std::uint8_t byte) { send({&byte, 1}); }

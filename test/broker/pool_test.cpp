@@ -714,6 +714,25 @@ TEST(Pool, WhoCountedOnAConnectionOfAnOldGenerationGetsALogin) {
   world.pool->stop();
 }
 
+TEST(Pool, WhoCountedOnALoginThatIsOutdatedWhenItEndsGetsAnother) {
+  World world;
+  world.connector.hold_logins = true;
+  auto client = take(world);
+  world.loop.settle();
+  ASSERT_EQ(world.connector.requests.size(), 1u);
+  world.pool->reconnect();
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_FALSE(client->served()) << "it began before the order";
+  ASSERT_EQ(world.connector.requests.size(), 2u) << "at once, not when the pool is looked at the next time";
+  world.connector.release_one();
+  world.loop.settle();
+  ASSERT_TRUE(client->served());
+  EXPECT_EQ(world.connector.requests.size(), 2u);
+  world.pool->discard(client->upstream());
+  world.pool->stop();
+}
+
 TEST(Pool, ADatabaseThatRefusesUsIsToldToWhoAskedForItAndCostsNobodyTheCredential) {
   World world;
   auto good = take(world);

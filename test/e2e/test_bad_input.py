@@ -168,6 +168,21 @@ def test_garbage_is_closed_and_the_next_client_is_served(service, name, data):
     assert service.psql("SELECT 'next'").stdout == "next\n"
 
 
+@pytest.mark.parametrize("data", [b"X\0\0\0", b"X\0\0\0\4", b"\0\0\0\7", b"\xff\xff\xff\xff" + START, b"GET / HTTP/1.1\r\n\r\n"])
+def test_an_impossible_first_length_is_closed_at_once_and_without_a_word(service, pg, data):
+    """As by PostgreSQL, which is asked, too. node-postgres ends so when it is told to before it began."""
+    with socket.socket(socket.AF_UNIX) as direct:
+        direct.settimeout(10)
+        direct.connect(f"{pg.folder}/.s.PGSQL.{pg.port}")
+        direct.sendall(data)
+        assert read_until_closed(direct) == b""
+    with dial(service) as connection:
+        connection.settimeout(3)
+        connection.sendall(data)
+        assert read_until_closed(connection) == b""
+    assert service.psql("SELECT 'next'").stdout == "next\n"
+
+
 def test_slow_loris_is_closed_at_the_login_deadline(service):
     with dial(service) as connection:
         started = time.monotonic()

@@ -93,3 +93,41 @@ def test_a_target_of_any_database_and_of_a_list(service, pg, mode, database, oth
         assert third.returncode == 2 and "does not exist" not in third.stderr, "the server is not asked"
     for name in ("other", "third"):
         pg.sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("what", ["ROLE app", "DATABASE app"])
+def test_who_comes_after_an_alter_set_begins_with_it_as_directly(service, pg, mode, what):
+    pg.sql("ALTER DATABASE app OWNER TO app")
+    it = service(f"mode: {mode}, min_ready: 2, max: 4")
+    name = "statement_timeout"
+    try:
+        with connect(it) as other:
+            other.execute("SELECT 1")
+            for value in ("11s", "12s", "13s"):
+                with connect(it) as client:
+                    client.execute(f"ALTER {what} SET {name} = '{value}'")
+                for _ in range(3):
+                    with connect(it) as client:
+                        assert client.execute(f"SHOW {name}").fetchone() == (value,)
+            with connect(it) as client, client.transaction():
+                client.execute(f"ALTER {what} RESET {name}")
+            with connect(it) as client:
+                assert client.execute(f"SHOW {name}").fetchone() == ("0",)
+            other.execute("SELECT 1")
+    finally:
+        pg.sql(f"ALTER {what} RESET {name}")
+
+
+def test_who_alters_itself_without_end_costs_others_few_logins(service, pg):
+    pg.sql("ALTER DATABASE app OWNER TO app")
+    it = service("mode: transaction, min_ready: 2, max: 4")
+    with connect(it) as client, connect(it) as other:
+        before = backends(pg)
+        seen = set(before)
+        for i in range(60):
+            client.execute(f"ALTER ROLE app SET statement_timeout = '{i + 10}s'")
+            other.execute("SELECT 1")
+            seen |= backends(pg)
+        client.execute("ALTER ROLE app RESET statement_timeout")
+    assert len(seen - before) >= 4, "they begin anew"

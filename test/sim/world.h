@@ -230,7 +230,8 @@ class World {
     if (in_use > 0 && in_use + logins >= max) return oracle.count("waited in vain: all in use");
     const auto since = loop.now().mono - wait_max_ - 1s;
     // The pool does not log in at once where a connection was lost: it may be one of many.
-    if (in_use + logins + 1 >= max && server.killed_at >= loop.now().mono - 300ms)
+    if ((in_use + logins + 1 >= max || server.settings.hosts > 1) &&
+        server.killed_at >= loop.now().mono - 300ms)
       return oracle.count("waited in vain: a place was lost just now");
     // A source that does not answer for as long as the client would wait, while what there was has ended.
     const bool lacks_credential = logins > 0 || text.find("wait for a credential") != std::string::npos;

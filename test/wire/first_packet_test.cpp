@@ -118,6 +118,7 @@ TEST(FirstPacket, RefusesOtherProtocolsAtTheEighthByte) {
 TEST(FirstPacket, RefusesLengthsOutOfRangeBeforeTheBodyArrives) {
   for (const std::uint32_t length : {0U, 4U, 7U, 10'001U, 0x7fffffffU, 0xffffffffU}) {
     EXPECT_FALSE(decode_first_packet(packet_of(protocol_3_0, "", length))) << length;
+    EXPECT_TRUE(has_impossible_length(Bytes{packet_of(protocol_3_0, "", length)}.first(4))) << length;
   }
   EXPECT_FALSE(decode_first_packet(packet_of(ssl_request_code, "x")));
   EXPECT_TRUE(decode_first_packet(packet_of(protocol_3_0, "", 10'000)));

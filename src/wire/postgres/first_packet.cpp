@@ -99,6 +99,12 @@ std::string_view StartupMessage::database() const {
   return value == nullptr || value->empty() ? user() : std::string_view{*value};
 }
 
+bool has_impossible_length(Bytes input) {
+  if (input.size() < 4 || input[0] == tls_handshake_record) return false;
+  const auto length = ByteReader{input}.u32();
+  return length < packet_header_bytes || length > limits::startup_packet_bytes_max;
+}
+
 Result<std::optional<FirstPacket>> decode_first_packet(Bytes input) {
   if (!input.empty() && input[0] == tls_handshake_record) return packet(DirectTls{}, 0);
   if (input.size() < packet_header_bytes) return std::optional<FirstPacket>{};

@@ -57,6 +57,10 @@ struct FirstPacket {
   std::size_t bytes = 0;  ///< what to consume; 0 for DirectTls
 };
 
+/// Its length, the first four bytes, is none that a first packet can have. PostgreSQL closes without a word
+/// (ProcessStartupPacket): what it would say is for nobody, or for a client that has ended before it began.
+bool has_impossible_length(Bytes input);
+
 /// Decodes what a client says first, or next after an answered SslRequest or GssencRequest.
 ///
 /// Returns nullopt when it has not all arrived. Fails as soon as the length or the code is known to be
