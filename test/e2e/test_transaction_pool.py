@@ -229,6 +229,25 @@ def test_who_notifies_itself_finds_its_own_number_in_the_notification(service):
     assert {each.pid == a.info.backend_pid for each in heard if each.payload.startswith("other")} == {False}
 
 
+@pytest.mark.parametrize("change", ["SET search_path TO {}", "SET LOCAL search_path TO {}", "SET SCHEMA '{}'",
+                                    "SELECT set_config('search_path', '{}', true)"])
+def test_who_prepares_a_text_anew_after_its_search_path_gets_what_its_names_mean_then(service, pg, change):
+    """pgjdbc's SchemaTest: the same text, twice in a transaction, of tables with other columns."""
+    pg.sql("CREATE SCHEMA one; CREATE TABLE one.t (i int); INSERT INTO one.t VALUES (1); CREATE SCHEMA two; CREATE TABLE two.t (s text); "
+           "INSERT INTO two.t VALUES ('two'); GRANT USAGE ON SCHEMA one, two TO app; GRANT SELECT ON one.t, two.t TO app", database="app")
+    try:
+        it = service(pool="max: 1")
+        with raw.RawClient.of(it) as client:
+            client.ask(raw.query("BEGIN"))
+            for name, schema, value in (("a", "one", "1"), ("b", "two", "two"), ("c", "one", "1")):
+                client.ask(raw.query(change.format(schema)))
+                answer = client.ask(raw.parse(name, "SELECT * FROM t"), raw.bind(name), raw.execute(), raw.sync())
+                assert raw.rows(answer) == [(value,)], answer
+            client.ask(raw.query("COMMIT"))
+    finally:
+        pg.sql("DROP SCHEMA one, two CASCADE", database="app")
+
+
 @pytest.mark.parametrize("how", ["simple", "extended"])
 def test_what_a_pipeline_leaves_behind_a_discard_all_keeps_the_connection(service, how):
     it = service(pool="max: 2")

@@ -358,6 +358,32 @@ TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
   EXPECT_EQ(one.send(only, run("s"))[1].body, "insert into t values ($1)") << "who has it keeps it";
 }
 
+TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewUnderItsName) {
+  for (const auto* change : {"SET search_path TO b", "set local schema 'b'", "RESET ALL", "SET SESSION ROLE other",
+                             "SELECT set_config('search_path', 'b', true)", "/* x */ SET LOCAL \"search_path\" = b"}) {
+    StatementRegistry registry;
+    Connection only;
+    Borrower one{registry};
+    one.send(only, parse("s", "select 1") + sync());
+    const auto shared = only.statements.oldest();
+    EXPECT_FALSE(only.statements.is_of_another_path(*shared));
+    one.send(only, query(change));
+    EXPECT_TRUE(only.statements.is_of_another_path(*shared)) << change;
+    EXPECT_EQ(one.send(only, run("s"))[1].body, "select 1") << "who has it keeps it";
+    EXPECT_TRUE(only.statements.is_of_another_path(*shared)) << change;
+    one.send(only, parse("t", "select 1") + sync());
+    EXPECT_EQ(only.statements.oldest(), shared);
+    EXPECT_FALSE(only.statements.is_of_another_path(*shared)) << change;
+    EXPECT_EQ(only.server.statements().size(), 1U);
+  }
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry};
+  one.send(only, parse("s", "select 1") + sync());
+  one.send(only, query("SET LOCAL work_mem = '9MB'"));
+  EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+}
+
 TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {
   StatementRegistry registry;
   Connection a, b;

@@ -58,7 +58,10 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
   bool full = false;
   if (body_left_ > 0) {
     const auto here = std::min<std::size_t>(body_left_, chunk.size());
-    if (lexing_) scanner_.look_at(chunk.first(here));
+    if (lexing_) {
+      scanner_.look_at(chunk.first(here));
+      look_for_path();
+    }
     body_left_ -= static_cast<std::uint32_t>(here);
     at_ = here;
   }
@@ -262,6 +265,9 @@ void PooledRequests::on_error(std::string_view sqlstate) {
 // The types of parameters are found when a text is parsed. Whoever parses it after an ALTER would be given those of
 // before; so would who parses it while the ALTER is not committed.
 void PooledRequests::on_done(std::string_view tag) {
+  // Executed now, whenever its text was read; or taken back at the transaction's end.
+  if (path_changes_ && (tag.empty() || tag == "SET" || tag == "RESET")) upstream_->on_path_changed();
+  if (tag.empty() && state().empty()) path_changes_ = false;
   if (tag.starts_with("ALTER ") || tag.starts_with("DROP ")) {
     redefines_ = true;
     registry_.retire_all();

@@ -133,6 +133,7 @@ class PooledRequests final : private NotedRequests {
   Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
+  void look_for_path();
   void note(char type, Face face, Op op);
   void forget_settled();
   void pass(char type) { note(type, Face::as_it_is, {}); }
@@ -153,6 +154,8 @@ class PooledRequests final : private NotedRequests {
   std::string needed_alone_;
   PreparedStatements prepared_;
   bool redefines_ = false;  // the transaction has altered or dropped something
+  bool path_changes_ =
+      false;  // the session names search_path: what it has set ends with its transaction, perhaps
   std::list<Op> ops_;
   bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD

@@ -52,10 +52,18 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   note('P', Face::hidden, {.statement = statement});
 }
 
+// Names in what is prepared behind it mean something else.
+void PooledRequests::look_for_path() {
+  if (!scanner_.take_path_named()) return;
+  path_changes_ = true;
+  upstream_->on_path_changed();
+}
+
 bool PooledRequests::reads_refused_state(Bytes sql) {
   const auto before = scanner_.found();
   scanner_.start(*reported_, backslashes_);
   scanner_.look_at(sql);
+  look_for_path();
   if (!settings_.refuses_state || scanner_.found() == before) return false;
   refused_ = scanner_.found();
   refused_.remove(before);
@@ -110,8 +118,10 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
   }
   const auto statement = registry_.intern(rest);
   bool there = upstream_->has(*statement);
-  if (there && tracker_.status() == TransactionStatus::failed) {
-    // A Close would succeed where this Parse does not; but by then the transaction may be over.
+  // Where names meant something else, or where a Close would succeed and this Parse does not; but by then the transaction
+  // may be over.
+  if (there &&
+      (tracker_.status() == TransactionStatus::failed || upstream_->is_of_another_path(*statement))) {
     close_hidden(statement);
     there = false;
   }
@@ -211,6 +221,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     tracker_.on_client_frame('Q');
     scanner_.start(*reported_, backslashes_);
     scanner_.look_at(body);
+    look_for_path();
     lexing_ = true;
     return;
   }

@@ -57,8 +57,10 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
 // so. Not the option of a function or a role.
 void StateScanner::look_for_path(std::string_view word) {
   const bool set = last_word_ == "set" || last_word_ == "local" || last_word_ == "session";
-  if ((word == "search_path" || word == "schema") && set && (block_ || words_ == 1 || words_ == 2))
-    of_path_ = true;
+  const bool begins = block_ || words_ == 1 || words_ == 2;
+  if ((word == "search_path" || word == "schema") && set && begins) of_path_ = path_named_ = true;
+  const bool resets = last_word_ == "reset" && (word == "search_path" || word == "all" || word == "role");
+  if (begins && (resets || (set && word == "role"))) path_named_ = true;
 }
 
 // Names that matter wherever they stand.

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace sallyport::postgres {
 
@@ -98,6 +99,8 @@ class StateScanner {
   /// What all texts so far leave behind.
   [[nodiscard]] StateReasons& found() { return found_; }
   [[nodiscard]] const StateReasons& found() const { return found_; }
+  /// Whether a text since the last call sets search_path: SET, RESET, SET SCHEMA, set_config, SET ROLE ("$user" is in it).
+  bool take_path_named() { return std::exchange(path_named_, false); }
 
   // ---- told by the lexer ----
   void on_word(std::string_view word, bool quoted);
@@ -166,8 +169,9 @@ class StateScanner {
   bool updates_ = false;            // the statement has had the word UPDATE
   bool into_ = false;               // INTO, and LOCAL or GLOBAL behind it
   bool of_path_ = false;            // SET [LOCAL] search_path
-  std::uint8_t drop_words_ = 0;     // of ON COMMIT DROP
-  bool last_was_word_ = false;      // the last token: a call if a parenthesis follows
+  bool path_named_ = false;
+  std::uint8_t drop_words_ = 0;  // of ON COMMIT DROP
+  bool last_was_word_ = false;   // the last token: a call if a parenthesis follows
   std::string last_word_;
   std::string name_;  // of a setting
   Call call_;

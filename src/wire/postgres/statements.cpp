@@ -38,7 +38,7 @@ void StatementRegistry::retire(const Statement& statement) {
 bool UpstreamStatements::has(const Statement& statement) {
   const auto found = places_.find(statement.number);
   if (found == places_.end()) return false;
-  order_.splice(order_.end(), order_, found->second);
+  order_.splice(order_.end(), order_, found->second.at);
   return true;
 }
 
@@ -46,14 +46,14 @@ void UpstreamStatements::add(StatementPtr statement) {
   const auto number = statement->number;
   if (has(*statement)) return;
   bytes_ += statement->body.size();
-  places_[number] = order_.insert(order_.end(), std::move(statement));
+  places_[number] = {order_.insert(order_.end(), std::move(statement)), path_};
 }
 
 void UpstreamStatements::remove(const Statement& statement) {
   const auto found = places_.find(statement.number);
   if (found == places_.end()) return;
-  bytes_ -= (*found->second)->body.size();
-  order_.erase(found->second);
+  bytes_ -= (*found->second.at)->body.size();
+  order_.erase(found->second.at);
   places_.erase(found);
 }
 

@@ -80,14 +80,26 @@ class UpstreamStatements {
   [[nodiscard]] std::size_t size() const { return order_.size(); }
   /// Of their texts.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
+  /// What names without a schema mean is about to change, or has: those that it has were made with the old meaning.
+  void on_path_changed() { ++path_; }
+  /// Was made before that. It has it.
+  [[nodiscard]] bool is_of_another_path(const Statement& statement) const {
+    return places_.at(statement.number).path != path_;
+  }
 
   /// Which unnamed statement it has: a stamp of the registry's; 0: nobody's.
   std::uint64_t unnamed = 0;
 
  private:
+  struct Place {
+    std::list<StatementPtr>::iterator at;
+    std::uint64_t path = 0;
+  };
+
   std::list<StatementPtr> order_;
   std::size_t bytes_ = 0;
-  std::unordered_map<std::uint64_t, std::list<StatementPtr>::iterator> places_;
+  std::uint64_t path_ = 0;
+  std::unordered_map<std::uint64_t, Place> places_;
 };
 
 }  // namespace sallyport::postgres
