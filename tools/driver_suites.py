@@ -1,8 +1,8 @@
 """Runs whole test suites of others directly, in session pooling and in transaction pooling, and prints which tests fail
-through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), and PostgreSQL's
-regression tests, if their source is given. What is expected of each stands in docs/pooling.md.
+through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), asyncpg's and psycopg2's, and
+PostgreSQL's regression tests, if their source is given. What is expected of each stands in docs/pooling.md.
 
-    python tools/driver_suites.py [pgx] [pq] [regress --source postgresql-15/src/test/regress]
+    python tools/driver_suites.py [pgx] [pq] [asyncpg] [psycopg2] [regress --source postgresql-15/src/test/regress]
 """
 
 import argparse
@@ -22,11 +22,12 @@ from harness.postgres import Postgres  # noqa: E402
 from harness.processes import find_program  # noqa: E402
 from harness.sallyport import Sallyport  # noqa: E402
 from harness.service import Service  # noqa: E402
+import python_suites
 
 MODULES = {"pgx": "github.com/jackc/pgx/v5@v5.12.0", "pq": "github.com/lib/pq@v1.12.3"}
 # Warm, as these tests measure how long a connection takes.
 POOLS = {"session": "mode: session, max: 150, min_ready: 40", "transaction": "mode: transaction, max: 60, min_ready: 40"}
-USERS = {"pgx": "pgx", "pq": "pqgo", "regress": "regress"}      # of the same name: database and role
+USERS = {"pgx": "pgx", "pq": "pqgo", "asyncpg": "asyncpg", "psycopg2": "psycopg2", "regress": "regress"}      # of the same name: database and role
 # What fails through the broker and has to; docs/pooling.md says why. Fails in session pooling and is not here: a defect.
 EXPLAINED = {
     "session": {
@@ -34,6 +35,7 @@ EXPLAINED = {
         "pq TestAuth/end_to_end/user=pqgounknown_password=wordpass": "a name that is not known is refused in our words",
         "pq TestQueryRowContext": "allows 50 ms for a cancel, which needs a TLS connection of its own",
         "pq TestListenerReconnect": "allows 100 ms, for which nothing is handed out after a loss",
+        "asyncpg test_executemany_server_failure_during_writes": "must be told before it has sent 4 MB, which the sockets on the way take",
         "regress guc": "a library that the server process has loaded stays",
         "regress temp": "the temporary schema of the server process stays, empty",
         "regress stats": "counts sessions of the server: one is used again",
@@ -47,6 +49,13 @@ EXPLAINED = {
         "v5 TestPrepareHandlesTimeoutBetweenParseAndDescribe": "looks for its name in pg_prepared_statements",
         "v5 TestPrepareWithDigestedNameHandlesTimeoutBetweenParseAndDescribe": "looks for its name in pg_prepared_statements",
         "stdlib TestConnMultiplePrepareAndDeallocate": "looks for its text in pg_prepared_statements",
+        "asyncpg test_prepare_explicitly_named": "SQL's EXECUTE of what was prepared by protocol",
+        "asyncpg test_copy_records_to_table_no_stmt_cache": "counts pg_prepared_statements",
+        "asyncpg test_pool_remote_close": "ends a process whose number was true a transaction ago",
+        "asyncpg test_pool_min_size_restored_after_idle_connection_loss": "ends a process by the number that the client was told",
+        "psycopg2 test_external_close_async": "ends a process whose number was true a transaction ago",
+        "psycopg2 test_backend_pid": "compares the number that the client was told with pg_backend_pid()",
+        "psycopg2 test_many_notifies": "compares another session's number with pg_backend_pid()",
     },
 }
 PG_REGRESS = "/usr/lib/postgresql/15/lib/pgxs/src/test/regress"
@@ -54,6 +63,8 @@ PASSWORD = "only-for-this-run"
 SETUP = {
     "pgx": ["CREATE EXTENSION hstore; CREATE EXTENSION ltree; CREATE EXTENSION citext; CREATE DOMAIN uint64 AS numeric(20,0)"],
     "pq": ["CREATE EXTENSION hstore"],
+    "asyncpg": ["CREATE EXTENSION hstore"],
+    "psycopg2": ["CREATE EXTENSION hstore"],
     "regress": [],
 }
 
@@ -78,7 +89,8 @@ class World:
         for name, pool in POOLS.items():
             it = Sallyport(tempfile.mkdtemp(prefix="s-", dir=self.folder))
             service = Service(it, self.pg, self.pki, f"file:{it.secret_file(PASSWORD)}", user=user, extra_target=f"    pool: {{{pool}}}")
-            service.text = service.text.replace("database: app", f"database: {user}")
+            database = '"*"' if suite in python_suites.SUITES else user      # some make their own
+            service.text = service.text.replace("database: app", f"database: {database}")
             if suite != "regress":     # which connects under many names
                 # Two roles, so that a name which is none of them is refused.
                 secret = f"{{auth: 'file:{it.secret_file(PASSWORD)}', user: {user}}}"
@@ -243,7 +255,7 @@ def same_as_direct(folder, name, test):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*MODULES, "regress", []], help="default: pgx and pq")
+    parser.add_argument("suites", nargs="*", choices=[*MODULES, *python_suites.SUITES, "regress", []], help="default: pgx and pq")
     parser.add_argument("--source", help="for regress: src/test/regress of PostgreSQL's source")
     parser.add_argument("--include", default="/usr/include/postgresql/15/server", help="for regress: the server's headers")
     parser.add_argument("--keep", help="a folder for the logs, which is kept")
@@ -255,9 +267,15 @@ def main():
     folder = options.keep or tempfile.mkdtemp(prefix="sp-", dir="/tmp")
     os.makedirs(folder, exist_ok=True)
     os.chmod(folder, 0o755)
-    world = World(folder)
+    world, failures = World(folder), 0
     try:
-        failures = sum(regress(world, options.source, options.include, folder) if suite == "regress" else go_suite(world, suite, folder) for suite in suites)
+        for suite in suites:
+            if suite == "regress":
+                failures += regress(world, options.source, options.include, folder)
+            elif suite in python_suites.SUITES:
+                failures += python_suites.python_suite(world, suite, folder, USERS[suite], report)
+            else:
+                failures += go_suite(world, suite, folder)
     finally:
         world.end()
         if not options.keep:

@@ -56,6 +56,8 @@ class Pool {
   static constexpr std::size_t left_max = 64;
   static constexpr unsigned given_up_max = 8;
   static constexpr auto given_up_within = std::chrono::seconds{10};
+  static constexpr unsigned renewals_at_once_max = 8;
+  static constexpr auto renewed_every = std::chrono::seconds{10};
   static constexpr auto look_every = std::chrono::seconds{1};
   /// Transaction pooling: clients wait so long for a primary to be promoted, and a login is tried so often.
   static constexpr auto primary_wait_max = std::chrono::seconds{10};
@@ -135,8 +137,8 @@ class Pool {
   /// This identity needs a database for itself: ready connections to it are closed, in a turn of its own, and none is
   /// kept until a client asks for it. Others' connections no oftener than given_up_max times in given_up_within.
   void give_up(const std::string& database, const std::string& identity);
-  /// This identity has changed what sessions begin with: reconnect(), in a turn of its own; of others no oftener than
-  /// that, then only its own that are ready.
+  /// This identity has changed what sessions begin with: reconnect(), in a turn of its own. Behind renewals_at_once_max
+  /// of these others' connections are replaced once in renewed_every, and at once only its own that are ready.
   void renew(const std::string& identity);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
@@ -177,8 +179,8 @@ class Pool {
   [[nodiscard]] Error stopping() const;
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
-  [[nodiscard]] bool may_cost_others();
   void close_spares(Sub& sub);
+  void renew_others_later();
   void forget_profiles(pool_parts::Shelf& shelf);
   void forget_unneeded();
   void forget(Sub& sub);
@@ -225,7 +227,7 @@ class Pool {
   void fail_waiters(Sub& sub, const Error& error, bool movers_only = false);
   void on_wait_over(WaiterId id);
   [[nodiscard]] Error waited_in_vain(Duration waited) const;
-  void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
+  void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters, bool outdated);
   enum class Arrival { login, between_transactions, after_session };
   void add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival);
   void ask_after_login(Spare& spare);
@@ -262,8 +264,10 @@ class Pool {
   bool pumping_ = false, pump_again_ = false;
   std::vector<std::pair<net::Address, MonotonicTime>> left_;  // of leave(), since when
   std::optional<MonotonicTime> no_primary_since_;
-  MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{};
+  MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{}, renewed_at_{};
   unsigned given_up_ = 0;  // since then, of others
+  unsigned renewals_ = 0;  // one of them is forgotten each renewed_every
+  bool renewal_is_due_ = false;
   std::shared_ptr<postgres::StatementRegistry> statements_;
   RoleSettings role_settings_;
   PoolStatus totals_;

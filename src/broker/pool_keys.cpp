@@ -129,17 +129,6 @@ void Pool::give_up(const std::string& database, const std::string& identity) {
   });
 }
 
-// Whether the client may do it the server says later: what anybody can ask for must not keep the others from having
-// their connections ready.
-bool Pool::may_cost_others() {
-  const auto now = loop_.now().mono;
-  if (now - given_up_since_ > given_up_within) {
-    given_up_since_ = now;
-    given_up_ = 0;
-  }
-  return given_up_ < given_up_max;
-}
-
 void Pool::close_spares(Sub& sub) {
   for (auto at = sub.spares.begin(); at != sub.spares.end();) {
     close_politely((*at)->upstream());
@@ -147,8 +136,15 @@ void Pool::close_spares(Sub& sub) {
   }
 }
 
+// Whether the client may drop it the server says later: what anybody can ask for must not keep the others from having
+// their connections ready.
 void Pool::close_given_up(const std::string& database, const std::string& identity) {
-  const bool all = may_cost_others();
+  const auto now = loop_.now().mono;
+  if (now - given_up_since_ > given_up_within) {
+    given_up_since_ = now;
+    given_up_ = 0;
+  }
+  const bool all = given_up_ < given_up_max;
   bool others = false;
   for (auto& [key, sub] : subs_) {
     const bool own = settings_.pool.shared_by_role || key.identity == identity;
@@ -165,14 +161,30 @@ void Pool::close_given_up(const std::string& database, const std::string& identi
 void Pool::renew(const std::string& identity) {
   loop_.post([this, alive = alive_, identity] {
     if (!*alive || stopped_) return;
-    if (may_cost_others()) {
-      ++given_up_;
+    const auto now = loop_.now().mono;
+    for (; renewals_ > 0 && now - renewed_at_ >= renewed_every; --renewals_) renewed_at_ += renewed_every;
+    if (renewals_ == 0) renewed_at_ = now;
+    if (renewals_ < renewals_at_once_max) {
+      ++renewals_;
       return reconnect();
     }
     for (auto& [key, sub] : subs_) {
-      if (!sub->is_own() && key.identity == identity) close_spares(*sub);
+      const bool own = settings_.pool.shared_by_role || key.identity == identity;
+      if (own && !sub->is_own()) close_spares(*sub);
     }
+    renew_others_later();
     pump();
+  });
+}
+
+// What came last is for the others, too.
+void Pool::renew_others_later() {
+  if (std::exchange(renewal_is_due_, true)) return;
+  loop_.after(renewed_every, [this, alive = alive_] {
+    if (!*alive) return;
+    renewal_is_due_ = false;
+    ++renewals_;
+    if (!stopped_) reconnect();
   });
 }
 

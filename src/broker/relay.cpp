@@ -224,11 +224,11 @@ bool Relay::on_server_chunk(std::size_t size) {
   exchange_->server_carry.keep(chunk.subspan(scanned->consumed));
   const auto forward = chunk.first(scanned->consumed);
   bytes_to_client_ += forward.size();
+  if (defaults_.take_due()) owner_.on_defaults_altered();
   if (!to_client_.send(client_, forward)) {
     end(EndCause::client_lost);
     return false;
   }
-  if (defaults_.take_due()) owner_.on_defaults_altered();
   return true;
 }
 

@@ -251,11 +251,11 @@ bool Relay::on_lent_server_chunk(MutableBytes chunk) {
     }
     const Bytes forward = chunk.first(scanned->consumed);
     bytes_to_client_ += forward.size();
+    if (defaults_.take_due()) owner_.on_defaults_altered();
     if (!forward.empty() && !to_client_.send(client_, forward)) {
       end(EndCause::client_lost);
       return false;
     }
-    if (defaults_.take_due()) owner_.on_defaults_altered();
     chunk = chunk.subspan(scanned->consumed);
     if (!visitor.hidden) break;
     chunk = chunk.subspan(postgres::frame_header_bytes);

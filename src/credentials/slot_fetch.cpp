@@ -49,7 +49,7 @@ void SlotState::fetch_failed(Error error, Moment now) {
   ++counters_.fetch_failures;
   ++fetch_failures_;
   const bool transient = is_transient(error.code);
-  fetch_failed_at_ = now.mono;
+  awaited_not_before_ = now.mono + backoff_delay(1, awaited_backoff_max, awaited_backoff_max, random());
   fetch_not_before_ =
       now.mono + backoff_delay(fetch_failures_, fetch_backoff_base, fetch_backoff_max, random());
   if (transient && waiting_ > 0) fetch_sooner();
@@ -75,9 +75,7 @@ void SlotState::fetch_failed(Error error, Moment now) {
 }
 
 /// Somebody waits for it.
-void SlotState::fetch_sooner() {
-  fetch_not_before_ = std::min(fetch_not_before_, fetch_failed_at_ + awaited_backoff_max);
-}
+void SlotState::fetch_sooner() { fetch_not_before_ = std::min(fetch_not_before_, awaited_not_before_); }
 
 void SlotState::accept(secrets::Fetched fetched, Moment started, Moment now) {
   const std::optional<Moment> expires = end_of(fetched.credential, started, now);

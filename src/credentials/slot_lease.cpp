@@ -123,13 +123,15 @@ void SlotState::renewal_ended(std::uint64_t number, Moment started, Result<void>
   schedule(*live, std::nullopt, now);
 }
 
-/// It was granted between the request and the reply. A renewal does not shorten a lease: where its end of before lies
-/// between the earliest and the latest that can be meant, it stays, and with it what sessions have been told.
+/// It was granted between the request and the reply. A renewal does not shorten a lease as a rule: where its end of
+/// before lies between the earliest and the latest that can be meant, it stays, and with it what sessions have been told.
 Moment SlotState::end_after_renewal(const Live& live, Moment started, Duration duration, Moment now) {
   const Moment earliest = plus(started, duration), latest = plus(now, duration);
   const auto before = left_until(*live.expires, now);
   if (before <= left_until(earliest, now)) return earliest;
-  return before < left_until(latest, now) ? *live.expires : latest;
+  if (before <= left_until(latest, now)) return *live.expires;
+  // Managers count in whole seconds. More than that is a lease that was shortened.
+  return before <= left_until(latest, now) + 1s ? latest : earliest;
 }
 
 /// Its last holder left, or its old end came, while the renewal ran: the lease lives longer than we thought.

@@ -215,7 +215,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::optional<MonotonicTime> renew_first_until_;  ///< the clock jumped over a renewal that has not ended
   unsigned fetch_failures_ = 0;                     ///< in a row
   std::optional<Error> last_error_;
-  MonotonicTime fetch_failed_at_{}, fetch_not_before_{};
+  MonotonicTime fetch_not_before_{}, awaited_not_before_{};  ///< the latter: while somebody waits
   unsigned keep_alive_failures_ = 0;
   MonotonicTime keep_alive_not_before_{};
   std::optional<secrets::SuppliedEndpoint> endpoint_;  ///< pinned

@@ -733,6 +733,41 @@ TEST(Pool, WhoCountedOnALoginThatIsOutdatedWhenItEndsGetsAnother) {
   world.pool->stop();
 }
 
+TEST(Pool, WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds) {
+  World world;
+  auto ours = take(world);
+  world.loop.settle();
+  world.pool->give_back(ours->upstream());
+  world.loop.settle();
+  ASSERT_EQ(world.pool->status().ready, 1u);
+  const auto altered = [&world](const std::string& by) {
+    world.pool->renew(by);
+    world.loop.settle();
+    const bool replaced = world.pool->status().ready == 0;
+    auto next = take(world);
+    world.loop.settle();
+    world.pool->give_back(next->upstream());
+    world.loop.settle();
+    return replaced;
+  };
+  unsigned replaced = 0;
+  for (int i = 0; i < 1000; ++i) {
+    replaced += altered("somebody else") ? 1 : 0;
+    world.loop.advance(100ms);
+  }
+  EXPECT_GE(replaced, Pool::renewals_at_once_max);
+  EXPECT_LE(replaced, Pool::renewals_at_once_max + 10 + 2) << "in 100 s";
+  EXPECT_TRUE(altered(world.key().identity)) << "whose own it is begins anew at once";
+  const auto logins = world.pool->status().logins;
+  world.loop.advance(Pool::renewed_every + 1s);
+  world.loop.settle();
+  auto last = take(world);
+  world.loop.settle();
+  EXPECT_GT(world.pool->status().logins, logins) << "the last one is not forgotten";
+  world.pool->discard(last->upstream());
+  world.pool->stop();
+}
+
 TEST(Pool, ADatabaseThatRefusesUsIsToldToWhoAskedForItAndCostsNobodyTheCredential) {
   World world;
   auto good = take(world);

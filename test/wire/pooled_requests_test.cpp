@@ -358,12 +358,12 @@ TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
   EXPECT_EQ(one.send(only, run("s"))[1].body, "insert into t values ($1)") << "who has it keeps it";
 }
 
-TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewUnderItsName) {
+TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForItsClientAlone) {
   for (const auto* change : {"SET search_path TO b", "set local schema 'b'", "RESET ALL", "SET SESSION ROLE other",
                              "SELECT set_config('search_path', 'b', true)", "/* x */ SET LOCAL \"search_path\" = b"}) {
     StatementRegistry registry;
     Connection only;
-    Borrower one{registry};
+    Borrower one{registry}, two{registry};
     one.send(only, parse("s", "select 1") + sync());
     const auto shared = only.statements.oldest();
     EXPECT_FALSE(only.statements.is_of_another_path(*shared));
@@ -372,9 +372,12 @@ TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewUnderI
     EXPECT_EQ(one.send(only, run("s"))[1].body, "select 1") << "who has it keeps it";
     EXPECT_TRUE(only.statements.is_of_another_path(*shared)) << change;
     one.send(only, parse("t", "select 1") + sync());
-    EXPECT_EQ(only.statements.oldest(), shared);
-    EXPECT_FALSE(only.statements.is_of_another_path(*shared)) << change;
-    EXPECT_EQ(only.server.statements().size(), 1U);
+    EXPECT_EQ(only.server.statements().size(), 2U) << change;
+    EXPECT_EQ(one.send(only, run("t"))[1].body, "select 1");
+    EXPECT_TRUE(only.statements.has(*shared)) << "whoever has it keeps it";
+    Connection other;
+    two.send(other, parse("s", "select 1") + sync());
+    EXPECT_EQ(other.statements.oldest(), shared) << "nobody else is given what was prepared behind it";
   }
   StatementRegistry registry;
   Connection only;
@@ -382,6 +385,22 @@ TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewUnderI
   one.send(only, parse("s", "select 1") + sync());
   one.send(only, query("SET LOCAL work_mem = '9MB'"));
   EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+}
+
+TEST(PooledRequests, AStatementThatSetsTheSearchPathDoesSoWheneverItIsBound) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry};
+  for (const auto* name : {"set", ""}) {
+    one.send(only, parse("s", "select 1") + parse(name, "select set_config('search_path', $1, true)") + sync());
+    one.requests().on_done({});
+    one.send(only, close("s") + parse("s", "select 1") + sync());
+    const auto made = only.server.statements().size();
+    one.send(only, run(name));
+    one.send(only, close("s") + parse("s", "select 1") + sync());
+    EXPECT_EQ(only.server.statements().size(), made + 1) << "behind its path";
+    one.requests().on_done({});
+  }
 }
 
 TEST(PooledRequests, DeallocateEndsTheClientsStatementAndNobodyElses) {

@@ -208,7 +208,7 @@ void PooledRequests::on_noted_dropped() {
   ops_.pop_front();
   if (op.name && settled_names_.insert(*op.name).second) set_name(*op.name, op.before);
   if (op.statement != nullptr && settled_statements_.insert(op.statement->number).second) {
-    op.had ? upstream_->add(op.statement) : upstream_->remove(*op.statement);
+    op.had ? upstream_->add_again(op.statement) : upstream_->remove(*op.statement);
   }
   // The server has dropped the one before, too, if it was this one that failed.
   const bool first = (op.unnamed || op.unnamed_closed != 0) && settled_names_.insert(std::string{}).second;
@@ -265,8 +265,9 @@ void PooledRequests::on_error(std::string_view sqlstate) {
 // The types of parameters are found when a text is parsed. Whoever parses it after an ALTER would be given those of
 // before; so would who parses it while the ALTER is not committed.
 void PooledRequests::on_done(std::string_view tag) {
-  // Executed now, whenever its text was read; or taken back at the transaction's end.
-  if (path_changes_ && (tag.empty() || tag == "SET" || tag == "RESET")) upstream_->on_path_changed();
+  // Executed now; or taken back, to a savepoint or at the transaction's end.
+  const bool changes = tag.empty() || tag == "SET" || tag == "RESET" || tag == "ROLLBACK";
+  if (path_changes_ && changes) upstream_->on_path_changed();
   if (tag.empty() && state().empty()) path_changes_ = false;
   if (tag.starts_with("ALTER ") || tag.starts_with("DROP ")) {
     redefines_ = true;

@@ -34,6 +34,7 @@ struct PreparedStatements {
   std::map<std::string, StatementPtr, std::less<>> named = {};
   std::size_t named_bytes = 0;
   std::uint64_t unnamed = 0;                    ///< its stamp; 0: there is none
+  bool unnamed_names_path = false;              ///< as Statement::names_path
   std::vector<std::uint8_t> unnamed_body = {};  ///< of its Parse, behind the empty name
 
   [[nodiscard]] bool empty() const { return named.empty() && unnamed == 0; }
@@ -119,8 +120,8 @@ class PooledRequests final : private NotedRequests {
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
   void on_parse(Bytes body);
-  void on_parse_named(std::string_view name, Bytes rest);
-  void on_parse_unnamed(Bytes rest);
+  void on_parse_named(std::string_view name, Bytes rest, bool names_path);
+  void on_parse_unnamed(Bytes rest, bool names_path);
   void on_bind(std::uint32_t body_bytes, Bytes body);
   void on_describe(Bytes body);
   void on_close(Bytes body);
@@ -133,7 +134,8 @@ class PooledRequests final : private NotedRequests {
   Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
-  void look_for_path();
+  bool look_for_path();
+  void on_path_named();
   void note(char type, Face face, Op op);
   void forget_settled();
   void pass(char type) { note(type, Face::as_it_is, {}); }

@@ -53,17 +53,21 @@ void PooledRequests::ensure(const StatementPtr& statement) {
 }
 
 // Names in what is prepared behind it mean something else.
-void PooledRequests::look_for_path() {
-  if (!scanner_.take_path_named()) return;
+void PooledRequests::on_path_named() {
   path_changes_ = true;
   upstream_->on_path_changed();
+}
+
+bool PooledRequests::look_for_path() {
+  const bool named = scanner_.take_path_named();
+  if (named) on_path_named();
+  return named;
 }
 
 bool PooledRequests::reads_refused_state(Bytes sql) {
   const auto before = scanner_.found();
   scanner_.start(*reported_, backslashes_);
   scanner_.look_at(sql);
-  look_for_path();
   if (!settings_.refuses_state || scanner_.found() == before) return false;
   refused_ = scanner_.found();
   refused_.remove(before);
@@ -75,19 +79,22 @@ void PooledRequests::on_parse(Bytes body) {
   const auto name = text_up_to_zero(body);
   if (tracker_.passes_over() || name.size() == body.size()) return pass('P');
   const auto rest = body.subspan(name.size() + 1);
-  if (reads_refused_state(rest)) {
+  const bool refused = reads_refused_state(rest);
+  const bool names_path = look_for_path();
+  if (refused) {
     postgres::encode(before_frame(), Parse{{}, refusal_of(refused_.first()), {}});
     replace_frame(body.size());
     return pass('P');
   }
   note_database_needed(needed_alone_, text_up_to_zero(rest));
-  name.empty() ? on_parse_unnamed(rest) : on_parse_named(name, rest);
+  name.empty() ? on_parse_unnamed(rest, names_path) : on_parse_named(name, rest, names_path);
 }
 
-void PooledRequests::on_parse_unnamed(Bytes rest) {
+void PooledRequests::on_parse_unnamed(Bytes rest, bool names_path) {
   const auto sql = text_up_to_zero(rest);
   prepared_.unnamed_body.assign(rest.begin(), rest.end());
   prepared_.unnamed = registry_.next_stamp();
+  prepared_.unnamed_names_path = names_path;
   upstream_->unnamed = prepared_.unnamed;
   Op op;
   const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql, op) : std::nullopt;
@@ -101,7 +108,7 @@ void PooledRequests::on_parse_unnamed(Bytes rest) {
   note('P', Face::as_it_is, std::move(op));
 }
 
-void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
+void PooledRequests::on_parse_named(std::string_view name, Bytes rest, bool names_path) {
   const auto body_bytes = name.size() + 1 + rest.size();
   if (const auto known = prepared_.named.find(name); known != prepared_.named.end()) {
     // The server says that it exists.
@@ -116,13 +123,15 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest) {
     scanner_.found().add(StateReason::statement_too_large);
     return pass('P');
   }
-  const auto statement = registry_.intern(rest);
+  auto statement = registry_.intern(rest, names_path);
   bool there = upstream_->has(*statement);
-  // Where names meant something else, or where a Close would succeed and this Parse does not; but by then the transaction
-  // may be over.
-  if (there &&
-      (tracker_.status() == TransactionStatus::failed || upstream_->is_of_another_path(*statement))) {
+  if (there && tracker_.status() == TransactionStatus::failed) {
+    // A Close would succeed where this Parse does not; but by then the transaction may be over.
     close_hidden(statement);
+    there = false;
+  } else if (there && upstream_->is_of_another_path(*statement)) {
+    // Its names meant something else. Whoever has it keeps it.
+    statement = registry_.make_own(rest, names_path);
     there = false;
   }
   if (!there) make_room(*statement);
@@ -147,6 +156,7 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   if (name.empty()) {
     if (prepared_.unnamed == 0) return no_statement;  // what the connection has is another client's
     bound_ender_ = ends_statements(as_text(Bytes{prepared_.unnamed_body}));
+    if (prepared_.unnamed_names_path) on_path_named();
     if (upstream_->unnamed == prepared_.unnamed) return name;
     write_frame(before_frame(), 'P', {}, Bytes{prepared_.unnamed_body});
     upstream_->unnamed = prepared_.unnamed;
@@ -157,6 +167,7 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   if (known == prepared_.named.end()) return name.starts_with(statement_prefix) ? no_statement : name;
   const auto& statement = known->second;
   bound_ender_ = ends_statements(as_text(Bytes{statement->body}));
+  if (statement->names_path) on_path_named();
   ensure(statement);
   if (bound_.empty() || bound_.back() != statement) {
     if (bound_.size() == bound_max) bound_.erase(bound_.begin());
@@ -229,7 +240,9 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
   note_database_needed(needed_alone_, sql);
   std::optional<std::string> replaced;
   Op op;
-  if (reads_refused_state(body)) {
+  const bool refused = reads_refused_state(body);
+  look_for_path();
+  if (refused) {
     replaced = refusal_of(refused_.first());
   } else if (may_be_deallocate(sql)) {
     replaced = renamed_deallocate(sql, op);

@@ -59,8 +59,10 @@ void StateScanner::look_for_path(std::string_view word) {
   const bool set = last_word_ == "set" || last_word_ == "local" || last_word_ == "session";
   const bool begins = block_ || words_ == 1 || words_ == 2;
   if ((word == "search_path" || word == "schema") && set && begins) of_path_ = path_named_ = true;
-  const bool resets = last_word_ == "reset" && (word == "search_path" || word == "all" || word == "role");
-  if (begins && (resets || (set && word == "role"))) path_named_ = true;
+  const bool of_user = word == "role" || word == "authorization";  // "$user" stands in the path
+  const bool resets =
+      last_word_ == "reset" && (word == "search_path" || word == "all" || word == "session" || of_user);
+  if (begins && (resets || (set && of_user))) path_named_ = true;
 }
 
 // Names that matter wherever they stand.

@@ -48,7 +48,7 @@ void StateScanner::on_argument(std::string_view token, bool is_text) {
       call_.reported =
           is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
       call_.of_path = is_text && lower(token) == "search_path";
-      path_named_ = path_named_ || call_.of_path;
+      path_named_ = path_named_ || call_.of_path || (is_text && is_of_role(lower(token)));
       break;
     case 1:
       if (call_.of_path && has_temporary_schema(token)) found_.add(StateReason::temporary_table);

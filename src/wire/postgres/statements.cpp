@@ -17,7 +17,16 @@ struct StatementRegistry::Listed : Statement {
   std::shared_ptr<Texts> texts;
 };
 
-StatementPtr StatementRegistry::intern(Bytes body) {
+StatementPtr StatementRegistry::make_own(Bytes body, bool names_path) const {
+  auto fresh = std::make_shared<Statement>();
+  fresh->number = numbers_->next++;
+  fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
+  fresh->body.assign(body.begin(), body.end());
+  fresh->names_path = names_path;
+  return fresh;
+}
+
+StatementPtr StatementRegistry::intern(Bytes body, bool names_path) {
   if (const auto known = texts_->find(as_text(body)); known != texts_->end()) {
     if (auto statement = known->second.lock()) return statement;
     texts_->erase(known);
@@ -26,6 +35,7 @@ StatementPtr StatementRegistry::intern(Bytes body) {
   fresh->number = numbers_->next++;
   fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
   fresh->body.assign(body.begin(), body.end());
+  fresh->names_path = names_path;
   texts_->emplace(as_text(fresh->body), fresh);
   return fresh;
 }
@@ -42,11 +52,11 @@ bool UpstreamStatements::has(const Statement& statement) {
   return true;
 }
 
-void UpstreamStatements::add(StatementPtr statement) {
+void UpstreamStatements::add(StatementPtr statement, std::uint64_t path) {
   const auto number = statement->number;
   if (has(*statement)) return;
   bytes_ += statement->body.size();
-  places_[number] = {order_.insert(order_.end(), std::move(statement)), path_};
+  places_[number] = {order_.insert(order_.end(), std::move(statement)), path};
 }
 
 void UpstreamStatements::remove(const Statement& statement) {

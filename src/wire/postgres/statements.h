@@ -33,6 +33,7 @@ struct Statement {
   std::uint64_t number = 0;
   std::string name;                ///< on server connections
   std::vector<std::uint8_t> body;  ///< of its Parse, behind the name
+  bool names_path = false;         ///< it sets search_path when it is executed
 };
 using StatementPtr = std::shared_ptr<const Statement>;
 
@@ -50,7 +51,9 @@ class StatementRegistry {
   explicit StatementRegistry(std::shared_ptr<StatementNumbers> numbers = std::make_shared<StatementNumbers>())
       : numbers_(std::move(numbers)) {}
   /// `body`: of Parse, behind the statement's name.
-  StatementPtr intern(Bytes body);
+  StatementPtr intern(Bytes body, bool names_path = false);
+  /// One that nobody else is given, whoever prepares the same text.
+  [[nodiscard]] StatementPtr make_own(Bytes body, bool names_path = false) const;
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
@@ -72,7 +75,9 @@ class UpstreamStatements {
  public:
   /// Marks it as used.
   [[nodiscard]] bool has(const Statement& statement);
-  void add(StatementPtr statement);
+  void add(StatementPtr statement) { add(std::move(statement), path_); }
+  /// It was here before; under which search_path it was made is not known any more.
+  void add_again(StatementPtr statement) { add(std::move(statement), 0); }
   void remove(const Statement& statement);
   void clear();
   /// Null: none.
@@ -91,6 +96,8 @@ class UpstreamStatements {
   std::uint64_t unnamed = 0;
 
  private:
+  void add(StatementPtr statement, std::uint64_t path);
+
   struct Place {
     std::list<StatementPtr>::iterator at;
     std::uint64_t path = 0;
@@ -98,7 +105,7 @@ class UpstreamStatements {
 
   std::list<StatementPtr> order_;
   std::size_t bytes_ = 0;
-  std::uint64_t path_ = 0;
+  std::uint64_t path_ = 1;
   std::unordered_map<std::uint64_t, Place> places_;
 };
 
