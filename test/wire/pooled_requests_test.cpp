@@ -359,8 +359,9 @@ TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
 }
 
 TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForItsClientAlone) {
-  for (const auto* change : {"SET search_path TO b", "set local schema 'b'", "RESET ALL", "SET SESSION ROLE other",
-                             "SELECT set_config('search_path', 'b', true)", "/* x */ SET LOCAL \"search_path\" = b"}) {
+  for (const auto* change :
+       {"SET search_path TO b", "set local schema 'b'", "RESET ALL", "SET SESSION ROLE other",
+        "SELECT set_config('search_path', 'b', true)", "/* x */ SET LOCAL \"search_path\" = b"}) {
     StatementRegistry registry;
     Connection only;
     Borrower one{registry}, two{registry};
@@ -392,7 +393,8 @@ TEST(PooledRequests, AStatementThatSetsTheSearchPathDoesSoWheneverItIsBound) {
   Connection only;
   Borrower one{registry};
   for (const auto* name : {"set", ""}) {
-    one.send(only, parse("s", "select 1") + parse(name, "select set_config('search_path', $1, true)") + sync());
+    one.send(only,
+             parse("s", "select 1") + parse(name, "select set_config('search_path', $1, true)") + sync());
     one.requests().on_done({});
     one.send(only, close("s") + parse("s", "select 1") + sync());
     const auto made = only.server.statements().size();
