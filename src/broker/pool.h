@@ -56,6 +56,7 @@ class Pool {
   static constexpr std::size_t left_max = 64;
   static constexpr unsigned given_up_max = 8;
   static constexpr auto given_up_within = std::chrono::seconds{10};
+  static constexpr unsigned ended_behind_login_max = 3;
   static constexpr unsigned renewals_at_once_max = 8;
   static constexpr auto renewed_every = std::chrono::seconds{10};
   static constexpr auto look_every = std::chrono::seconds{1};

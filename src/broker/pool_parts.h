@@ -66,12 +66,13 @@ struct Sub {
   std::size_t in_use = 0, connecting = 0;
   std::shared_ptr<const Greeting> greeting;
   MonotonicTime last_taken{};
-  bool warm = false;         // a client has had one, or is expected
-  bool refused = false;      // the server refuses what this key asks for, until it lets a client in
-  bool given_up = false;     // somebody needs its database alone, until a client asks for it
-  bool listed = false;       // among those that may run short
-  bool server_full = false;  // it had no place for one more; ours come free
-  bool held_back = false;    // after a failure or a loss: no login ahead of demand for a while
+  unsigned ended_behind_login = 0;  // connections in a row, before they had answered anything
+  bool warm = false;                // a client has had one, or is expected
+  bool refused = false;             // the server refuses what this key asks for, until it lets a client in
+  bool given_up = false;            // somebody needs its database alone, until a client asks for it
+  bool listed = false;              // among those that may run short
+  bool server_full = false;         // it had no place for one more; ours come free
+  bool held_back = false;           // after a failure or a loss: no login ahead of demand for a while
   /// Its connections are one session's each, never shared, reset or logged in ahead.
   [[nodiscard]] bool is_own() const { return key.replication != policy::Replication::none; }
   [[nodiscard]] std::size_t waiting() const { return movers.size() + newcomers.size(); }

@@ -29,6 +29,8 @@ void Pool::ask_after_login(Spare& spare) {
 
 // No answer (another kind of server, a statement_timeout) is no finding.
 void Pool::on_login_answer(Upstream& upstream, std::optional<std::vector<std::string>> rows) {
+  if (const auto found = subs_.find(upstream.key); found != subs_.end())
+    found->second->ended_behind_login = 0;
   if (!rows) return;
   if (asks_for_role(settings_.pool)) {
     if (rows->empty()) return;

@@ -71,10 +71,13 @@ void Pool::remove_spare(Spare& spare) {
     hold_back(*found->second);
     note_loss(found->second->key.identity);
   }
-  const bool as_a_failed_login = spare.ended_behind_login();
+  // One may be an accident. Of several in a row who waits is told: the next login could end in the same way, for as long
+  // as they wait.
+  const bool as_failed_logins =
+      spare.ended_behind_login() && ++found->second->ended_behind_login >= ended_behind_login_max;
   drop_spare(*found->second, at);
-  // Who waits is told: another login could end in the same way, and the next one, for as long as they wait.
-  if (as_a_failed_login) {
+  if (as_failed_logins) {
+    found->second->ended_behind_login = 0;
     fail_waiters(
         *found->second,
         Error{ErrorCode::retry_later, Hop::login, settings_.name,
