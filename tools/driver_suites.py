@@ -55,7 +55,9 @@ EXPLAINED = {
         "asyncpg test_pool_min_size_restored_after_idle_connection_loss": "ends a process by the number that the client was told",
         "psycopg2 test_external_close_async": "ends a process whose number was true a transaction ago",
         "psycopg2 test_backend_pid": "compares the number that the client was told with pg_backend_pid()",
-        "psycopg2 test_many_notifies": "compares another session's number with pg_backend_pid()",
+        **{f"psycopg2 test_{name}": "compares the number that another session was told with that of its server process" for name in (
+            "notify", "many_notifies", "notify_attributes", "notify_payload", *(f"notifies_received_on_{event}" for event in (
+                "commit", "execute", "poll", "reset", "rollback", "set_client_encoding", "set_session")))},
     },
 }
 PG_REGRESS = "/usr/lib/postgresql/15/lib/pgxs/src/test/regress"

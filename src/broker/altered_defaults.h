@@ -11,8 +11,12 @@ namespace sallyport::broker {
 
 class AlteredDefaults {
  public:
-  /// ALTER USER has the first one, too.
-  void on_tag(std::string_view tag) { altered_ = altered_ || tag == "ALTER ROLE" || tag == "ALTER DATABASE"; }
+  /// The client has named such a statement: from now on it may be executed.
+  void on_statement() { named_ = true; }
+  /// ALTER USER has the first one, too. Without such a statement it was for something else, as a password.
+  void on_tag(std::string_view tag) {
+    altered_ = altered_ || (named_ && (tag == "ALTER ROLE" || tag == "ALTER DATABASE"));
+  }
   /// ReadyForQuery. Others see it when the transaction is over; one that was rolled back costs them a login.
   void on_ready(bool idle) {
     if (idle && std::exchange(altered_, false)) due_ = true;
@@ -21,6 +25,7 @@ class AlteredDefaults {
   [[nodiscard]] bool take_due() { return std::exchange(due_, false); }
 
  private:
+  bool named_ = false;
   bool altered_ = false;  // in this transaction
   bool due_ = false;
 };

@@ -113,7 +113,7 @@ void Relay::pump_client() {
 
 bool Relay::on_client_chunk(std::size_t size) {
   const Bytes chunk = buffer_.first(size);
-  ClientVisitor visitor{exchange_->tracker};
+  ClientVisitor visitor{exchange_->tracker, defaults_};
   const auto scanned = exchange_->client_scanner.scan(chunk, visitor);
   if (!scanned) {
     end(EndCause::client_misbehaved);

@@ -169,6 +169,7 @@ bool Relay::on_lent_chunk(std::size_t size) {
   if (!forward_lent(forward)) return false;
   if (const auto needed = loan()->requests.take_needed_alone(); !needed.empty())
     owner_.on_database_needed(needed);
+  if (loan()->requests.take_alters_defaults()) defaults_.on_statement();
   loan()->stalled = taken->waits;
   loan()->full = taken->full;
   if (taken->terminate) {

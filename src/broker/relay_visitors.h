@@ -20,8 +20,14 @@ struct Relay::ClientVisitor {
   static constexpr std::uint32_t short_query_bytes_max = 1024;
 
   postgres::SessionTracker& tracker;
+  AlteredDefaults& defaults;
   bool terminate = false;
   std::string needed_alone = {};  ///< a database, by the latest statement that needs one for itself
+
+  void look_at(std::string_view sql) {
+    postgres::note_database_needed(needed_alone, sql);
+    if (postgres::alters_defaults(sql)) defaults.on_statement();
+  }
 
   [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
     return tracker.wants_client_body(type, bytes) || (type == 'Q' && bytes <= short_query_bytes_max);
@@ -38,12 +44,11 @@ struct Relay::ClientVisitor {
     tracker.on_client_body(frame.type, body);
     if (frame.type == 'Q') {
       tracker.on_client_piece(body);
-      postgres::note_database_needed(needed_alone, as_text(body));
+      look_at(as_text(body));
     } else if (frame.type == 'P') {
       const auto text = as_text(body);  // the statement's name, its SQL
       const auto name_end = text.find('\0');
-      if (name_end != std::string_view::npos)
-        postgres::note_database_needed(needed_alone, text.substr(name_end + 1));
+      if (name_end != std::string_view::npos) look_at(text.substr(name_end + 1));
     }
     return postgres::ScanStep::go_on;
   }

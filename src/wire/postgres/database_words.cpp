@@ -105,6 +105,34 @@ std::string database_needed_alone(std::string_view sql) {
   return words.take();
 }
 
+bool alters_defaults(std::string_view sql) {
+  if (sql.empty() || !may_begin(sql.front())) return false;
+  sql = sql.substr(0, std::min(looked_at_max, sql.find('\0')));
+  struct {
+    unsigned words = 0;
+    bool alter = false, object = false, sets = false;
+    void on_word(std::string_view word, bool quoted) {
+      if (words < 3) ++words;
+      if (quoted) return;
+      if (words == 1) alter = word == "alter";
+      if (words == 2) object = word == "role" || word == "user" || word == "database";
+      if (words == 3) sets = sets || word == "set" || word == "reset";
+    }
+    void on_text(std::string_view) {}
+    void on_symbol(char) {}
+    [[nodiscard]] static bool texts_are_code() { return false; }
+  } words;
+  SqlLexer lexer;
+  lexer.start();
+  for (const auto byte : as_bytes(sql)) {
+    lexer.look_at(Bytes{&byte, 1}, words);
+    const bool another = (words.words >= 1 && !words.alter) || (words.words >= 2 && !words.object);
+    if (another || words.sets) break;
+  }
+  if (!words.sets) lexer.finish(words);
+  return words.alter && words.object && words.sets;
+}
+
 void note_database_needed(std::string& known, std::string_view sql) {
   if (auto needed = database_needed_alone(sql); !needed.empty()) known = std::move(needed);
 }

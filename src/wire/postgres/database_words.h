@@ -16,6 +16,9 @@ namespace sallyport::postgres {
 ///
 /// Limit   what stands beyond the first 4096 bytes is not looked at.
 std::string database_needed_alone(std::string_view sql);
+/// ALTER ROLE, USER or DATABASE with SET or RESET in it: what sessions begin with. Not of a password, which a new login may
+/// not know. Of a text of several statements, the first.
+bool alters_defaults(std::string_view sql);
 /// `known` is what an earlier text of the same run needs, unless this one needs another.
 void note_database_needed(std::string& known, std::string_view sql);
 

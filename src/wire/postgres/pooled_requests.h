@@ -86,6 +86,9 @@ class PooledRequests final : private NotedRequests {
   /// A database that the client's latest statement needs for itself (database_words.h), since the last call; empty: none.
   std::string take_needed_alone() { return std::exchange(needed_alone_, {}); }
 
+  /// Whether one since the last call may alter what sessions begin with (database_words.h).
+  bool take_alters_defaults() { return std::exchange(alters_defaults_, false); }
+
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
   /// A command was completed, or (empty) a transaction: ALTER and DROP end what others may share of what was prepared.
@@ -154,6 +157,7 @@ class PooledRequests final : private NotedRequests {
   StateScanner scanner_;
   StateReasons refused_;
   std::string needed_alone_;
+  bool alters_defaults_ = false;
   PreparedStatements prepared_;
   bool redefines_ = false;  // the transaction has altered or dropped something
   bool path_changes_ =

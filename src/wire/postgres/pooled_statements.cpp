@@ -87,6 +87,7 @@ void PooledRequests::on_parse(Bytes body) {
     return pass('P');
   }
   note_database_needed(needed_alone_, text_up_to_zero(rest));
+  alters_defaults_ = alters_defaults_ || alters_defaults(text_up_to_zero(rest));
   name.empty() ? on_parse_unnamed(rest, names_path) : on_parse_named(name, rest, names_path);
 }
 
@@ -238,6 +239,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
   }
   const auto sql = text_up_to_zero(body);
   note_database_needed(needed_alone_, sql);
+  alters_defaults_ = alters_defaults_ || alters_defaults(sql);
   std::optional<std::string> replaced;
   Op op;
   const bool refused = reads_refused_state(body);
