@@ -25,8 +25,7 @@ Result<void> Broker::for_pools_of(const std::string& target, Action action) {
   return {};
 }
 
-// Also pools of other targets, if they have a server in common.
-// Those of its target, and of targets on the same server.
+// Those of its target, and of others that have a server in common with it.
 void Broker::for_each_pool_near(const Session& session, const std::function<void(Pool&)>& call) {
   const auto own = targets_.find(session.target());
   const auto is_near = [&](const RoleRuntime& role, const Pool& pool) {

@@ -21,6 +21,7 @@
 #include "broker/ports.h"
 #include "broker/role_settings.h"
 #include "broker/spare.h"
+#include "broker/token_bucket.h"
 #include "broker/trial.h"
 #include "broker/upstream.h"
 #include "credentials/slot.h"
@@ -181,6 +182,7 @@ class Pool {
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
   void close_spares(Sub& sub);
+  bool renew_all();
   void renew_others_later();
   void forget_profiles(pool_parts::Shelf& shelf);
   void forget_unneeded();
@@ -228,7 +230,7 @@ class Pool {
   void fail_waiters(Sub& sub, const Error& error, bool movers_only = false);
   void on_wait_over(WaiterId id);
   [[nodiscard]] Error waited_in_vain(Duration waited) const;
-  void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters, bool outdated);
+  void note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters);
   enum class Arrival { login, between_transactions, after_session };
   void add_spare(Sub& sub, UpstreamPtr upstream, Arrival arrival);
   void ask_after_login(Spare& spare);
@@ -265,9 +267,9 @@ class Pool {
   bool pumping_ = false, pump_again_ = false;
   std::vector<std::pair<net::Address, MonotonicTime>> left_;  // of leave(), since when
   std::optional<MonotonicTime> no_primary_since_;
-  MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{}, renewed_at_{};
+  MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{};
   unsigned given_up_ = 0;  // since then, of others
-  unsigned renewals_ = 0;  // one of them is forgotten each renewed_every
+  TokenBucket renewals_;
   bool renewal_is_due_ = false;
   std::shared_ptr<postgres::StatementRegistry> statements_;
   RoleSettings role_settings_;

@@ -161,13 +161,7 @@ void Pool::close_given_up(const std::string& database, const std::string& identi
 void Pool::renew(const std::string& identity) {
   loop_.post([this, alive = alive_, identity] {
     if (!*alive || stopped_) return;
-    const auto now = loop_.now().mono;
-    for (; renewals_ > 0 && now - renewed_at_ >= renewed_every; --renewals_) renewed_at_ += renewed_every;
-    if (renewals_ == 0) renewed_at_ = now;
-    if (renewals_ < renewals_at_once_max) {
-      ++renewals_;
-      return reconnect();
-    }
+    if (renew_all()) return;
     for (auto& [key, sub] : subs_) {
       const bool own = settings_.pool.shared_by_role || key.identity == identity;
       if (own && !sub->is_own()) close_spares(*sub);
@@ -177,14 +171,20 @@ void Pool::renew(const std::string& identity) {
   });
 }
 
+// False: others' connections have been replaced so often that they have to wait.
+bool Pool::renew_all() {
+  constexpr auto per_second = 1.0 / renewed_every.count();
+  if (!renewals_.take(renewals_at_once_max, per_second, loop_.now().mono)) return false;
+  renewal_is_due_ = false;
+  reconnect();
+  return true;
+}
+
 // What came last is for the others, too.
 void Pool::renew_others_later() {
   if (std::exchange(renewal_is_due_, true)) return;
   loop_.after(renewed_every, [this, alive = alive_] {
-    if (!*alive) return;
-    renewal_is_due_ = false;
-    ++renewals_;
-    if (!stopped_) reconnect();
+    if (*alive && !stopped_ && std::exchange(renewal_is_due_, false) && !renew_all()) renew_others_later();
   });
 }
 

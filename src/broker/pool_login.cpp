@@ -149,10 +149,11 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   upstream->tls = std::move(connected->greeting.tls);
   upstream->user = generation->credential->user.empty() ? settings_.role.user : generation->credential->user;
   if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
-  // While it logged in there came a later credential, or an order to begin anew: nobody would be given it.
+  // While it logged in there came a later credential, or an order to begin anew: nobody would be given it, and it says
+  // nothing of those that stand.
   const bool outdated = attempt.epoch != epoch_ ||
                         (attempt.newest < newest_generation_ && generation->number < newest_generation_);
-  note_greeting(*attempt.sub, *upstream, connected->greeting.parameters, outdated);
+  if (!outdated) note_greeting(*attempt.sub, *upstream, connected->greeting.parameters);
   std::uint8_t jitter = 0;
   randomness_.fill({&jitter, 1});
   upstream->close_after = loop_.now().mono + std::chrono::duration_cast<MonotonicTime::duration>(
@@ -171,16 +172,13 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
 }
 
 // Connections that were told the same share it, so that comparing them costs nothing.
-void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters,
-                         bool outdated) {
+void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameters& parameters) {
   ParameterMap map;
   for (const auto& [name, value] : parameters) note_parameter(map, name, value);
   upstream.parameters = ReportedParameters{std::move(map)};
   if (sub.greeting != nullptr && sub.greeting->parameters == upstream.parameters)
     upstream.parameters = sub.greeting->parameters;
   upstream.at_login = upstream.parameters;
-  // A slow login that began before says nothing of those that stand.
-  if (outdated || (sub.greeting != nullptr && sub.greeting->generation > upstream.generation)) return;
   sub.greeting = std::make_shared<const Greeting>(
       Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
                upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});

@@ -69,7 +69,8 @@ Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy:
   if (rule.connections_max != 0 && own >= rule.connections_max) {
     return reached(route, sessions(own) + " of this identity, as many as it may have", of_identity);
   }
-  if (route.connections_per_second_max != 0 && !take_token(counts, route.connections_per_second_max, now)) {
+  const auto per_second = static_cast<double>(route.connections_per_second_max);
+  if (per_second != 0 && !counts.begin.take(per_second, per_second, now)) {
     return reached(route,
                    "more than " + std::to_string(route.connections_per_second_max) +
                        " new sessions in a second on this route",
@@ -81,17 +82,6 @@ Result<SessionQuota::Place> SessionQuota::take(const Route& route, const policy:
   place.own_ = counts.by_identity.try_emplace(decision.identity).first;
   ++place.own_->second;
   return place;
-}
-
-bool SessionQuota::take_token(Counts& counts, std::size_t per_second, MonotonicTime now) {
-  const auto most = static_cast<double>(per_second);
-  if (counts.tokens < 0) counts.tokens = most;
-  const auto passed = std::chrono::duration<double>(now - counts.filled_at).count();
-  counts.tokens = std::min(most, counts.tokens + std::max(passed, 0.0) * most);
-  counts.filled_at = now;
-  if (counts.tokens < 1) return false;
-  counts.tokens -= 1;
-  return true;
 }
 
 }  // namespace sallyport::broker

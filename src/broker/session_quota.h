@@ -4,6 +4,7 @@
 // turnstile). Counts go by the route's name, so that they outlive a reload; the limits are those of the moment.
 #pragma once
 
+#include "broker/token_bucket.h"
 #include "policy/decide.h"
 
 #include <cstddef>
@@ -51,11 +52,8 @@ class SessionQuota {
   struct Counts {
     std::size_t sessions = 0;
     std::map<std::string, std::size_t> by_identity;
-    // The bucket of connections_per_second_max: full at first.
-    double tokens = -1;
-    MonotonicTime filled_at{};
+    TokenBucket begin;  // of connections_per_second_max
   };
-  static bool take_token(Counts& counts, std::size_t per_second, MonotonicTime now);
 
   std::map<std::string, Counts> routes_;
 };

@@ -141,7 +141,6 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   // slot_callers.cpp: who asks.
   [[nodiscard]] const Live* usable(Moment now) const;
   Live* find(std::uint64_t number);
-  void fetch_sooner();
   [[nodiscard]] std::optional<Error> held_back(Moment now, MonotonicTime deadline) const;
   [[nodiscard]] Error refused_error(Moment now) const;
   void settle_waiters(Moment now);
@@ -151,6 +150,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   // slot_fetch.cpp: the fetch they share.
   void start_fetch(Moment now);
   void fetch_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);
+  void fetch_sooner();
   void fetch_failed(Error error, Moment now);
   void accept(secrets::Fetched fetched, Moment started, Moment now);
   std::optional<Error> check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,

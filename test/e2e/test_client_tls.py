@@ -254,63 +254,60 @@ def test_bytes_injected_behind_the_request_are_never_plain_text(service, pg):
         assert attempts_in(read()) == 0
 
 
-def test_a_client_hello_in_one_packet_with_the_request_is_taken(service, app):
-    it = service().start()
-    context = ssl.create_default_context(cafile=it.pki.ca)
-    context.load_cert_chain(app.certificate, app.key)
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(into, out, server_hostname="localhost")
-    with pytest.raises(ssl.SSLWantReadError):
-        client.do_handshake()
-    with socket.create_connection(("127.0.0.1", it.tcp), 10) as plain:
-        plain.sendall(SSL_REQUEST + out.read())
-        assert plain.recv(1) == b"S"
+class TlsByHand:
+    """The client's end of TLS, whose bytes the test sends and receives itself."""
+
+    def __init__(self, it, app):
+        context = ssl.create_default_context(cafile=it.pki.ca)
+        context.load_cert_chain(app.certificate, app.key)
+        self.into, self.out = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.end = context.wrap_bio(self.into, self.out, server_hostname="localhost")
+
+    def over(self, plain, call):
+        """What `call` returns, once all that it needs has come."""
         while True:
             try:
-                client.do_handshake()
-                break
+                return call()
             except ssl.SSLWantReadError:
-                plain.sendall(out.read())
-                into.write(plain.recv(65536))
-        client.write(startup())
-        plain.sendall(out.read())
-        into.write(plain.recv(65536))
-        assert client.read(1) == b"R"
+                if self.out.pending:
+                    plain.sendall(self.out.read())
+                got = plain.recv(65536)
+                self.into.write(got) if got else self.into.write_eof()
+
+
+def test_a_client_hello_in_one_packet_with_the_request_is_taken(service, app):
+    it = service().start()
+    tls = TlsByHand(it, app)
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.end.do_handshake()
+    with socket.create_connection(("127.0.0.1", it.tcp), 10) as plain:
+        plain.sendall(SSL_REQUEST + tls.out.read())
+        assert plain.recv(1) == b"S"
+        tls.over(plain, tls.end.do_handshake)
+        tls.end.write(startup())
+        assert tls.over(plain, lambda: tls.end.read(1)) == b"R"
 
 
 def test_who_says_no_more_over_tls_gets_its_answer(service, app):
     """A close_notify and the end of TCP's direction: the other direction goes on, as without TLS."""
     it = service().start()
-    context = ssl.create_default_context(cafile=it.pki.ca)
-    context.load_cert_chain(app.certificate, app.key)
-    into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client = context.wrap_bio(into, out, server_hostname="localhost")
+    tls = TlsByHand(it, app)
     with socket.create_connection(("127.0.0.1", it.tcp), 10) as plain:
-        def step(call):
-            while True:
-                try:
-                    return call()
-                except ssl.SSLWantReadError:
-                    if out.pending:
-                        plain.sendall(out.read())
-                    got = plain.recv(65536)
-                    into.write(got) if got else into.write_eof()
-
         plain.sendall(SSL_REQUEST)
         assert plain.recv(1) == b"S"
-        step(client.do_handshake)
-        client.write(startup())
+        tls.over(plain, tls.end.do_handshake)
+        tls.end.write(startup())
         greeting = b""
         while not greeting.endswith(b"Z\0\0\0\x05I"):
-            greeting += step(lambda: client.read(65536))
-        client.write(query("SELECT repeat('y', 3000000) FROM pg_sleep(0.5)"))
+            greeting += tls.over(plain, lambda: tls.end.read(65536))
+        tls.end.write(query("SELECT repeat('y', 3000000) FROM pg_sleep(0.5)"))
         with pytest.raises(ssl.SSLWantReadError):
-            client.unwrap()
-        plain.sendall(out.read())
+            tls.end.unwrap()
+        plain.sendall(tls.out.read())
         plain.shutdown(socket.SHUT_WR)
         answer = b""
         with contextlib.suppress(ssl.SSLError):     # the broker's own close_notify
-            while chunk := step(lambda: client.read(65536)):
+            while chunk := tls.over(plain, lambda: tls.end.read(65536)):
                 answer += chunk
         assert answer.count(b"y") >= 3_000_000 and answer.endswith(b"Z\0\0\0\x05I"), answer[-200:]
 

@@ -1,4 +1,4 @@
-// Which database a statement needs for itself.
+// What a statement has to do with the connections of others.
 #include "wire/postgres/database_words.h"
 
 #include <gtest/gtest.h>
@@ -26,6 +26,22 @@ TEST(DatabaseWords, NamesWhatIsDroppedRenamedMovedOrCopied) {
       {"CREATE DATABASE \"n\" ENCODING 'UTF8'", "template1"},
   };
   for (const auto& [sql, name] : texts) EXPECT_EQ(database_needed_alone(sql), name) << sql;
+}
+
+TEST(DatabaseWords, KnowsWhatAltersTheDefaultsOfSessions) {
+  for (const auto* sql :
+       {"ALTER ROLE app SET work_mem = '1MB'", "alter user \"app\" in database d reset all;",
+        "ALTER DATABASE d SET search_path TO a, b", "-- so\nALTER ROLE CURRENT_USER SET x TO 'y'",
+        "ALTER ROLE ALL IN DATABASE d RESET work_mem", "ALTER ROLE set SET x = 1"}) {
+    EXPECT_TRUE(alters_defaults(sql)) << sql;
+  }
+  for (const auto* sql :
+       {"", "ALTER", "ALTER ROLE app", "ALTER ROLE app PASSWORD 'set'", "ALTER ROLE app PASSWORD 'x' -- SET",
+        "ALTER ROLE app RENAME TO \"set\"", "ALTER ROLE set PASSWORD 'x'",
+        "ALTER TABLE t ALTER c SET NOT NULL", "ALTER ROLE app PASSWORD 'x'; SET work_mem = '1MB'",
+        "SET role = app", "SELECT 'ALTER ROLE app SET x = 1'"}) {
+    EXPECT_FALSE(alters_defaults(sql)) << sql;
+  }
 }
 
 TEST(DatabaseWords, OtherTextsNameNone) {

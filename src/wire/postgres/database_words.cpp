@@ -14,7 +14,7 @@ constexpr std::size_t looked_at_max = 4096;
 /// The server cuts names there (NAMEDATALEN).
 constexpr std::size_t name_bytes_max = 63;
 
-class Words {
+class NeededWords {
  public:
   [[nodiscard]] bool is_over() const { return at_ == At::end; }
   /// At the text's end.
@@ -84,17 +84,45 @@ class Words {
   std::string name_, needed_;
 };
 
+/// ALTER ROLE | USER | DATABASE name …, up to SET or RESET.
+class DefaultsWords {
+ public:
+  [[nodiscard]] bool is_over() const { return at_ == At::end; }
+  [[nodiscard]] bool found() const { return found_; }
+
+  // ---- told by the lexer ----
+  void on_word(std::string_view word, bool quoted) {
+    const auto is = [&](std::string_view keyword) { return !quoted && word == keyword; };
+    switch (at_) {
+      case At::verb: at_ = is("alter") ? At::object : At::end; return;
+      case At::object: at_ = is("role") || is("user") || is("database") ? At::name : At::end; return;
+      case At::name: at_ = At::rest; return;
+      case At::rest:
+        found_ = is("set") || is("reset");
+        if (found_) at_ = At::end;
+        return;
+      case At::end: return;
+    }
+  }
+  void on_text(std::string_view) {}
+  void on_symbol(char symbol) {
+    if (symbol == ';' && at_ != At::verb) at_ = At::end;
+  }
+  [[nodiscard]] static bool texts_are_code() { return false; }
+
+ private:
+  enum class At { verb, object, name, rest, end } at_ = At::verb;
+  bool found_ = false;
+};
+
 /// Most texts begin with another letter.
 bool may_begin(char first) {
   return std::string_view{"dDcCaA/-; \t\r\n\f\v"}.find(first) != std::string_view::npos;
 }
 
-}  // namespace
-
-std::string database_needed_alone(std::string_view sql) {
-  if (sql.empty() || !may_begin(sql.front())) return {};
+template <class Reader>
+void read(std::string_view sql, Reader& words) {
   sql = sql.substr(0, std::min(looked_at_max, sql.find('\0')));
-  Words words;
   SqlLexer lexer;
   lexer.start();
   for (const auto byte : as_bytes(sql)) {
@@ -102,35 +130,22 @@ std::string database_needed_alone(std::string_view sql) {
     lexer.look_at(Bytes{&byte, 1}, words);
   }
   if (!words.is_over()) lexer.finish(words);
+}
+
+}  // namespace
+
+std::string database_needed_alone(std::string_view sql) {
+  if (sql.empty() || !may_begin(sql.front())) return {};
+  NeededWords words;
+  read(sql, words);
   return words.take();
 }
 
 bool alters_defaults(std::string_view sql) {
   if (sql.empty() || !may_begin(sql.front())) return false;
-  sql = sql.substr(0, std::min(looked_at_max, sql.find('\0')));
-  struct {
-    unsigned words = 0;
-    bool alter = false, object = false, sets = false;
-    void on_word(std::string_view word, bool quoted) {
-      if (words < 3) ++words;
-      if (quoted) return;
-      if (words == 1) alter = word == "alter";
-      if (words == 2) object = word == "role" || word == "user" || word == "database";
-      if (words == 3) sets = sets || word == "set" || word == "reset";
-    }
-    void on_text(std::string_view) {}
-    void on_symbol(char) {}
-    [[nodiscard]] static bool texts_are_code() { return false; }
-  } words;
-  SqlLexer lexer;
-  lexer.start();
-  for (const auto byte : as_bytes(sql)) {
-    lexer.look_at(Bytes{&byte, 1}, words);
-    const bool another = (words.words >= 1 && !words.alter) || (words.words >= 2 && !words.object);
-    if (another || words.sets) break;
-  }
-  if (!words.sets) lexer.finish(words);
-  return words.alter && words.object && words.sets;
+  DefaultsWords words;
+  read(sql, words);
+  return words.found();
 }
 
 void note_database_needed(std::string& known, std::string_view sql) {

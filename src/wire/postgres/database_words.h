@@ -1,4 +1,6 @@
-// Which databases a statement needs for itself: PostgreSQL refuses (55006) to drop, rename, move or copy one to which
+// What a statement has to do with the connections of others.
+//
+// Which databases it needs for itself: PostgreSQL refuses (55006) to drop, rename, move or copy one to which
 // anybody else is connected, and a connection that stands ready in a pool is somebody else.
 //
 // Such a statement is alone in its text: with others it would be in a transaction, where it is refused. So it is enough
@@ -16,8 +18,10 @@ namespace sallyport::postgres {
 ///
 /// Limit   what stands beyond the first 4096 bytes is not looked at.
 std::string database_needed_alone(std::string_view sql);
-/// ALTER ROLE, USER or DATABASE with SET or RESET in it: what sessions begin with. Not of a password, which a new login may
-/// not know. Of a text of several statements, the first.
+/// ALTER ROLE, USER or DATABASE with SET or RESET in it: what sessions begin with. Not one of a password, which a new
+/// login may not know. Of a text of several statements the first is looked at.
+///
+/// Limit   as above.
 bool alters_defaults(std::string_view sql);
 /// `known` is what an earlier text of the same run needs, unless this one needs another.
 void note_database_needed(std::string& known, std::string_view sql);

@@ -137,6 +137,7 @@ class PooledRequests final : private NotedRequests {
   Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
+  void look_at_words(std::string_view sql);
   bool look_for_path();
   void on_path_named();
   void note(char type, Face face, Op op);
@@ -159,9 +160,8 @@ class PooledRequests final : private NotedRequests {
   std::string needed_alone_;
   bool alters_defaults_ = false;
   PreparedStatements prepared_;
-  bool redefines_ = false;  // the transaction has altered or dropped something
-  bool path_changes_ =
-      false;  // the session names search_path: what it has set ends with its transaction, perhaps
+  bool redefines_ = false;     // the transaction has altered or dropped something
+  bool path_changes_ = false;  // the session sets search_path: it ends with its transaction, perhaps
   std::list<Op> ops_;
   bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD

@@ -52,6 +52,12 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   note('P', Face::hidden, {.statement = statement});
 }
 
+// What the connections of others have to do with this statement.
+void PooledRequests::look_at_words(std::string_view sql) {
+  note_database_needed(needed_alone_, sql);
+  alters_defaults_ = alters_defaults_ || alters_defaults(sql);
+}
+
 // Names in what is prepared behind it mean something else.
 void PooledRequests::on_path_named() {
   path_changes_ = true;
@@ -86,8 +92,7 @@ void PooledRequests::on_parse(Bytes body) {
     replace_frame(body.size());
     return pass('P');
   }
-  note_database_needed(needed_alone_, text_up_to_zero(rest));
-  alters_defaults_ = alters_defaults_ || alters_defaults(text_up_to_zero(rest));
+  look_at_words(text_up_to_zero(rest));
   name.empty() ? on_parse_unnamed(rest, names_path) : on_parse_named(name, rest, names_path);
 }
 
@@ -238,8 +243,7 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     return;
   }
   const auto sql = text_up_to_zero(body);
-  note_database_needed(needed_alone_, sql);
-  alters_defaults_ = alters_defaults_ || alters_defaults(sql);
+  look_at_words(sql);
   std::optional<std::string> replaced;
   Op op;
   const bool refused = reads_refused_state(body);

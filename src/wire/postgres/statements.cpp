@@ -17,12 +17,16 @@ struct StatementRegistry::Listed : Statement {
   std::shared_ptr<Texts> texts;
 };
 
+void StatementRegistry::name(Statement& fresh, Bytes body, bool names_path) const {
+  fresh.number = numbers_->next++;
+  fresh.name = std::string{statement_prefix} + std::to_string(fresh.number);
+  fresh.body.assign(body.begin(), body.end());
+  fresh.names_path = names_path;
+}
+
 StatementPtr StatementRegistry::make_own(Bytes body, bool names_path) const {
   auto fresh = std::make_shared<Statement>();
-  fresh->number = numbers_->next++;
-  fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
-  fresh->body.assign(body.begin(), body.end());
-  fresh->names_path = names_path;
+  name(*fresh, body, names_path);
   return fresh;
 }
 
@@ -32,10 +36,7 @@ StatementPtr StatementRegistry::intern(Bytes body, bool names_path) {
     texts_->erase(known);
   }
   auto fresh = std::make_shared<Listed>(texts_);
-  fresh->number = numbers_->next++;
-  fresh->name = std::string{statement_prefix} + std::to_string(fresh->number);
-  fresh->body.assign(body.begin(), body.end());
-  fresh->names_path = names_path;
+  name(*fresh, body, names_path);
   texts_->emplace(as_text(fresh->body), fresh);
   return fresh;
 }

@@ -53,7 +53,7 @@ class StatementRegistry {
   /// `body`: of Parse, behind the statement's name.
   StatementPtr intern(Bytes body, bool names_path = false);
   /// One that nobody else is given, whoever prepares the same text.
-  [[nodiscard]] StatementPtr make_own(Bytes body, bool names_path = false) const;
+  [[nodiscard]] StatementPtr make_own(Bytes body, bool names_path) const;
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
@@ -65,6 +65,8 @@ class StatementRegistry {
  private:
   using Texts = std::map<std::string_view, std::weak_ptr<const Statement>>;  // of their own bodies
   struct Listed;
+
+  void name(Statement& fresh, Bytes body, bool names_path) const;
 
   std::shared_ptr<Texts> texts_ = std::make_shared<Texts>();
   std::shared_ptr<StatementNumbers> numbers_;
