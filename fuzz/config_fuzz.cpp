@@ -50,15 +50,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   for (const auto& warning : parsed->warnings) require(warning.starts_with("f:") && is_text(warning));
   for (const auto& [name, target] : parsed->targets) {
-    require(target.name == name && !target.roles.empty() && target.endpoints.size() == 1);
-    require(target.pool.min_ready <= target.pool.max && target.endpoints[0].port != 0);
+    require(target.name == name && !target.roles.empty() && !target.endpoints.empty());
+    require(target.pool.min_ready <= target.pool.max);
+    for (const auto& endpoint : target.endpoints) require(!endpoint.host.empty() && endpoint.port != 0);
   }
   for (const auto& route : parsed->routes) {
     require(!route.allow.empty() && parsed->targets.contains(route.target));
     for (const auto& rule : route.allow) {
-      require(
-          (rule.uid || rule.gid || !rule.verifier.empty() || !rule.unit.empty() || !rule.cgroup.empty()) &&
-          parsed->targets.at(route.target).roles.contains(rule.role));
+      require((rule.uid || rule.gid || rule.certificate || !rule.verifier.empty() || !rule.unit.empty() ||
+               !rule.cgroup.empty()) &&
+              parsed->targets.at(route.target).roles.contains(rule.role));
     }
   }
   require(parsed->state_directory.starts_with('/') && parsed->audit.directory.starts_with('/'));

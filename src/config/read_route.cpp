@@ -90,7 +90,7 @@ class RouteReader {
     const auto near = nearest(node->text, known);
     std::string hint = "Define it under `targets`.";
     if (!near.empty())
-      hint = "Did you mean `" + near + "`?";
+      hint = "Did you mean " + in_backquotes(near) + "?";
     else if (!known.empty() && known.size() <= 10)
       hint = "Targets: " + join_choices(known) + ".";
     problems_.add(*node, "there is no target " + in_backquotes(node->text), hint);
@@ -208,9 +208,9 @@ class RouteReader {
     rule.role = entry->value->text;
     if (roles.contains(rule.role) || roles.empty()) return;
     const auto near = nearest(rule.role, names);
-    problems_.add(*entry->value,
-                  "target " + in_backquotes(target->first) + " has no role " + in_backquotes(rule.role),
-                  near.empty() ? "Roles: " + join_choices(names) + "." : "Did you mean `" + near + "`?");
+    problems_.add(
+        *entry->value, "target " + in_backquotes(target->first) + " has no role " + in_backquotes(rule.role),
+        near.empty() ? "Roles: " + join_choices(names) + "." : "Did you mean " + in_backquotes(near) + "?");
   }
 
   const Node& node_;

@@ -1,6 +1,7 @@
 // Pure functions over short texts; the limits of what they accept are in values.h.
 #include "config/values.h"
 
+#include "config/document.h"
 #include "config/keys.h"
 #include "secrets/nearest.h"
 
@@ -166,7 +167,7 @@ std::string join_choices(const std::vector<std::string>& choices) {
   std::string out;
   for (std::size_t i = 0; i < choices.size(); ++i) {
     if (i > 0) out += i + 1 == choices.size() ? " or " : ", ";
-    out.append("`").append(choices[i]).append("`");
+    out += in_backquotes(choices[i]);  // names of the file may be among them
   }
   return out;
 }

@@ -38,7 +38,7 @@ std::string nearest(std::string_view word, const std::vector<std::string>& candi
 /// "a|b" as {"a", "b"}.
 std::vector<std::string> split_choices(std::string_view choices);
 
-/// "`a`, `b` or `c`".
+/// "`a`, `b` or `c`", each as in_backquotes() shows it.
 std::string join_choices(const std::vector<std::string>& choices);
 
 }  // namespace sallyport::config

@@ -3,6 +3,8 @@
 #include "config/values.h"
 #include "test/config/parse.h"
 
+#include <algorithm>
+
 namespace sallyport::config {
 namespace {
 
@@ -68,6 +70,30 @@ TEST(ConfigHostile, OnlyUtf8TextIsRead) {
 TEST(ConfigHostile, MessagesHoldOnlyPrintableText) {
   const auto error = only_error("version: 1\n\"\\e[2J\\u009b\\u202e`k\": 1\n");
   EXPECT_EQ(error.substr(0, 28), "2:1: unknown key `?[2J???k`.") << error;
+}
+
+TEST(ConfigHostile, NamesThatAreOfferedAreShownAsPrintableTextToo) {
+  const std::string yaml = R"(version: 1
+targets:
+  "\e[2J\t\u202ep": {engine: postgresql, host: db.example.com, database: d, roles: {"app\rro": "env:X"}}
+  good: {engine: postgresql, host: db.example.com, database: ["d\u202e", e], roles: {"app\rro": "env:X", rw: "env:Y"}}
+routes:
+  - {listen: unix:/run/a, target: q, allow: [{user: app}]}
+  - {listen: unix:/run/b, target: good, allow: [{user: app, role: app_ro, database: f}]}
+)";
+  const auto errors = errors_of(yaml);
+  EXPECT_TRUE(std::ranges::any_of(errors, [](const std::string& error) {
+    return error.ends_with("there is no target `q`. Targets: `?[2J??p` or `good`.");
+  }));
+  EXPECT_TRUE(std::ranges::any_of(errors, [](const std::string& error) {
+    return error.ends_with("has no role `app_ro`. Did you mean `app?ro`?");
+  }));
+  EXPECT_TRUE(std::ranges::any_of(errors, [](const std::string& error) {
+    return error.ends_with("has no database `f`. Databases: `d?` or `e`.");
+  }));
+  for (const auto& error : errors) {
+    EXPECT_TRUE(std::ranges::all_of(error, [](char c) { return c >= ' ' && c <= '~'; })) << error;
+  }
 }
 
 TEST(ConfigHostile, LongKeysAreShortenedInMessages) {
