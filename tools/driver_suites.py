@@ -28,6 +28,11 @@ MODULES = {"pgx": "github.com/jackc/pgx/v5@v5.12.0", "pq": "github.com/lib/pq@v1
 # Warm, as these tests measure how long a connection takes.
 POOLS = {"session": "mode: session, max: 150, min_ready: 40", "transaction": "mode: transaction, max: 60, min_ready: 40"}
 USERS = {"pgx": "pgx", "pq": "pqgo", "asyncpg": "asyncpg", "psycopg2": "psycopg2", "regress": "regress"}      # of the same name: database and role
+# Tests of a NOTIFY that another session sent.
+NOTIFIED = ["asyncpg test_listen_02", "asyncpg test_listen_notletters", *(f"psycopg2 test_{name}" for name in (
+    "notify", "many_notifies", "notify_attributes", "notify_payload", "notifies_received_on_commit", "notifies_received_on_execute",
+    "notifies_received_on_poll", "notifies_received_on_reset", "notifies_received_on_rollback",
+    "notifies_received_on_set_client_encoding", "notifies_received_on_set_session"))]
 # What fails through the broker and has to; docs/pooling.md says why. Fails in session pooling and is not here: a defect.
 EXPLAINED = {
     "session": {
@@ -55,9 +60,7 @@ EXPLAINED = {
         "asyncpg test_pool_min_size_restored_after_idle_connection_loss": "ends a process by the number that the client was told",
         "psycopg2 test_external_close_async": "ends a process whose number was true a transaction ago",
         "psycopg2 test_backend_pid": "compares the number that the client was told with pg_backend_pid()",
-        **{f"psycopg2 test_{name}": "compares the number that another session was told with that of its server process" for name in (
-            "notify", "many_notifies", "notify_attributes", "notify_payload", *(f"notifies_received_on_{event}" for event in (
-                "commit", "execute", "poll", "reset", "rollback", "set_client_encoding", "set_session")))},
+        **dict.fromkeys(NOTIFIED, "compares the number that another session was told with that of its server process"),
     },
 }
 PG_REGRESS = "/usr/lib/postgresql/15/lib/pgxs/src/test/regress"

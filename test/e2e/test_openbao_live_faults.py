@@ -1,6 +1,7 @@
 """OpenBao away, slow or talking nonsense while sessions are live and a renewal is due: what is valid goes on being used,
 what is not is refused in clear words, and when OpenBao is back all is well without a restart."""
 
+import os
 import re
 import threading
 import time
@@ -9,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import psycopg
 import pytest
 
+from conftest import skip_here
 from harness.manager_proxy import ManagerProxy
 from harness.processes import wait_for
 from harness.service import Service
@@ -148,3 +150,24 @@ def test_serve_over_an_outage_that_lasts_longer_than_the_lease(sallyport, bao, p
                  "the pool's connections and no others")
         it.stop()
     wait_for(lambda: not pg.sql("SELECT 1 FROM pg_stat_activity WHERE usename LIKE 'v-%outlasted%'"), "the connections to end")
+
+
+@pytest.mark.timeout(300)
+def test_a_source_that_was_down_for_long_is_found_as_soon_as_somebody_waits(sallyport, bao, pg, pki):
+    """Nobody came meanwhile: its next turn would be up to a minute away."""
+    if not os.environ.get("SALLYPORT_SOAK"):
+        skip_here("./dev soak runs it")
+    bao.role("long", ttl="3s", max_ttl="1h")
+    with ManagerProxy(bao, pki) as proxy:
+        it = Service(sallyport, pg, pki, "vault:database/creds/long", user=None)
+        it.start(env={**proxy.environment, "VAULT_TOKEN": bao.token()})
+        with it.psycopg(connect_timeout=30) as client:
+            assert client.execute("SELECT 1").fetchone() == (1,)
+        proxy.fault("down")
+        time.sleep(80)      # attempts at 0.5, 1, 2, 4, … 64 s, and then at 124
+        proxy.mend()
+        began = time.monotonic()
+        with it.psycopg(connect_timeout=60) as client:
+            assert client.execute("SELECT 1").fetchone() == (1,)
+        assert time.monotonic() - began < 12
+        it.stop()
