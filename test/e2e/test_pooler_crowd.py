@@ -133,7 +133,10 @@ def test_users_are_dropped_under_64_clients_and_no_transaction_fails(sallyport, 
         it = Service(sallyport, pg, pki, "vault:database/creds/crowd", user=None, extra_target=f"    pool: {{mode: {mode}, {pool}}}")
         it.start(env=bao.environment(bao.token()))
         try:
-            assert pgbench(it, "-c", "64", "-j", "2", *words) > 64
+            # A thread for each where several statements make a transaction: pgbench 15 prepares with PQprepare, and where its
+            # clients of one thread hold all connections, it would wait for itself (through PgBouncer, too).
+            threads = "2" if "-S" in words else "64"
+            assert pgbench(it, "-c", "64", "-j", threads, *words) > 64
             made, left = len(passwords()), len(passwords(alive=True))
             assert made >= 3 and left < made, (made, left)
         finally:
