@@ -211,9 +211,9 @@ void Broker::rest_sessions() {
       awake_.empty() ? net::TimerId{} : services_.loop.after(rest_look_every, [this] { rest_sessions(); });
 }
 
-void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
+void Broker::on_generation_ending(const Pool& pool, std::uint64_t generation, CredentialEnd end) {
   // A session may end, but is not destroyed before the turn's end.
-  for (auto& [key, session] : sessions_) session->on_generation_ending(pool, generation, deadline);
+  for (auto& [key, session] : sessions_) session->on_generation_ending(pool, generation, end);
 }
 
 void Broker::warm(const std::string& target, const std::string& role,

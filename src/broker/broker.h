@@ -168,7 +168,7 @@ class Broker final : private SessionHost {
   void for_each_pool_near(const Session& session, const std::function<void(Pool&)>& call);
   void on_session_awake(Session& session) override;
   void rest_sessions();
-  void on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline);
+  void on_generation_ending(const Pool& pool, std::uint64_t generation, CredentialEnd end);
   void refuse_beyond_max(net::Stream& client, const RouteRuntime& route, const Origin& origin);
   void note_turned_away(const Origin& origin, const std::string& route, bool beyond_max);
   void record_turned_away();

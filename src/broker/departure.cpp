@@ -30,18 +30,18 @@ Departure::Departure(Relay& relay, Pool& pool, std::string run_as, net::Loop& lo
 
 Departure::~Departure() { cancel_timers(); }
 
-void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime deadline) {
+void Departure::on_generation_ending(std::uint64_t generation, CredentialEnd end) {
   if (!relay_.has_upstream() || relay_.upstream().generation > generation) return;
   if (ending_generation_ >= generation) return;
   // Another generation's later end does not put off the nearer one.
-  const bool nearer = ending_generation_ == 0 || deadline < ending_at_;
+  const bool nearer = ending_generation_ == 0 || end.deadline < ending_at_;
   ending_generation_ = generation;
   if (mover_ != nullptr) mover_->on_generation_ending(generation);
   if (!nearer) return;
-  ending_at_ = deadline;
+  ending_at_ = end.deadline;
   immovable_reason_.clear();
   if (state_ == State::staying || state_ == State::immovable) become(State::moving);
-  const auto left = deadline - loop_.now().mono;
+  const auto left = end.deadline - loop_.now().mono;
   // A short warning still leaves most of the time for moving.
   const auto ahead = std::min<Duration>(force_ahead, left / 5);
   for (const auto timer : {park_timer_, force_timer_, last_timer_}) loop_.cancel(timer);
@@ -50,7 +50,8 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
     become(state_);
     look_for_boundary();
   });
-  last_timer_ = loop_.after(left - std::min<Duration>(last_ahead, left / 10), [this] {
+  const auto most = left + end.doubt;
+  last_timer_ = loop_.after(most - std::min<Duration>(last_ahead, most / 10), [this] {
     parking_ = false;
     look_for_boundary();
   });
@@ -64,7 +65,7 @@ void Departure::on_generation_ending(std::uint64_t generation, MonotonicTime dea
 void Departure::heed_ending() {
   if (!relay_.has_upstream()) return;
   const auto generation = relay_.upstream().generation;
-  if (const auto deadline = pool_->ending_of(generation)) on_generation_ending(generation, *deadline);
+  if (const auto end = pool_->ending_of(generation)) on_generation_ending(generation, *end);
 }
 
 void Departure::follow(Pool& pool, std::string run_as) {

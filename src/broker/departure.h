@@ -49,8 +49,9 @@ class Departure final : private MoverOwner {
   Departure(const Departure&) = delete;
   Departure& operator=(const Departure&) = delete;
 
-  /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
-  void on_generation_ending(std::uint64_t generation, MonotonicTime deadline);
+  /// The credential of `generation` ends: move, or be told so at a boundary before that. Who waits for nothing but a
+  /// new connection waits through the doubt, too.
+  void on_generation_ending(std::uint64_t generation, CredentialEnd end);
   /// Where there was no successor, sessions begin on a credential that is ending already.
   void heed_ending();
 

@@ -45,7 +45,7 @@ bool Pool::usable(const Upstream& upstream) const {
   const auto dies = ending_of(upstream.generation);
   if (replaced_ && waiters_.empty()) return false;
   return upstream.generation >= newest_generation_ && upstream.epoch == epoch_ &&
-         now < upstream.close_after && (!dies || now < *dies) && suits(upstream);
+         now < upstream.close_after && (!dies || now < dies->deadline) && suits(upstream);
 }
 
 std::size_t Pool::usable_spares(const Sub& sub) const {

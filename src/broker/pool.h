@@ -119,9 +119,9 @@ class Pool {
   /// Ready connections of older generations are closed, and as many opened anew.
   void on_new_generation(std::uint64_t number);
 
-  /// The credential of this generation ends at `deadline`: also sessions that begin on it later have to know.
-  void note_ending(std::uint64_t generation, MonotonicTime deadline);
-  [[nodiscard]] std::optional<MonotonicTime> ending_of(std::uint64_t generation) const;
+  /// The credential of this generation ends: also sessions that begin on it later have to know.
+  void note_ending(std::uint64_t generation, CredentialEnd end);
+  [[nodiscard]] std::optional<CredentialEnd> ending_of(std::uint64_t generation) const;
   /// Sessions wait to be moved, and an end is so near that others had better leave them the processors.
   [[nodiscard]] bool moves_press() const;
   /// How near that is: with more sessions earlier. 1.5 to 5 s.
@@ -259,7 +259,7 @@ class Pool {
   std::size_t forget_at_ = 0;  // so many keys, at which unneeded ones are looked for
   std::size_t in_use_ = 0, connecting_ = 0, spares_ = 0, moving_ = 0;
   std::uint64_t newest_generation_ = 0, epoch_ = 0;  // connections of earlier ones are of no more use
-  std::map<std::uint64_t, MonotonicTime> endings_;   // of the latest generations
+  std::map<std::uint64_t, CredentialEnd> endings_;   // of the latest generations
   Trial trial_{loop_};
   LetIn let_in_;
   MonotonicTime paused_until_{}, server_full_until_{};  // the latter: nothing is logged in ahead before

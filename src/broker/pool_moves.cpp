@@ -30,8 +30,9 @@ bool Pool::moves_press() const { return !movers_.empty() && until_next_ending() 
 Duration Pool::until_next_ending() const {
   const auto now = loop_.now().mono;
   Duration left = Duration::max();
-  for (const auto& [generation, deadline] : endings_) {
-    if (deadline > now) left = std::min(left, deadline - now);
+  for (const auto& [generation, end] : endings_) {
+    if (end.deadline + end.doubt > now)
+      left = std::min(left, std::max<Duration>(end.deadline - now, Duration::zero()));
   }
   return left;
 }

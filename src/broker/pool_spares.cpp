@@ -159,12 +159,12 @@ void Pool::on_new_generation(std::uint64_t number) {
   pump();
 }
 
-void Pool::note_ending(std::uint64_t generation, MonotonicTime deadline) {
-  endings_[generation] = deadline;
+void Pool::note_ending(std::uint64_t generation, CredentialEnd end) {
+  endings_[generation] = end;
   while (endings_.size() > endings_max) endings_.erase(endings_.begin());
 }
 
-std::optional<MonotonicTime> Pool::ending_of(std::uint64_t generation) const {
+std::optional<CredentialEnd> Pool::ending_of(std::uint64_t generation) const {
   const auto found = endings_.find(generation);
   return found == endings_.end() ? std::nullopt : std::optional{found->second};
 }

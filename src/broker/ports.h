@@ -30,6 +30,12 @@ struct Reach {
   LoadBalance load_balance = LoadBalance::off;
 };
 
+/// Of a credential that is not renewed any more.
+struct CredentialEnd {
+  MonotonicTime deadline{};  ///< by then its sessions have moved, or been told
+  Duration doubt{};          ///< it may live this much longer: its manager was slow to say when it ends
+};
+
 /// One login that a pool wants.
 struct ConnectRequest {
   std::shared_ptr<const Reach> reach;

@@ -85,13 +85,14 @@ void Broker::RoleRuntime::on_new_generation(credentials::GenerationPtr generatio
   if (credential.lease && !std::exchange(swept_, true)) sweep(*credential.lease);
 }
 
-void Broker::RoleRuntime::on_generation_ending(credentials::GenerationPtr generation, Moment deadline) {
+void Broker::RoleRuntime::on_generation_ending(credentials::GenerationPtr generation, Moment deadline,
+                                               Duration doubt) {
   const auto left = format_duration(deadline.mono - broker_.services_.loop.now().mono);
   broker_.services_.logger.write(
       LogLevel::info, "a credential ends and is not renewed; its sessions are moved",
       {{"role", name_}, {"generation", static_cast<std::int64_t>(generation->number)}, {"in", left}});
-  pool_->note_ending(generation->number, deadline.mono);
-  broker_.on_generation_ending(*pool_, generation->number, deadline.mono);
+  pool_->note_ending(generation->number, {deadline.mono, doubt});
+  broker_.on_generation_ending(*pool_, generation->number, {deadline.mono, doubt});
 }
 
 void Broker::RoleRuntime::on_generation_gone(credentials::GenerationPtr generation) {

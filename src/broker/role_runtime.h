@@ -33,7 +33,7 @@ class Broker::RoleRuntime final : public credentials::Observer {
 
  private:
   void on_new_generation(credentials::GenerationPtr generation) override;
-  void on_generation_ending(credentials::GenerationPtr generation, Moment deadline) override;
+  void on_generation_ending(credentials::GenerationPtr generation, Moment deadline, Duration doubt) override;
   void on_generation_gone(credentials::GenerationPtr generation) override;
   void on_warning(const std::string& text) override;
   void on_security_event(const credentials::SecurityEvent& event) override;

@@ -11,11 +11,11 @@ Departure& Session::departure() {
   return *departure_;
 }
 
-void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, MonotonicTime deadline) {
+void Session::on_generation_ending(const Pool& pool, std::uint64_t generation, CredentialEnd end) {
   if (stage_ != Stage::relaying || facts().access.pool.get() != &pool) return;
   // One that borrows its connections gets the next from the successor.
   if (!relay_->is_pinned()) return;
-  departure().on_generation_ending(generation, deadline);
+  departure().on_generation_ending(generation, end);
 }
 
 void Session::on_boundary() {

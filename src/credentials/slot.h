@@ -57,8 +57,9 @@ class Observer {
 
   /// `generation` cannot be renewed beyond `deadline`: its sessions must have moved or ended by then. Comes at
   /// most once per generation, and only for leased ones (an expired token does not end sessions).
-  virtual void on_generation_ending(GenerationPtr generation, Moment deadline) {
-    (void)generation, (void)deadline;
+  /// `doubt`: it may live this much longer, as its manager's last answer was slow.
+  virtual void on_generation_ending(GenerationPtr generation, Moment deadline, Duration doubt) {
+    (void)generation, (void)deadline, (void)doubt;
   }
 
   /// The lease of `generation` was revoked or has expired, or nobody holds an unleased one any more.

@@ -1,6 +1,7 @@
 // What is over by the clock: generations, leases that nobody could end, callers' deadlines; and who is told.
 #include "credentials/slot_state.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -71,8 +72,11 @@ std::optional<Moment> SlotState::tell_at(std::uint64_t number, const Live& live)
 void SlotState::tell_ending(Live& live, Moment deadline) {
   live.ending_told = true;
   live.renew_at.reset();  // a promise to end is kept: sessions are already moving
-  post([this, generation = live.generation, deadline] {
-    observer_.on_generation_ending(generation, deadline);
+  // Beyond that it is revoked at its end.
+  const Duration more = live.latest_end ? left_until(*live.latest_end, *live.expires) : Duration::zero();
+  const Duration doubt = more <= grant_doubt_max ? std::max(more, Duration::zero()) : Duration::zero();
+  post([this, generation = live.generation, deadline, doubt] {
+    observer_.on_generation_ending(generation, deadline, doubt);
   });
 }
 

@@ -39,8 +39,8 @@ struct Leaving final : private broker::DepartureOwner, private broker::RelayOwne
     world.rotate();
     end(1, left);
   }
-  void end(std::uint64_t generation, Duration left) {
-    departure->on_generation_ending(generation, world.loop.now().mono + left);
+  void end(std::uint64_t generation, Duration left, Duration doubt = {}) {
+    departure->on_generation_ending(generation, {world.loop.now().mono + left, doubt});
     world.loop.settle();
   }
   /// The session's state is bound to its connection.
@@ -294,6 +294,34 @@ TEST(Departure, WhoIsParkedIsHeardAgainWhenItsMoveFails) {
   EXPECT_EQ(it.said, (Said{"forced: no_connection", "rotation_forced"})) << "and no longer than that";
 }
 
+TEST(Departure, WhoIsParkedWaitsThroughTheDoubtOfWhenItsCredentialEnds) {
+  for (const bool comes : {true, false}) {
+    Leaving it;
+    it.world.connector.hold_logins = true;
+    it.world.rotate();
+    it.end(1, 10s, 2s);
+    it.world.loop.advance(8600ms);
+    it.ask("select 1");
+    it.world.loop.advance(3200ms);
+    EXPECT_EQ(it.said, Said{});
+    EXPECT_EQ(asked(it), 0);
+    if (comes) it.world.connector.release_one();
+    it.world.loop.advance(300ms);
+    const auto expected = comes ? Said{"moved"} : Said{"forced: no_connection", "rotation_forced"};
+    EXPECT_EQ(it.said, expected);
+    EXPECT_EQ(asked(it), comes ? 1 : 0);
+  }
+}
+
+TEST(Departure, TheDoubtIsNotForWhoCannotMove) {
+  Leaving it;
+  it.bind();
+  it.world.rotate();
+  it.end(1, 10s, 5s);
+  it.world.loop.advance(10s);
+  EXPECT_EQ(it.said, (Said{"forced: temporary_table", "rotation_forced"}));
+}
+
 TEST(Departure, WhoIsParkedIsHeardAgainWhenItIsFoundImmovable) {
   Leaving it;
   park(it);
@@ -356,7 +384,7 @@ TEST(Departure, WhatBeginsOnAnEndingCredentialHeedsIt) {
   Leaving it;
   it.bind();
   it.world.rotate();
-  it.world.pool->note_ending(1, it.world.loop.now().mono + 10s);
+  it.world.pool->note_ending(1, {it.world.loop.now().mono + 10s});
   it.departure->heed_ending();
   it.world.loop.advance(10s);
   EXPECT_EQ(it.said, (Said{"forced: temporary_table", "rotation_forced"}));

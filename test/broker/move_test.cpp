@@ -60,7 +60,7 @@ TEST(Move, WhoHasMovedWaitsForThoseWhoseTimeIsShort) {
     it.world.connector.hold_logins = true;
     it.world.rotate();
     const auto deadline = it.world.loop.now().mono + 1s;
-    it.world.pool->note_ending(1, deadline);
+    it.world.pool->note_ending(1, {deadline});
     it.world.ending(1, 1s);
     ASSERT_EQ(it.world.connector.held(), 1u) << "the first one tries the new credential";
     it.world.connector.release_one();

@@ -311,7 +311,7 @@ class World : private broker::SessionHost, private credentials::Observer {
   }
   void ending(std::uint64_t generation, Duration left) {
     for (auto& [key, session] : sessions_) {
-      session->on_generation_ending(*pool, generation, loop.now().mono + left);
+      session->on_generation_ending(*pool, generation, {loop.now().mono + left});
     }
     loop.settle();
   }

@@ -296,8 +296,8 @@ class Recorder : public Observer {
  public:
   explicit Recorder(VirtualTimers& timers) : timers_(timers) {}
   void on_new_generation(GenerationPtr generation) override { news.push_back(generation->number); }
-  void on_generation_ending(GenerationPtr generation, Moment deadline) override {
-    endings.push_back({generation->number, deadline, timers_.now()});
+  void on_generation_ending(GenerationPtr generation, Moment deadline, Duration doubt) override {
+    endings.push_back({generation->number, deadline, timers_.now(), doubt});
     if (on_ending) on_ending(generation->number);
   }
   void on_generation_gone(GenerationPtr generation) override { gone.push_back(generation->number); }
@@ -308,6 +308,7 @@ class Recorder : public Observer {
     std::uint64_t number;
     Moment deadline;
     Moment at;
+    Duration doubt{};
   };
   std::function<void(std::uint64_t)> on_ending;
   std::vector<std::uint64_t> news;

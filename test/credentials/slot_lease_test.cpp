@@ -345,6 +345,22 @@ TEST(SlotLease, ASlowRenewalInTimeHoldsNobodyUp) {
   EXPECT_FALSE(world.slot().renews_first());
 }
 
+TEST(SlotLease, AnEndThatASlowRenewalToldIsInDoubtForAsLongAsItTook) {
+  for (const auto& [latency, doubt] : {std::pair{3s, 3s}, {10s, 0s}}) {
+    World world;
+    world.manager.ttl = 60s;
+    world.manager.max_ttl = 65s;
+    const auto generation = world.get();
+    ASSERT_TRUE(generation);
+    const auto hold = world.slot().hold(*generation);
+    world.runner.latency = [latency = latency] { return latency; };
+    while (world.observer.endings.empty()) world.timers.advance(100ms);
+    const auto& told = world.observer.endings.front();
+    EXPECT_GE(told.doubt, doubt - 10ms) << latency.count();
+    EXPECT_LE(told.doubt, doubt) << "a longer one is ended by revocation";
+  }
+}
+
 // It tells what is left of the lease's maximum, counted from some moment since the request.
 TEST(SlotLease, ASlowRenewalBringsNoEndBeforeTheOneThatSessionsWereTold) {
   World world;
