@@ -15,8 +15,8 @@ constexpr Duration refetch_min = 1s;
 /// Sessions get this long to reach a transaction boundary, if the lease has that much left.
 constexpr Duration ending_notice_min = 5s;
 
-/// Leases up to this long are renewed at half, as a manager and a database that are busy may take a second to do it; at
-/// a third while their manager's maximum is unknown.
+/// Leases up to this long are renewed at a third: a manager and a database that are busy may take seconds to do it, and
+/// while nobody knows how long renewals go on, too little would be left to move sessions when one is refused.
 constexpr Duration cautious_max = 60s;
 
 /// Asking again cannot help: the lease stays as it is until it ends.
@@ -45,9 +45,8 @@ void SlotState::schedule(Live& live, const std::optional<Duration>& refetch_afte
     return;
   }
   const Duration grace = grace_of(live.lifetime, random());
-  // Nobody says how long renewals go on: of a short lease too little would be left to move sessions when one is refused.
-  const Duration early = live.lifetime / (whole_life_ ? 2 : 3);
-  const Duration delay = live.granted <= cautious_max ? early : renewal_delay(live.lifetime, grace);
+  const Duration delay =
+      live.granted <= cautious_max ? live.lifetime / 3 : renewal_delay(live.lifetime, grace);
   live.renew_at = plus(now, std::max(delay, interval_min));
   live.successor_at = plus(*live.expires, -grace);
   if (whole_life_) {
