@@ -82,7 +82,8 @@ class OpenBao:
             [program(), "server", "-dev", f"-dev-root-token-id={ROOT_TOKEN}", "-dev-no-store-token", "-dev-tls",
              f"-dev-tls-cert-dir={self.folder}/tls", f"-dev-listen-address=127.0.0.1:{self.port}"],
             stdout=log, stderr=log, env={"PATH": os.environ["PATH"], "HOME": self.folder},
-            preexec_fn=die_with_parent(signal.SIGTERM), cwd=self.folder)
+            preexec_fn=die_with_parent(signal.SIGTERM), cwd=self.folder,
+            start_new_session=True)     # as a service has: a busy crowd in the tests' own would leave it nothing (autogroup)
         log.close()
         wait_for(self._healthy, "OpenBao to be active", 30)
 
