@@ -11,11 +11,13 @@ namespace sallyport::broker {
 
 class AlteredDefaults {
  public:
-  /// The client has named such a statement: from now on it may be executed.
-  void on_statement() { named_ = true; }
+  /// The client has named such a statement, to be executed once, or (`kept`) as often as it likes.
+  void on_statement(bool kept) { kept ? kept_ = true : once_ = true; }
   /// ALTER USER has the first one, too. Without such a statement it was for something else, as a password.
   void on_tag(std::string_view tag) {
-    altered_ = altered_ || (named_ && (tag == "ALTER ROLE" || tag == "ALTER DATABASE"));
+    if (tag != "ALTER ROLE" && tag != "ALTER DATABASE") return;
+    const bool named = std::exchange(once_, false);
+    altered_ = altered_ || named || kept_;
   }
   /// ReadyForQuery. Others see it when the transaction is over; one that was rolled back costs them a login.
   void on_ready(bool idle) {
@@ -25,7 +27,7 @@ class AlteredDefaults {
   [[nodiscard]] bool take_due() { return std::exchange(due_, false); }
 
  private:
-  bool named_ = false;
+  bool once_ = false, kept_ = false;
   bool altered_ = false;  // in this transaction
   bool due_ = false;
 };

@@ -51,7 +51,11 @@ void Broker::on_database_needed(const Session& session, std::string_view name) {
 }
 
 void Broker::on_defaults_altered(const Session& session) {
-  for_each_pool_near(session, [&](Pool& pool) { pool.renew(session.identity()); });
+  services_.logger.write(
+      LogLevel::info,
+      "a session has altered what sessions begin with: connections that stand ready are replaced",
+      {{"role", session.target() + "/" + session.role()}, {"identity", session.identity()}});
+  for_each_pool_near(session, [&](Pool& pool) { pool.refresh(session.identity()); });
 }
 
 void Broker::cancel(const CancelClaim& claim, std::function<void(bool found)> done) {

@@ -39,6 +39,7 @@ void Departure::on_generation_ending(std::uint64_t generation, CredentialEnd end
   if (mover_ != nullptr) mover_->on_generation_ending(generation);
   if (!nearer) return;
   ending_at_ = end.deadline;
+  ending_latest_ = end.deadline + end.doubt;
   immovable_reason_.clear();
   if (state_ == State::staying || state_ == State::immovable) become(State::moving);
   const auto left = end.deadline - loop_.now().mono;
@@ -94,9 +95,10 @@ void Departure::leave_when_read() {
   Duration delay = farewell_delay;
   leave_latest_ = now + farewell_delay_max;
   if (ending_generation_ != 0) {
-    const Duration half = (ending_at_ - now) / 2;
+    const auto ending = parked_ ? ending_latest_ : ending_at_;
+    const Duration half = (ending - now) / 2;
     delay = std::clamp<Duration>(half, farewell_delay_min, farewell_delay);
-    leave_latest_ = std::min(leave_latest_, ending_at_ - farewell_delay_min);
+    leave_latest_ = std::min(leave_latest_, ending - farewell_delay_min);
   }
   leave_after(delay);
 }

@@ -116,7 +116,7 @@ class Departure final : private MoverOwner {
   DepartureOwner& owner_;
   State state_ = State::staying;
   std::uint64_t ending_generation_ = 0;  // 0: none ends
-  MonotonicTime ending_at_{};
+  MonotonicTime ending_at_{}, ending_latest_{};
   std::string immovable_reason_;  // empty: not known to be
   Dismissal dismissal_{};         // draining
   std::unique_ptr<Mover> mover_;

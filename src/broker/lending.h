@@ -33,15 +33,17 @@ struct Loan final : private postgres::ReportedNames {
   Loan(postgres::SessionTracker& tracker, const LendingSettings& settings,
        postgres::PreparedStatements prepared)
       : requests(tracker, settings.statements,
-                 {settings.on_session_state == OnSessionState::refuse, settings.statements_max},
+                 {settings.on_session_state == OnSessionState::refuse,
+                  settings.on_session_state == OnSessionState::pin, settings.statements_max},
                  std::move(prepared)) {}
 
-  /// `believed`: the parameters as the client was told.
-  void begin_on(Upstream& upstream, const ReportedParameters& believed) {
+  /// `believed`: the parameters as the client was told. `knows_values`: nobody has had it since.
+  void begin_on(Upstream& upstream, const ReportedParameters& believed, bool knows_values) {
     reported_ = &upstream.parameters;
     used = false;
     // As the client believes, and as it will be when these have been set again.
-    requests.attach(upstream.statements, *this, believed.value_of("standard_conforming_strings") == "off");
+    requests.attach(upstream.statements, *this, believed.value_of("standard_conforming_strings") == "off",
+                    knows_values);
     if (postgres::is_unsafe_encoding(believed.value_of("client_encoding")))
       requests.state().add(postgres::StateReason::setting);
     if (begins_with_temporary_schema(upstream, believed))
@@ -78,6 +80,7 @@ struct Lending {
   std::vector<std::uint8_t> held;                          ///< of the client, not passed on yet
   bool waiting = false;                                    ///< for a server connection
   std::int32_t told_pid;                                   ///< the client's BackendKeyData
+  std::uint64_t last_turn = 0;                             ///< of the connection that it had last (turn_of)
 
   [[nodiscard]] bool ignores_state() const { return settings.on_session_state == OnSessionState::ignore; }
   [[nodiscard]] bool verifies() const { return settings.verify != VerifySessionState::off; }

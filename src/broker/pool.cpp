@@ -40,17 +40,18 @@ void Pool::count_login(const Attempt& attempt, int by) {
   attempt.sub->share->logins_for(attempt.purpose) += static_cast<std::size_t>(by);
 }
 
-bool Pool::usable(const Upstream& upstream) const {
+bool Pool::usable(const Sub& sub, const Upstream& upstream) const {
   const auto now = loop_.now().mono;
   const auto dies = ending_of(upstream.generation);
   if (replaced_ && waiters_.empty()) return false;
-  return upstream.generation >= newest_generation_ && upstream.epoch == epoch_ &&
+  return upstream.generation >= newest_generation_ && upstream.epoch == epoch_of(sub) &&
          now < upstream.close_after && (!dies || now < dies->deadline) && suits(upstream);
 }
 
 std::size_t Pool::usable_spares(const Sub& sub) const {
-  return static_cast<std::size_t>(std::count_if(
-      sub.spares.begin(), sub.spares.end(), [this](const auto& spare) { return usable(spare->upstream()); }));
+  return static_cast<std::size_t>(std::count_if(sub.spares.begin(), sub.spares.end(), [&](const auto& spare) {
+    return usable(sub, spare->upstream());
+  }));
 }
 
 Pool::SpareList::iterator Pool::find_ready(Sub& sub, std::uint64_t newer_than) {
@@ -59,7 +60,7 @@ Pool::SpareList::iterator Pool::find_ready(Sub& sub, std::uint64_t newer_than) {
   for (auto at = sub.spares.end(); at != sub.spares.begin();) {
     --at;
     const auto& upstream = (*at)->upstream();
-    if ((*at)->at_rest() && usable(upstream) && upstream.generation > newer_than &&
+    if ((*at)->at_rest() && usable(sub, upstream) && upstream.generation > newer_than &&
         upstream.cancels_in_flight == 0) {
       return at;
     }

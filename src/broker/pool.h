@@ -58,8 +58,8 @@ class Pool {
   static constexpr unsigned given_up_max = 8;
   static constexpr auto given_up_within = std::chrono::seconds{10};
   static constexpr unsigned ended_behind_login_max = 3;
-  static constexpr unsigned renewals_at_once_max = 8;
-  static constexpr auto renewed_every = std::chrono::seconds{10};
+  static constexpr unsigned refreshes_at_once_max = 8;
+  static constexpr auto refresh_every = std::chrono::seconds{10}, refreshes_apart = std::chrono::seconds{1};
   static constexpr auto look_every = std::chrono::seconds{1};
   /// Transaction pooling: clients wait so long for a primary to be promoted, and a login is tried so often.
   static constexpr auto primary_wait_max = std::chrono::seconds{10};
@@ -129,7 +129,7 @@ class Pool {
 
   /// An operator's pause: who does not have a connection yet waits in the queue; sessions still move.
   void hold_newcomers(bool held);
-  /// An operator's wish for new connections: ready ones are closed now, those in use when they come back.
+  /// Ready connections are closed now, those in use when they come back; who comes next waits for a new one.
   void reconnect();
 
   /// Logs `min_ready` connections in for this key before anybody asks. `done` hears of the first login.
@@ -139,9 +139,9 @@ class Pool {
   /// This identity needs a database for itself: ready connections to it are closed, in a turn of its own, and none is
   /// kept until a client asks for it. Others' connections no oftener than given_up_max times in given_up_within.
   void give_up(const std::string& database, const std::string& identity);
-  /// This identity has changed what sessions begin with: reconnect(), in a turn of its own. Behind renewals_at_once_max
-  /// of these others' connections are replaced once in renewed_every, and at once only its own that are ready.
-  void renew(const std::string& identity);
+  /// This identity has changed what sessions begin with: reconnect(), in a turn of its own; for itself at once, for others
+  /// when logins are possible, refreshes_apart, and behind refreshes_at_once_max of these once in refresh_every.
+  void refresh(const std::string& identity);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
   [[nodiscard]] std::size_t keys_known() const { return subs_.size(); }
@@ -182,8 +182,8 @@ class Pool {
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
   void close_spares(Sub& sub);
-  bool renew_all();
-  void renew_others_later();
+  bool refresh_all();
+  void refresh_others_later();
   void forget_profiles(pool_parts::Shelf& shelf);
   void forget_unneeded();
   void forget(Sub& sub);
@@ -193,7 +193,8 @@ class Pool {
   void count_login(const Attempt& attempt, int by);
   SpareList::iterator find_ready(Sub& sub, std::uint64_t newer_than);
   UpstreamPtr take_ready(Sub& sub, std::uint64_t newer_than);
-  [[nodiscard]] bool usable(const Upstream& upstream) const;
+  [[nodiscard]] bool usable(const Sub& sub, const Upstream& upstream) const;
+  [[nodiscard]] std::uint64_t epoch_of(const Sub& sub) const { return epoch_ + sub.epoch; }
   bool pauses();
   void await_renewal();
   [[nodiscard]] bool suits(const Upstream& upstream) const;
@@ -269,8 +270,10 @@ class Pool {
   std::optional<MonotonicTime> no_primary_since_;
   MonotonicTime next_look_{}, no_primary_seen_{}, given_up_since_{};
   unsigned given_up_ = 0;  // since then, of others
-  TokenBucket renewals_;
-  bool renewal_is_due_ = false;
+  TokenBucket refreshes_, told_changes_;
+  MonotonicTime refreshed_at_{};
+  bool refresh_is_due_ = false;
+  unsigned untold_changes_ = 0;  // of roles' settings
   std::shared_ptr<postgres::StatementRegistry> statements_;
   RoleSettings role_settings_;
   PoolStatus totals_;

@@ -147,7 +147,7 @@ void Pool::close_given_up(const std::string& database, const std::string& identi
   const bool all = given_up_ < given_up_max;
   bool others = false;
   for (auto& [key, sub] : subs_) {
-    const bool own = settings_.pool.shared_by_role || key.identity == identity;
+    const bool own = !settings_.pool.shared_by_role && key.identity == identity;
     if (key.database != database || sub->is_own() || (!own && !all)) continue;
     // Who waits for a connection, or has one, has asked for it.
     if (!own && !sub->given_up) others = true;
@@ -158,33 +158,40 @@ void Pool::close_given_up(const std::string& database, const std::string& identi
   pump();
 }
 
-void Pool::renew(const std::string& identity) {
+void Pool::refresh(const std::string& identity) {
   loop_.post([this, alive = alive_, identity] {
     if (!*alive || stopped_) return;
-    if (renew_all()) return;
+    if (refresh_all()) return;
     for (auto& [key, sub] : subs_) {
-      const bool own = settings_.pool.shared_by_role || key.identity == identity;
-      if (own && !sub->is_own()) close_spares(*sub);
+      const bool own = !settings_.pool.shared_by_role && key.identity == identity;
+      if (!own || sub->is_own()) continue;
+      ++sub->epoch;
+      sub->greeting = nullptr;
+      close_spares(*sub);
     }
-    renew_others_later();
+    if (!std::exchange(refresh_is_due_, true)) refresh_others_later();
     pump();
   });
 }
 
-// False: others' connections have been replaced so often that they have to wait.
-bool Pool::renew_all() {
-  constexpr auto per_second = 1.0 / renewed_every.count();
-  if (!renewals_.take(renewals_at_once_max, per_second, loop_.now().mono)) return false;
-  renewal_is_due_ = false;
+// False: not now. What others live on is not taken from them while no login could bring another, nor so often that
+// their logins come to nothing.
+bool Pool::refresh_all() {
+  constexpr auto per_second = 1.0 / refresh_every.count();
+  const auto now = loop_.now().mono;
+  const bool may_log_in = !held_ && slot_.current() != nullptr && !slot_.is_blocked();
+  if (!may_log_in || now - refreshed_at_ < refreshes_apart) return false;
+  if (!refreshes_.take(refreshes_at_once_max, per_second, now)) return false;
+  refreshed_at_ = now;
+  refresh_is_due_ = false;
   reconnect();
   return true;
 }
 
 // What came last is for the others, too.
-void Pool::renew_others_later() {
-  if (std::exchange(renewal_is_due_, true)) return;
-  loop_.after(renewed_every, [this, alive = alive_] {
-    if (*alive && !stopped_ && std::exchange(renewal_is_due_, false) && !renew_all()) renew_others_later();
+void Pool::refresh_others_later() {
+  loop_.after(refreshes_apart, [this, alive = alive_] {
+    if (*alive && !stopped_ && refresh_is_due_ && !refresh_all()) refresh_others_later();
   });
 }
 

@@ -21,7 +21,7 @@ void Pool::put_back(UpstreamPtr upstream) {
   const auto found = subs_.find(upstream->key);
   if (found == subs_.end()) return;
   auto& sub = *found->second;
-  if (stopped_ || sub.given_up || !usable(*upstream)) return discard(std::move(upstream));
+  if (stopped_ || sub.given_up || !usable(sub, *upstream)) return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   add_spare(sub, std::move(upstream), Arrival::between_transactions);

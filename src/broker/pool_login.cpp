@@ -30,7 +30,7 @@ bool refused_request(const Error& error) {
 
 void Pool::connect(Attempt attempt) {
   count_login(attempt, 1);
-  attempt.epoch = epoch_;
+  attempt.epoch = epoch_of(*attempt.sub);
   attempt.newest = newest_generation_;
   ask_for_credential(attempt);
 }
@@ -151,7 +151,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
   if (generation->credential->lease) upstream->lease_accessor = generation->credential->lease->accessor;
   // While it logged in there came a later credential, or an order to begin anew: nobody would be given it, and it says
   // nothing of those that stand.
-  const bool outdated = attempt.epoch != epoch_ ||
+  const bool outdated = attempt.epoch != epoch_of(*attempt.sub) ||
                         (attempt.newest < newest_generation_ && generation->number < newest_generation_);
   if (!outdated) note_greeting(*attempt.sub, *upstream, connected->greeting.parameters);
   std::uint8_t jitter = 0;

@@ -66,6 +66,7 @@ struct Sub {
   std::size_t in_use = 0, connecting = 0;
   std::shared_ptr<const Greeting> greeting;
   MonotonicTime last_taken{};
+  std::uint64_t epoch = 0;          // as its pool's, of this key alone
   unsigned ended_behind_login = 0;  // connections in a row, before they had answered anything
   bool warm = false;                // a client has had one, or is expected
   bool refused = false;             // the server refuses what this key asks for, until it lets a client in

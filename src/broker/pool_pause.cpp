@@ -34,6 +34,7 @@ void Pool::hold_newcomers(bool held) {
 
 void Pool::reconnect() {
   ++epoch_;
+  role_settings_.look_again();  // the first login of this epoch is asked about
   // Who comes now is told what the new ones are told.
   for (auto& [key, sub] : subs_) sub->greeting = nullptr;
   on_new_generation(newest_generation_);

@@ -10,6 +10,7 @@ namespace sallyport::broker {
 namespace {
 
 constexpr std::size_t names_told_max = 10, name_told_max = 63;
+constexpr double changes_at_once_max = 10, changes_per_second = 0.1;
 
 bool asks_for_role(const PoolSettings& settings) {
   return settings.mode == PoolMode::transaction && settings.verify_session_state != VerifySessionState::off;
@@ -39,10 +40,17 @@ void Pool::on_login_answer(Upstream& upstream, std::optional<std::vector<std::st
   }
   const auto changed = role_settings_.changes(upstream.user, upstream.key.database, std::move(*rows));
   if (changed.empty()) return;
+  // Whoever has a session of the user may change them as often as it likes.
+  if (!told_changes_.take(changes_at_once_max, changes_per_second, loop_.now().mono)) {
+    ++untold_changes_;
+    return;
+  }
   std::string names;
   for (std::size_t i = 0; i < changed.size() && i < names_told_max; ++i)
     names += (i == 0 ? "" : ", ") + changed[i].substr(0, name_told_max);
   if (changed.size() > names_told_max) names += ", …";
+  if (const auto untold = std::exchange(untold_changes_, 0); untold > 0)
+    names += "; before that " + std::to_string(untold) + " changes that were not told";
   slot_.report_role_changed(upstream.generation, "the settings of database user " + upstream.user +
                                                      " were changed in the server (" + names +
                                                      "): its sessions begin with them from now on. If no "

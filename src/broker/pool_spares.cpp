@@ -20,7 +20,7 @@ bool Pool::make_room(const Sub* for_sub) {
     const auto stock = 2 * sub->share->spares + (own ? 1 : 0);
     for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
       if ((*at)->condition() != Spare::Condition::ready) continue;
-      const bool useful = usable((*at)->upstream());
+      const bool useful = usable(*sub, (*at)->upstream());
       if (sub == for_sub && useful) continue;
       const auto rank = useful ? stock : std::numeric_limits<std::size_t>::max();
       if (from != nullptr &&
@@ -105,11 +105,12 @@ void Pool::give_back(UpstreamPtr upstream) {
   // Not for its session: another one that moves may have it, else a full pool has no place for it.
   const auto places = settings_.pool.max + (sub.movers.empty() ? 0 : places_beyond());
   const bool beyond = upstream->for_move && total() >= places;
-  if (stopped_ || sub.is_own() || sub.given_up || beyond || !usable(*upstream))
+  if (stopped_ || sub.is_own() || sub.given_up || beyond || !usable(sub, *upstream))
     return discard(std::move(upstream));
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does
+  upstream->statements.on_path_restored();
   add_spare(sub, std::move(upstream), Arrival::after_session);
   if (total() > settings_.pool.max) pump();  // another one has to go
 }
@@ -147,7 +148,7 @@ void Pool::on_new_generation(std::uint64_t number) {
   newest_generation_ = std::max(newest_generation_, number);
   for (auto& [key, sub] : subs_) {
     for (auto at = sub->spares.begin(); at != sub->spares.end();) {
-      if ((*at)->condition() != Spare::Condition::ready || usable((*at)->upstream())) {
+      if ((*at)->condition() != Spare::Condition::ready || usable(*sub, (*at)->upstream())) {
         ++at;
         continue;
       }
@@ -180,7 +181,7 @@ void Pool::reap() {
       auto& spare = **at;
       const bool idle = spare.condition() == Spare::Condition::ready && ready > kept &&
                         now - spare.ready_since() > settings_.pool.idle_max;
-      const bool over = spare.condition() == Spare::Condition::ready && !usable(spare.upstream());
+      const bool over = spare.condition() == Spare::Condition::ready && !usable(*sub, spare.upstream());
       if (!idle && !over) {
         // Its server, or the way to it, may have gone without a word: better found out before a client needs it.
         if (spare.at_rest() && now - spare.heard_at() > probe_every) quiet.push_back(&spare);

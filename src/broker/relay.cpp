@@ -274,7 +274,7 @@ UpstreamPtr Relay::detach_upstream() {
 
 void Relay::attach_upstream(UpstreamPtr upstream) {
   upstream_ = std::move(upstream);
-  if (lending_ != nullptr) loan()->begin_on(*upstream_, lending_->parameters);
+  if (lending_ != nullptr) loan()->begin_on(*upstream_, lending_->parameters, true);
   upstream_->stream->set_events(&server_side_);
   pump_server();
 }

@@ -213,6 +213,7 @@ class Relay {
   void begin_loan();
   void end_loan();
   bool attach_lent(UpstreamPtr upstream);
+  void settle_path();
   void return_upstream();
   void give_up_upstream(bool known = true);
   bool ask_for_state();

@@ -21,6 +21,7 @@ constexpr auto own_answer_deadline = std::chrono::seconds{15};
 constexpr std::size_t read_ahead_bytes = 8192;
 /// Room for held bytes that a session keeps.
 constexpr std::size_t kept_bytes = 512;
+constexpr std::string_view path_parameter = "search_path";
 
 }  // namespace
 
@@ -133,13 +134,29 @@ bool Relay::attach_lent(UpstreamPtr upstream) {
   if (exchange_ == nullptr) begin_loan();
   upstream_ = std::move(upstream);
   upstream_->stream->set_events(&server_side_);
-  loan()->begin_on(*upstream_, lending_->parameters);
+  const bool knows_values = std::exchange(lending_->last_turn, 0) == turn_of(*upstream_);
+  ++upstream_->turns;
+  loan()->begin_on(*upstream_, lending_->parameters, knows_values);
+  settle_path();
   if (lending_->parameters.shares(upstream_->parameters)) return true;
   const auto restore = statement_to_restore(lending_->parameters.map(), upstream_->parameters.map());
   if (restore.empty()) return true;
   loan()->restoring = true;
   say_now(restore);
   return false;
+}
+
+// What names without a schema mean on a connection that has just been lent. Where the server reports search_path (18 and
+// later) it is about to be what the client believes; where it does not, whoever changes it keeps the connection.
+void Relay::settle_path() {
+  const auto& there = upstream_->parameters.map();
+  const auto reported = there.find(path_parameter);
+  auto& statements = upstream_->statements;
+  const auto wanted = lending_->parameters.value_of(path_parameter);
+  if (reported == there.end() || wanted == upstream_->at_login.value_of(path_parameter))
+    statements.on_path_restored();
+  else if (wanted != reported->second)
+    statements.on_path_changed();
 }
 
 // Transaction pooling, with nothing of the client's under way.
@@ -169,7 +186,8 @@ bool Relay::on_lent_chunk(std::size_t size) {
   if (!forward_lent(forward)) return false;
   if (const auto needed = loan()->requests.take_needed_alone(); !needed.empty())
     owner_.on_database_needed(needed);
-  if (loan()->requests.take_alters_defaults()) defaults_.on_statement();
+  const auto altering = loan()->requests.take_altering();
+  if (altering != postgres::Altering::no) defaults_.on_statement(altering == postgres::Altering::kept);
   loan()->stalled = taken->waits;
   loan()->full = taken->full;
   if (taken->terminate) {

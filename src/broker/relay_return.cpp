@@ -69,6 +69,7 @@ void Relay::on_cancel_done() {
 void Relay::give_up_upstream(bool known) {
   auto& lending = *lending_;
   lending.parameters = upstream_->parameters;
+  lending.last_turn = turn_of(*upstream_);
   if (client_name_.is_lost()) lending.parameters.note(ClientName::parameter, client_name_.name());
   const bool clean = known && !mistrusts_upstream();
   loan()->requests.detach();

@@ -24,9 +24,9 @@ struct Relay::ClientVisitor {
   bool terminate = false;
   std::string needed_alone = {};  ///< a database, by the latest statement that needs one for itself
 
-  void look_at(std::string_view sql) {
+  void look_at(std::string_view sql, bool kept) {
     postgres::note_database_needed(needed_alone, sql);
-    if (postgres::alters_defaults(sql)) defaults.on_statement();
+    if (postgres::alters_defaults(sql)) defaults.on_statement(kept);
   }
 
   [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
@@ -44,11 +44,11 @@ struct Relay::ClientVisitor {
     tracker.on_client_body(frame.type, body);
     if (frame.type == 'Q') {
       tracker.on_client_piece(body);
-      look_at(as_text(body));
+      look_at(as_text(body), false);
     } else if (frame.type == 'P') {
       const auto text = as_text(body);  // the statement's name, its SQL
       const auto name_end = text.find('\0');
-      if (name_end != std::string_view::npos) look_at(text.substr(name_end + 1));
+      if (name_end != std::string_view::npos) look_at(text.substr(name_end + 1), name_end > 0);
     }
     return postgres::ScanStep::go_on;
   }

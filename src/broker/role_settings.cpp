@@ -46,6 +46,10 @@ bool RoleSettings::ask(const std::string& user, const std::string& database, Mon
   return true;
 }
 
+void RoleSettings::look_again() {
+  for (auto& [user, known] : users_) known.asked -= ask_every;
+}
+
 std::vector<std::string> RoleSettings::changes(const std::string& user, const std::string& database,
                                                std::vector<std::string> settings) {
   const auto found = users_.find({user, database});

@@ -35,6 +35,8 @@ class RoleSettings {
 
   /// Whether a login of this user has to be asked about; it counts as being asked from now on.
   bool ask(const std::string& user, const std::string& database, MonotonicTime now);
+  /// The next login of each user is asked about, however lately one was.
+  void look_again();
   /// The names of those that have changed since the user was seen first, or last; empty: none.
   std::vector<std::string> changes(const std::string& user, const std::string& database,
                                    std::vector<std::string> settings);

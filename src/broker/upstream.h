@@ -29,7 +29,7 @@ struct Upstream {
   PoolKey key;
   credentials::Hold hold;  ///< keeps its generation leased
   std::uint64_t generation = 0;
-  std::uint64_t epoch = 0;  ///< of its pool: an operator may end one
+  std::uint64_t epoch = 0;  ///< of its pool and its key: refresh() and reconnect() end one
   std::shared_ptr<const Reach> reach;
   Endpoint endpoint;
   bool was_standby = false;    ///< its server, when it logged in
@@ -48,8 +48,12 @@ struct Upstream {
   std::string lease_accessor;
   MonotonicTime close_after{};     ///< jittered lifetime
   bool for_move = false;           ///< its session still has the connection that this one replaces
+  std::uint64_t turns = 0;         ///< how often it has been lent (transaction pooling)
   unsigned cancels_in_flight = 0;  ///< it gets no other owner before they are done
 };
+
+/// Of no other connection, and no other time that this one was lent.
+inline std::uint64_t turn_of(const Upstream& upstream) { return upstream.number + upstream.turns; }
 
 using UpstreamPtr = std::unique_ptr<Upstream>;
 

@@ -44,6 +44,7 @@ Slot::WaiterId Slot::get(MonotonicTime deadline, GetCallback callback, ErrorsTol
 }
 void Slot::cancel(WaiterId waiter) { state_->cancel(waiter); }
 GenerationPtr Slot::current() const { return state_->current(); }
+bool Slot::is_blocked() const { return state_->is_blocked(); }
 Hold Slot::hold(const GenerationPtr& generation) { return state_->hold(generation); }
 void Slot::report_login_succeeded(std::uint64_t generation) { state_->report_login_succeeded(generation); }
 void Slot::report_login_failed(std::uint64_t generation, std::string_view sqlstate, std::string_view said) {

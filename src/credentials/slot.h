@@ -188,6 +188,9 @@ class Slot {
   /// The usable current generation, or null. Never starts anything.
   [[nodiscard]] GenerationPtr current() const;
 
+  /// The database has refused what the source gives: no login is tried for a while.
+  [[nodiscard]] bool is_blocked() const;
+
   /// Keeps `generation` leased. Empty when it is gone already: get() another.
   [[nodiscard]] Hold hold(const GenerationPtr& generation);
 

@@ -26,6 +26,8 @@ const SlotState::Live* SlotState::usable(Moment now) const {
   return &live;
 }
 
+bool SlotState::is_blocked() const { return blocked_until_ > timers_.now().mono; }
+
 GenerationPtr SlotState::current() const {
   if (shutting_down_) return nullptr;
   const Live* live = usable(timers_.now());

@@ -19,7 +19,7 @@ void SlotState::expire(Moment now) {
   std::vector<std::uint64_t> expired;
   for (auto& [number, live] : live_) {
     if (!live.lease || !live.expires) continue;
-    if (left_until(*live.expires, now) <= Duration::zero()) {
+    if (left_until(plus(*live.expires, live.doubt), now) <= Duration::zero()) {
       expired.push_back(number);
       continue;
     }
@@ -74,8 +74,8 @@ void SlotState::tell_ending(Live& live, Moment deadline) {
   live.renew_at.reset();  // a promise to end is kept: sessions are already moving
   // Beyond that it is revoked at its end.
   const Duration more = live.latest_end ? left_until(*live.latest_end, *live.expires) : Duration::zero();
-  const Duration doubt = more <= grant_doubt_max ? std::max(more, Duration::zero()) : Duration::zero();
-  post([this, generation = live.generation, deadline, doubt] {
+  live.doubt = more <= grant_doubt_max ? std::max(more, Duration::zero()) : Duration::zero();
+  post([this, generation = live.generation, deadline, doubt = live.doubt] {
     observer_.on_generation_ending(generation, deadline, doubt);
   });
 }

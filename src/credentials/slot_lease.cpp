@@ -155,6 +155,7 @@ void SlotState::renewal_failed(Live& live, const Error& error, Moment now) {
   if (error.code == ErrorCode::not_found) {
     warn(text + "; it has been ended by somebody else, so its sessions end now");
     live.expires = live.latest_end = now;
+    live.doubt = {};
     return;
   }
   if (is_final(error.code)) {

@@ -89,7 +89,7 @@ Duration SlotState::until_next_change(Moment now) const {
   }
   for (const auto& [number, live] : live_) {
     if (!live.lease) continue;
-    if (live.expires) consider(left_until(*live.expires, now));
+    if (live.expires) consider(left_until(plus(*live.expires, live.doubt), now));
     if (const auto tell = tell_at(number, live)) consider(left_until(*tell, now));
   }
   for (const auto& [key, ending] : endings_) {

@@ -30,6 +30,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   Slot::WaiterId get(MonotonicTime deadline, Slot::GetCallback callback, Slot::ErrorsTold told);
   void cancel(Slot::WaiterId waiter);
   [[nodiscard]] GenerationPtr current() const;
+  [[nodiscard]] bool is_blocked() const;
   Hold hold(const GenerationPtr& generation);
   void report_login_succeeded(std::uint64_t number);
   void report_login_failed(std::uint64_t number, std::string_view sqlstate, std::string_view said);
@@ -55,7 +56,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     GenerationPtr generation;
     std::optional<Lease> lease;  ///< as it stands now
     std::optional<Moment>
-        expires;  ///< a lease's, if it was granted just after the request: never used beyond
+        expires;  ///< a lease's, the earliest that it may be: nothing begins with it behind that
     std::optional<Moment> latest_end;  ///< a lease's, if it was granted just before the reply came
     Duration granted{};                ///< the first grant: what renewals are compared with
     Duration lifetime{};               ///< the last grant
@@ -68,6 +69,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     std::size_t holders = 0;
     bool refused = false;  ///< by the database, since it was fetched last
     bool ending_told = false;
+    Duration doubt{};     ///< what sessions were told with that: it may live so much beyond `expires`
     bool capped = false;  ///< what the lease hangs on ends before it would: renewing is no use
   };
 

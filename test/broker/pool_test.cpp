@@ -733,39 +733,88 @@ TEST(Pool, WhoCountedOnALoginThatIsOutdatedWhenItEndsGetsAnother) {
   world.pool->stop();
 }
 
-TEST(Pool, WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds) {
-  World world;
-  auto ours = take(world);
+/// One connection stands ready, as after a client that has left.
+void leave_one_ready(World& world) {
+  auto client = take(world);
   world.loop.settle();
-  world.pool->give_back(ours->upstream());
+  world.pool->give_back(client->upstream());
   world.loop.settle();
   ASSERT_EQ(world.pool->status().ready, 1u);
-  const auto altered = [&world](const std::string& by) {
-    world.pool->renew(by);
-    world.loop.settle();
-    const bool replaced = world.pool->status().ready == 0;
+}
+
+TEST(Pool, WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds) {
+  World world;
+  leave_one_ready(world);
+  const auto alter = [&world](const std::string& by) {
+    const auto before = world.pool->status().logins;
+    world.pool->refresh(by);
+    world.loop.advance(100ms);
     auto next = take(world);
     world.loop.settle();
     world.pool->give_back(next->upstream());
     world.loop.settle();
-    return replaced;
+    return world.pool->status().logins - before;
   };
-  unsigned replaced = 0;
-  for (int i = 0; i < 1000; ++i) {
-    replaced += altered("somebody else") ? 1 : 0;
-    world.loop.advance(100ms);
-  }
-  EXPECT_GE(replaced, Pool::renewals_at_once_max);
-  EXPECT_LE(replaced, Pool::renewals_at_once_max + 10 + 2) << "in 100 s";
-  EXPECT_TRUE(altered(world.key().identity)) << "whose own it is begins anew at once";
-  while (altered("somebody else")) {}
+  EXPECT_EQ(alter("somebody else"), 1u) << "at once";
+  EXPECT_EQ(alter("somebody else"), 0u) << "but not twice within a second";
+  EXPECT_EQ(alter(world.key().identity), 1u) << "whose own it is begins anew at once";
+  const auto before = world.pool->status().logins;
+  for (int i = 0; i < 1000; ++i) alter("somebody else");
+  EXPECT_GE(world.pool->status().logins - before, Pool::refreshes_at_once_max);
+  EXPECT_LE(world.pool->status().logins - before, Pool::refreshes_at_once_max + 10 + 2) << "in 100 s";
+  world.loop.advance(3 * Pool::refresh_every);
+  alter("somebody else");
   const auto logins = world.pool->status().logins;
-  world.loop.advance(Pool::renewed_every + 1s);
-  world.loop.settle();
+  alter("somebody else");
+  world.loop.advance(Pool::refresh_every + 1s);
   auto last = take(world);
   world.loop.settle();
   EXPECT_GT(world.pool->status().logins, logins) << "the last one is not forgotten";
   world.pool->discard(last->upstream());
+  world.pool->stop();
+}
+
+TEST(Pool, WhoAltersItsDefaultsIsGivenNothingThatBeganBefore) {
+  World world;
+  world.pool->refresh(
+      "somebody else");  // so that the next one, within a second, is for its own connections alone
+  world.loop.settle();
+  auto used = take(world);
+  world.loop.settle();
+  world.connector.hold_logins = true;
+  auto waits = take(world);
+  world.loop.settle();
+  ASSERT_EQ(world.connector.requests.size(), 2u);
+  world.pool->refresh(world.key().identity);
+  world.loop.settle();
+  world.pool->give_back(used->upstream());
+  world.loop.settle();
+  EXPECT_EQ(world.pool->status().ready + world.pool->status().resetting, 0u);
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_FALSE(waits->served()) << "this login began before";
+  EXPECT_EQ(world.connector.requests.size(), 3u);
+  world.connector.release_one();
+  world.loop.settle();
+  EXPECT_TRUE(waits->served());
+  world.pool->discard(waits->upstream());
+  world.pool->stop();
+}
+
+TEST(Pool, WhatOthersLiveOnIsNotReplacedWhileNoLoginIsTried) {
+  World world;
+  leave_one_ready(world);
+  const auto logins = world.pool->status().logins;
+  world.pool->hold_newcomers(true);
+  world.pool->refresh("somebody else");
+  world.loop.advance(20s);
+  EXPECT_EQ(world.pool->status().ready, 1u);
+  world.pool->hold_newcomers(false);
+  world.loop.advance(2s);
+  auto next = take(world);
+  world.loop.settle();
+  EXPECT_GT(world.pool->status().logins, logins) << "then it is";
+  world.pool->discard(next->upstream());
   world.pool->stop();
 }
 

@@ -87,3 +87,31 @@ def test_a_library_that_was_loaded_stays_with_its_connection_also_in_session_poo
     with it.service.psycopg(autocommit=True) as other:
         assert one(other, "SELECT pg_backend_pid()") != int(pid)
         assert one(other, "SELECT count(*) FROM pg_settings WHERE name = 'auto_explain.log_nested_statements'") == 0
+
+
+def test_a_value_of_a_sequence_is_never_that_of_another_session(admin, pg):  # noqa: F811
+    """INSERT on its own, then lastval(): on another connection it would be somebody else's, so it fails there, once."""
+    pg.sql("CREATE TABLE drawn (id serial, who text)", database="app")
+    pg.sql("GRANT ALL ON drawn, drawn_id_seq TO app", database="app")
+    it = admin(extra_target="    pool: {mode: transaction, max: 4}").start()
+    insert = "INSERT INTO drawn (who) VALUES ('%s')"
+    try:
+        for ask in (lambda c, sql: c.execute(sql), lambda c, sql: c.execute(sql, prepare=True)):
+            with it.service.psycopg(autocommit=True) as alone:
+                ask(alone, insert % "alone")
+                mine = one(alone, "SELECT max(id) FROM drawn")
+                assert ask(alone, "SELECT lastval()").fetchone()[0] == mine, "nobody has had the connection since"
+            with it.service.psycopg(autocommit=True) as a, it.service.psycopg(autocommit=True) as b:
+                ask(a, insert % "a")
+                ask(b, insert % "b")
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="sequence_value is of the server connection"):
+                    ask(a, "SELECT lastval()")
+                ask(a, insert % "a")
+                ask(b, insert % "b")
+                assert ask(a, "SELECT lastval()").fetchone()[0] == one(a, "SELECT max(id) FROM drawn WHERE who = 'a'")
+            with it.service.psycopg() as transaction:
+                ask(transaction, insert % "t")
+                assert ask(transaction, "SELECT currval('drawn_id_seq')").fetchone()[0] == one(transaction, "SELECT max(id) FROM drawn")
+    finally:
+        it.service.stop()
+        pg.sql("DROP TABLE drawn", database="app")

@@ -32,14 +32,16 @@ TEST(DatabaseWords, KnowsWhatAltersTheDefaultsOfSessions) {
   for (const auto* sql :
        {"ALTER ROLE app SET work_mem = '1MB'", "alter user \"app\" in database d reset all;",
         "ALTER DATABASE d SET search_path TO a, b", "-- so\nALTER ROLE CURRENT_USER SET x TO 'y'",
-        "ALTER ROLE ALL IN DATABASE d RESET work_mem", "ALTER ROLE set SET x = 1"}) {
+        "ALTER ROLE ALL IN DATABASE d RESET work_mem", "ALTER ROLE set SET x = 1",
+        "BEGIN; ALTER ROLE app SET x = 1; COMMIT", "SELECT 1; ALTER USER app RESET ALL"}) {
     EXPECT_TRUE(alters_defaults(sql)) << sql;
   }
   for (const auto* sql :
        {"", "ALTER", "ALTER ROLE app", "ALTER ROLE app PASSWORD 'set'", "ALTER ROLE app PASSWORD 'x' -- SET",
         "ALTER ROLE app RENAME TO \"set\"", "ALTER ROLE set PASSWORD 'x'",
         "ALTER TABLE t ALTER c SET NOT NULL", "ALTER ROLE app PASSWORD 'x'; SET work_mem = '1MB'",
-        "SET role = app", "SELECT 'ALTER ROLE app SET x = 1'"}) {
+        "SET role = app", "SELECT 1; ", "SELECT 1; SELECT set(role)", "ALTER ROLE app; SET x = 1",
+        "SELECT 'ALTER ROLE app SET x = 1'"}) {
     EXPECT_FALSE(alters_defaults(sql)) << sql;
   }
 }

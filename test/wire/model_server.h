@@ -3,6 +3,7 @@
 #pragma once
 
 #include "wire/postgres/frame.h"
+#include "wire/postgres/refused_state.h"
 
 #include <algorithm>
 #include <map>
@@ -107,6 +108,7 @@ class ModelServer {
     if (name.empty()) statements_.erase("");
     if (status_ == 'E') return fail("25P02");
     if (upto(rest).find("syntax") != std::string::npos) return fail("42601");
+    if (upto(rest).find(lost_value_mark) != std::string::npos) return fail("22P02");
     if (!name.empty() && statements_.contains(name)) return fail("42P05");
     statements_[name] = rest;
     say('1');
@@ -131,6 +133,7 @@ class ModelServer {
   void run(const std::string& sql) {
     if (status_ == 'E' && sql != "ROLLBACK" && sql != "COMMIT") return fail("25P02");
     if (sql.find("fail") != std::string::npos) return fail("22012");
+    if (sql.find(lost_value_mark) != std::string::npos) return fail("22P02");
     if (sql == "BEGIN") status_ = 'T';
     if (sql == "COMMIT" || sql == "ROLLBACK") status_ = 'I';
     if (sql.starts_with("DEALLOCATE ") && sql != "DEALLOCATE ALL") {

@@ -9,6 +9,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <random>
@@ -386,6 +387,64 @@ TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForIts
   one.send(only, parse("s", "select 1") + sync());
   one.send(only, query("SET LOCAL work_mem = '9MB'"));
   EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+}
+
+/// Whether the server has been given the statement that fails in its place.
+bool is_lost(const std::vector<ModelFrame>& seen) {
+  return std::ranges::any_of(seen, [](const ModelFrame& frame) { return frame.type == 'E'; });
+}
+
+TEST(PooledRequests, WhatASequenceGaveOnAnotherConnectionIsNotReadHere) {
+  const std::string select = "select lastval()", insert = "insert into t values (1)";
+  for (const bool by_protocol : {false, true}) {
+    const auto ask = [by_protocol](const std::string& sql) {
+      return by_protocol ? parse("", sql) + bind("") + execute() + sync() : query(sql);
+    };
+    StatementRegistry registry;
+    Connection a;
+    Borrower one{registry, {.guards_values = true}};
+    one.send(a, ask(insert));
+    EXPECT_FALSE(one.has_connection());
+    EXPECT_TRUE(is_lost(one.send(a, ask(select)))) << "it may be another connection";
+    EXPECT_TRUE(one.has_connection());
+    EXPECT_TRUE(is_lost(one.send(a, ask(select)))) << "still nothing has been drawn here";
+    one.send(a, ask(insert));
+    EXPECT_FALSE(is_lost(one.send(a, ask(select))));
+    Borrower two{registry, {.guards_values = true}};
+    two.send(a, ask("BEGIN"));
+    two.send(a, ask(insert));
+    EXPECT_FALSE(is_lost(two.send(a, ask(select)))) << "in one transaction";
+    Borrower careless{registry};
+    EXPECT_FALSE(is_lost(careless.send(a, ask(select))));
+  }
+}
+
+TEST(PooledRequests, AStatementPreparedAheadReadsWhatWasDrawnBehindThat) {
+  StatementRegistry registry;
+  Connection a;
+  Borrower one{registry, {.guards_values = true}};
+  EXPECT_FALSE(is_lost(one.send(a, parse("v", "select lastval()") + sync())));
+  EXPECT_TRUE(is_lost(one.send(a, run("v"))));
+  one.send(a, parse("i", "insert into t values (1)") + sync());
+  one.send(a, run("i"));
+  EXPECT_FALSE(is_lost(one.send(a, run("v"))));
+}
+
+TEST(PooledRequests, BehindASetLocalAllShareAgain) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry}, two{registry};
+  one.send(only, parse("s", "select 1") + sync());
+  one.send(only, query("SET LOCAL search_path TO b"));
+  const NothingReported reported;
+  one.requests().attach(only.statements, reported, false);
+  one.requests().on_done("SET");
+  EXPECT_TRUE(only.statements.is_of_another_path(*only.statements.oldest()));
+  one.requests().on_done({});
+  one.requests().detach();
+  EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+  two.send(only, parse("s", "select 1") + sync());
+  EXPECT_EQ(only.server.statements().size(), 1U);
 }
 
 TEST(PooledRequests, AStatementThatSetsTheSearchPathDoesSoWheneverItIsBound) {

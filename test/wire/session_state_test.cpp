@@ -179,5 +179,24 @@ TEST(SessionState, DiscardAllUndoesAllButWhatItDoesNot) {
   EXPECT_EQ(reasons.first(), StateReason::loaded_library);
 }
 
+TEST(SessionState, KnowsWhatReadsAValueThatAnotherTextHasDrawn) {
+  const Reported reported;
+  const auto reads = [&reported](const std::string& sql) {
+    StateScanner scanner;
+    scanner.start(reported, false);
+    scanner.look_at(as_bytes(sql + '\0'));
+    return scanner.reads_value();
+  };
+  for (const auto* sql : {"SELECT currval('s')", "select a, pg_catalog.LASTVAL() from t",
+                          "BEGIN; SELECT lastval()", "SELECT currval('insert')"}) {
+    EXPECT_TRUE(reads(sql)) << sql;
+  }
+  for (const auto* sql : {"SELECT 1", "SELECT lastval", "INSERT INTO t VALUES (1); SELECT lastval()",
+                          "SELECT lastval() FROM nextval('s')", "SELECT 1; SELECT lastval()",
+                          "WITH n AS (INSERT INTO t VALUES (1) RETURNING a) SELECT currval('s') FROM n"}) {
+    EXPECT_FALSE(reads(sql)) << sql;
+  }
+}
+
 }  // namespace
 }  // namespace sallyport::postgres

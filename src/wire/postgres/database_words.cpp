@@ -84,9 +84,10 @@ class NeededWords {
   std::string name_, needed_;
 };
 
-/// ALTER ROLE | USER | DATABASE name …, up to SET or RESET.
+/// ALTER ROLE | USER | DATABASE name …, up to SET or RESET; `several`: in any of the text's statements.
 class DefaultsWords {
  public:
+  explicit DefaultsWords(bool several) : several_(several) {}
   [[nodiscard]] bool is_over() const { return at_ == At::end; }
   [[nodiscard]] bool found() const { return found_; }
 
@@ -94,24 +95,29 @@ class DefaultsWords {
   void on_word(std::string_view word, bool quoted) {
     const auto is = [&](std::string_view keyword) { return !quoted && word == keyword; };
     switch (at_) {
-      case At::verb: at_ = is("alter") ? At::object : At::end; return;
-      case At::object: at_ = is("role") || is("user") || is("database") ? At::name : At::end; return;
+      case At::verb: return go_on(is("alter"), At::object);
+      case At::object: return go_on(is("role") || is("user") || is("database"), At::name);
       case At::name: at_ = At::rest; return;
       case At::rest:
         found_ = is("set") || is("reset");
         if (found_) at_ = At::end;
         return;
+      case At::other:
       case At::end: return;
     }
   }
   void on_text(std::string_view) {}
   void on_symbol(char symbol) {
-    if (symbol == ';' && at_ != At::verb) at_ = At::end;
+    if (symbol == ';' && at_ != At::verb) at_ = several_ ? At::verb : At::end;
   }
   [[nodiscard]] static bool texts_are_code() { return false; }
 
  private:
-  enum class At { verb, object, name, rest, end } at_ = At::verb;
+  enum class At { verb, object, name, rest, other, end } at_ = At::verb;
+
+  void go_on(bool as_expected, At next) { at_ = as_expected ? next : several_ ? At::other : At::end; }
+
+  bool several_;
   bool found_ = false;
 };
 
@@ -142,8 +148,11 @@ std::string database_needed_alone(std::string_view sql) {
 }
 
 bool alters_defaults(std::string_view sql) {
-  if (sql.empty() || !may_begin(sql.front())) return false;
-  DefaultsWords words;
+  const auto first_end = sql.find(';');
+  const bool several = first_end != std::string_view::npos &&
+                       sql.find_first_not_of("; \t\r\n\f\v", first_end) < sql.find('\0');
+  if (sql.empty() || (!several && !may_begin(sql.front()))) return false;
+  DefaultsWords words{several};
   read(sql, words);
   return words.found();
 }

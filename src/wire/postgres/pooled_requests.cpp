@@ -34,7 +34,9 @@ PooledRequests::PooledRequests(SessionTracker& tracker, StatementRegistry& regis
 
 PooledRequests::~PooledRequests() { tracker_.set_notes(nullptr); }
 
-void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes) {
+void PooledRequests::attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes,
+                            bool knows_values) {
+  knows_values_ = knows_values;
   upstream_ = &upstream;
   reported_ = &reported;
   backslashes_ = backslashes;
@@ -268,7 +270,9 @@ void PooledRequests::on_done(std::string_view tag) {
   // Executed now; or taken back, to a savepoint or at the transaction's end.
   const bool changes = tag.empty() || tag == "SET" || tag == "RESET" || tag == "ROLLBACK";
   if (path_changes_ && changes) upstream_->on_path_changed();
-  if (tag.empty() && state().empty()) path_changes_ = false;
+  if (tag.empty() && std::exchange(path_changes_, false) && state().empty() &&
+      !reported_->is_reported("search_path"))
+    upstream_->on_path_restored();  // it was SET LOCAL: else the session would keep its connection
   if (tag.starts_with("ALTER ") || tag.starts_with("DROP ")) {
     redefines_ = true;
     registry_.retire_all();

@@ -33,17 +33,24 @@ namespace sallyport::postgres {
 struct PreparedStatements {
   std::map<std::string, StatementPtr, std::less<>> named = {};
   std::size_t named_bytes = 0;
-  std::uint64_t unnamed = 0;                    ///< its stamp; 0: there is none
-  bool unnamed_names_path = false;              ///< as Statement::names_path
+  std::uint64_t unnamed = 0;  ///< its stamp; 0: there is none
+  TextFacts unnamed_facts = {};
   std::vector<std::uint8_t> unnamed_body = {};  ///< of its Parse, behind the empty name
 
   [[nodiscard]] bool empty() const { return named.empty() && unnamed == 0; }
 };
 
+enum class Altering : std::uint8_t {
+  no,
+  once,
+  kept
+};  ///< kept: prepared under a name, and executed who knows when
+
 class PooledRequests final : private NotedRequests {
  public:
   struct Settings {
     bool refuses_state = false;        ///< what leaves state behind is not passed on, but fails
+    bool guards_values = false;        ///< currval and lastval fail where they would tell of another session
     std::size_t statements_max = 200;  ///< prepared on one server connection
   };
   struct Taken {
@@ -61,8 +68,10 @@ class PooledRequests final : private NotedRequests {
   PooledRequests(const PooledRequests&) = delete;
   PooledRequests& operator=(const PooledRequests&) = delete;
 
-  /// The session has this connection until detach(). `reported`: what its server reports by itself.
-  void attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes);
+  /// The session has this connection until detach(). `reported`: what its server reports by itself. `knows_values`: it
+  /// was the last to have it, so what sequences gave there they gave to it.
+  void attach(UpstreamStatements& upstream, const ReportedNames& reported, bool backslashes,
+              bool knows_values = false);
   /// At a boundary.
   void detach();
   /// Detached, with no state left behind: what the next one for this client has to know; this one is used no more.
@@ -87,7 +96,7 @@ class PooledRequests final : private NotedRequests {
   std::string take_needed_alone() { return std::exchange(needed_alone_, {}); }
 
   /// Whether one since the last call may alter what sessions begin with (database_words.h).
-  bool take_alters_defaults() { return std::exchange(alters_defaults_, false); }
+  Altering take_altering() { return std::exchange(altering_, Altering::no); }
 
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
@@ -123,8 +132,8 @@ class PooledRequests final : private NotedRequests {
   [[nodiscard]] bool has_enough(char type, std::uint32_t body_bytes, Bytes body) const;
   void on_frame(char type, std::uint32_t body_bytes, Bytes body);
   void on_parse(Bytes body);
-  void on_parse_named(std::string_view name, Bytes rest, bool names_path);
-  void on_parse_unnamed(Bytes rest, bool names_path);
+  void on_parse_named(std::string_view name, Bytes rest, TextFacts facts);
+  void on_parse_unnamed(Bytes rest, TextFacts facts);
   void on_bind(std::uint32_t body_bytes, Bytes body);
   void on_describe(Bytes body);
   void on_close(Bytes body);
@@ -137,9 +146,11 @@ class PooledRequests final : private NotedRequests {
   Op renamed(std::string_view name, StatementPtr statement);
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
-  void look_at_words(std::string_view sql);
+  void look_at_words(std::string_view sql, Altering altering);
   bool look_for_path();
   void on_path_named();
+  [[nodiscard]] bool reads_value(std::string_view name) const;
+  void execute_of(std::string_view name);
   void note(char type, Face face, Op op);
   void forget_settled();
   void pass(char type) { note(type, Face::as_it_is, {}); }
@@ -158,7 +169,7 @@ class PooledRequests final : private NotedRequests {
   StateScanner scanner_;
   StateReasons refused_;
   std::string needed_alone_;
-  bool alters_defaults_ = false;
+  Altering altering_ = Altering::no;
   PreparedStatements prepared_;
   bool redefines_ = false;     // the transaction has altered or dropped something
   bool path_changes_ = false;  // the session sets search_path: it ends with its transaction, perhaps
@@ -173,6 +184,7 @@ class PooledRequests final : private NotedRequests {
   std::set<std::uint64_t> settled_statements_;
   std::vector<StatementPtr> bound_;  // lately
   bool mistrusts_ = false;
+  bool knows_values_ = false;  // what currval and lastval would tell is of this session
 
   UpstreamStatements* upstream_ = nullptr;
   const ReportedNames* reported_ = nullptr;

@@ -53,9 +53,9 @@ void PooledRequests::ensure(const StatementPtr& statement) {
 }
 
 // What the connections of others have to do with this statement.
-void PooledRequests::look_at_words(std::string_view sql) {
+void PooledRequests::look_at_words(std::string_view sql, Altering altering) {
   note_database_needed(needed_alone_, sql);
-  alters_defaults_ = alters_defaults_ || alters_defaults(sql);
+  if (alters_defaults(sql)) altering_ = std::max(altering_, altering);
 }
 
 // Names in what is prepared behind it mean something else.
@@ -92,15 +92,16 @@ void PooledRequests::on_parse(Bytes body) {
     replace_frame(body.size());
     return pass('P');
   }
-  look_at_words(text_up_to_zero(rest));
-  name.empty() ? on_parse_unnamed(rest, names_path) : on_parse_named(name, rest, names_path);
+  look_at_words(text_up_to_zero(rest), name.empty() ? Altering::once : Altering::kept);
+  const TextFacts facts{names_path, scanner_.reads_value()};
+  name.empty() ? on_parse_unnamed(rest, facts) : on_parse_named(name, rest, facts);
 }
 
-void PooledRequests::on_parse_unnamed(Bytes rest, bool names_path) {
+void PooledRequests::on_parse_unnamed(Bytes rest, TextFacts facts) {
   const auto sql = text_up_to_zero(rest);
   prepared_.unnamed_body.assign(rest.begin(), rest.end());
   prepared_.unnamed = registry_.next_stamp();
-  prepared_.unnamed_names_path = names_path;
+  prepared_.unnamed_facts = facts;
   upstream_->unnamed = prepared_.unnamed;
   Op op;
   const auto renamed = may_be_deallocate(sql) ? renamed_deallocate(sql, op) : std::nullopt;
@@ -114,7 +115,7 @@ void PooledRequests::on_parse_unnamed(Bytes rest, bool names_path) {
   note('P', Face::as_it_is, std::move(op));
 }
 
-void PooledRequests::on_parse_named(std::string_view name, Bytes rest, bool names_path) {
+void PooledRequests::on_parse_named(std::string_view name, Bytes rest, TextFacts facts) {
   const auto body_bytes = name.size() + 1 + rest.size();
   if (const auto known = prepared_.named.find(name); known != prepared_.named.end()) {
     // The server says that it exists.
@@ -129,7 +130,7 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest, bool name
     scanner_.found().add(StateReason::statement_too_large);
     return pass('P');
   }
-  auto statement = registry_.intern(rest, names_path);
+  auto statement = registry_.intern(rest, facts);
   bool there = upstream_->has(*statement);
   if (there && tracker_.status() == TransactionStatus::failed) {
     // A Close would succeed where this Parse does not; but by then the transaction may be over.
@@ -137,7 +138,7 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest, bool name
     there = false;
   } else if (there && upstream_->is_of_another_path(*statement)) {
     // Its names meant something else. Whoever has it keeps it.
-    statement = registry_.make_own(rest, names_path);
+    statement = registry_.make_own(rest, facts);
     there = false;
   }
   if (!there) make_room(*statement);
@@ -162,7 +163,7 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   if (name.empty()) {
     if (prepared_.unnamed == 0) return no_statement;  // what the connection has is another client's
     bound_ender_ = ends_statements(as_text(Bytes{prepared_.unnamed_body}));
-    if (prepared_.unnamed_names_path) on_path_named();
+    if (prepared_.unnamed_facts.names_path) on_path_named();
     if (upstream_->unnamed == prepared_.unnamed) return name;
     write_frame(before_frame(), 'P', {}, Bytes{prepared_.unnamed_body});
     upstream_->unnamed = prepared_.unnamed;
@@ -173,7 +174,7 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   if (known == prepared_.named.end()) return name.starts_with(statement_prefix) ? no_statement : name;
   const auto& statement = known->second;
   bound_ender_ = ends_statements(as_text(Bytes{statement->body}));
-  if (statement->names_path) on_path_named();
+  if (statement->facts.names_path) on_path_named();
   ensure(statement);
   if (bound_.empty() || bound_.back() != statement) {
     if (bound_.size() == bound_max) bound_.erase(bound_.begin());
@@ -182,11 +183,29 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   return statement->name;
 }
 
+bool PooledRequests::reads_value(std::string_view name) const {
+  if (name.empty()) return prepared_.unnamed != 0 && prepared_.unnamed_facts.reads_value;
+  const auto known = prepared_.named.find(name);
+  return known != prepared_.named.end() && known->second->facts.reads_value;
+}
+
+// What a sequence has given to the session it has given on another connection: here it would be somebody else's.
+void PooledRequests::execute_of(std::string_view name) {
+  if (!settings_.guards_values || knows_values_ || !reads_value(name)) {
+    knows_values_ = true;
+    return;
+  }
+  encode(before_frame(), Parse{{}, lost_value(), {}});
+  upstream_->unnamed = 0;
+  note('P', Face::hidden, {.unnamed_again = true});
+}
+
 void PooledRequests::on_bind(std::uint32_t body_bytes, Bytes body) {
   const auto portal = text_up_to_zero(body);
   const auto name = portal.size() < body.size() ? text_up_to_zero(body.subspan(portal.size() + 1)) : portal;
   const auto names_bytes = portal.size() + name.size() + 2;
   if (!tracker_.passes_over() && names_bytes <= body.size()) {
+    execute_of(name);
     const auto renamed = upstream_name(name);
     if (renamed != name) {
       auto& out = before_frame();
@@ -239,21 +258,24 @@ void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
     scanner_.start(*reported_, backslashes_);
     scanner_.look_at(body);
     look_for_path();
-    lexing_ = true;
+    lexing_ = knows_values_ = true;
     return;
   }
   const auto sql = text_up_to_zero(body);
-  look_at_words(sql);
+  look_at_words(sql, Altering::once);
   std::optional<std::string> replaced;
   Op op;
   const bool refused = reads_refused_state(body);
   look_for_path();
   if (refused) {
     replaced = refusal_of(refused_.first());
+  } else if (settings_.guards_values && !knows_values_ && scanner_.reads_value()) {
+    replaced = lost_value();
   } else if (may_be_deallocate(sql)) {
     replaced = renamed_deallocate(sql, op);
     ender_runs_ = ends_statements(sql);
   }
+  if (!replaced) knows_values_ = knows_values_ || scanner_.may_draw();
   if (replaced) {
     encode(before_frame(), Query{*replaced});
     replace_frame(body.size());

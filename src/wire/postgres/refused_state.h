@@ -17,12 +17,17 @@ namespace sallyport::postgres {
 /// Stands in the error about what was refused, behind the reason's name.
 inline constexpr std::string_view refusal_mark =
     " is not available in transaction pooling (on_session_state: refuse)";
+inline constexpr std::string_view lost_value_mark =
+    " is of the server connection that the session had before";
 
 /// SQL that fails when it is parsed, and says why.
 std::string refusal_of(StateReason reason);
 
-/// The body of an ErrorResponse that such SQL has met becomes one of 0A000 (feature_not_supported) with a hint. Any
-/// other body stays as it is.
+/// Likewise, where currval or lastval would tell what a sequence gave to another session (55000).
+std::string lost_value();
+
+/// The body of an ErrorResponse that such SQL has met becomes one of 0A000 (feature_not_supported) or 55000
+/// (object_not_in_prerequisite_state) with a hint. Any other body stays as it is.
 void tell_refusal(MutableBytes body);
 
 }  // namespace sallyport::postgres

@@ -10,6 +10,18 @@ namespace {
 
 bool is_temporary(std::string_view word) { return word == "temp" || word == "temporary"; }
 
+/// What may draw a value from a sequence, in whatever statement.
+bool may_draw_value(std::string_view word) {
+  return word == "insert" || word == "nextval" || word == "merge" || word == "copy" || word == "call" ||
+         word == "execute" || word == "do";
+}
+
+/// A statement about the transaction or the session alone.
+bool is_control(std::string_view word) {
+  return word == "begin" || word == "start" || word == "set" || word == "show" || word == "reset" ||
+         word == "savepoint" || word == "release" || word == "rollback" || word == "commit" || word == "end";
+}
+
 }  // namespace
 
 // They are reported, and yet no parameter that can be set again for the next session.
@@ -28,7 +40,7 @@ std::string StateScanner::lower(std::string_view text) {
 void StateScanner::start(const ReportedNames& reported, bool backslashes) {
   reported_ = &reported;
   lexer_.start(backslashes);
-  block_ = false;
+  block_ = draws_ = stated_ = reads_value_ = false;
   begin_anew();
 }
 
@@ -41,6 +53,7 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
   look_for_path(word);
   look_for_names(word);
+  draws_ = draws_ || (!quoted && may_draw_value(word));
   if (statement_ == Statement::none) {
     if (!quoted) begin_statement(word);
   } else if (statement_ == Statement::set || statement_ == Statement::set_name) {
@@ -81,6 +94,8 @@ void StateScanner::begin_statement(std::string_view word) {
   const bool query = word == "select" || word == "with" || word == "table" || word == "values";
   if (explains_ && options_depth_ > 0 && !query && word != "create" && word != "execute" && word != "declare")
     return;  // an option in parentheses
+  draws_ = draws_ || stated_;
+  stated_ = stated_ || !is_control(word);
   statement_ = Statement::other;
   if (word == "explain" || word == "analyze" || word == "verbose") {
     explains_ = explains_ || word == "explain";

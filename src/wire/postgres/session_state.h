@@ -102,6 +102,11 @@ class StateScanner {
   /// Whether a text since the last call sets search_path: SET, RESET, SET SCHEMA, set_config, SET ROLE ("$user" is in it).
   bool take_path_named() { return std::exchange(path_named_, false); }
 
+  // Of the text that was looked at last: it reads what a sequence has given (currval, lastval), and nothing else in it
+  // could have drawn a value; and it is more than a word about a transaction, and so could have.
+  [[nodiscard]] bool reads_value() const { return reads_value_ && !draws_; }
+  [[nodiscard]] bool may_draw() const { return draws_ || stated_; }
+
   // ---- told by the lexer ----
   void on_word(std::string_view word, bool quoted);
   void on_text(std::string_view begin);
@@ -170,6 +175,7 @@ class StateScanner {
   bool into_ = false;               // INTO, and LOCAL or GLOBAL behind it
   bool of_path_ = false;            // SET [LOCAL] search_path
   bool path_named_ = false;
+  bool draws_ = false, stated_ = false, reads_value_ = false;
   std::uint8_t drop_words_ = 0;  // of ON COMMIT DROP
   bool last_was_word_ = false;   // the last token: a call if a parenthesis follows
   std::string last_word_;

@@ -14,6 +14,7 @@ void StateScanner::on_call() {
     found_.add(StateReason::random_seed);
   } else if (name == "currval" || name == "lastval") {
     found_.add(StateReason::sequence_value);
+    reads_value_ = true;
   } else if (name.starts_with("pg_advisory_lock") || name.starts_with("pg_try_advisory_lock")) {
     found_.add(StateReason::advisory_lock);
   } else if (name.starts_with("dblink_")) {

@@ -17,26 +17,26 @@ struct StatementRegistry::Listed : Statement {
   std::shared_ptr<Texts> texts;
 };
 
-void StatementRegistry::name(Statement& fresh, Bytes body, bool names_path) const {
+void StatementRegistry::name(Statement& fresh, Bytes body, TextFacts facts) const {
   fresh.number = numbers_->next++;
   fresh.name = std::string{statement_prefix} + std::to_string(fresh.number);
   fresh.body.assign(body.begin(), body.end());
-  fresh.names_path = names_path;
+  fresh.facts = facts;
 }
 
-StatementPtr StatementRegistry::make_own(Bytes body, bool names_path) const {
+StatementPtr StatementRegistry::make_own(Bytes body, TextFacts facts) const {
   auto fresh = std::make_shared<Statement>();
-  name(*fresh, body, names_path);
+  name(*fresh, body, facts);
   return fresh;
 }
 
-StatementPtr StatementRegistry::intern(Bytes body, bool names_path) {
+StatementPtr StatementRegistry::intern(Bytes body, TextFacts facts) {
   if (const auto known = texts_->find(as_text(body)); known != texts_->end()) {
     if (auto statement = known->second.lock()) return statement;
     texts_->erase(known);
   }
   auto fresh = std::make_shared<Listed>(texts_);
-  name(*fresh, body, names_path);
+  name(*fresh, body, facts);
   texts_->emplace(as_text(fresh->body), fresh);
   return fresh;
 }

@@ -28,12 +28,18 @@ inline constexpr std::size_t name_bytes_max = 10'000;
 /// What one costs beside its text and its name.
 inline constexpr std::size_t bytes_beside_name = 128;
 
+/// What a text says of the session that executes it.
+struct TextFacts {
+  bool names_path = false;   ///< it sets search_path
+  bool reads_value = false;  ///< as StateScanner::reads_value()
+};
+
 /// One text with its parameter types.
 struct Statement {
   std::uint64_t number = 0;
   std::string name;                ///< on server connections
   std::vector<std::uint8_t> body;  ///< of its Parse, behind the name
-  bool names_path = false;         ///< it sets search_path when it is executed
+  TextFacts facts;
 };
 using StatementPtr = std::shared_ptr<const Statement>;
 
@@ -51,9 +57,9 @@ class StatementRegistry {
   explicit StatementRegistry(std::shared_ptr<StatementNumbers> numbers = std::make_shared<StatementNumbers>())
       : numbers_(std::move(numbers)) {}
   /// `body`: of Parse, behind the statement's name.
-  StatementPtr intern(Bytes body, bool names_path = false);
+  StatementPtr intern(Bytes body, TextFacts facts = {});
   /// One that nobody else is given, whoever prepares the same text.
-  [[nodiscard]] StatementPtr make_own(Bytes body, bool names_path) const;
+  [[nodiscard]] StatementPtr make_own(Bytes body, TextFacts facts) const;
   /// The next who prepares this text gets another name: the server refuses to go on with the old plan (0A000).
   void retire(const Statement& statement);
   /// Of any text: what tables and types are may have changed, and with it what was made of its parameters.
@@ -66,7 +72,7 @@ class StatementRegistry {
   using Texts = std::map<std::string_view, std::weak_ptr<const Statement>>;  // of their own bodies
   struct Listed;
 
-  void name(Statement& fresh, Bytes body, bool names_path) const;
+  void name(Statement& fresh, Bytes body, TextFacts facts) const;
 
   std::shared_ptr<Texts> texts_ = std::make_shared<Texts>();
   std::shared_ptr<StatementNumbers> numbers_;
@@ -88,7 +94,9 @@ class UpstreamStatements {
   /// Of their texts.
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
   /// What names without a schema mean is about to change, or has: those that it has were made with the old meaning.
-  void on_path_changed() { ++path_; }
+  void on_path_changed() { path_ = ++paths_; }
+  /// It is what it was at the login, and so what it is to nearly everybody.
+  void on_path_restored() { path_ = first_path; }
   /// Was made before that. It has it.
   [[nodiscard]] bool is_of_another_path(const Statement& statement) const {
     return places_.at(statement.number).path != path_;
@@ -98,6 +106,8 @@ class UpstreamStatements {
   std::uint64_t unnamed = 0;
 
  private:
+  static constexpr std::uint64_t first_path = 1;
+
   void add(StatementPtr statement, std::uint64_t path);
 
   struct Place {
@@ -107,7 +117,7 @@ class UpstreamStatements {
 
   std::list<StatementPtr> order_;
   std::size_t bytes_ = 0;
-  std::uint64_t path_ = 1;
+  std::uint64_t path_ = first_path, paths_ = first_path;
   std::unordered_map<std::uint64_t, Place> places_;
 };
 
