@@ -10,6 +10,7 @@ using namespace sallyport::postgres;
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const Bytes input{data, size};
   const auto packet = decode_first_packet(input);
+  if (packet && *packet && has_impossible_length(input)) std::abort();
   if (!packet || !*packet) return 0;
   const auto bytes = (*packet)->bytes;
   if (bytes > size || bytes > limits::startup_packet_bytes_max) std::abort();

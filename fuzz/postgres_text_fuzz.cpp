@@ -53,6 +53,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   (void)quote_identifier(text);
   const auto needed = database_needed_alone(text);
   if (needed.size() > 63 || needed.find('\0') != std::string::npos) std::abort();
+  // Only of a text that has the words.
+  if (alters_defaults(text) && text.find_first_of("rR") == std::string_view::npos) std::abort();
   const auto clean = outside_text(text, 200);
   if (clean.size() > 203) std::abort();
   for (const char c : clean) {

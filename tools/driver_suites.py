@@ -80,7 +80,10 @@ class World:
 
     def __init__(self, folder):
         self.folder, self.pki = folder, Pki(os.path.join(folder, "pki"))
-        self.pg = Postgres(os.path.join(folder, "pg"), self.pki, settings={"max_connections": "500", "max_prepared_transactions": "20"})
+        self.pg = Postgres(os.path.join(folder, "pg"), self.pki, settings={"max_connections": "500", "max_prepared_transactions": "20", "wal_level": "logical"})
+        with open(os.path.join(self.pg.data, "pg_hba.conf"), "a", encoding="ascii") as file:
+            file.write("hostssl replication all 127.0.0.1/32 scram-sha-256\n")
+        self.pg.sql("SELECT pg_reload_conf()")
         self.services = {}
 
     def database(self, suite):
@@ -100,7 +103,7 @@ class World:
                 # Two roles, so that a name which is none of them is refused.
                 secret = f"{{auth: 'file:{it.secret_file(PASSWORD)}', user: {user}}}"
                 service.text = re.sub(r'    auth: .*\n    user: .*', f"    roles: {{{user}: {secret}, nobody_else: {secret}}}", service.text)
-                service.text = service.text.replace("[{user: root}]", f"[{{user: root, role: {user}}}, {{user: root, role: nobody_else}}]")
+                service.text = service.text.replace("[{user: root}]", f"[{{user: root, role: {user}, replication: true}}, {{user: root, role: nobody_else}}]")
             it.config(service.text)
             self.services[name] = service.start()
             ways[name] = (service.directory, service.port)

@@ -186,9 +186,11 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
 
 // pg_hba.conf refuses with 28000 too, by database: the client's choice must not cost the others their credential. So a
 // database that has never let the role in says nothing of it as long as another one has, or is being tried. One that
-// has let it in, before a rotation, too, means the credential, and a wrong password (28P01) always does.
+// has let it in, before a rotation, too, means the credential, and a wrong password (28P01) always does. Replication of
+// the whole server has lines of its own there, of which ordinary sessions know nothing.
 bool Pool::refuses_only_this(const Sub& sub, const Error& error) const {
   if (error.sqlstate != "28000" || let_in_.has(sub.key.database, sub.key.replication)) return false;
+  if (sub.key.replication == policy::Replication::physical) return true;
   if (let_in_.anywhere()) return true;
   return std::any_of(subs_.begin(), subs_.end(), [&](const auto& other) {
     const auto& [key, one] = other;

@@ -84,9 +84,9 @@ Error Pool::waited_in_vain(Duration waited) const {
   auto what = "no server connection became free within " + format_duration(waited) + ": " +
               std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
               std::to_string(now.connecting) + " logins are under way, ";
-  if (now.resetting > 0) what += std::to_string(now.resetting) + " are being reset, ";
+  if (now.resetting > 0) what += std::to_string(now.resetting) + " are not ready yet, ";
   what += std::to_string(now.waiting) + " other clients wait";
-  if (lacks_credential) what += "; the logins wait for a credential";
+  if (lacks_credential) what += "; there is no credential to log in with";
   return {ErrorCode::timed_out,
           Hop::pool,
           settings_.name,

@@ -111,7 +111,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
 
   void start();
 
-  /// The credential of `generation` ends at `deadline`: move, or be told so at a boundary before it.
+  /// The credential of `generation` ends: move, or be told so at a boundary before that.
   void on_generation_ending(const Pool& pool, std::uint64_t generation, CredentialEnd end);
 
   /// Transaction pooling: its target may have been replaced. It borrows from the new one, with the same rights.

@@ -2,7 +2,8 @@
 //
 // The renewal rule is that of Vault's lifetime watcher: a random grace of 10 to 20 % of the lease, renewal
 // after two thirds of what remains and a third of the grace, replacement once only the grace remains. Every
-// time has jitter, so that a fleet that started together does not renew together.
+// time has jitter, so that a fleet that started together does not renew together. Leases of a minute or less are
+// renewed sooner (slot_lease.cpp).
 #pragma once
 
 #include "base/clock.h"

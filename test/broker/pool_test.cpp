@@ -445,7 +445,8 @@ TEST(Pool, WhoWaitsInVainForACredentialIsToldSo) {
   auto taker = take(world, 2s);
   ASSERT_TRUE(world.loop.advance(3s));
   ASSERT_TRUE(taker->result && !*taker->result);
-  EXPECT_NE(taker->error().what.find("wait for a credential"), std::string::npos) << taker->error().what;
+  EXPECT_NE(taker->error().what.find("no credential to log in with"), std::string::npos)
+      << taker->error().what;
   EXPECT_EQ(taker->error().hint.find("pool.max"), std::string::npos);
 }
 
@@ -886,6 +887,22 @@ TEST(Pool, WhatRefusesUsAsAReplicationClientIsNotTheDatabase) {
   ASSERT_TRUE(bad->result && !*bad->result);
   EXPECT_EQ(world.script.fetches, 1u);
   world.pool->discard(good->upstream());
+}
+
+TEST(Pool, AReplicationClientThatComesFirstAndIsRefusedSaysNothingOfTheCredential) {
+  World world;
+  world.connector.failures.push_back(no_hba_line());
+  auto key = world.key();
+  key.replication = policy::Replication::physical;
+  auto bad = take(world, key);
+  world.loop.settle();
+  ASSERT_TRUE(bad->result && !*bad->result);
+  EXPECT_EQ(bad->error().sqlstate, "28000");
+  auto next = take(world);
+  world.loop.settle();
+  EXPECT_TRUE(next->served());
+  EXPECT_EQ(world.script.fetches, 1u) << "with the same credential";
+  world.pool->discard(next->upstream());
 }
 
 TEST(Pool, WhereNothingWasEverLetInARefusalMeansTheCredential) {

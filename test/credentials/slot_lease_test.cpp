@@ -107,7 +107,7 @@ TEST(SlotLease, AVeryShortLifeStillOverlaps) {
   EXPECT_LE(world.slot().counters().fetches, 20u);
 }
 
-TEST(SlotLease, AShortLeaseIsRenewedEarlyUntilItsMaximumIsKnown) {
+TEST(SlotLease, AShortLeaseIsRenewedAtAThird) {
   World world;
   world.manager.ttl = 3s;
   world.manager.max_ttl = 6s;
@@ -121,6 +121,15 @@ TEST(SlotLease, AShortLeaseIsRenewedEarlyUntilItsMaximumIsKnown) {
   EXPECT_GE(told.deadline.mono - told.at.mono, 1800ms) << "two thirds of its time to live, less the margin";
   ASSERT_FALSE(world.manager.renew_times.empty());
   EXPECT_LE(world.manager.renew_times[0] - first, 1s + 20ms);
+  // Its successor likewise, now that the maximum is known.
+  const auto second = world.slot().current()->number;
+  auto next = world.slot().hold(world.slot().current());
+  ASSERT_EQ(second, 2u);
+  const auto renewals = world.manager.renew_times.size();
+  const auto since = world.timers.now().wall;
+  world.timers.advance(1500ms);
+  ASSERT_GT(world.manager.renew_times.size(), renewals);
+  EXPECT_LE(world.manager.renew_times[renewals] - since, 1s + 20ms);
 }
 
 TEST(SlotLease, IsRenewedOnceMoreBeforeItsSuccessorIsAskedFor) {

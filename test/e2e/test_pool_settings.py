@@ -98,7 +98,6 @@ def test_a_target_of_any_database_and_of_a_list(service, pg, mode, database, oth
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("what", ["ROLE app", "DATABASE app"])
 def test_who_comes_after_an_alter_set_begins_with_it_as_directly(service, pg, mode, what):
-    pg.sql("ALTER DATABASE app OWNER TO app")
     it = service(f"mode: {mode}, min_ready: 2, max: 4")
     name = "statement_timeout"
     try:
@@ -119,13 +118,17 @@ def test_who_comes_after_an_alter_set_begins_with_it_as_directly(service, pg, mo
         pg.sql(f"ALTER {what} RESET {name}")
 
 
-def test_who_alters_itself_without_end_is_served_and_begins_with_what_came_last(service, pg):
+@pytest.mark.parametrize("mode", MODES)
+def test_who_alters_itself_without_end_is_served_and_begins_with_what_came_last(service, pg, mode):
     """What it costs others: Pool.WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds."""
-    it = service("mode: transaction, min_ready: 2, max: 4")
-    with connect(it) as client, connect(it) as other:
-        for i in range(60):
-            client.execute(f"ALTER ROLE app SET statement_timeout = '{i + 10}s'")
-            assert other.execute("SELECT 1").fetchone() == (1,)
-        with connect(it) as late:
-            assert late.execute("SHOW statement_timeout").fetchone() == ("69s",)
-        client.execute("ALTER ROLE app RESET statement_timeout")
+    it = service(f"mode: {mode}, min_ready: 2, max: 4")
+    try:
+        with connect(it) as other:
+            with connect(it) as client:
+                for i in range(60):
+                    client.execute(f"ALTER ROLE app SET statement_timeout = '{i + 10}s'")
+                    assert other.execute("SELECT 1").fetchone() == (1,)
+            with connect(it) as late:
+                assert late.execute("SHOW statement_timeout").fetchone() == ("69s",)
+    finally:
+        pg.sql("ALTER ROLE app RESET statement_timeout")

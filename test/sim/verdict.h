@@ -21,7 +21,9 @@ class Verdict {
 
  private:
   /// What may live on for a moment, as its grant was slow, is left to end by itself (credentials/slot_expire.cpp).
-  static constexpr auto doubt_max = 5s;
+  [[nodiscard]] Duration doubt_max() const {
+    return world_.clock_jumped || world_.vault.was_troubled_after(MonotonicTime{} + 1ns) ? 5s : 200ms;
+  }
 
   void violation(const std::string& what) { world_.oracle.violation(what); }
 
@@ -117,7 +119,7 @@ class Verdict {
   }
 
   void on_leases(const credentials::ShutdownReport& report) {
-    const auto alive = world_.vault.alive_for(doubt_max);
+    const auto alive = world_.vault.alive_for(doubt_max());
     if (alive.size() > report.unrevoked.size()) {
       std::string which;
       for (const auto& id : alive) which += " " + id;

@@ -225,7 +225,7 @@ class World {
       return oracle.violation(client.describe() + " was told something else than we can read");
     }
     // A place on its way from one client to the next is in use, too.
-    if (const auto end = text.find(" are being reset"); end != std::string::npos)
+    if (const auto end = text.find(" are not ready yet"); end != std::string::npos)
       in_use += std::stoul(text.substr(text.rfind(' ', end - 1) + 1));
     if (in_use > 0 && in_use + logins >= max) return oracle.count("waited in vain: all in use");
     const auto since = loop.now().mono - wait_max_ - 1s;
@@ -234,7 +234,8 @@ class World {
         server.killed_at >= loop.now().mono - 300ms)
       return oracle.count("waited in vain: a place was lost just now");
     // A source that does not answer for as long as the client would wait, while what there was has ended.
-    const bool lacks_credential = logins > 0 || text.find("wait for a credential") != std::string::npos;
+    const bool lacks_credential =
+        logins > 0 || text.find("no credential to log in with") != std::string::npos;
     if (lacks_credential && (vault.was_troubled_after(since) || journal.failed_at >= since))
       return oracle.count("waited in vain: no credential");
     if (server.settings.hosts > 1 && server.unreachable_at >= since)
