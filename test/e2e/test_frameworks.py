@@ -64,7 +64,7 @@ def python(name):
 
 def ruby():
     found = shutil.which("ruby") and subprocess.run(["ruby", "-e", "require 'active_record'; require 'pg'"], capture_output=True).returncode == 0
-    require(found, "Ruby with activerecord and pg (Debian: ruby-activerecord, ruby-pg)", ci_too=False)
+    require(found, "Ruby with activerecord and pg (./dev soak installs them)", ci_too=False)
     return ["ruby", os.path.join(HERE, "frameworks", "activerecord_program.rb")]
 
 
