@@ -554,7 +554,7 @@ TEST(Pool, ACancelIsOverForItsConnectionAndNotForAnothersOfTheSamePid) {
   world.pool->stop();
 }
 
-TEST(Pool, IdleAndOldConnectionsAreClosed) {
+TEST(Pool, IdleConnectionsAreClosed) {
   auto settings = World::small();
   settings.idle_max = 1min;
   World world{settings};
