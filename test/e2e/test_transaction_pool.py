@@ -478,6 +478,26 @@ def test_the_server_is_asked_for_state_that_functions_hide(service, hiding_funct
         assert one(b, "SELECT 5") == 5
 
 
+def test_sampling_finds_a_lock_that_a_function_takes_within_sixteen_transactions(service, hiding_functions):
+    """And whoever took it keeps the connection from then on: it is free again when that session has ended."""
+    it = service(pool="max: 2, verify_session_state: sample")
+    hide, look, clean = HIDDEN["a function that locks"]
+    for before in (1, 7):       # where among the sixteen it happens
+        a = connect(it)
+        for turn in range(before):
+            assert one(a, "SELECT %s::int", (turn,)) == turn
+        a.execute(hide)
+        pids = {one(a, "SELECT pg_backend_pid()") for _ in range(16)}
+        assert len(pids) == 1, "nobody else has asked for a connection"
+        with connect(it) as b:
+            for _ in range(20):
+                assert one(b, look) == clean and one(b, "SELECT pg_backend_pid()") not in pids
+                assert one(a, "SELECT pg_backend_pid()") in pids and one(a, look) == "1"
+        a.close()
+        with connect(it) as b:
+            wait_for(lambda: one(b, "SELECT pg_try_advisory_xact_lock(7)"), "the lock to be given back")
+
+
 def test_asking_the_server_costs_clean_sessions_nothing_that_they_see(service):
     it = service(pool="max: 2, verify_session_state: sample")
     clients = [connect(it, prepare_threshold=0, application_name=f"c{i}") for i in range(5)]
