@@ -163,3 +163,17 @@ def test_a_session_that_shares_goes_on_with_the_next_credential_and_is_no_move(s
     until_told([], [shares])
     assert not shares.told and figures(it) == (0, {})
     shares.connection.close()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_session_that_is_in_a_transaction_to_the_last_is_counted_too(short, mode):
+    """docs/operations.md, `no_connection`: "or it never came to the end of its transaction"."""
+    it = short(mode)
+    with it.service.psycopg(application_name="long") as session:
+        deadline = time.monotonic() + 30
+        with pytest.raises(psycopg.Error) as told:
+            while time.monotonic() < deadline:
+                session.execute("SELECT 1")
+                time.sleep(0.05)
+        assert told.value.sqlstate == "57P01"
+    assert figures(it) == (0, {"no_connection": 1})
