@@ -112,11 +112,14 @@ void Departure::leave_after(Duration delay) {
 
 void Departure::leave() {
   if (state_ == State::draining) return dismiss("drained");
-  owner_.on_session_forced(immovable_reason_.empty() ? move_reason::no_connection
-                                                     : std::string_view{immovable_reason_});
+  owner_.on_session_forced(why_forced());
   owner_.end_session("rotation_forced", "the credential of this session has ended",
                      "Connect again; sessions without temporary tables, LISTEN, advisory locks and the like "
                      "are moved unseen");
+}
+
+std::string_view Departure::why_forced() const {
+  return immovable_reason_.empty() ? move_reason::no_connection : std::string_view{immovable_reason_};
 }
 
 void Departure::on_upstream_returned() {

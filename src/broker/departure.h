@@ -55,6 +55,9 @@ class Departure final : private MoverOwner {
   /// Where there was no successor, sessions begin on a credential that is ending already.
   void heed_ending();
 
+  /// What keeps it from being moved, as a word for a counter (move_reasons.h).
+  [[nodiscard]] std::string_view why_forced() const;
+
   /// Transaction pooling, without a connection: the next ones come from this pool.
   void follow(Pool& pool, std::string run_as);
 

@@ -152,8 +152,9 @@ void Relay::settle_path() {
   const auto& there = upstream_->parameters.map();
   const auto reported = there.find(path_parameter);
   auto& statements = upstream_->statements;
+  if (reported == there.end()) return statements.on_path_restored();
   const auto wanted = lending_->parameters.value_of(path_parameter);
-  if (reported == there.end() || wanted == upstream_->at_login.value_of(path_parameter))
+  if (wanted == upstream_->at_login.value_of(path_parameter))
     statements.on_path_restored();
   else if (wanted != reported->second)
     statements.on_path_changed();

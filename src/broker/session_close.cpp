@@ -12,6 +12,14 @@ namespace {
 /// What a refused client gets to read its refusal.
 constexpr auto close_deadline = std::chrono::seconds{5};
 
+/// The server has ended the session with its user, as it came to no boundary before its credential's end. Managers count
+/// in whole seconds.
+bool ended_with_credential(Relay& relay, const Pool& pool, MonotonicTime now) {
+  if (!relay.has_upstream()) return false;
+  const auto end = pool.ending_of(relay.upstream().generation);
+  return end && now >= end->deadline - std::chrono::seconds{1};
+}
+
 }  // namespace
 
 void Session::deny(const Error& error) { refuse(error, true); }
@@ -92,6 +100,10 @@ void Session::let_go_of_upstream() {
 
 void Session::on_relay_end(EndCause cause) {
   if (stage_ != Stage::relaying) return;
+  if (cause == EndCause::server_closed && ended_with_credential(*relay_, pool(), services_.loop.now().mono)) {
+    on_session_forced(departure().why_forced());
+    record_end("failed", "rotation_forced");
+  }
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
              name_of(cause));
   // First: whoever waits for its place waits a moment longer.
