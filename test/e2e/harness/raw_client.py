@@ -89,12 +89,14 @@ class ConnectionEnded(AssertionError):
 
 
 class RawClient:
-    """`protocol`: the version asked for. `asks_first`: codes of requests before the login, each answered by one byte."""
+    """`to`: a Unix socket's path, or a connection that exists (of TLS, say). `protocol`: the version asked for. `asks_first`: codes of
+    requests before the login, each answered by one byte."""
 
-    def __init__(self, path, user="app", database="app", protocol=PROTOCOL_3_0, asks_first=(), **parameters):
-        self.socket = socket.socket(socket.AF_UNIX)
+    def __init__(self, to, user="app", database="app", protocol=PROTOCOL_3_0, asks_first=(), **parameters):
+        self.socket = to if isinstance(to, socket.socket) else socket.socket(socket.AF_UNIX)
         self.socket.settimeout(SECONDS)
-        self.socket.connect(path)
+        if self.socket is not to:
+            self.socket.connect(to)
         self._unread = bytearray()
         self.answers = []
         for code in asks_first:
