@@ -102,7 +102,7 @@ void Session::on_relay_end(EndCause cause) {
   if (stage_ != Stage::relaying) return;
   if (cause == EndCause::server_closed && ended_with_credential(*relay_, pool(), services_.loop.now().mono)) {
     on_session_forced(departure().why_forced());
-    record_end("failed", "rotation_forced");
+    record_end("failed", "server closed with its credential");
   }
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
              name_of(cause));

@@ -73,7 +73,8 @@ constexpr auto table = std::to_array<Key>({
     {.path = "targets.*.run_as",
      .kind = Kind::text,
      .fallback = "none",
-     .meaning = "With `auth`: the database role that owns what sessions create (start-up parameter `role`)."},
+     .meaning = "With `auth`: the database role that owns what sessions create (start-up parameter `role`; a "
+                "client's own `role` at the start is not passed on then)."},
     {.path = "targets.*.login_methods",
      .shape = Shape::scalar_or_list,
      .kind = Kind::choice,

@@ -177,3 +177,5 @@ def test_a_session_that_is_in_a_transaction_to_the_last_is_counted_too(short, mo
                 time.sleep(0.05)
         assert told.value.sqlstate == "57P01"
     assert figures(it) == (0, {"no_connection": 1})
+    end = wait_for(lambda: ends_in_trail(it).get("long"), "its end in the trail")
+    assert (end["result"], end["reason"]) == ("failed", "server closed with its credential")

@@ -77,7 +77,8 @@ class Verdict {
     }
     if (reason == "rotation_forced") return on_forced(client);
     // Exactly these: the trail also names errors, which may speak of server connections.
-    const bool server_gone = reason == "server closed" || reason.starts_with("the server connection ended");
+    const bool server_gone =
+        reason.starts_with("server closed") || reason.starts_with("the server connection ended");
     if (client.plan.borrows && !server_gone && client.fatal() != "57P01" &&
         (!client.fatal().empty() || !calm_)) {
       // No connection could be had for what it asked.
