@@ -149,14 +149,12 @@ bool Relay::attach_lent(UpstreamPtr upstream) {
 // What names without a schema mean on a connection that has just been lent. Where the server reports search_path (18 and
 // later) it is about to be what the client believes; where it does not, whoever changes it keeps the connection.
 void Relay::settle_path() {
-  const auto& there = upstream_->parameters.map();
-  const auto reported = there.find(path_parameter);
   auto& statements = upstream_->statements;
-  if (reported == there.end()) return statements.on_path_restored();
+  if (!upstream_->reports_path) return statements.on_path_restored();
   const auto wanted = lending_->parameters.value_of(path_parameter);
   if (wanted == upstream_->at_login.value_of(path_parameter))
     statements.on_path_restored();
-  else if (wanted != reported->second)
+  else if (wanted != upstream_->parameters.value_of(path_parameter))
     statements.on_path_changed();
 }
 
