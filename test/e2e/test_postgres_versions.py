@@ -89,6 +89,30 @@ def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or
         assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
 
 
+def test_one_text_behind_two_search_paths_means_each_sessions_own_table(sallyport, old_or_new, pki, secret):
+    """Where the path is reported they share a connection, which has the text parsed already under the other's path."""
+    reported = int(old_or_new.sql("SHOW server_version_num")[0][0]) >= 180000
+    tables = {"path_1": "SELECT 1 AS a", "path_2": "SELECT 'two'::text AS a"}
+    for schema, query in tables.items():
+        old_or_new.sql(f"CREATE SCHEMA {schema}", database="app")
+        old_or_new.sql(f"CREATE TABLE {schema}.t AS {query}", database="app")
+        old_or_new.sql(f"GRANT USAGE ON SCHEMA {schema} TO app", database="app")
+        old_or_new.sql(f"GRANT SELECT ON {schema}.t TO app", database="app")
+    pool = f"{{mode: transaction, max: {1 if reported else 2}}}"
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target=f"    pool: {pool}").start()
+    try:
+        with connect(it) as one, connect(it) as two:
+            one.execute("SET search_path = path_1")
+            two.execute("SET search_path = path_2")
+            for turn in range(3):
+                for session, value in ((one, 1), (two, "two"), (one, 1), (two, "two")):
+                    assert session.execute(f"SELECT a FROM t -- {turn}", prepare=True).fetchone() == (value,)
+    finally:
+        it.stop()
+        for schema in tables:
+            old_or_new.sql(f"DROP SCHEMA {schema} CASCADE", database="app")
+
+
 def test_search_path_follows_its_session_where_the_server_reports_it(sallyport, old_or_new, pki, secret):
     """From 18 on it is reported, so that sessions with different ones share a connection; before, it pins."""
     reported = int(old_or_new.sql("SHOW server_version_num")[0][0]) >= 180000
