@@ -17,7 +17,9 @@ class Reported final : public ReportedNames {
 };
 
 struct Client {
-  explicit Client(StatementRegistry& registry, bool refuses) : requests(tracker, registry, {refuses, 10}) {}
+  explicit Client(StatementRegistry& registry, bool refuses)
+      : requests(tracker, registry,
+                 {.refuses_state = refuses, .guards_values = !refuses, .statements_max = 10}) {}
   SessionTracker tracker;
   PooledRequests requests;
   std::string held;
@@ -58,6 +60,7 @@ void check_pieces(Bytes sql) {
   pieces.start(reported, false);
   for (std::size_t i = 0; i < sql.size(); ++i) pieces.look_at(sql.subspan(i, 1));
   if (!(whole.found() == pieces.found())) std::abort();
+  if (whole.reads_value() != pieces.reads_value() || whole.may_draw() != pieces.may_draw()) std::abort();
 }
 
 }  // namespace
