@@ -70,7 +70,8 @@ TEST(PoolLifetime, NoConnectionThatIsReadyLivesMuchLongerThanItMayOrEndsLongBefo
     ASSERT_EQ(ages.size(), many);
     EXPECT_LE(ages.back(), lifetime * 105 / 100);
     EXPECT_GE(ages.front(), lifetime * 3 / 4);
-    for (const auto& backend : world.connector.backends) EXPECT_TRUE(backend->terminated) << "with a farewell";
+    for (const auto& backend : world.connector.backends)
+      EXPECT_TRUE(backend->terminated) << "with a farewell";
   }
 }
 
