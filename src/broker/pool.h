@@ -140,7 +140,7 @@ class Pool {
   /// kept until a client asks for it. Others' connections no oftener than given_up_max times in given_up_within.
   void give_up(const std::string& database, const std::string& identity);
   /// This identity has changed what sessions begin with: reconnect(), in a turn of its own; for itself at once, for others
-  /// when logins are possible, refreshes_apart, and behind refreshes_at_once_max of these once in refresh_every.
+  /// refreshes_apart, and behind refreshes_at_once_max of these once in refresh_every; for nobody before logins are tried.
   void refresh(const std::string& identity);
   /// Whether this identity has been here.
   [[nodiscard]] bool has_seen(const std::string& identity) const { return shares_.contains(identity); }
@@ -182,6 +182,7 @@ class Pool {
   Sub& sub_of(const PoolKey& key);
   void close_given_up(const std::string& database, const std::string& identity);
   void close_spares(Sub& sub);
+  [[nodiscard]] bool tries_logins() const;
   bool refresh_all();
   void refresh_others_later();
   void forget_profiles(pool_parts::Shelf& shelf);

@@ -164,7 +164,7 @@ void Pool::refresh(const std::string& identity) {
     if (refresh_all()) return;
     for (auto& [key, sub] : subs_) {
       const bool own = !settings_.pool.shared_by_role && key.identity == identity;
-      if (!own || sub->is_own()) continue;
+      if (!own || sub->is_own() || !tries_logins()) continue;
       ++sub->epoch;
       sub->greeting = nullptr;
       close_spares(*sub);
@@ -174,13 +174,14 @@ void Pool::refresh(const std::string& identity) {
   });
 }
 
-// False: not now. What others live on is not taken from them while no login could bring another, nor so often that
-// their logins come to nothing.
+// Else what stands ready is all that there will be for a while.
+bool Pool::tries_logins() const { return !held_ && slot_.current() != nullptr && !slot_.is_blocked(); }
+
+// False: not now. What others live on is not taken from them so often that their logins come to nothing.
 bool Pool::refresh_all() {
   constexpr auto per_second = 1.0 / refresh_every.count();
   const auto now = loop_.now().mono;
-  const bool may_log_in = !held_ && slot_.current() != nullptr && !slot_.is_blocked();
-  if (!may_log_in || now - refreshed_at_ < refreshes_apart) return false;
+  if (!tries_logins() || now - refreshed_at_ < refreshes_apart) return false;
   if (!refreshes_.take(refreshes_at_once_max, per_second, now)) return false;
   refreshed_at_ = now;
   refresh_is_due_ = false;

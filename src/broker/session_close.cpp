@@ -100,12 +100,11 @@ void Session::let_go_of_upstream() {
 
 void Session::on_relay_end(EndCause cause) {
   if (stage_ != Stage::relaying) return;
-  if (cause == EndCause::server_closed && ended_with_credential(*relay_, pool(), services_.loop.now().mono)) {
-    on_session_forced(departure().why_forced());
-    record_end("failed", "server closed with its credential");
-  }
+  const bool with_credential =
+      cause == EndCause::server_closed && ended_with_credential(*relay_, pool(), services_.loop.now().mono);
+  if (with_credential) on_session_forced(departure().why_forced());
   record_end(cause == EndCause::client_terminated || cause == EndCause::client_closed ? "ok" : "failed",
-             name_of(cause));
+             with_credential ? "server closed with its credential" : name_of(cause));
   // First: whoever waits for its place waits a moment longer.
   if (cause == EndCause::server_closed) pool().note_loss(facts().access.decision.identity);
   let_go_of_upstream();

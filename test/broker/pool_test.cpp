@@ -775,6 +775,24 @@ TEST(Pool, WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds) {
   world.pool->stop();
 }
 
+TEST(Pool, WhereIdentitiesShareNobodyIsSparedTheLimit) {
+  auto settings = World::small();
+  settings.shared_by_role = true;
+  World world{settings};
+  PoolKey shared = world.key();
+  shared.identity.clear();
+  for (int i = 0; i < 100; ++i) {
+    auto client = take(world, shared);
+    world.loop.settle();
+    world.pool->give_back(client->upstream());
+    world.pool->refresh(i % 2 == 0 ? "one" : "other");
+    world.loop.advance(100ms);
+  }
+  EXPECT_GE(world.pool->status().logins, Pool::refreshes_at_once_max);
+  EXPECT_LE(world.pool->status().logins, Pool::refreshes_at_once_max + 3) << "in 10 s";
+  world.pool->stop();
+}
+
 TEST(Pool, WhoAltersItsDefaultsIsGivenNothingThatBeganBefore) {
   World world;
   world.pool->refresh(
@@ -802,12 +820,13 @@ TEST(Pool, WhoAltersItsDefaultsIsGivenNothingThatBeganBefore) {
   world.pool->stop();
 }
 
-TEST(Pool, WhatOthersLiveOnIsNotReplacedWhileNoLoginIsTried) {
+TEST(Pool, WhatStandsReadyIsNotReplacedWhileNoLoginIsTried) {
   World world;
   leave_one_ready(world);
   const auto logins = world.pool->status().logins;
   world.pool->hold_newcomers(true);
   world.pool->refresh("somebody else");
+  world.pool->refresh(world.key().identity);
   world.loop.advance(20s);
   EXPECT_EQ(world.pool->status().ready, 1u);
   world.pool->hold_newcomers(false);
@@ -874,30 +893,30 @@ TEST(Pool, ADatabaseThatRefusesUsCostsNobodyTheFirstCredentialWhileAnotherIsTrie
   world.pool->discard(good->upstream());
 }
 
+/// Somebody comes for physical replication, and pg_hba.conf has no line for that.
+void refuse_replication(World& world) {
+  world.connector.failures.push_back(no_hba_line());
+  auto key = world.key();
+  key.replication = policy::Replication::physical;
+  const auto refused = take(world, key);
+  world.loop.settle();
+  ASSERT_TRUE(refused->result && !*refused->result);
+  EXPECT_EQ(refused->error().sqlstate, "28000");
+}
+
 TEST(Pool, WhatRefusesUsAsAReplicationClientIsNotTheDatabase) {
   World world;
   auto good = take(world);
   world.loop.settle();
   ASSERT_TRUE(good->served());
-  world.connector.failures.push_back(no_hba_line());
-  auto key = world.key();
-  key.replication = policy::Replication::physical;
-  auto bad = take(world, key);
-  world.loop.settle();
-  ASSERT_TRUE(bad->result && !*bad->result);
+  refuse_replication(world);
   EXPECT_EQ(world.script.fetches, 1u);
   world.pool->discard(good->upstream());
 }
 
 TEST(Pool, AReplicationClientThatComesFirstAndIsRefusedSaysNothingOfTheCredential) {
   World world;
-  world.connector.failures.push_back(no_hba_line());
-  auto key = world.key();
-  key.replication = policy::Replication::physical;
-  auto bad = take(world, key);
-  world.loop.settle();
-  ASSERT_TRUE(bad->result && !*bad->result);
-  EXPECT_EQ(bad->error().sqlstate, "28000");
+  refuse_replication(world);
   auto next = take(world);
   world.loop.settle();
   EXPECT_TRUE(next->served());

@@ -354,16 +354,23 @@ TEST(SlotLease, ASlowRenewalInTimeHoldsNobodyUp) {
   EXPECT_FALSE(world.slot().renews_first());
 }
 
+/// A session's hold on a lease that is near its maximum, until the manager, slow by now, says that it ends.
+Hold hold_until_told(World& world, Duration latency) {
+  world.manager.ttl = 60s;
+  world.manager.max_ttl = 65s;
+  const auto generation = world.get();
+  if (!generation) return {};
+  auto hold = world.slot().hold(*generation);
+  world.runner.latency = [latency] { return latency; };
+  while (world.observer.endings.empty()) world.timers.advance(100ms);
+  return hold;
+}
+
 TEST(SlotLease, AnEndThatASlowRenewalToldIsInDoubtForAsLongAsItTook) {
   for (const auto& [latency, doubt] : {std::pair{3s, 3s}, {10s, 0s}}) {
     World world;
-    world.manager.ttl = 60s;
-    world.manager.max_ttl = 65s;
-    const auto generation = world.get();
-    ASSERT_TRUE(generation);
-    const auto hold = world.slot().hold(*generation);
-    world.runner.latency = [latency = latency] { return latency; };
-    while (world.observer.endings.empty()) world.timers.advance(100ms);
+    const auto hold = hold_until_told(world, latency);
+    ASSERT_TRUE(hold);
     const auto& told = world.observer.endings.front();
     EXPECT_GE(told.doubt, doubt - 10ms) << latency.count();
     EXPECT_LE(told.doubt, doubt) << "a longer one is ended by revocation";
@@ -373,13 +380,8 @@ TEST(SlotLease, AnEndThatASlowRenewalToldIsInDoubtForAsLongAsItTook) {
 // It tells what is left of the lease's maximum, counted from some moment since the request.
 TEST(SlotLease, ASlowRenewalBringsNoEndBeforeTheOneThatSessionsWereTold) {
   World world;
-  world.manager.ttl = 60s;
-  world.manager.max_ttl = 65s;
-  const auto generation = world.get();
-  ASSERT_TRUE(generation);
-  const auto hold = world.slot().hold(*generation);
-  world.runner.latency = [] { return 30s; };
-  while (world.observer.endings.empty()) world.timers.advance(100ms);
+  const auto hold = hold_until_told(world, 30s);
+  ASSERT_TRUE(hold);
   ASSERT_EQ(world.runner.running, 1u) << "the renewal is under way";
   const auto deadline = world.observer.endings.front().deadline;
   world.runner.latency = [] { return 10ms; };

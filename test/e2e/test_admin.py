@@ -106,6 +106,27 @@ def values(text, parse):
             for family in parse(text) for sample in family.samples}
 
 
+def test_what_stands_ready_is_not_replaced_while_its_target_is_paused(admin, pg):
+    """A session alters what sessions begin with: whoever needs a connection would be left without one until the resume."""
+    def backends():
+        return {pid for (pid,) in pg.sql("SELECT pid FROM pg_stat_activity WHERE usename = 'app'")}
+    it = admin(extra_target="    pool: {mode: transaction, min_ready: 3, max: 6}").start()
+    with it.service.psycopg(autocommit=True) as client:
+        client.execute("LISTEN something")      # keeps its connection, paused or not
+        wait_for(lambda: len(backends()) == 4, "three connections to stand ready")
+        before, own = backends(), client.execute("SELECT pg_backend_pid()").fetchone()[0]
+        it.command("pause", "main")
+        try:
+            client.execute("ALTER ROLE app SET statement_timeout = '31s'")
+            time.sleep(2.5)
+            assert backends() == before
+            it.command("resume", "main")
+            wait_for(lambda: backends() & before == {own}, "those to be replaced")
+            assert it.service.psql("SHOW statement_timeout").stdout == "31s\n"
+        finally:
+            pg.sql("ALTER ROLE app RESET statement_timeout")
+
+
 def test_metrics_tell_who_waited_in_vain_what_pins_and_what_moves(admin):
     it = admin(extra_target="    pool: {mode: transaction, max: 1, wait_max: 3 s}").start()
     with it.service.psycopg(autocommit=True) as pinned:

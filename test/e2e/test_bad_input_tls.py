@@ -182,13 +182,7 @@ def test_a_message_that_comes_byte_by_byte_is_answered_and_keeps_nobody_waiting(
 def test_a_record_that_comes_byte_by_byte_is_answered_and_keeps_nobody_waiting(it, client, app, assert_whole):     # noqa: F811
     tls = TlsByHand(it, app)
     with socket.create_connection(("127.0.0.1", it.tcp), DEADLINE) as slow:
-        slow.sendall(SSL_REQUEST)
-        assert slow.recv(1) == b"S"
-        tls.over(slow, tls.end.do_handshake)
-        tls.end.write(startup())
-        answer = b""
-        while not answer.endswith(b"Z\0\0\0\x05I"):
-            answer += tls.over(slow, lambda: tls.end.read(65536))
+        tls.log_in(slow)
         tls.end.write(query("SELECT 'slow'"))
         for byte in tls.out.read():
             slow.sendall(bytes([byte]))

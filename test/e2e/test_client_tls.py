@@ -274,6 +274,15 @@ class TlsByHand:
                 got = plain.recv(65536)
                 self.into.write(got) if got else self.into.write_eof()
 
+    def log_in(self, plain):
+        plain.sendall(SSL_REQUEST)
+        assert plain.recv(1) == b"S"
+        self.over(plain, self.end.do_handshake)
+        self.end.write(startup())
+        greeting = b""
+        while not greeting.endswith(b"Z\0\0\0\x05I"):
+            greeting += self.over(plain, lambda: self.end.read(65536))
+
 
 def test_a_client_hello_in_one_packet_with_the_request_is_taken(service, app):
     it = service().start()
@@ -293,13 +302,7 @@ def test_who_says_no_more_over_tls_gets_its_answer(service, app):
     it = service().start()
     tls = TlsByHand(it, app)
     with socket.create_connection(("127.0.0.1", it.tcp), 10) as plain:
-        plain.sendall(SSL_REQUEST)
-        assert plain.recv(1) == b"S"
-        tls.over(plain, tls.end.do_handshake)
-        tls.end.write(startup())
-        greeting = b""
-        while not greeting.endswith(b"Z\0\0\0\x05I"):
-            greeting += tls.over(plain, lambda: tls.end.read(65536))
+        tls.log_in(plain)
         tls.end.write(query("SELECT repeat('y', 3000000) FROM pg_sleep(0.5)"))
         with pytest.raises(ssl.SSLWantReadError):
             tls.end.unwrap()

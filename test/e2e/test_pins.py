@@ -104,8 +104,10 @@ def test_a_value_of_a_sequence_is_never_that_of_another_session(admin, pg):  # n
             with it.service.psycopg(autocommit=True) as a, it.service.psycopg(autocommit=True) as b:
                 ask(a, insert % "a")
                 ask(b, insert % "b")
-                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match="sequence_value is of the server connection"):
+                with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState) as lost:
                     ask(a, "SELECT lastval()")
+                assert lost.value.diag.message_primary == "sequence_value was given on another server connection"
+                assert lost.value.diag.message_hint.rstrip() == "Use RETURNING, or one transaction; now the session keeps its connection"
                 ask(a, insert % "a")
                 ask(b, insert % "b")
                 assert ask(a, "SELECT lastval()").fetchone()[0] == one(a, "SELECT max(id) FROM drawn WHERE who = 'a'")

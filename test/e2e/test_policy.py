@@ -202,6 +202,18 @@ def walsenders(server):
 REPLICATES = "[{user: root, replication: true}]"
 
 
+def test_replication_that_pg_hba_refuses_costs_nobody_else_the_credential(service, pg):
+    """The first login of all; pg_hba.conf of this server has no line for replication over TCP."""
+    it = service(allow=REPLICATES, extra_target="    pool: {min_ready: 0}").start()
+    done = subprocess.run(["psql", "-XAtqw", f"host={it.directory} user=app dbname=app replication=true", "-c", "IDENTIFY_SYSTEM"],
+                          capture_output=True, text=True, timeout=60, cwd="/")
+    assert done.returncode == 2 and "no pg_hba.conf entry for replication connection" in done.stderr, done.stderr
+    began = time.monotonic()
+    assert it.psql("SELECT 'in'").stdout == "in\n"
+    assert time.monotonic() - began < 5
+    it.stop()
+
+
 def test_without_the_rules_word_no_replication_session_begins(service, replicating, sallyport):
     it = service(server=replicating, extra_target="    pool: {min_ready: 0}").start()
     with replicating.log_since() as read:

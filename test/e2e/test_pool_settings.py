@@ -118,6 +118,19 @@ def test_who_comes_after_an_alter_set_begins_with_it_as_directly(service, pg, mo
         pg.sql(f"ALTER {what} RESET {name}")
 
 
+@pytest.mark.parametrize("alter", ["{}", "BEGIN; {}; COMMIT", "SELECT 1; {}"])
+@pytest.mark.parametrize("mode", MODES)
+def test_an_alter_set_is_seen_wherever_it_stands_in_its_text(service, pg, mode, alter):
+    it = service(f"mode: {mode}, min_ready: 2, max: 4")
+    try:
+        with connect(it) as client:
+            client.execute(alter.format("ALTER ROLE app SET statement_timeout = '31s'"))
+        with connect(it) as late:
+            assert late.execute("SHOW statement_timeout").fetchone() == ("31s",)
+    finally:
+        pg.sql("ALTER ROLE app RESET statement_timeout")
+
+
 @pytest.mark.parametrize("mode", MODES)
 def test_who_alters_itself_without_end_is_served_and_begins_with_what_came_last(service, pg, mode):
     """What it costs others: Pool.WhoAltersItsDefaultsWithoutEndCostsTheOthersOneLoginInTenSeconds."""

@@ -89,6 +89,24 @@ def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or
         assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
 
 
+def test_our_own_words_fit_into_each_versions_error(sallyport, old_or_new, pki, secret):
+    """What transaction pooling refuses fails in the server, whose words ours replace in the same length."""
+    words = {"refuse": ("LISTEN something", "0A000", "listen is not available in transaction pooling (on_session_state: refuse)",
+                        "Use session pooling for this application, or on_session_state: pin"),
+             "pin": ("SELECT lastval()", "55000", "sequence_value was given on another server connection",
+                     "Use RETURNING, or one transaction; now the session keeps its connection")}
+    for setting, (statement, sqlstate, message, hint) in words.items():
+        pool = f"{{mode: transaction, max: 2, on_session_state: {setting}}}"
+        it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target=f"    pool: {pool}").start()
+        with connect(it) as first:
+            first.execute("SELECT 1")
+        with connect(it) as c, pytest.raises(psycopg.Error) as refused:
+            c.execute(statement)
+        it.stop()
+        told = refused.value.diag
+        assert (told.sqlstate, told.message_primary, told.message_hint.rstrip()) == (sqlstate, message, hint)
+
+
 def test_one_text_behind_two_search_paths_means_each_sessions_own_table(sallyport, old_or_new, pki, secret):
     """Where the path is reported they share a connection, which has the text parsed already under the other's path."""
     reported = int(old_or_new.sql("SHOW server_version_num")[0][0]) >= 180000

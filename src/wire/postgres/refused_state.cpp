@@ -14,7 +14,7 @@ struct Told {
 };
 constexpr Told told_instead[] = {
     {refusal_mark, "0A000", "Use session pooling for this application, or on_session_state: pin"},
-    {lost_value_mark, "55000", "From now on the session keeps this one; RETURNING needs none"},
+    {lost_value_mark, "55000", "Use RETURNING, or one transaction; now the session keeps its connection"},
 };
 
 /// "listen is not available in …" of a message that quotes it, in whatever language; empty: it does not.

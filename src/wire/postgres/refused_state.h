@@ -17,8 +17,7 @@ namespace sallyport::postgres {
 /// Stands in the error about what was refused, behind the reason's name.
 inline constexpr std::string_view refusal_mark =
     " is not available in transaction pooling (on_session_state: refuse)";
-inline constexpr std::string_view lost_value_mark =
-    " is of the server connection that the session had before";
+inline constexpr std::string_view lost_value_mark = " was given on another server connection";
 
 /// SQL that fails when it is parsed, and says why.
 std::string refusal_of(StateReason reason);
