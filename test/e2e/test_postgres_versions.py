@@ -96,12 +96,13 @@ def test_our_own_words_fit_into_each_versions_error(sallyport, old_or_new, pki, 
              "pin": ("SELECT lastval()", "55000", "sequence_value was given on another server connection",
                      "Use RETURNING, or one transaction; now the session keeps its connection")}
     for setting, (statement, sqlstate, message, hint) in words.items():
-        pool = f"{{mode: transaction, max: 2, on_session_state: {setting}}}"
+        pool = f"{{mode: transaction, max: 1, on_session_state: {setting}}}"
         it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target=f"    pool: {pool}").start()
-        with connect(it) as first:
-            first.execute("SELECT 1")
-        with connect(it) as c, pytest.raises(psycopg.Error) as refused:
-            c.execute(statement)
+        with connect(it) as c, connect(it) as other:
+            c.execute("SELECT 1")
+            other.execute("SELECT 1")       # on the same connection
+            with pytest.raises(psycopg.Error) as refused:
+                c.execute(statement)
         it.stop()
         told = refused.value.diag
         assert (told.sqlstate, told.message_primary, told.message_hint.rstrip()) == (sqlstate, message, hint)
