@@ -79,3 +79,25 @@ def test_a_changed_password_is_an_event_within_one_login(service):
             hold_all(service, 2)
     wait_for(lambda: events(service, "credential_changed_outside"), "the event")
     assert "mine now" not in service.run.output
+
+
+def test_changes_without_end_fill_no_trail(sallyport, pg, pki, secret, own_user):
+    """Ten at once and one in ten seconds; the next that is told says how many were not."""
+    it = Service(sallyport, pg, pki, f"file:{sallyport.secret_file(secret)}", user=own_user,
+                 extra_target="    pool: {mode: transaction, min_ready: 0, max: 4, verify_session_state: always}").start()
+
+    def change(attacker, value):
+        attacker.execute(f"ALTER ROLE CURRENT_USER SET statement_timeout = {value}")
+        with it.psycopg(autocommit=True) as other:
+            other.execute("SELECT 1")
+    began = time.monotonic()
+    with it.psycopg(autocommit=True) as attacker:
+        for i in range(60):
+            change(attacker, 60_000 + i)
+        wait_for(lambda: len(events(it, "role_changed_outside")) >= 10, "the first ten")
+        told = len(events(it, "role_changed_outside"))
+        assert told <= 11 + (time.monotonic() - began) / 10
+        time.sleep(11)
+        change(attacker, 99_000)
+        wait_for(lambda: "changes that were not told" in events(it, "role_changed_outside")[-1]["reason"], "the next one")
+    it.stop()
