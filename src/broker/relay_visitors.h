@@ -56,6 +56,9 @@ struct Relay::ClientVisitor {
   void on_piece(Bytes piece) const { tracker.on_client_piece(piece); }
 };
 
+/// The longest ParameterStatus that is followed: as much as the scanner of a server's bytes keeps whole.
+inline constexpr std::uint32_t status_bytes_max = postgres::FrameScanner::collect_bytes_usual;
+
 /// An ErrorResponse of a server that was to take writes: 25006 says that it does not.
 inline void note_refused_write(Upstream& upstream, std::string_view sqlstate) {
   if (sqlstate == "25006") upstream.write_refused = true;
@@ -74,8 +77,8 @@ struct Relay::ServerVisitor {
   AlteredDefaults& defaults;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return postgres::SessionTracker::wants_server_body(type, bytes) || (type == 'S' && bytes <= 1024) ||
-           (type == 'E' && bytes <= 8192);
+    return postgres::SessionTracker::wants_server_body(type, bytes) ||
+           (type == 'S' && bytes <= status_bytes_max) || (type == 'E' && bytes <= 8192);
   }
   postgres::ScanStep on_frame(const postgres::Frame& frame) const {
     tracker.on_server_frame(frame.type);
@@ -133,6 +136,8 @@ struct Relay::LentServerVisitor {
   }
   postgres::ScanStep on_frame(const postgres::Frame& frame) {
     if (frame.type == 'A') name_own_process(frame);
+    // Too long to be followed, so that it could not be set back: it is for nobody else.
+    if (frame.type == 'S') requests.state().add(postgres::StateReason::setting);
     const auto face = tracker.on_server_frame(frame.type);
     if (face == postgres::Face::as_it_is) return postgres::ScanStep::go_on;
     if (frame.body_bytes != 0) return postgres::ScanStep::fail;
@@ -201,7 +206,7 @@ struct Relay::SwallowVisitor {
   bool must_succeed = false;
 
   [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return (type == 'S' && bytes <= 1024) || (type == 'Z' && bytes == 1);
+    return (type == 'S' && bytes <= status_bytes_max) || (type == 'Z' && bytes == 1);
   }
   [[nodiscard]] postgres::ScanStep on_frame(const postgres::Frame& frame) const {
     return frame.type == 'Z' || (must_succeed && frame.type == 'E') ? postgres::ScanStep::fail

@@ -119,6 +119,35 @@ TEST(Lent, ReportedParametersFollowTheirSession) {
   EXPECT_NE(it.server().queries[before + 1].find("'application_name', 'b'"), std::string::npos);
 }
 
+// A search_path of many schemas; PostgreSQL 18 reports it.
+TEST(Lent, AReportedParameterIsFollowedHoweverLongItIs) {
+  for (const std::size_t bytes : {std::size_t{100}, std::size_t{2'000}, std::size_t{20'000}}) {
+    const std::string path(bytes, 'p');
+    Lent it;
+    it.world.connector.dress = [](broker::Connected& connected) {
+      connected.greeting.parameters.emplace_back("search_path", "public");
+    };
+    it.world.connector.prepare = [&path](test::FakeBackend& backend) {
+      backend.own_answer = [&backend, &path](const std::string& sql) -> std::optional<std::string> {
+        if (sql != "SET search_path = long") return std::nullopt;
+        return backend.tell("search_path", path) + test::complete("SET") + test::ready();
+      };
+    };
+    auto a = it.world.enter(), b = it.world.enter();
+    EXPECT_EQ(it.ask(a, "SET search_path = long"), "SCZ");
+    if (bytes > 16'384) {
+      EXPECT_EQ(it.in_use(), 1u) << "more than can be followed stays with its session";
+      continue;
+    }
+    EXPECT_EQ(it.in_use(), 0u);
+    EXPECT_EQ(it.ask(b, "select 1"), "DCZ");
+    const auto& queries = it.server().queries;
+    ASSERT_EQ(queries.size(), 3u) << bytes;
+    EXPECT_NE(queries[1].find("'search_path', 'public'"), std::string::npos)
+        << "not as the other one left it";
+  }
+}
+
 TEST(Lent, AnUnnamedStatementOutlivesWhatIsRestoredForOthersOnItsConnection) {
   Lent it;
   auto a = it.world.enter("a"), b = it.world.enter("b");

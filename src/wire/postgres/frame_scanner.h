@@ -65,8 +65,11 @@ concept WatchesBodies = requires(Visitor visitor, Bytes piece) {
 /// A body above the collecting limit is not collected even if wanted: on_frame is called instead.
 class FrameScanner {
  public:
+  /// What is kept whole of a body, unless more is wanted.
+  static constexpr std::size_t collect_bytes_usual = 16'384;
+
   /// `body_bytes_max`: longer frames are errors. `collect_bytes_max`: the longest body kept whole.
-  explicit FrameScanner(std::size_t collect_bytes_max = 16'384,
+  explicit FrameScanner(std::size_t collect_bytes_max = collect_bytes_usual,
                         std::uint32_t body_bytes_max = frame_body_bytes_max)
       : collect_bytes_max_(collect_bytes_max), body_bytes_max_(body_bytes_max) {}
 
