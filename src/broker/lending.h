@@ -50,6 +50,11 @@ struct Loan final : private postgres::ReportedNames {
       requests.state().add(postgres::StateReason::temporary_table);
   }
 
+  /// In the place of the one before: `is_back`: it is that one, and nobody has had it meanwhile.
+  void go_on_with(Upstream& upstream, const ReportedParameters& believed, bool is_back) {
+    begin_on(upstream, believed, is_back && requests.knows_values());
+  }
+
   postgres::PooledRequests requests;
   bool restoring = false;  ///< the connection gets the session's parameters first
   bool stalled = false;    ///< until the server has answered more

@@ -67,6 +67,8 @@ void Mover::restore() {
       if (sql.size() > 7) sql += ", ";
       sql += "pg_catalog.set_config(" + postgres::quote_literal(setting.name) + ", " +
              postgres::quote_literal(setting.value) + ", false)";
+      // What others have prepared there was prepared behind another one.
+      if (setting.name == "search_path") fresh_->statements.on_path_changed();
     }
     postgres::encode(unsent_, postgres::Query{sql});
     ++ready_owed_;
@@ -238,14 +240,14 @@ void Mover::swap() {
   }
   // Before any bytes of the new server, which may end inside a message. Each of these calls may end the session.
   if (!changed.empty()) relay_.send_to_client(Bytes{changed});
-  if (!given_up_) relay_.attach_upstream(std::move(fresh_));
+  if (!given_up_) relay_.attach_upstream(std::move(fresh_), false);
   if (!given_up_) owner_.on_moved();
 }
 
 void Mover::hand_back(UpstreamPtr upstream) {
   if (upstream == nullptr || given_up_) return;
   upstream->stream->set_events(nullptr);
-  relay_.attach_upstream(std::move(upstream));
+  relay_.attach_upstream(std::move(upstream), true);
 }
 
 void Mover::stay(std::string_view reason) {

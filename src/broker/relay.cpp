@@ -272,9 +272,9 @@ UpstreamPtr Relay::detach_upstream() {
   return std::move(upstream_);
 }
 
-void Relay::attach_upstream(UpstreamPtr upstream) {
+void Relay::attach_upstream(UpstreamPtr upstream, bool is_back) {
   upstream_ = std::move(upstream);
-  if (lending_ != nullptr) loan()->begin_on(*upstream_, lending_->parameters, true);
+  if (lending_ != nullptr) loan()->go_on_with(*upstream_, lending_->parameters, is_back);
   upstream_->stream->set_events(&server_side_);
   pump_server();
 }

@@ -132,7 +132,8 @@ class Relay {
   void release_client();
   /// At a boundary, client held: the connection as it is now, its events no longer ours.
   [[nodiscard]] UpstreamPtr detach_upstream();
-  void attach_upstream(UpstreamPtr upstream);
+  /// `is_back`: the one that was detached; else one that others may have had before.
+  void attach_upstream(UpstreamPtr upstream, bool is_back);
 
   /// Nothing is owed, open or half sent, in either direction: the server connection may change owner.
   [[nodiscard]] bool at_boundary() const;

@@ -377,6 +377,66 @@ TEST(Lent, APinnedSessionMoves) {
   EXPECT_EQ(it.ask(a, "select 2"), "DCZ");
 }
 
+bool is_guarded(const test::FakeBackend& server) {
+  return server.queries.back().find("was given on another server connection") != std::string::npos;
+}
+
+// The new connection is one that others have borrowed, and nothing has reset it.
+TEST(Lent, WhoMovedIsNotToldWhatASequenceGaveToOthersOnItsNewConnection) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "SET work_mem = '9MB'");
+  it.ask(a, "insert into t values (1)");
+  it.world.rotate();
+  it.ask(b, "insert into t values (2)");
+  ASSERT_EQ(it.world.connector.backends.size(), 2u);
+  it.world.ending(1, 5s);
+  ASSERT_EQ(it.world.moved, 1u);
+  ASSERT_EQ(it.world.connector.backends.size(), 2u) << "it has the connection that the other one had";
+  it.ask(a, "select lastval()");
+  EXPECT_TRUE(is_guarded(it.server()));
+}
+
+TEST(Lent, WhoComesBackFromAMoveThatFailedKnowsOfSequencesWhatItKnewBefore) {
+  for (const bool draws : {false, true}) {
+    Lent it{transaction(2)};
+    auto b = it.world.enter(), a = it.world.enter();
+    it.ask(b, "insert into t values (2)");
+    it.ask(a, "SET work_mem = '9MB'");
+    if (draws) it.ask(a, "insert into t values (1)");
+    auto& old = it.server();
+    old.settings = {{"work_mem", "9MB"}};
+    it.world.connector.prepare = [](test::FakeBackend& fresh) { fresh.refuse_restore = true; };
+    it.world.rotate();
+    it.world.ending(1, 5s);
+    ASSERT_EQ(it.world.connector.backends.size(), 2u);
+    ASSERT_EQ(it.world.moved, 0u);
+    it.ask(a, "select lastval()");
+    EXPECT_EQ(is_guarded(old), !draws);
+  }
+}
+
+TEST(Lent, WhoMovedWithItsSearchPathIsNotGivenWhatOthersHavePreparedBehindAnother) {
+  Lent it{transaction(2)};
+  auto a = it.world.enter(), b = it.world.enter();
+  it.ask(a, "SET search_path = mine");
+  it.server().settings = {{"search_path", "mine"}};
+  it.world.rotate();
+  const auto prepare = [&it](FakeClient& client) {
+    client.wire->push(test::parse("s", "select 1") + test::sync());
+    it.world.loop.settle();
+    return client.types();
+  };
+  EXPECT_EQ(prepare(b), "1Z");
+  it.world.ending(1, 5s);
+  ASSERT_EQ(it.world.moved, 1u);
+  EXPECT_EQ(prepare(a), "1Z");
+  const auto& queries = it.server().queries;
+  EXPECT_EQ(std::count_if(queries.begin(), queries.end(),
+                          [](const auto& one) { return one.starts_with("P:sallyport_s"); }),
+            2);
+}
+
 TEST(Lent, WhatUnpinsWhileItIsToBeMovedIsMovedNoMore) {
   for (const bool held_back : {true, false}) {
     Lent it{transaction(2)};

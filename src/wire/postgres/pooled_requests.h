@@ -74,6 +74,8 @@ class PooledRequests final : private NotedRequests {
               bool knows_values = false);
   /// At a boundary.
   void detach();
+  /// As of attach(), and what it has drawn since. Also when detached: of the connection that it had last.
+  [[nodiscard]] bool knows_values() const { return knows_values_; }
   /// Detached, with no state left behind: what the next one for this client has to know; this one is used no more.
   [[nodiscard]] PreparedStatements take_prepared() { return std::exchange(prepared_, {}); }
 
