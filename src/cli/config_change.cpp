@@ -82,7 +82,7 @@ Texts what_is_weaker(const Route& before, const Route& after) {
   if (!before.tls->client_crl_file.empty() && after.tls->client_crl_file.empty()) {
     weaker.emplace_back("revocation of client certificates no longer checked");
   }
-  if (before.tls->client_ca_file != after.tls->client_ca_file) {
+  if (before.tls->client_ca_file != after.tls->client_ca_file && !after.tls->client_ca_file.empty()) {
     weaker.emplace_back("client certificates of " + after.tls->client_ca_file + " trusted");
   }
   return weaker;

@@ -1,6 +1,9 @@
 // What the log and the trail are told about a reload (threat 14).
 #include "cli/config_change.h"
 
+#include "policy/address_range.h"
+#include "policy/hours.h"
+
 #include <gtest/gtest.h>
 
 namespace sallyport::cli {
@@ -115,6 +118,87 @@ TEST(ConfigChange, NamesWhatSessionsAreNoLongerKeptApartBy) {
   EXPECT_EQ(changed([](Target& was, Target&) { was.databases = {"app", "payroll"}; }), "target db changed");
 }
 
+/// What of a route's change is told behind its name.
+template <class Change>
+std::string told_of_route(const Route& like, Change change) {
+  auto before = good(), after = good();
+  for (auto* config : {&before, &after}) {
+    auto& route = config->routes[0];
+    route.tls = like.tls;
+    route.addresses = like.addresses;
+    route.hours = like.hours;
+    route.connections_max = like.connections_max;
+    route.connections_per_second_max = like.connections_per_second_max;
+    route.session_age_max = like.session_age_max;
+  }
+  change(before.routes[0], after.routes[0]);
+  const auto text = what_changes(before, after);
+  const std::string_view name = "route unix:/run/db:5432 changed";
+  return text.starts_with(name) ? text.substr(name.size()) : "not told: " + text;
+}
+
+TEST(ConfigChange, NamesEachProtectionTowardsClientsThatIsLess) {
+  Route like;
+  like.tls.emplace();
+  like.tls->client_ca_file = "/ca.pem";
+  like.tls->client_crl_file = "/crl.pem";
+  like.tls->required = true;
+  const auto told = [&](auto change) { return told_of_route(like, change); };
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls.reset(); }), ", no TLS towards clients any more");
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls->required = false; }),
+            ", TLS towards clients no longer required");
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls->clear_cancel = true; }),
+            ", cancels without TLS are heard");
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls->client_crl_file.clear(); }),
+            ", revocation of client certificates no longer checked");
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls->client_ca_file = "/other.pem"; }),
+            ", client certificates of /other.pem trusted");
+  EXPECT_EQ(told([](Route&, Route& now) { now.tls->client_ca_file.clear(); }), "") << "none is believed now";
+  EXPECT_EQ(told([](Route& was, Route&) { was.tls.reset(); }), "");
+  EXPECT_EQ(told([](Route& was, Route&) { was.tls->required = false; }), "");
+  EXPECT_EQ(told([](Route& was, Route&) { was.tls->clear_cancel = true; }), "");
+  EXPECT_EQ(told([](Route& was, Route&) { was.tls->client_crl_file.clear(); }), "");
+}
+
+TEST(ConfigChange, NamesWhatIsAskedLessStrictlyOfEverybody) {
+  Route like;
+  like.addresses = {*policy::parse_address_range("10.0.0.0/8")};
+  like.hours = {*policy::parse_hours("07:00-20:00 UTC")};
+  like.connections_max = 10;
+  like.connections_per_second_max = 5;
+  like.session_age_max = std::chrono::hours{1};
+  const auto told = [&](auto change) { return told_of_route(like, change); };
+  for (const bool none : {false, true}) {
+    EXPECT_EQ(told([&](Route&, Route& now) {
+                now.addresses.clear();
+                if (!none) now.addresses = {*policy::parse_address_range("10.0.0.0/7")};
+              }),
+              ", addresses wider");
+    EXPECT_EQ(told([&](Route&, Route& now) {
+                now.hours.clear();
+                if (!none) now.hours = {*policy::parse_hours("07:00-20:01 UTC")};
+              }),
+              ", hours wider");
+    EXPECT_EQ(told([&](Route&, Route& now) { now.connections_max = none ? 0 : 11; }),
+              ", connections_max higher");
+    EXPECT_EQ(told([&](Route&, Route& now) { now.connections_per_second_max = none ? 0 : 6; }),
+              ", connections_per_second_max higher");
+    EXPECT_EQ(told([&](Route&, Route& now) { now.session_age_max = std::chrono::hours{none ? 0 : 2}; }),
+              ", session_age_max longer");
+    EXPECT_EQ(told([&](Route& was, Route&) { was.addresses.clear(); }), "");
+    EXPECT_EQ(told([&](Route& was, Route&) { was.hours.clear(); }), "");
+    EXPECT_EQ(told([&](Route& was, Route&) { was.connections_max = none ? 0 : 11; }), "");
+    EXPECT_EQ(told([&](Route& was, Route&) { was.connections_per_second_max = none ? 0 : 6; }), "");
+    EXPECT_EQ(told([&](Route& was, Route&) { was.session_age_max = std::chrono::hours{none ? 0 : 2}; }), "");
+  }
+}
+
+TEST(ConfigChange, SaysThatTheLimitOfClientsIsAnother) {
+  auto after = good();
+  after.clients_max = 10;
+  EXPECT_EQ(what_changes(good(), after), "limits.clients_max changed");
+}
+
 TEST(ConfigChange, ALongerDrainIsToldAndNoRisk) {
   auto after = good();
   after.upgrade_drain_max = std::chrono::hours{1};
@@ -145,9 +229,11 @@ TEST(ConfigChange, SaysWhichKeysNeedARestart) {
   EXPECT_EQ(what_changes(good(), after), "audit.dir changed: needs a restart");
   after.audit.mode = config::AuditMode::best_effort;
   after.audit.durability_power = true;
+  after.admin.token_file = "/token";
   after.state_directory = "/other";
   after.sandbox = config::SandboxMode::off;
-  EXPECT_EQ(what_needs_restart(good(), after), "audit.mode, audit.dir, audit.durability, state, sandbox");
+  EXPECT_EQ(what_needs_restart(good(), after),
+            "audit.mode, audit.dir, audit.durability, admin, state, sandbox");
 }
 
 TEST(ConfigChange, BeginsWithWhatAnAuditorLooksFor) {
