@@ -267,6 +267,14 @@ TEST(PoolKeys, WhoNeedsDatabasesWithoutEndDoesNotKeepOthersFromTheirs) {
     logins = world.connector.requests.size();
   }
   EXPECT_LE(logins, 4u * broker::Pool::given_up_max);
+  EXPECT_GT(logins, 2u) << "some of its statements were heeded";
+  // Nor does it use up for ever what others need for theirs.
+  world.loop.advance(broker::Pool::given_up_within + 1s);
+  EXPECT_TRUE(use(world, key));
+  ASSERT_GE(open_to(world, key.database), 1u);
+  world.pool->give_up(key.database, "somebody");
+  world.loop.settle();
+  EXPECT_EQ(open_to(world, key.database), 0u);
 }
 
 }  // namespace
