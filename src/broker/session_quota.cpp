@@ -1,7 +1,5 @@
 #include "broker/session_quota.h"
 
-#include <algorithm>
-#include <chrono>
 #include <utility>
 
 namespace sallyport::broker {

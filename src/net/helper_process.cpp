@@ -8,16 +8,13 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <csignal>
-#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <optional>
@@ -27,7 +24,7 @@ namespace sallyport::net {
 namespace {
 
 constexpr int socket_fd = attendant_socket;
-constexpr std::size_t packet_bytes_max = 65'536 + sizeof(HelperRequest);
+constexpr std::size_t packet_bytes_max = program_request_bytes_max + sizeof(HelperRequest);
 
 struct Request {
   HelperRequest head;

@@ -4,7 +4,6 @@
 #include "wire/postgres/sql_lexer.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace sallyport::postgres {
 
