@@ -11,8 +11,8 @@ import subprocess
 import sys
 from typing import NamedTuple
 
-LAYERS = [["base"], ["crypto"], ["dsn", "wire"], ["secrets", "policy"], ["net", "store", "trail"],
-          ["credentials", "config"], ["broker", "audit", "scan", "posture"], ["admin", "rotate"], ["cli"]]
+LAYERS = [["base"], ["crypto"], ["dsn", "wire"], ["secrets", "policy"], ["net", "trail"],
+          ["credentials", "config"], ["broker"], ["admin"], ["cli"]]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 PURE = ("crypto", "dsn", "wire", "secrets", "policy")
 DECODER_FOLDERS = ("wire", "secrets", "dsn", "config", "trail")

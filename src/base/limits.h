@@ -1,4 +1,6 @@
-// Every limit that hostile or merely large input can meet, in one place, with its unit and reason.
+// Limits that more than one folder has to keep to, and those whose numbers were chosen together, each with its unit and
+// reason. What one class alone needs stands there (broker/pool.h, broker/doorstep.h, broker/turnstile.h, …); those that a
+// user can meet are the table "Limits" of docs/operations.md.
 #pragma once
 
 #include <chrono>
@@ -30,9 +32,6 @@ inline constexpr auto upstream_login_deadline = 15s;
 
 /// A cancel's way to a database server and back, on a connection of its own.
 inline constexpr auto upstream_cancel_deadline = 10s;
-
-/// How long a client waits in a pool's queue.
-inline constexpr auto pool_wait_deadline = 30s;
 
 /// One read from a socket on a relay loop.
 inline constexpr std::size_t relay_read_bytes = 65'536;

@@ -96,10 +96,7 @@ void Pool::stop() {
   stopped_ = true;
   const auto error = stopping();
   for (auto& [key, sub] : subs_) {
-    for (auto at = sub->spares.begin(); at != sub->spares.end();) {
-      close_politely((*at)->upstream());
-      at = drop_spare(*sub, at);
-    }
+    close_spares(*sub);
     fail_waiters(*sub, error);
   }
   trial_.let_all_go();

@@ -83,11 +83,8 @@ void Pool::forget_unneeded() {
 }
 
 void Pool::forget(Sub& sub) {
-  for (auto at = sub.spares.begin(); at != sub.spares.end();) {
-    close_politely((*at)->upstream());
-    at = drop_spare(sub, at);
-  }
-  step_out(sub);
+  close_spares(sub);
+  step_out(sub);  // behind that: it lines up whoever had counted on a spare
   if (sub.listed) std::erase(short_, &sub);
   auto* share = sub.share;
   sub.shelf->subs.erase(sub.number);

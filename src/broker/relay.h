@@ -217,7 +217,7 @@ class Relay {
   void settle_path();
   void return_upstream();
   void give_up_upstream(bool known = true);
-  bool ask_for_state();
+  void ask_for_state();
   void say_now(std::string_view sql);
   bool on_state_known();
   bool go_on_with_client();

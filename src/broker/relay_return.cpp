@@ -19,12 +19,11 @@ bool Relay::may_return() const {
          exchange_->to_server.pending() == 0;
 }
 
-// True: the connection stays until the server has said what is left behind.
-bool Relay::ask_for_state() {
+// The connection stays until the server has said what is left behind.
+void Relay::ask_for_state() {
   loan()->checking = true;
   loan()->answered = false;
   say_now(state_question(upstream_->parameters.map()));
-  return true;
 }
 
 bool Relay::on_state_known() {
@@ -55,7 +54,7 @@ void Relay::return_upstream() {
   look_at_state();
   if (loan()->used && lending_->verifies()) {
     if (upstream_->cancels_in_flight != 0) return;  // it must not hit our question; on_cancel_done() goes on
-    if (lending_->check_is_due() && ask_for_state()) return;
+    if (lending_->check_is_due()) return ask_for_state();
   }
   give_up_upstream();
 }
