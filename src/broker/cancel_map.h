@@ -1,7 +1,7 @@
 // Which session a cancel request means: process id and secret key, as we told the client.
 //
-// The pid is the server's own, so two servers may give the same one; the key decides. Keys are
-// compared in constant time. Wrong guesses are limited per second for each uid that makes them, where that is proven:
+// In session pooling the pid is the server's own, in transaction pooling a number of ours: two sessions may have the same
+// one; the key decides. Keys are compared in constant time. Wrong guesses are limited per second for each uid that makes them, where that is proven:
 // whoever cannot be told from others would spend their share too, so nothing but the key counts for it (32 random
 // bits or more; at one connection a guess, weeks for the shortest).
 #pragma once

@@ -9,7 +9,8 @@ namespace sallyport::broker {
 
 namespace {
 
-// One row: each column is "0" or "f" when nothing stands in the way; the last two are compared.
+// One row: each column is a count, "0" when nothing stands in the way, in the order of move_obstacles; the last two are
+// compared.
 constexpr std::string_view ask_state =
     "SELECT (SELECT pg_catalog.count(*) FROM pg_catalog.pg_listening_channels()),"
     " (SELECT pg_catalog.count(*) FROM pg_catalog.pg_locks"

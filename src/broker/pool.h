@@ -12,7 +12,8 @@
 // session (pool_pause.cpp).
 //
 // A login that fails fails all who wait for that key: they would meet the same error, and a direct connection
-// would have told them at once.
+// would have told them at once. But for two errors: of a full server the queue waits for a connection of ours to come
+// free (wait_for_room), and in transaction pooling for a primary that is being promoted (awaits_primary).
 #pragma once
 
 #include "broker/let_in.h"

@@ -24,12 +24,12 @@ class Turnstile {
   static constexpr unsigned refusals_per_second = 1000;
   /// Beyond that, of what arrives within one turn of the loop.
   static constexpr unsigned arrivals_per_turn = 8;
-  /// Beyond that many uids all start anew: nobody is turned away for want of room.
-  static constexpr std::size_t uids_max = 1024;
+  /// Beyond that many uids and networks all start anew: nobody is turned away for want of room.
+  static constexpr std::size_t origins_max = 1024;
 
   /// A connection of `origin` has come to nothing.
   void charge(const Origin& origin, MonotonicTime now) {
-    if (charged_.size() >= uids_max && !charged_.contains(origin)) charged_.clear();
+    if (charged_.size() >= origins_max && !charged_.contains(origin)) charged_.clear();
     ++current(charged_[origin], now).refusals;
   }
 

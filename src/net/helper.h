@@ -45,10 +45,10 @@ class Helper {
   /// Limits  program.deadline for all of it, waiting for earlier calls included, then SIGKILL to its process
   ///         group; program.output_bytes_max of output.
   /// Errors  hop secret_source, where = argv[0].  bad_config: not absolute, not there, not executable, or
-  ///         others may replace it (base/trusted_file.h).  denied: by the gate.  timed_out.  limit_exceeded.  retry_later: ended by a
-  ///         signal.  internal: the helper is gone.
-  /// What the program leaves running is killed, too: nothing of it outlives the call.
+  ///         others may replace it (base/trusted_file.h).  denied: by the gate.  timed_out.  limit_exceeded.
+  ///         retry_later: ended by a signal.  internal: the helper is gone.
   ///         An exit status other than 0 is a value, not an error.
+  /// What the program leaves running is killed, too: nothing of it outlives the call.
   Result<ProgramEnded> run(const RunProgram& program);
 
   /// To be excluded from a ServedTree.

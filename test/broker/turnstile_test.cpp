@@ -49,7 +49,7 @@ TEST(Turnstile, AnotherUidIsNotTurnedAway) {
 TEST(Turnstile, MoreUidsThanItKeepsAreAllLetIn) {
   Turnstile turnstile;
   charge(turnstile, 7, 2000, start);
-  for (std::uint32_t uid = 1000; uid < 1000 + Turnstile::uids_max; ++uid) turnstile.charge(uid, start);
+  for (std::uint32_t uid = 1000; uid < 1000 + Turnstile::origins_max; ++uid) turnstile.charge(uid, start);
   EXPECT_EQ(let_in(turnstile, 7, start), 100u);
 }
 

@@ -29,7 +29,7 @@ void encode(WipedBytes& out, const Negotiation& negotiation);
 /// After the client proved itself: AuthenticationOk, ParameterStatus…, BackendKeyData, ReadyForQuery.
 struct Greeting {
   const Parameters& parameters;
-  std::int32_t pid = 0;  ///< the server's own
+  std::int32_t pid = 0;  ///< the server's own, or a number of ours (transaction pooling)
   Bytes cancel_key;      ///< ours; 4 bytes for protocol 3.0
   TransactionStatus status = TransactionStatus::idle;
 };
