@@ -39,12 +39,12 @@ Broker::~Broker() {
 
 void Broker::open_target(TargetOpening opening) {
   // What sessions have prepared they find in the new pools, too (Session::follow_reload), and clients that are expected
-  // their connections.
-  std::map<std::string, std::shared_ptr<postgres::StatementRegistry>> statements;
+  // their connections. All roles share the list, as what one of them alters is altered for the others.
+  auto statements = std::make_shared<postgres::StatementRegistry>(statement_numbers_);
   std::map<std::string, std::vector<PoolKey>> seen;
   if (const auto old = targets_.find(opening.target.name); old != targets_.end()) {
     for (const auto& [role, runtime] : old->second.roles) {
-      statements[role] = runtime->pool()->statements();
+      statements = runtime->pool()->statements();
       seen[role] = runtime->pool()->seen_keys(keys_kept_max);
     }
   }
@@ -54,9 +54,8 @@ void Broker::open_target(TargetOpening opening) {
                                                      services_.logger, services_.randomness);
   for (auto& role : opening.roles) {
     const auto name = role.role.name;
-    auto& registry = statements[name];
-    if (registry == nullptr) registry = std::make_shared<postgres::StatementRegistry>(statement_numbers_);
-    auto& opened = runtime.roles[name] = std::make_shared<RoleRuntime>(*this, opening, role, hosts, registry);
+    auto& opened = runtime.roles[name] =
+        std::make_shared<RoleRuntime>(*this, opening, role, hosts, statements);
     opened->pool()->hold_newcomers(paused_.contains(opening.target.name));
     std::erase_if(seen[name], [&](const PoolKey& key) {
       const auto& databases = opening.target.databases;

@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -68,6 +69,7 @@ struct Loan final : private postgres::ReportedNames {
 
  private:
   [[nodiscard]] bool is_reported(std::string_view name) const override;
+  [[nodiscard]] std::string reading() const override;
   /// Its tables may be temporary ones from the first.
   static bool begins_with_temporary_schema(const Upstream& upstream, const ReportedParameters& believed);
 

@@ -67,8 +67,8 @@ void Mover::restore() {
       if (sql.size() > 7) sql += ", ";
       sql += "pg_catalog.set_config(" + postgres::quote_literal(setting.name) + ", " +
              postgres::quote_literal(setting.value) + ", false)";
-      // What others have prepared there was prepared behind another one.
-      if (setting.name == "search_path") fresh_->statements.on_path_changed();
+      // What others have prepared there was prepared behind another search_path, or DateStyle.
+      fresh_->statements.on_reading_changed();
     }
     postgres::encode(unsent_, postgres::Query{sql});
     ++ready_owed_;

@@ -179,7 +179,6 @@ void Pool::note_greeting(Sub& sub, Upstream& upstream, const postgres::Parameter
   if (sub.greeting != nullptr && sub.greeting->parameters == upstream.parameters)
     upstream.parameters = sub.greeting->parameters;
   upstream.at_login = upstream.parameters;
-  upstream.reports_path = upstream.parameters.map().contains("search_path");
   sub.greeting = std::make_shared<const Greeting>(
       Greeting{upstream.parameters, upstream.generation, upstream.user, upstream.lease_accessor,
                upstream.host, upstream.peer_address, upstream.local_address, upstream.tls});

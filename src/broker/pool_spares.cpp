@@ -110,7 +110,7 @@ void Pool::give_back(UpstreamPtr upstream) {
   on_move_done(*upstream);
   count(sub, &Sub::in_use, -1);
   upstream->statements.clear();  // as its reset does
-  upstream->statements.on_path_restored();
+  upstream->statements.on_reading_restored();
   add_spare(sub, std::move(upstream), Arrival::after_session);
   if (total() > settings_.pool.max) pump();  // another one has to go
 }

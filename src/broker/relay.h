@@ -214,7 +214,6 @@ class Relay {
   void begin_loan();
   void end_loan();
   bool attach_lent(UpstreamPtr upstream);
-  void settle_path();
   void return_upstream();
   void give_up_upstream(bool known = true);
   void ask_for_state();

@@ -21,7 +21,6 @@ constexpr auto own_answer_deadline = std::chrono::seconds{15};
 constexpr std::size_t read_ahead_bytes = 8192;
 /// Room for held bytes that a session keeps.
 constexpr std::size_t kept_bytes = 512;
-constexpr std::string_view path_parameter = "search_path";
 
 }  // namespace
 
@@ -32,6 +31,14 @@ bool Loan::is_reported(std::string_view name) const {
       return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
     });
   });
+}
+
+std::string Loan::reading() const {
+  std::string all;
+  for (const auto* name : {"DateStyle", "IntervalStyle", "TimeZone", "client_encoding",
+                           "standard_conforming_strings", "search_path"})
+    (all += reported_->value_of(name)) += '\n';
+  return all;
 }
 
 bool Loan::begins_with_temporary_schema(const Upstream& upstream, const ReportedParameters& believed) {
@@ -137,25 +144,13 @@ bool Relay::attach_lent(UpstreamPtr upstream) {
   const bool knows_values = std::exchange(lending_->last_turn, 0) == turn_of(*upstream_);
   ++upstream_->turns;
   loan()->begin_on(*upstream_, lending_->parameters, knows_values);
-  settle_path();
+  upstream_->statements.on_reading_restored();  // whoever changes it unreported keeps the connection
   if (lending_->parameters.shares(upstream_->parameters)) return true;
   const auto restore = statement_to_restore(lending_->parameters.map(), upstream_->parameters.map());
   if (restore.empty()) return true;
   loan()->restoring = true;
   say_now(restore);
   return false;
-}
-
-// What names without a schema mean on a connection that has just been lent. Where the server reports search_path (18 and
-// later) it is about to be what the client believes; where it does not, whoever changes it keeps the connection.
-void Relay::settle_path() {
-  auto& statements = upstream_->statements;
-  if (!upstream_->reports_path) return statements.on_path_restored();
-  const auto wanted = lending_->parameters.value_of(path_parameter);
-  if (wanted == upstream_->at_login.value_of(path_parameter))
-    statements.on_path_restored();
-  else if (wanted != upstream_->parameters.value_of(path_parameter))
-    statements.on_path_changed();
 }
 
 // Transaction pooling, with nothing of the client's under way.

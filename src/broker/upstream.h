@@ -33,7 +33,6 @@ struct Upstream {
   std::shared_ptr<const Reach> reach;
   Endpoint endpoint;
   bool was_standby = false;    ///< its server, when it logged in
-  bool reports_path = false;   ///< its server reports search_path (PostgreSQL 18 and later)
   bool write_refused = false;  ///< the server has answered 25006
   MonotonicTime logged_in_at{};
   std::optional<net::Address> address;            ///< where a cancel goes

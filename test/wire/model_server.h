@@ -57,6 +57,7 @@ class ModelServer {
   }
   [[nodiscard]] const std::map<std::string, std::string>& statements() const { return statements_; }
   [[nodiscard]] char status() const { return status_; }
+  [[nodiscard]] const std::vector<std::string>& executed() const { return executed_; }
   /// Somebody changed a table: plans of texts that have this in them are refused.
   void spoil(const std::string& part) { spoiled_ = part; }
 
@@ -134,15 +135,17 @@ class ModelServer {
     if (status_ == 'E' && sql != "ROLLBACK" && sql != "COMMIT") return fail("25P02");
     if (sql.find("fail") != std::string::npos) return fail("22012");
     if (sql.find(lost_value_mark) != std::string::npos) return fail("22P02");
+    executed_.push_back(sql);
     if (sql == "BEGIN") status_ = 'T';
     if (sql == "COMMIT" || sql == "ROLLBACK") status_ = 'I';
     if (sql.starts_with("DEALLOCATE ") && sql != "DEALLOCATE ALL") {
       if (statements_.erase(sql.substr(11)) == 0) return fail("26000");
       return say('C', "DEALLOCATE" + std::string(1, '\0'));
     }
-    if (sql == "DEALLOCATE ALL" || sql == "DISCARD ALL") {
+    // Also behind a comment.
+    if (sql == "DEALLOCATE ALL" || sql.ends_with("DISCARD ALL") || sql.ends_with("discard all")) {
       statements_.clear();
-      return say('C', sql + '\0');
+      return say('C', (sql == "DEALLOCATE ALL" ? sql : "DISCARD ALL") + '\0');
     }
     say('D', sql);
     say('C', "SELECT 1" + std::string(1, '\0'));
@@ -150,6 +153,7 @@ class ModelServer {
 
   std::string input_;
   std::vector<ModelFrame> answers_;
+  std::vector<std::string> executed_;
   std::map<std::string, std::string> statements_;
   std::set<std::string> fresh_;
   std::optional<std::string> bound_;

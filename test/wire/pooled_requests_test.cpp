@@ -20,6 +20,8 @@ namespace {
 class NothingReported final : public ReportedNames {
  public:
   [[nodiscard]] bool is_reported(std::string_view) const override { return false; }
+  [[nodiscard]] std::string reading() const override { return now; }
+  std::string now;
 };
 
 struct Connection {
@@ -75,7 +77,7 @@ class Borrower {
     for (std::size_t at = 0; at < bytes.size(); at += piece) {
       if (connection_ == nullptr) {
         connection_ = &free;
-        requests_->attach(free.statements, reported_, false);
+        requests_->attach(free.statements, reported, false);
       }
       held_ += bytes.substr(at, piece);
       while (pass_on(seen)) {}
@@ -89,6 +91,7 @@ class Borrower {
   PooledRequests& requests() { return *requests_; }
   bool ignores_state = false;
   StateReasons refused;  ///< so far
+  NothingReported reported;
 
  private:
   /// True: the server's answers had to be waited for, and have come.
@@ -129,7 +132,6 @@ class Borrower {
   PooledRequests::Settings settings_;
   unsigned rests_ = 0;
   std::optional<SessionTracker> tracker_;
-  NothingReported reported_;
   std::optional<PooledRequests> requests_;
   Connection* connection_ = nullptr;
   std::string held_;
@@ -236,10 +238,11 @@ TEST(PooledRequests, AFrameWithoutABodyIsReadWhereverItStands) {
       StatementRegistry registry;
       Connection only;
       Borrower client{registry};
+      const NothingReported reported;
       const auto bytes = front + frame_of(type, "");
       // Exactly as long as it is, so that a look beyond its end is found.
       const std::vector<std::uint8_t> exact{bytes.begin(), bytes.end()};
-      client.requests().attach(only.statements, NothingReported{}, false);
+      client.requests().attach(only.statements, reported, false);
       WipedBytes out;
       const auto taken = client.requests().take(Bytes{exact}, out);
       EXPECT_TRUE(!taken || taken->consumed <= exact.size()) << type;
@@ -251,6 +254,7 @@ TEST(PooledRequests, WhatIsRewrittenStopsAtALimit) {
   StatementRegistry registry;
   Connection only;
   Borrower client{registry, {.statements_max = 10}};
+  const NothingReported reported;
   const std::string padding(90'000, ' ');
   for (int i = 0; i < 11; ++i)
     client.send(only, parse("s" + std::to_string(i), "select " + std::to_string(i) + padding) + sync());
@@ -259,7 +263,7 @@ TEST(PooledRequests, WhatIsRewrittenStopsAtALimit) {
     const auto name = "s" + std::to_string(i % 11);
     binds += bind(name);
   }
-  client.requests().attach(only.statements, NothingReported{}, false);
+  client.requests().attach(only.statements, reported, false);
   WipedBytes out;
   const auto taken = client.requests().take(as_bytes(binds), out);
   ASSERT_TRUE(taken);
@@ -333,7 +337,8 @@ TEST(PooledRequests, AChangedResultTypeIsCuredByPreparingAgain) {
   Borrower client{registry};
   client.send(only, parse("s", "select * from t") + sync());
   const auto before = only.server.statements().begin()->first;
-  client.requests().attach(only.statements, NothingReported{}, false);
+  const NothingReported reported;
+  client.requests().attach(only.statements, reported, false);
   client.send(only, run("s"));
   only.server.spoil("from t");
   EXPECT_EQ(client.send(only, run("s"))[0].body.substr(8, 5), "0A000");
@@ -368,11 +373,11 @@ TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForIts
     Borrower one{registry}, two{registry};
     one.send(only, parse("s", "select 1") + sync());
     const auto shared = only.statements.oldest();
-    EXPECT_FALSE(only.statements.is_of_another_path(*shared));
+    EXPECT_FALSE(only.statements.is_of_another_reading(*shared));
     one.send(only, query(change));
-    EXPECT_TRUE(only.statements.is_of_another_path(*shared)) << change;
+    EXPECT_TRUE(only.statements.is_of_another_reading(*shared)) << change;
     EXPECT_EQ(one.send(only, run("s"))[1].body, "select 1") << "who has it keeps it";
-    EXPECT_TRUE(only.statements.is_of_another_path(*shared)) << change;
+    EXPECT_TRUE(only.statements.is_of_another_reading(*shared)) << change;
     one.send(only, parse("t", "select 1") + sync());
     EXPECT_EQ(only.server.statements().size(), 2U) << change;
     EXPECT_EQ(one.send(only, run("t"))[1].body, "select 1");
@@ -386,7 +391,78 @@ TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForIts
   Borrower one{registry};
   one.send(only, parse("s", "select 1") + sync());
   one.send(only, query("SET LOCAL work_mem = '9MB'"));
-  EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+  EXPECT_FALSE(only.statements.is_of_another_reading(*only.statements.oldest()));
+}
+
+TEST(PooledRequests, WhatIsPreparedUnderAnotherReadingIsParsedAnewAndSharedByThoseOfThatReading) {
+  StatementRegistry registry;
+  Connection a, b;
+  Borrower one{registry}, two{registry}, three{registry};
+  two.reported.now = three.reported.now = "German, DMY";
+  const auto sql = parse("s", "select '01/02/2024'::date") + sync();
+  one.send(a, sql);
+  two.send(a, sql);
+  EXPECT_EQ(a.server.statements().size(), 2U);
+  three.send(a, sql);
+  EXPECT_EQ(a.server.statements().size(), 2U);
+  // Where it is not yet, it would be parsed as its client reads now: nobody is to share that.
+  one.reported.now = "German, DMY";
+  one.send(b, run("s"));
+  one.reported.now = {};
+  Borrower four{registry};
+  four.send(b, sql);
+  EXPECT_EQ(b.server.statements().size(), 2U);
+  EXPECT_EQ(one.send(b, run("s"))[1].body, "select '01/02/2024'::date");
+  Borrower five{registry};
+  five.reported.now = std::string(reading_bytes_max + 1, 'p');
+  five.send(a, sql);
+  five.send(a, close("s") + sql);
+  EXPECT_EQ(a.server.statements().size(), 4U) << "a long one is nobody else's, and not kept beside the text";
+}
+
+TEST(PooledRequests, WhatIsPreparedBehindACreateIsParsedAnew) {
+  const std::string text = "delete from shadow";
+  for (const auto* sql : {"CREATE TABLE front.shadow (a int)", "SELECT 1 AS a INTO shadow",
+                          "DO $$ BEGIN EXECUTE 'create table shadow (a int)'; END $$",
+                          "CREATE FUNCTION f(text) RETURNS int AS '' LANGUAGE sql"}) {
+    for (const bool by_protocol : {false, true}) {
+      StatementRegistry registry;
+      Connection only;
+      Borrower one{registry}, two{registry}, three{registry}, four{registry}, five{registry};
+      one.send(only, parse("s", text) + sync());
+      two.send(only, query("BEGIN"));
+      two.send(only, by_protocol ? parse("c", sql) + run("c") : query(sql));
+      two.requests().on_done("SELECT 1");
+      const auto made = only.server.statements().size();
+      three.send(only, parse("s", text) + sync());
+      EXPECT_EQ(only.server.statements().size(), made + 1) << sql;
+      two.send(only, parse("own", text) + sync());
+      EXPECT_EQ(only.server.statements().size(), made + 2)
+          << "what sees it before the commit is its client's";
+      four.send(only, parse("s", text) + sync());
+      EXPECT_EQ(only.server.statements().size(), made + 2);
+      two.requests().on_done({});
+      two.send(only, query("COMMIT"));
+      five.send(only, parse("s", text) + sync());
+      EXPECT_EQ(only.server.statements().size(), made + 3) << "what did not is of before";
+    }
+  }
+}
+
+TEST(PooledRequests, WhatIsPreparedBesideATemporaryTableIsItsClientsAndOthersGoOnSharing) {
+  const std::string text = "delete from shadow";
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry}, two{registry}, three{registry};
+  one.send(only, parse("s", text) + sync());
+  two.send(only, query("BEGIN"));
+  two.send(only, query("CREATE TEMP TABLE shadow (a int) ON COMMIT DROP"));
+  two.send(only, parse("s", text) + sync());
+  EXPECT_EQ(only.server.statements().size(), 2U);
+  two.requests().on_done({});
+  two.send(only, query("COMMIT"));
+  three.send(only, parse("s", text) + sync());
+  EXPECT_EQ(only.server.statements().size(), 2U);
 }
 
 /// Whether the server has been given the statement that fails in its place.
@@ -430,6 +506,35 @@ TEST(PooledRequests, AStatementPreparedAheadReadsWhatWasDrawnBehindThat) {
   EXPECT_FALSE(is_lost(one.send(a, run("v"))));
 }
 
+TEST(PooledRequests, NorByALongQueryOrTheProtocolsCallOfAFunction) {
+  const auto call = [](std::uint32_t function) {
+    std::string body(4, '\0');
+    for (int i = 0; i < 4; ++i) body[i] = static_cast<char>(function >> (24 - 8 * i));
+    return frame_of('F', body + std::string(6, '\0'));
+  };
+  for (const auto& bytes : {query("select lastval()" + std::string(2'000, ' ')), call(1575), call(2559)}) {
+    for (const std::size_t piece : {std::size_t{1} << 20, std::size_t{7}}) {
+      StatementRegistry registry;
+      Connection a;
+      Borrower one{registry, {.guards_values = true}};
+      EXPECT_TRUE(is_lost(one.send(a, bytes, piece))) << readable(bytes).substr(0, 20);
+    }
+  }
+}
+
+TEST(PooledRequests, WhatADiscardAllBehindACommentEndsIsNotWhatStandsBehindIt) {
+  for (const auto* discard : {"/* */DISCARD ALL", ";discard all", "-- x\n DISCARD ALL", "DISCARD ALL"}) {
+    StatementRegistry registry;
+    Connection only;
+    Borrower one{registry};
+    one.send(only, parse("d", discard) + parse("w", "SET work_mem = '77MB'") + bind("d") + execute() +
+                       bind("w") + execute() + sync());
+    const bool ran =
+        std::ranges::any_of(only.server.executed(), [](const auto& sql) { return sql.starts_with("SET"); });
+    EXPECT_TRUE(!ran || one.has_connection()) << discard;
+  }
+}
+
 TEST(PooledRequests, BehindASetLocalAllShareAgain) {
   StatementRegistry registry;
   Connection only;
@@ -439,10 +544,10 @@ TEST(PooledRequests, BehindASetLocalAllShareAgain) {
   const NothingReported reported;
   one.requests().attach(only.statements, reported, false);
   one.requests().on_done("SET");
-  EXPECT_TRUE(only.statements.is_of_another_path(*only.statements.oldest()));
+  EXPECT_TRUE(only.statements.is_of_another_reading(*only.statements.oldest()));
   one.requests().on_done({});
   one.requests().detach();
-  EXPECT_FALSE(only.statements.is_of_another_path(*only.statements.oldest()));
+  EXPECT_FALSE(only.statements.is_of_another_reading(*only.statements.oldest()));
   two.send(only, parse("s", "select 1") + sync());
   EXPECT_EQ(only.server.statements().size(), 1U);
 }

@@ -15,6 +15,7 @@ class Reported final : public ReportedNames {
     return name == "timezone" || name == "datestyle" || name == "client_encoding" ||
            name == "application_name";
   }
+  [[nodiscard]] std::string reading() const override { return {}; }
 };
 
 /// What a text leaves behind, by name; also when it comes byte by byte.
@@ -103,6 +104,14 @@ TEST(SessionState, WaysAroundTheReaderAreSeen) {
       {"SELECT 1.INTO TEMP t", "temporary_table"},
       {"SELECT 1.5e-3INTO TEMP t", "temporary_table"},
       {"SELECT 1E5INTO TEMP t", "temporary_table"},
+      // A constant goes on in the next line as it has begun.
+      {"SELECT E'a'\n'\\'' ; SET work_mem = '77MB'; SELECT '';--'", "setting"},
+      {"SELECT E'a' -- x\n \t -- y\n '\\'' ; LISTEN b; SELECT '';--'", "listen"},
+      {"SELECT 'a'\n'\\' ; LISTEN b", "listen"},
+      {"SELECT E'a' /* \n */ + '\\' ; LISTEN b", "listen"},
+      {"SELECT E'a'\n - '\\' ; LISTEN b", "listen"},
+      {"SELECT U&\"set\\005fconfig\"('work_mem', '77MB', false)", "setting"},
+      {"SET u&\"w!006frk_mem\" UESCAPE '!' = 1", "setting"},
       {"SET client_encoding = 'SJIS'", "setting"},
       {"SET NAMES 'Shift-JIS'", "setting"},
       {"SELECT set_config('client_encoding', 'big5', true)", "setting"},
@@ -110,7 +119,8 @@ TEST(SessionState, WaysAroundTheReaderAreSeen) {
   for (const auto& [sql, reason] : texts) EXPECT_EQ(state_of(sql), reason) << sql;
   for (const auto* sql : {"SHOW standard_conforming_strings", "SET client_encoding TO 'UTF8'",
                           "SET NAMES 'latin1'", "SELECT name FROM pg_settings FOR UPDATE",
-                          "EXPLAIN (ANALYZE, COSTS off) SELECT 1", "PREPARE TRANSACTION 'x'"})
+                          "EXPLAIN (ANALYZE, COSTS off) SELECT 1", "PREPARE TRANSACTION 'x'",
+                          "SELECT E'a'\n'\\'; LISTEN b; SELECT'", "SELECT u & \"a\", u& \"b\", u&1, \"c\""})
     EXPECT_EQ(state_of(sql), "") << sql;
 }
 
@@ -195,6 +205,55 @@ TEST(SessionState, KnowsWhatReadsAValueThatAnotherTextHasDrawn) {
                           "SELECT lastval() FROM nextval('s')", "SELECT 1; SELECT lastval()",
                           "WITH n AS (INSERT INTO t VALUES (1) RETURNING a) SELECT currval('s') FROM n"}) {
     EXPECT_FALSE(reads(sql)) << sql;
+  }
+}
+
+struct Read {
+  bool changes = false, defines = false;
+  bool operator==(const Read&) const = default;
+};
+Read read(const std::string& sql) {
+  const Reported reported;
+  StateScanner scanner;
+  scanner.start(reported, false);
+  scanner.look_at(as_bytes(sql + '\0'));
+  const bool changes = scanner.take_reading_changed();
+  return {changes, scanner.take_defines()};
+}
+
+TEST(SessionState, KnowsWhatChangesTheMeaningOfOtherTexts) {
+  for (const auto* sql :
+       {"SET LOCAL DateStyle = 'German'", "SET TIME ZONE 'UTC'", "set local timezone to 'UTC'",
+        "SET NAMES 'LATIN1'", "SET LOCAL array_nulls = off", "SET LOCAL \"Transform_Null_Equals\" = on",
+        "SET \"Search_Path\" = a", "RESET intervalstyle", "RESET ALL", "SET LOCAL XML OPTION DOCUMENT",
+        "SELECT set_config('DateStyle', 'DMY', true)", "SELECT set_config($1, 'DMY', true)",
+        "SELECT set_config('search_' || 'path', 'a', true)",
+        "SELECT set_config('search_'\n'path', 'a', true)", "SELECT set_config(E'search\\x5fpath', 'a', true)",
+        "SELECT set_config(U&'search\\005fpath', 'a', true)", "CREATE TEMP TABLE t (a int) ON COMMIT DROP",
+        "SELECT 1 INTO TEMP t", "DO $$ BEGIN SET LOCAL search_path = a; END $$"}) {
+    EXPECT_TRUE(read(sql).changes) << sql;
+  }
+  for (const auto* sql :
+       {"SELECT 1", "SET LOCAL work_mem = '9MB'", "SET statement_timeout = 5", "SHOW DateStyle",
+        "SELECT set_config('app.tenant', $1, true)", "UPDATE t SET datestyle = 1",
+        "ALTER ROLE a SET search_path = b", "CREATE TABLE t (a int)"}) {
+    EXPECT_FALSE(read(sql).changes) << sql;
+  }
+}
+
+TEST(SessionState, KnowsWhatIsDefinedForAll) {
+  for (const auto* sql :
+       {"CREATE TABLE t (a int)", "create or replace function f() returns int as '' language sql",
+        "SELECT 1 AS a INTO t", "ALTER TABLE t ADD b int", "DROP VIEW v", "DO $$ BEGIN NULL; END $$",
+        "WITH x AS (SELECT 1) SELECT * INTO t FROM x", "IMPORT FOREIGN SCHEMA a FROM SERVER b INTO c",
+        "BEGIN; CREATE TYPE t AS ENUM ('a'); COMMIT"}) {
+    EXPECT_TRUE(read(sql).defines) << sql;
+  }
+  for (const auto* sql :
+       {"SELECT 1", "INSERT INTO t VALUES (1)",
+        "WITH x AS (INSERT INTO t VALUES (1) RETURNING a) SELECT * FROM x", "CREATE TEMP TABLE t (a int)",
+        "SELECT 1 INTO TEMPORARY t", "SELECT 'into'", "UPDATE t SET a = 1"}) {
+    EXPECT_FALSE(read(sql).defines) << sql;
   }
 }
 

@@ -52,6 +52,7 @@ class NeededWords {
     if (at_ == At::copied) return needs(begin);
     if (at_ != At::options) at_ = At::end;
   }
+  void on_hidden_word() { at_ = At::end; }
   void on_symbol(char symbol) {
     if (symbol == ';' && at_ == At::verb) return;
     if (symbol == ';' && (at_ == At::options || at_ == At::copied)) return needs("template1");
@@ -106,6 +107,7 @@ class DefaultsWords {
     }
   }
   void on_text(std::string_view) {}
+  void on_hidden_word() {}
   void on_symbol(char symbol) {
     if (symbol == ';' && at_ != At::verb) at_ = several_ ? At::verb : At::end;
   }

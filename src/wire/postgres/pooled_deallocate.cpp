@@ -1,7 +1,6 @@
 // SQL that ends prepared statements: by what name, and what stands behind it has to wait for.
 #include "wire/postgres/pooled_requests.h"
 
-#include <algorithm>
 #include <optional>
 #include <utility>
 
@@ -34,6 +33,7 @@ class DeallocateReader {
     }
   }
   void on_text(std::string_view) { other_ = true; }
+  void on_hidden_word() { other_ = true; }
   void on_symbol(char symbol) { other_ = other_ || symbol != ';'; }
   [[nodiscard]] static bool texts_are_code() { return false; }
 
@@ -43,22 +43,46 @@ class DeallocateReader {
   std::string name_;
 };
 
+/// Of a text, behind comments and empty statements.
+class FirstWord {
+ public:
+  [[nodiscard]] bool is_known() const { return known_; }
+  [[nodiscard]] bool ends_statements() const { return ends_; }
+
+  // ---- told by the lexer ----
+  void on_word(std::string_view word, bool quoted) {
+    if (std::exchange(known_, true)) return;
+    ends_ = !quoted && (word == "deallocate" || word == "discard");
+  }
+  void on_hidden_word() { known_ = true; }
+  void on_text(std::string_view) { known_ = true; }
+  void on_symbol(char symbol) { known_ = known_ || symbol != ';'; }
+  [[nodiscard]] static bool texts_are_code() { return false; }
+
+ private:
+  bool known_ = false, ends_ = false;
+};
+
 }  // namespace
 
+// What most texts are not is seen at once. A comment or an empty statement may stand in front.
 bool PooledRequests::may_be_deallocate(std::string_view sql) {
-  const auto first = sql.find_first_not_of(" \t\r\n");
-  return first != std::string_view::npos && (sql[first] == 'd' || sql[first] == 'D');
+  const auto first = sql.find_first_not_of(" \t\r\n\f\v");
+  return first != std::string_view::npos &&
+         std::string_view{"dD-/;"}.find(sql[first]) != std::string_view::npos;
 }
 
 bool PooledRequests::ends_statements(std::string_view sql) {
   if (!may_be_deallocate(sql)) return false;
-  sql.remove_prefix(sql.find_first_not_of(" \t\r\n"));
-  const auto begins = [sql](std::string_view word) {
-    return sql.size() >= word.size() && std::equal(word.begin(), word.end(), sql.begin(), [](char a, char b) {
-             return a == (b >= 'A' && b <= 'Z' ? static_cast<char>(b + ('a' - 'A')) : b);
-           });
-  };
-  return begins("deallocate") || begins("discard");
+  FirstWord first;
+  SqlLexer lexer;
+  lexer.start();
+  for (const auto byte : as_bytes(sql)) {
+    if (first.is_known()) break;
+    lexer.look_at(Bytes{&byte, 1}, first);
+  }
+  if (!first.is_known()) lexer.finish(first);
+  return first.ends_statements();
 }
 
 // SQL that ends a statement which was prepared by protocol: by the name that the server knows. A connection that does

@@ -16,6 +16,8 @@ constexpr std::uint32_t name_frame_bytes_max = 10'000;
 constexpr std::size_t names_bytes_max = 2 * name_frame_bytes_max;
 /// A simple query up to here is looked at whole: DEALLOCATE is among them.
 constexpr std::uint32_t short_query_bytes_max = 512;
+/// And up to here where currval and lastval must not tell of others.
+constexpr std::uint32_t guarded_query_bytes_max = 16'384;
 
 std::uint32_t load_u32(Bytes at) {
   return static_cast<std::uint32_t>(at[0]) << 24 | static_cast<std::uint32_t>(at[1]) << 16 |
@@ -62,7 +64,7 @@ Result<PooledRequests::Taken> PooledRequests::take(Bytes chunk, WipedBytes& out)
     const auto here = std::min<std::size_t>(body_left_, chunk.size());
     if (lexing_) {
       scanner_.look_at(chunk.first(here));
-      look_for_path();
+      look_at_piece();
     }
     body_left_ -= static_cast<std::uint32_t>(here);
     at_ = here;
@@ -128,11 +130,13 @@ bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body)
     case 'P': return body_bytes > limits::session_statements_bytes_max;
     case 'C':
     case 'D': return body_bytes > name_frame_bytes_max;
-    case 'F': return body.size() >= 4;
+    case 'F':
+      return body.size() >= 4 && (body_bytes > short_query_bytes_max || !reads_sequence(load_u32(body)));
     case 'B': return body.size() >= names_bytes_max || std::count(body.begin(), body.end(), 0) >= 2;
     case 'Q':
-      return body_bytes >
-             (settings_.refuses_state ? limits::session_statements_bytes_max : short_query_bytes_max);
+      return body_bytes > (settings_.refuses_state ? limits::session_statements_bytes_max
+                           : guards_now()          ? guarded_query_bytes_max
+                                                   : short_query_bytes_max);
     default: return true;
   }
 }
@@ -167,9 +171,7 @@ void PooledRequests::on_frame(char type, std::uint32_t body_bytes, Bytes body) {
     case 'E':
       if (bound_ender_) ender_runs_ = flush_due_ = true;
       return tracker_.on_client_frame(type);
-    case 'F':
-      if (body.size() >= 4 && leaves_state(load_u32(body))) scanner_.found().add(StateReason::function_call);
-      return tracker_.on_client_frame(type);
+    case 'F': return on_function_call(whole, body);
     case 'S': bound_ender_ = flush_due_ = false; [[fallthrough]];
     default: return tracker_.on_client_frame(type);
   }
@@ -264,21 +266,18 @@ void PooledRequests::on_error(std::string_view sqlstate) {
   if (sqlstate == "26000" || sqlstate == "42P05") mistrusts_ = true;
 }
 
-// The types of parameters are found when a text is parsed. Whoever parses it after an ALTER would be given those of
-// before; so would who parses it while the ALTER is not committed.
+// Names, and the types of parameters, are found when a text is parsed. Whoever parses it after a CREATE or an ALTER would
+// be given those of before; so would who parses it while that is not committed.
 void PooledRequests::on_done(std::string_view tag) {
   // Executed now; or taken back, to a savepoint or at the transaction's end.
   const bool changes = tag.empty() || tag == "SET" || tag == "RESET" || tag == "ROLLBACK";
-  if (path_changes_ && changes) upstream_->on_path_changed();
-  if (tag.empty() && std::exchange(path_changes_, false) && state().empty() &&
-      !reported_->is_reported("search_path"))
-    upstream_->on_path_restored();  // it was SET LOCAL: else the session would keep its connection
-  if (tag.starts_with("ALTER ") || tag.starts_with("DROP ")) {
-    redefines_ = true;
-    registry_.retire_all();
-  } else if (tag.empty() && std::exchange(redefines_, false)) {
-    registry_.retire_all();
-  }
+  if (reading_changes_ && changes) upstream_->on_reading_changed();
+  // It was SET LOCAL, or the server has reported it: else the session would keep its connection.
+  if (tag.empty() && std::exchange(reading_changes_, false) && state().empty())
+    upstream_->on_reading_restored();
+  redefines_ = redefines_ || tag.starts_with("ALTER ") || tag.starts_with("DROP ");
+  if (redefines_) registry_.retire_all();
+  if (tag.empty()) redefines_ = false;
 }
 
 }  // namespace sallyport::postgres

@@ -142,6 +142,7 @@ class PooledRequests final : private NotedRequests {
   void on_query(std::uint32_t body_bytes, Bytes body);
   void on_large(char type, Bytes body);
   [[nodiscard]] bool reads_refused_state(Bytes sql);
+  [[nodiscard]] bool guards_now() const { return settings_.guards_values && !knows_values_; }
   static bool may_be_deallocate(std::string_view sql);
   static bool ends_statements(std::string_view sql);
   void set_name(const std::string& name, StatementPtr statement);
@@ -149,8 +150,14 @@ class PooledRequests final : private NotedRequests {
   std::optional<std::string> renamed_deallocate(std::string_view sql, Op& op);
 
   void look_at_words(std::string_view sql, Altering altering);
-  bool look_for_path();
-  void on_path_named();
+  bool look_for_reading();
+  void look_at_piece();
+  void on_reading_named();
+  void on_executed(const TextFacts& facts);
+  void on_function_call(bool whole, Bytes body);
+  /// What is parsed now may mean something else to others.
+  [[nodiscard]] bool reads_apart() const;
+  StatementPtr statement_here(const std::string& name, StatementPtr statement);
   [[nodiscard]] bool reads_value(std::string_view name) const;
   void execute_of(std::string_view name);
   void note(char type, Face face, Op op);
@@ -169,12 +176,13 @@ class PooledRequests final : private NotedRequests {
   StatementRegistry& registry_;
   Settings settings_;
   StateScanner scanner_;
-  StateReasons refused_;
+  StateReasons refused_, leaves_;  // leaves_: what the text that was read last leaves behind
   std::string needed_alone_;
   Altering altering_ = Altering::no;
   PreparedStatements prepared_;
-  bool redefines_ = false;     // the transaction has altered or dropped something
-  bool path_changes_ = false;  // the session sets search_path: it ends with its transaction, perhaps
+  bool redefines_ = false;  // the transaction has made, altered or dropped something
+  bool reading_changes_ =
+      false;  // the session sets search_path and the like: it ends with its transaction, perhaps
   std::list<Op> ops_;
   bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD

@@ -1,6 +1,5 @@
 // Statements of a client on a borrowed connection: Parse, Bind, Describe, Close, and SQL's DEALLOCATE.
 #include "base/limits.h"
-#include "wire/postgres/database_words.h"
 #include "wire/postgres/pooled_requests.h"
 #include "wire/postgres/refused_state.h"
 #include "wire/postgres/session_messages.h"
@@ -15,11 +14,6 @@ namespace {
 
 constexpr std::string_view no_statement = "sallyport_none";
 constexpr std::size_t bound_max = 16;
-
-std::string_view text_up_to_zero(Bytes bytes) {
-  const auto text = as_text(bytes);
-  return text.substr(0, text.find('\0'));
-}
 
 void write_frame(WipedBytes& out, char type, std::string_view first, Bytes rest) {
   FrameWriter frame{out, type};
@@ -44,6 +38,17 @@ void PooledRequests::make_room(const Statement& statement) {
   while (upstream_->size() > 0 && is_full()) close_hidden(upstream_->oldest());
 }
 
+// Parsed here and now it would be something else than what others take it for: then it is the client's own from now on.
+StatementPtr PooledRequests::statement_here(const std::string& name, StatementPtr statement) {
+  if (!upstream_->has(*statement) && statement->shared &&
+      (reads_apart() || statement->reading != reported_->reading())) {
+    statement = registry_.make_own(Bytes{statement->body}, statement->facts);
+    set_name(name, statement);
+  }
+  ensure(statement);
+  return statement;
+}
+
 void PooledRequests::ensure(const StatementPtr& statement) {
   if (upstream_->has(*statement)) return;
   make_room(*statement);
@@ -52,48 +57,20 @@ void PooledRequests::ensure(const StatementPtr& statement) {
   note('P', Face::hidden, {.statement = statement});
 }
 
-// What the connections of others have to do with this statement.
-void PooledRequests::look_at_words(std::string_view sql, Altering altering) {
-  note_database_needed(needed_alone_, sql);
-  if (alters_defaults(sql)) altering_ = std::max(altering_, altering);
-}
-
-// Names in what is prepared behind it mean something else.
-void PooledRequests::on_path_named() {
-  path_changes_ = true;
-  upstream_->on_path_changed();
-}
-
-bool PooledRequests::look_for_path() {
-  const bool named = scanner_.take_path_named();
-  if (named) on_path_named();
-  return named;
-}
-
-bool PooledRequests::reads_refused_state(Bytes sql) {
-  const auto before = scanner_.found();
-  scanner_.start(*reported_, backslashes_);
-  scanner_.look_at(sql);
-  if (!settings_.refuses_state || scanner_.found() == before) return false;
-  refused_ = scanner_.found();
-  refused_.remove(before);
-  scanner_.found() = before;
-  return true;
-}
-
 void PooledRequests::on_parse(Bytes body) {
   const auto name = text_up_to_zero(body);
   if (tracker_.passes_over() || name.size() == body.size()) return pass('P');
   const auto rest = body.subspan(name.size() + 1);
   const bool refused = reads_refused_state(rest);
-  const bool names_path = look_for_path();
+  const bool changes_reading = look_for_reading(), defines = scanner_.take_defines();
   if (refused) {
     postgres::encode(before_frame(), Parse{{}, refusal_of(refused_.first()), {}});
     replace_frame(body.size());
     return pass('P');
   }
   look_at_words(text_up_to_zero(rest), name.empty() ? Altering::once : Altering::kept);
-  const TextFacts facts{names_path, scanner_.reads_value()};
+  const TextFacts facts{changes_reading, defines, scanner_.reads_value(), leaves_,
+                        ends_statements(text_up_to_zero(rest))};
   name.empty() ? on_parse_unnamed(rest, facts) : on_parse_named(name, rest, facts);
 }
 
@@ -119,8 +96,7 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest, TextFacts
   const auto body_bytes = name.size() + 1 + rest.size();
   if (const auto known = prepared_.named.find(name); known != prepared_.named.end()) {
     // The server says that it exists.
-    const auto statement = known->second;
-    ensure(statement);
+    const auto statement = statement_here(known->first, known->second);
     write_frame(before_frame(), 'P', statement->name, rest);
     replace_frame(body_bytes);
     return pass('P');
@@ -130,13 +106,15 @@ void PooledRequests::on_parse_named(std::string_view name, Bytes rest, TextFacts
     scanner_.found().add(StateReason::statement_too_large);
     return pass('P');
   }
-  auto statement = registry_.intern(rest, facts);
+  const auto reading = reported_->reading();
+  const bool own = reads_apart() || reading.size() > reading_bytes_max;
+  auto statement = own ? registry_.make_own(rest, facts) : registry_.intern(rest, facts, reading);
   bool there = upstream_->has(*statement);
   if (there && tracker_.status() == TransactionStatus::failed) {
     // A Close would succeed where this Parse does not; but by then the transaction may be over.
     close_hidden(statement);
     there = false;
-  } else if (there && upstream_->is_of_another_path(*statement)) {
+  } else if (there && upstream_->is_of_another_reading(*statement)) {
     // Its names meant something else. Whoever has it keeps it.
     statement = registry_.make_own(rest, facts);
     there = false;
@@ -162,8 +140,8 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   bound_ender_ = false;
   if (name.empty()) {
     if (prepared_.unnamed == 0) return no_statement;  // what the connection has is another client's
-    bound_ender_ = ends_statements(as_text(Bytes{prepared_.unnamed_body}));
-    if (prepared_.unnamed_facts.names_path) on_path_named();
+    bound_ender_ = prepared_.unnamed_facts.ends_statements;
+    on_executed(prepared_.unnamed_facts);
     if (upstream_->unnamed == prepared_.unnamed) return name;
     write_frame(before_frame(), 'P', {}, Bytes{prepared_.unnamed_body});
     upstream_->unnamed = prepared_.unnamed;
@@ -172,32 +150,14 @@ std::string_view PooledRequests::upstream_name(std::string_view name) {
   }
   const auto known = prepared_.named.find(name);
   if (known == prepared_.named.end()) return name.starts_with(statement_prefix) ? no_statement : name;
-  const auto& statement = known->second;
-  bound_ender_ = ends_statements(as_text(Bytes{statement->body}));
-  if (statement->facts.names_path) on_path_named();
-  ensure(statement);
+  const auto statement = statement_here(known->first, known->second);
+  on_executed(statement->facts);
+  bound_ender_ = statement->facts.ends_statements;
   if (bound_.empty() || bound_.back() != statement) {
     if (bound_.size() == bound_max) bound_.erase(bound_.begin());
     bound_.push_back(statement);
   }
   return statement->name;
-}
-
-bool PooledRequests::reads_value(std::string_view name) const {
-  if (name.empty()) return prepared_.unnamed != 0 && prepared_.unnamed_facts.reads_value;
-  const auto known = prepared_.named.find(name);
-  return known != prepared_.named.end() && known->second->facts.reads_value;
-}
-
-// What a sequence has given to the session it has given on another connection: here it would be somebody else's.
-void PooledRequests::execute_of(std::string_view name) {
-  if (!settings_.guards_values || knows_values_ || !reads_value(name)) {
-    knows_values_ = true;
-    return;
-  }
-  encode(before_frame(), Parse{{}, lost_value(), {}});
-  upstream_->unnamed = 0;
-  note('P', Face::hidden, {.unnamed_again = true});
 }
 
 void PooledRequests::on_bind(std::uint32_t body_bytes, Bytes body) {
@@ -248,49 +208,6 @@ void PooledRequests::on_close(Bytes body) {
   replace_frame(body.size());
   if (known == prepared_.named.end()) return pass('C');
   note('C', Face::as_it_is, renamed(name, nullptr));
-}
-
-void PooledRequests::on_query(std::uint32_t body_bytes, Bytes body) {
-  if (tracker_.passes_over()) return tracker_.on_client_frame('Q');
-  prepared_.unnamed = upstream_->unnamed = 0;
-  if (body.size() < body_bytes) {
-    tracker_.on_client_frame('Q');
-    scanner_.start(*reported_, backslashes_);
-    scanner_.look_at(body);
-    look_for_path();
-    lexing_ = knows_values_ = true;
-    return;
-  }
-  const auto sql = text_up_to_zero(body);
-  look_at_words(sql, Altering::once);
-  std::optional<std::string> replaced;
-  Op op;
-  const bool refused = reads_refused_state(body);
-  look_for_path();
-  if (refused) {
-    replaced = refusal_of(refused_.first());
-  } else if (settings_.guards_values && !knows_values_ && scanner_.reads_value()) {
-    replaced = lost_value();
-  } else if (may_be_deallocate(sql)) {
-    replaced = renamed_deallocate(sql, op);
-    ender_runs_ = ends_statements(sql);
-  }
-  if (!replaced) knows_values_ = knows_values_ || scanner_.may_draw();
-  if (replaced) {
-    encode(before_frame(), Query{*replaced});
-    replace_frame(body.size());
-  }
-  if (!op.name) return tracker_.on_client_frame('Q');
-  note('Q', Face::as_it_is, std::move(op));
-}
-
-// A Parse that is too long to be kept: the server alone has it, under the client's own name.
-void PooledRequests::on_large(char type, Bytes body) {
-  scanner_.found().add(StateReason::statement_too_large);
-  pass(type);
-  const auto name = text_up_to_zero(body);
-  // A session that keeps its connection finds it there.
-  if (name.empty()) prepared_.unnamed = upstream_->unnamed = registry_.next_stamp();
 }
 
 }  // namespace sallyport::postgres

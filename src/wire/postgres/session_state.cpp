@@ -2,6 +2,8 @@
 
 #include "wire/postgres/statements.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace sallyport::postgres {
@@ -16,6 +18,25 @@ bool may_draw_value(std::string_view word) {
          word == "execute" || word == "do";
 }
 
+/// A parameter that decides what a constant is read as, or an operator.
+bool reads_by(std::string_view name) {
+  static constexpr std::string_view known[] = {"datestyle",
+                                               "intervalstyle",
+                                               "timezone",
+                                               "time",
+                                               "client_encoding",
+                                               "names",
+                                               "xml",
+                                               "xmloption",
+                                               "array_nulls",
+                                               "lc_monetary",
+                                               "transform_null_equals",
+                                               "timezone_abbreviations",
+                                               "standard_conforming_strings",
+                                               "backslash_quote"};
+  return std::find(std::begin(known), std::end(known), name) != std::end(known);
+}
+
 /// A statement about the transaction or the session alone.
 bool is_control(std::string_view word) {
   return word == "begin" || word == "start" || word == "set" || word == "show" || word == "reset" ||
@@ -27,6 +48,12 @@ bool is_control(std::string_view word) {
 // They are reported, and yet no parameter that can be set again for the next session.
 bool StateScanner::is_of_role(std::string_view name) {
   return name == "session_authorization" || name == "role";
+}
+
+bool StateScanner::may_change_reading(std::string_view name) {
+  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyz0123456789_.$";
+  return is_of_role(name) || name == "search_path" || reads_by(name) ||
+         name.find_first_not_of(plain) != std::string_view::npos;
 }
 
 std::string StateScanner::lower(std::string_view text) {
@@ -51,7 +78,7 @@ void StateScanner::look_at(Bytes piece) {
 
 void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
-  look_for_path(word);
+  look_for_reading(quoted ? std::string_view{lower(word)} : word);
   look_for_names(word);
   draws_ = draws_ || (!quoted && may_draw_value(word));
   if (statement_ == Statement::none) {
@@ -68,14 +95,15 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
 
 // SET search_path and SET SCHEMA, also with LOCAL or SESSION: tables that are made then may be temporary without saying
 // so. Not the option of a function or a role.
-void StateScanner::look_for_path(std::string_view word) {
+void StateScanner::look_for_reading(std::string_view name) {
   const bool set = last_word_ == "set" || last_word_ == "local" || last_word_ == "session";
-  const bool begins = block_ || words_ == 1 || words_ == 2;
-  if ((word == "search_path" || word == "schema") && set && begins) of_path_ = path_named_ = true;
-  const bool of_user = word == "role" || word == "authorization";  // "$user" stands in the path
-  const bool resets =
-      last_word_ == "reset" && (word == "search_path" || word == "all" || word == "session" || of_user);
-  if (begins && (resets || (set && of_user))) path_named_ = true;
+  const bool resets = last_word_ == "reset";
+  if ((!set && !resets) || (!block_ && words_ != 1 && words_ != 2)) return;
+  const bool of_user = name == "role" || name == "authorization";  // "$user" stands in the path
+  const bool of_path = name == "search_path" || name == "schema";
+  of_path_ = of_path_ || (of_path && set);
+  if (of_path || of_user || reads_by(name) || (resets && (name == "all" || name == "session")))
+    reading_changed_ = true;
 }
 
 // Names that matter wherever they stand.
@@ -88,6 +116,13 @@ void StateScanner::look_for_names(std::string_view word) {
   if (of_path_ && has_temporary_schema(word)) found_.add(StateReason::temporary_table);
   if (word == "update") updates_ = true;
   if (word == "pg_settings" && updates_) found_.add(StateReason::setting);
+}
+
+// It may be any: a parameter's name, or that of a function which leaves state.
+void StateScanner::on_hidden_word() {
+  found_.add(StateReason::setting);
+  reading_changed_ = true;
+  last_was_word_ = false;
 }
 
 void StateScanner::begin_statement(std::string_view word) {
@@ -112,6 +147,9 @@ void StateScanner::begin_statement(std::string_view word) {
     statement_ = Statement::reset;
   } else if (word == "create") {
     statement_ = Statement::create;
+    makes_ = true;
+  } else if (word == "alter" || word == "drop" || word == "import") {
+    makes_ = true;
   } else if (word == "select" || word == "with") {
     statement_ = Statement::select_into;
   } else if (word == "declare") {
@@ -121,6 +159,7 @@ void StateScanner::begin_statement(std::string_view word) {
   } else if (word == "do") {
     statement_ = Statement::anonymous_block;
     block_ = true;
+    makes_ = true;
   }
 }
 
@@ -136,6 +175,7 @@ void StateScanner::on_keyword(std::string_view word) {
       break;
     case Statement::select_into:
       if (is_temporary(word) && into_) temporary_ = true;
+      makes_ = makes_ || (word == "into" && last_word_ != "insert" && last_word_ != "merge");
       into_ = word == "into" || (into_ && (word == "local" || word == "global"));
       break;
     case Statement::declare:
@@ -244,13 +284,15 @@ void StateScanner::end_statement() {
   if (statement_ == Statement::set_name) found_.add(StateReason::setting);
   if (call_.depth > 0) found_.add(reason_of_call());
   if (temporary_ && drop_words_ != 3) found_.add(StateReason::temporary_table);
+  reading_changed_ = reading_changed_ || temporary_;
+  defines_ = defines_ || (makes_ && !temporary_);
   begin_anew();
 }
 
 void StateScanner::begin_anew() {
   statement_ = block_ ? Statement::anonymous_block : Statement::none;
   words_ = drop_words_ = options_depth_ = 0;
-  temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = of_path_ = false;
+  makes_ = temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = of_path_ = false;
   last_word_.clear();
   call_ = {};
 }

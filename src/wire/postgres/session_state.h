@@ -49,6 +49,8 @@ std::string_view name_of(StateReason reason);
 /// Whether the protocol's call of this function (its OID) leaves state: set_config, setseed, currval, lastval, session
 /// advisory locks, replication origins and slots. What a call of any other one hides is not seen, as in SQL.
 bool leaves_state(std::uint32_t function);
+/// currval or lastval, by its OID.
+bool reads_sequence(std::uint32_t function);
 /// A function that makes a replication slot, perhaps one that ends with the session. In lower case.
 bool makes_replication_slot(std::string_view function);
 
@@ -84,6 +86,8 @@ class ReportedNames {
  public:
   /// `name` in lower case.
   [[nodiscard]] virtual bool is_reported(std::string_view name) const = 0;
+  /// What a text means to who parses it now, as far as the server reports that: DateStyle and the like, and search_path.
+  [[nodiscard]] virtual std::string reading() const = 0;
 
  protected:
   ~ReportedNames() = default;
@@ -99,8 +103,12 @@ class StateScanner {
   /// What all texts so far leave behind.
   [[nodiscard]] StateReasons& found() { return found_; }
   [[nodiscard]] const StateReasons& found() const { return found_; }
-  /// Whether a text since the last call sets search_path: SET, RESET, SET SCHEMA, set_config, SET ROLE ("$user" is in it).
-  bool take_path_named() { return std::exchange(path_named_, false); }
+  /// Whether a text since the last call changes, perhaps for its transaction alone, what others mean that are parsed behind
+  /// it: search_path (SET, RESET, SET SCHEMA, set_config, SET ROLE as "$user" is in it), what constants are read by
+  /// (DateStyle and the like), temporary tables, in front of others of the same name.
+  bool take_reading_changed() { return std::exchange(reading_changed_, false); }
+  /// Whether one makes, alters or drops something that texts may name, for all sessions: CREATE, SELECT INTO; DO, as it may.
+  bool take_defines() { return std::exchange(defines_, false); }
 
   // Of the text that was looked at last: it reads what a sequence has given (currval, lastval), and nothing else in it
   // could have drawn a value; and it is more than a word about a transaction, and so could have.
@@ -109,6 +117,7 @@ class StateScanner {
 
   // ---- told by the lexer ----
   void on_word(std::string_view word, bool quoted);
+  void on_hidden_word();
   void on_text(std::string_view begin);
   void on_symbol(char symbol);
   [[nodiscard]] bool texts_are_code() const { return block_; }
@@ -141,8 +150,10 @@ class StateScanner {
   };
 
   static bool is_of_role(std::string_view name);
+  /// Of set_config's parameter, in lower case. With escapes in it, it is another one than it looks like.
+  static bool may_change_reading(std::string_view name);
   static std::string lower(std::string_view text);
-  void look_for_path(std::string_view word);
+  void look_for_reading(std::string_view name);
   void look_for_names(std::string_view word);
   void begin_statement(std::string_view word);
   void on_word_of_block(std::string_view word);
@@ -169,12 +180,13 @@ class StateScanner {
   bool block_ = false;              // it is a DO: statements begin anywhere, also in its texts
   bool in_update_ = false;          // in a block: SET is the UPDATE's
   bool temporary_ = false;          // a temporary table is made
+  bool makes_ = false;              // or something else: a table, a function, a type
   std::uint8_t options_depth_ = 0;  // in their parentheses
   bool explains_ = false;           // EXPLAIN: options in parentheses may follow
   bool updates_ = false;            // the statement has had the word UPDATE
   bool into_ = false;               // INTO, and LOCAL or GLOBAL behind it
   bool of_path_ = false;            // SET [LOCAL] search_path
-  bool path_named_ = false;
+  bool reading_changed_ = false, defines_ = false;
   bool draws_ = false, stated_ = false, reads_value_ = false;
   std::uint8_t drop_words_ = 0;  // of ON COMMIT DROP
   bool last_was_word_ = false;   // the last token: a call if a parenthesis follows

@@ -49,7 +49,9 @@ void StateScanner::on_argument(std::string_view token, bool is_text) {
       call_.reported =
           is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
       call_.of_path = is_text && lower(token) == "search_path";
-      path_named_ = path_named_ || call_.of_path || (is_text && is_of_role(lower(token)));
+      // A name that is put together, or comes from elsewhere, may be any.
+      if (!call_.makes_slot && (!is_text || call_.begun || may_change_reading(lower(token))))
+        reading_changed_ = true;
       break;
     case 1:
       if (call_.of_path && has_temporary_schema(token)) found_.add(StateReason::temporary_table);
@@ -80,7 +82,10 @@ void StateScanner::on_call_symbol(char symbol) {
   }
   if (call_.depth == 0) return;
   // Part of an expression.
-  if (call_.argument == 0) call_.reported = false;
+  if (call_.argument == 0) {
+    call_.reported = false;
+    reading_changed_ = reading_changed_ || !call_.makes_slot;
+  }
   if (call_.argument == 2) call_.harmless = false;
   call_.begun = true;
 }

@@ -6,11 +6,6 @@
 
 namespace sallyport::postgres {
 
-std::string_view SessionTracker::text_up_to_zero(Bytes bytes) {
-  const auto text = as_text(bytes);
-  return text.substr(0, text.find('\0'));
-}
-
 Face SessionTracker::on_parse_complete() {
   while (queue_head_ < queue_.size()) {
     auto& front = queue_[queue_head_];
@@ -48,13 +43,9 @@ Face SessionTracker::on_close_complete() {
 void SessionTracker::on_command_complete(std::string_view tag) {
   if (tag == "LOAD") state_.add(StateReason::loaded_library);
   if (tag != "DISCARD ALL" && tag != "DEALLOCATE ALL" && tag != "DEALLOCATE") return;
-  // Unless what set it may be a statement behind this one.
-  auto behind = queue_.begin() + static_cast<std::ptrdiff_t>(queue_head_);
-  if (behind != queue_.end() && behind->kind == Kind::query)
-    ++behind;  // itself; its Parse would have left already
-  const bool last = std::none_of(behind, queue_.end(), [](const Expected& one) {
-    return one.kind == Kind::query || one.kind == Kind::parse;
-  });
+  // Unless what set it may be a statement behind this one, whose own Parse would have left already.
+  const bool is_query = queue_head_ < queue_.size() && queue_[queue_head_].kind == Kind::query;
+  const bool last = texts_ == (is_query ? 1U : 0U);
   if (notes_ != nullptr) notes_->on_ended_in_sql(tag, last);
   if (tag == "DEALLOCATE") return;
   statements_.clear();

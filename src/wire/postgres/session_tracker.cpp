@@ -102,6 +102,7 @@ void SessionTracker::expect(Kind kind, std::vector<std::uint8_t> body) {
   queued_bytes_ += body.size();
   queue_.push_back({kind, 0, std::move(body)});
   queue_.back().segment = segment_;
+  if (has_text(kind)) ++texts_;
   if (kind == Kind::query || kind == Kind::sync || kind == Kind::function_call) ++segment_;
 }
 
@@ -139,7 +140,7 @@ void SessionTracker::lose_count() {
   }
   queue_ = {};
   queue_head_ = 0;
-  queued_bytes_ = 0;
+  queued_bytes_ = texts_ = 0;
 }
 
 bool SessionTracker::awaits_client() const {
@@ -270,6 +271,7 @@ void SessionTracker::drop_front(bool done) {
   if (queue_[queue_head_].noted) done ? notes_->on_noted_done() : notes_->on_noted_dropped();
   queued_bytes_ -= queue_[queue_head_].body.size();
   queue_[queue_head_].body = {};
+  if (has_text(queue_[queue_head_].kind)) --texts_;
   if (++queue_head_ == queue_.size()) {
     queue_.clear();
     if (queue_.capacity() > kept_entries) queue_ = {};

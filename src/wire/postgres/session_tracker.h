@@ -138,9 +138,9 @@ class SessionTracker {
   Face on_close_complete();
   void on_copy_in();
   void drop_front(bool done = false);
+  static bool has_text(Kind kind) { return kind == Kind::query || kind == Kind::parse; }
 
   // session_statements.cpp: what outlives a request.
-  static std::string_view text_up_to_zero(Bytes bytes);
   void on_command_complete(std::string_view tag);
   void remember_statement(std::vector<std::uint8_t> body);
   /// What DISCARD ALL would leave.
@@ -156,6 +156,7 @@ class SessionTracker {
   bool syncs_in_copy_ = false;    // ignored by the server, unless the COPY failed before it read them
   bool uncertain_ = false;        // the count is lost: the queue stays empty, no boundary is ever seen again
   std::size_t queued_bytes_ = 0;  // of bodies in queue_
+  std::size_t texts_ = 0;         // queries and Parse messages in it
   std::uint64_t transactions_ = 0;
   std::map<std::string, std::vector<std::uint8_t>, std::less<>> statements_;
   std::size_t statement_bytes_ = 0;

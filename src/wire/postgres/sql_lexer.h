@@ -17,6 +17,7 @@ namespace sallyport::postgres {
 /// A sink has
 ///
 ///   void on_word(std::string_view word, bool quoted);  in lower case unless quoted; cut at word_bytes_max
+///   void on_hidden_word();                             U&"…", whose escapes are not read: it may be any name
 ///   void on_text(std::string_view begin);              a string constant's first text_bytes_max bytes, escapes unread
 ///   void on_symbol(char symbol);                       anything else, byte by byte, without white space
 ///   bool texts_are_code() const;                       string constants and dollar quotes are read like code
@@ -75,6 +76,7 @@ class SqlLexer {
            is_digit(byte);
   }
   static bool in_word(std::uint8_t byte) { return starts_word(byte) || byte == '$'; }
+  static bool is_newline(std::uint8_t byte) { return byte == '\n' || byte == '\r'; }
   static bool is_space(std::uint8_t byte) { return byte == ' ' || (byte >= '\t' && byte <= '\r'); }
   void keep(std::uint8_t byte, std::size_t limit = word_bytes_max) {
     if (size_ < limit) kept_[size_++] = static_cast<char>(byte);
@@ -103,6 +105,11 @@ class SqlLexer {
   bool number_ = false;  // the word is one, so far
   bool backslashes_ = false;
   bool escapes_ = false;  // in this string constant
+  // Behind E'…' the constant goes on at a quote, if nothing but white space with an end of line (and comments up to one)
+  // stands between.
+  enum class Behind : std::uint8_t { other, escaped_text, its_line } behind_ = Behind::other;
+  bool unicode_ =
+      false;  // the bytes in front are a word U and an ampersand; in a quoted word: they stood there
   std::uint8_t size_ = 0;
   std::uint8_t matched_ = 0;  // of the tag that ends a dollar quote
   std::uint32_t depth_ = 0;   // of nested comments

@@ -3,6 +3,8 @@
 
 #include "wire/postgres/sql_lexer.h"
 
+#include <utility>
+
 namespace sallyport::postgres {
 
 template <class Sink>
@@ -52,18 +54,24 @@ void SqlLexer::in_number(std::uint8_t byte, Sink& sink) {
 template <class Sink>
 void SqlLexer::in_code(std::uint8_t byte, Sink& sink) {
   size_ = 0;
+  if (byte != '"') unicode_ = false;
+  if (is_space(byte)) {
+    if (is_newline(byte) && behind_ == Behind::escaped_text) behind_ = Behind::its_line;
+    return;
+  }
+  const bool goes_on = behind_ == Behind::its_line;
+  if (byte != '-') behind_ = Behind::other;  // of a comment, perhaps
   if (starts_word(byte)) {
     state_ = State::word;
     number_ = is_digit(byte);
     return keep(lower(byte));
   }
-  if (is_space(byte)) return;
   switch (byte) {
     case 0: over_ = true; return;
     case '"': state_ = State::quoted_word; return;
     case '\'':
       if (sink.texts_are_code()) return;
-      escapes_ = backslashes_;
+      escapes_ = backslashes_ || goes_on;
       state_ = State::text;
       return;
     case '-': state_ = State::dash; return;
@@ -83,8 +91,10 @@ void SqlLexer::end_word(std::uint8_t byte, Sink& sink) {
     return;
   }
   state_ = State::code;
+  const bool unicode = byte == '&' && kept() == "u";
   sink.on_word(kept(), false);
   step(byte, sink);
+  unicode_ = unicode;
 }
 
 template <class Sink>
@@ -117,7 +127,14 @@ void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
     return;
   }
   state_ = State::code;
-  word ? sink.on_word(kept(), true) : sink.on_text(kept());
+  if (!word) {
+    sink.on_text(kept());
+    if (escapes_ && !backslashes_) behind_ = Behind::escaped_text;
+  } else if (std::exchange(unicode_, false)) {
+    sink.on_hidden_word();
+  } else {
+    sink.on_word(kept(), true);
+  }
   step(byte, sink);
 }
 
@@ -139,7 +156,9 @@ void SqlLexer::in_comment(std::uint8_t byte, Sink& sink) {
       break;
     case State::line_comment:
       over_ = byte == 0;
-      if (byte == '\n' || byte == '\r') state_ = State::code;
+      if (!is_newline(byte)) return;
+      state_ = State::code;
+      if (behind_ == Behind::escaped_text) behind_ = Behind::its_line;
       return;
     case State::block_comment_star:
       if (byte == '/') {
@@ -160,6 +179,7 @@ void SqlLexer::in_comment(std::uint8_t byte, Sink& sink) {
       return;
   }
   const char symbol = state_ == State::dash ? '-' : '/';
+  behind_ = Behind::other;
   state_ = State::code;
   sink.on_symbol(symbol);
   step(byte, sink);

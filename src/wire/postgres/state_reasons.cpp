@@ -59,6 +59,8 @@ bool leaves_state(std::uint32_t function) {
   return lock || std::find(std::begin(known), std::end(known), function) != std::end(known);
 }
 
+bool reads_sequence(std::uint32_t function) { return function == 1575 || function == 2559; }
+
 bool makes_replication_slot(std::string_view function) {
   return (function.starts_with("pg_create_") || function.starts_with("pg_copy_")) &&
          function.ends_with("_replication_slot");

@@ -8,7 +8,7 @@ namespace sallyport::postgres {
 struct StatementRegistry::Listed : Statement {
   explicit Listed(std::shared_ptr<Texts> list) : texts(std::move(list)) {}
   ~Listed() {
-    const auto found = texts->find(as_text(body));
+    const auto found = texts->find(key_of(*this));
     if (found != texts->end() && found->second.expired()) texts->erase(found);
   }
   Listed(const Listed&) = delete;
@@ -30,19 +30,21 @@ StatementPtr StatementRegistry::make_own(Bytes body, TextFacts facts) const {
   return fresh;
 }
 
-StatementPtr StatementRegistry::intern(Bytes body, TextFacts facts) {
-  if (const auto known = texts_->find(as_text(body)); known != texts_->end()) {
+StatementPtr StatementRegistry::intern(Bytes body, TextFacts facts, std::string_view reading) {
+  if (const auto known = texts_->find({as_text(body), reading}); known != texts_->end()) {
     if (auto statement = known->second.lock()) return statement;
     texts_->erase(known);
   }
   auto fresh = std::make_shared<Listed>(texts_);
   name(*fresh, body, facts);
-  texts_->emplace(as_text(fresh->body), fresh);
+  fresh->reading = reading;
+  fresh->shared = true;
+  texts_->emplace(key_of(*fresh), fresh);
   return fresh;
 }
 
 void StatementRegistry::retire(const Statement& statement) {
-  const auto found = texts_->find(as_text(statement.body));
+  const auto found = texts_->find(key_of(statement));
   if (found != texts_->end() && found->second.lock().get() == &statement) texts_->erase(found);
 }
 
@@ -53,11 +55,11 @@ bool UpstreamStatements::has(const Statement& statement) {
   return true;
 }
 
-void UpstreamStatements::add(StatementPtr statement, std::uint64_t path) {
+void UpstreamStatements::add(StatementPtr statement, std::uint64_t reading) {
   const auto number = statement->number;
   if (has(*statement)) return;
   bytes_ += statement->body.size();
-  places_[number] = {order_.insert(order_.end(), std::move(statement)), path};
+  places_[number] = {order_.insert(order_.end(), std::move(statement)), reading};
 }
 
 void UpstreamStatements::remove(const Statement& statement) {
