@@ -1,8 +1,8 @@
 """Runs whole test suites of others directly, in session pooling and in transaction pooling, and prints which tests fail
-through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), asyncpg's and psycopg2's, and
-PostgreSQL's regression tests, if their source is given. What is expected of each stands in docs/pooling.md.
+through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), asyncpg's, psycopg2's, SQLAlchemy's
+and Django's, and PostgreSQL's regression tests, if their source is given. What is expected of each stands in docs/pooling.md.
 
-    python tools/driver_suites.py [pgx] [pq] [asyncpg] [psycopg2] [regress --source postgresql-15/src/test/regress]
+    python tools/driver_suites.py [pgx] [pq] [asyncpg] [psycopg2] [sqlalchemy] [django] [regress --source postgresql-15/src/test/regress]
 """
 
 import argparse
@@ -22,12 +22,14 @@ from harness.postgres import Postgres  # noqa: E402
 from harness.processes import find_program  # noqa: E402
 from harness.sallyport import Sallyport  # noqa: E402
 from harness.service import Service  # noqa: E402
+import orm_suites
 import python_suites
 
 MODULES = {"pgx": "github.com/jackc/pgx/v5@v5.12.0", "pq": "github.com/lib/pq@v1.12.3"}
 # Warm, as these tests measure how long a connection takes.
 POOLS = {"session": "mode: session, max: 150, min_ready: 40", "transaction": "mode: transaction, max: 60, min_ready: 40"}
-USERS = {"pgx": "pgx", "pq": "pqgo", "asyncpg": "asyncpg", "psycopg2": "psycopg2", "regress": "regress"}      # of the same name: database and role
+USERS = {"pgx": "pgx", "pq": "pqgo", "asyncpg": "asyncpg", "psycopg2": "psycopg2",
+         "sqlalchemy": "sqlalchemy", "django": "django", "regress": "regress"}      # of the same name: database and role
 # Tests of a NOTIFY that another session sent.
 NOTIFIED = ["asyncpg test_listen_02", "asyncpg test_listen_notletters", *(f"psycopg2 test_{name}" for name in (
     "notify", "many_notifies", "notify_attributes", "notify_payload", "notifies_received_on_commit", "notifies_received_on_execute",
@@ -70,9 +72,10 @@ SETUP = {
     "pq": ["CREATE EXTENSION hstore"],
     "asyncpg": ["CREATE EXTENSION hstore"],
     "psycopg2": ["CREATE EXTENSION hstore"],
+    "sqlalchemy": ["CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"],
+    "django": [],
     "regress": [],
 }
-
 
 
 class World:
@@ -97,7 +100,7 @@ class World:
         for name, pool in POOLS.items():
             it = Sallyport(tempfile.mkdtemp(prefix="s-", dir=self.folder))
             service = Service(it, self.pg, self.pki, f"file:{it.secret_file(PASSWORD)}", user=user, extra_target=f"    pool: {{{pool}}}")
-            database = '"*"' if suite in python_suites.SUITES else user      # some make their own
+            database = '"*"' if suite in (*python_suites.SUITES, *orm_suites.SUITES) else user      # some make their own
             service.text = service.text.replace("database: app", f"database: {database}")
             if suite != "regress":     # which connects under many names
                 # Two roles, so that a name which is none of them is refused.
@@ -263,7 +266,7 @@ def same_as_direct(folder, name, test):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*MODULES, *python_suites.SUITES, "regress", []], help="default: pgx and pq")
+    parser.add_argument("suites", nargs="*", choices=[*MODULES, *python_suites.SUITES, *orm_suites.SUITES, "regress", []], help="default: pgx and pq")
     parser.add_argument("--source", help="for regress: src/test/regress of PostgreSQL's source")
     parser.add_argument("--include", default="/usr/include/postgresql/15/server", help="for regress: the server's headers")
     parser.add_argument("--keep", help="a folder for the logs, which is kept")
@@ -282,6 +285,8 @@ def main():
                 failures += regress(world, options.source, options.include, folder)
             elif suite in python_suites.SUITES:
                 failures += python_suites.python_suite(world, suite, folder, USERS[suite], report)
+            elif suite in orm_suites.SUITES:
+                failures += orm_suites.orm_suite(world, suite, folder, report)
             else:
                 failures += go_suite(world, suite, folder)
     finally:

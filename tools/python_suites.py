@@ -18,21 +18,27 @@ SUITES = {
 COMMON = ["pytest", "pytest-timeout"]
 
 
-def prepare(suite, folder):
-    """The suite's tests alone (not its sources, which would be imported), and a Python that has what they need."""
-    source, needs = SUITES[suite]
+def unpack(suite, source, needs, folder):
+    """Where its source distribution lies, and a Python that has what it needs."""
     venv = os.path.join(folder, f"{suite}-venv")
     subprocess.run([sys.executable, "-m", "venv", venv], check=True)
     pip = [os.path.join(venv, "bin", "pip"), "--disable-pip-version-check", "-q"]
-    subprocess.run([*pip, "install", *COMMON, *needs], check=True)
+    subprocess.run([*pip, "install", *needs], check=True)
     subprocess.run([*pip, "download", "--no-deps", "--no-binary", ":all:", "-d", folder, source], check=True)
     (archive,) = glob.glob(os.path.join(folder, f"{suite}-*.tar.gz"))
     with tarfile.open(archive) as file:
         file.extractall(folder, filter="data")
+    return archive.removesuffix(".tar.gz"), os.path.join(venv, "bin", "python")
+
+
+def prepare(suite, folder):
+    """The suite's tests alone (not its sources, which would be imported), and a Python that has what they need."""
+    source, needs = SUITES[suite]
+    unpacked, python = unpack(suite, source, [*COMMON, *needs], folder)
     work = os.path.join(folder, f"{suite}-tests")
     os.makedirs(work)
-    shutil.move(os.path.join(archive.removesuffix(".tar.gz"), "tests"), work)
-    return work, os.path.join(venv, "bin", "python")
+    shutil.move(os.path.join(unpacked, "tests"), work)
+    return work, python
 
 
 def run(work, python, way, user, only=()):
