@@ -174,6 +174,25 @@ def test_a_changed_result_type_is_cured_by_preparing_again(service, pg):
     pg.sql("DROP TABLE changing", database="app")
 
 
+# What it was parsed with the first time went with the transaction that had made it.
+@pytest.mark.parametrize("end", [("ROLLBACK",), ("ROLLBACK TO a", "COMMIT"), ("SELECT 1 / 0", "COMMIT")])
+def test_a_text_is_parsed_again_behind_a_create_that_was_taken_back(service, pg, end):
+    client = connect(service(pool="max: 1")).pgconn
+    pg.sql("CREATE SCHEMA app AUTHORIZATION app", database="app")      # is in the search_path
+    try:
+        for number, kind in enumerate(("e", "varchar", "e")):
+            for statement in ("BEGIN", "SAVEPOINT a", "CREATE TYPE e AS ENUM ('four')", f"CREATE TABLE made (data {kind})"):
+                assert client.exec_(statement.encode()).error_message == b"", statement
+            name = f"s{number}".encode()
+            client.prepare(name, b"INSERT INTO made VALUES ($1)")
+            assert client.exec_prepared(name, [b"four"]).error_message == b"", kind
+            for statement in end:
+                client.exec_(statement.encode())
+    finally:
+        client.finish()
+        pg.sql("DROP SCHEMA app CASCADE", database="app")
+
+
 PINS = {
     "LISTEN a": "listen",
     "CREATE TEMP TABLE t (a int)": "temporary_table",
