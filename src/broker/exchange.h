@@ -9,9 +9,11 @@
 #include "base/limits.h"
 #include "broker/lending.h"
 #include "broker/outgoing.h"
+#include "wire/postgres/error_fields.h"
 #include "wire/postgres/frame_scanner.h"
 #include "wire/postgres/session_tracker.h"
 
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -24,10 +26,11 @@ struct Exchange {
   postgres::HeaderCarry client_carry;
   postgres::HeaderCarry server_carry;
   Outgoing to_server;
-  unsigned swallow_ready = 0;       ///< ReadyForQuery of our own statements still to come
-  bool prefix_held = false;         ///< our own statement waits in to_server
-  bool server_told_of_end = false;  ///< it gets no more bytes from us
-  std::optional<Loan> loan;         ///< transaction pooling
+  unsigned swallow_ready = 0;                      ///< ReadyForQuery of our own statements still to come
+  bool prefix_held = false;                        ///< our own statement waits in to_server
+  bool server_told_of_end = false;                 ///< it gets no more bytes from us
+  std::optional<Loan> loan;                        ///< transaction pooling
+  std::unique_ptr<postgres::ErrorFields> refusal;  ///< of a statement of our own
 
   void note_request(MonotonicTime now) {
     if (!transaction_began) transaction_began = now;

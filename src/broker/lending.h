@@ -45,7 +45,7 @@ struct Loan final : private postgres::ReportedNames {
     // As the client believes, and as it will be when these have been set again.
     requests.attach(upstream.statements, *this, believed.value_of("standard_conforming_strings") == "off",
                     knows_values);
-    if (postgres::is_unsafe_encoding(believed.value_of("client_encoding")))
+    if (postgres::is_unsafe_encoding(believed.value_of("client_encoding")) || holds_doubt(believed.map()))
       requests.state().add(postgres::StateReason::setting);
     if (begins_with_temporary_schema(upstream, believed))
       requests.state().add(postgres::StateReason::temporary_table);

@@ -215,6 +215,9 @@ std::string_view Mover::why_not() const {
   }
   if (!asks_for_role() && state_[move_role_column] != run_as_) return move_reason::set_role;
   if (state_[move_user_column] != old_->user) return move_reason::session_authorization;
+  for (const auto& setting : settings_) {
+    if (is_in_doubt(old_->parameters.map(), setting.value)) return move_reason::not_restorable;
+  }
   const auto& known = relay_.tracker().statements();
   for (const auto& name : statements_) {
     // Those of transaction pooling are made again when they are needed.

@@ -20,6 +20,7 @@ std::string_view name_of(EndCause cause) {
     case EndCause::client_misbehaved: return "client sent an impossible message";
     case EndCause::server_closed: return "server closed";
     case EndCause::server_misbehaved: return "server sent an impossible message";
+    case EndCause::settings_refused: return "server refused the session's settings";
   }
   return "";
 }
@@ -181,34 +182,6 @@ void Relay::pump_server() {
     if (!result.more) return;
   }
   requeue_server();
-}
-
-Result<postgres::Scanned> Relay::swallow_some(Bytes chunk) {
-  if (loan() != nullptr && loan()->checking) {
-    const auto& start_role = upstream_->start_role;
-    CheckVisitor visitor{*loan(), start_role.empty() ? lending_->settings.run_as : start_role,
-                         upstream_->user, exchange_->swallow_ready};
-    return exchange_->server_scanner.scan(chunk, visitor);
-  }
-  SwallowVisitor visitor{upstream_->parameters, exchange_->swallow_ready, lending_ != nullptr};
-  return exchange_->server_scanner.scan(chunk, visitor);
-}
-
-// Replies to statements of our own, at the front of the chunk. False: no more can be done with it.
-bool Relay::swallow(Bytes& chunk) {
-  while (exchange_->swallow_ready > 0 && !chunk.empty()) {
-    const auto swallowed = swallow_some(chunk);
-    if (!swallowed || swallowed->stop == postgres::ScanStop::failed) {
-      end(EndCause::server_misbehaved);
-      return false;
-    }
-    chunk = chunk.subspan(swallowed->consumed);
-    if (swallowed->stop == postgres::ScanStop::chunk_end) {
-      exchange_->server_carry.keep(chunk);
-      return false;
-    }
-  }
-  return true;
 }
 
 bool Relay::on_server_chunk(std::size_t size) {

@@ -28,6 +28,7 @@ enum class EndCause {
   client_misbehaved,
   server_closed,
   server_misbehaved,
+  settings_refused,  ///< transaction pooling: what the session had set, on the connection that it got
 };
 
 std::string_view name_of(EndCause cause);
@@ -125,6 +126,9 @@ class Relay {
 
   /// At the end: what the client has not taken yet.
   [[nodiscard]] Outgoing take_outgoing_to_client() { return std::exchange(to_client_, {}); }
+
+  /// At the end: what the server said to a statement of ours that had to succeed; null: it has refused none.
+  [[nodiscard]] const postgres::ErrorFields* refusal() const;
 
   // ---- for moving to another server connection ----
   void hold_client() { client_held_ = true; }

@@ -10,6 +10,7 @@
 #include "wire/postgres/refused_state.h"
 
 #include <algorithm>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -170,6 +171,9 @@ struct Relay::LentServerVisitor {
         requests.mistrust();
     }
     const auto step = ServerVisitor{tracker, upstream, client_name, defaults}.on_body(frame, body);
+    // It could not be set again elsewhere without a guess.
+    if (frame.type == 'S' && holds_doubt(upstream.parameters.map()))
+      requests.state().add(postgres::StateReason::setting);
     if (frame.type == 'Z' && tracker.status() == postgres::TransactionStatus::idle) requests.on_done({});
     return step;
   }
@@ -204,16 +208,23 @@ struct Relay::SwallowVisitor {
   ReportedParameters& parameters;
   unsigned& left;
   bool must_succeed = false;
+  std::unique_ptr<postgres::ErrorFields> refusal = nullptr;  ///< of what must succeed
 
-  [[nodiscard]] static bool wants_body(char type, std::uint32_t bytes) {
-    return (type == 'S' && bytes <= status_bytes_max) || (type == 'Z' && bytes == 1);
+  [[nodiscard]] bool wants_body(char type, std::uint32_t bytes) const {
+    return (type == 'S' && bytes <= status_bytes_max) || (type == 'Z' && bytes == 1) ||
+           (type == 'E' && must_succeed && bytes <= status_bytes_max);
   }
   [[nodiscard]] postgres::ScanStep on_frame(const postgres::Frame& frame) const {
     return frame.type == 'Z' || (must_succeed && frame.type == 'E') ? postgres::ScanStep::fail
                                                                     : postgres::ScanStep::go_on;
   }
-  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) const {
+  postgres::ScanStep on_body(const postgres::Frame& frame, Bytes body) {
     if (frame.type == 'Z') return --left == 0 ? postgres::ScanStep::stop_after : postgres::ScanStep::go_on;
+    if (frame.type == 'E') {
+      if (auto fields = postgres::decode_error_fields(body))
+        refusal = std::make_unique<postgres::ErrorFields>(std::move(*fields));
+      return postgres::ScanStep::fail;
+    }
     if (const auto status = postgres::decode_parameter_status(body)) {
       parameters.note(status->name, status->value);
     }

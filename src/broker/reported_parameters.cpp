@@ -14,6 +14,23 @@ namespace {
 constexpr std::string_view servers_own[] = {"in_hot_standby",  "integer_datetimes", "is_superuser",
                                             "server_encoding", "server_version",    "session_authorization"};
 
+bool is_servers_own(std::string_view name) {
+  return std::find(std::begin(servers_own), std::end(servers_own), name) != std::end(servers_own);
+}
+
+bool is_ascii(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
+}
+
+/// pg_do_encoding_conversion: to and from SQL_ASCII nothing is.
+bool converts(const ParameterMap& parameters) {
+  constexpr std::string_view bytes_as_they_are = "SQL_ASCII";
+  const auto clients = parameters.find("client_encoding"), servers = parameters.find("server_encoding");
+  if (clients == parameters.end() || servers == parameters.end()) return clients != servers;
+  return clients->second != servers->second && clients->second != bytes_as_they_are &&
+         servers->second != bytes_as_they_are;
+}
+
 const ParameterMap& no_parameters() {
   static const ParameterMap none;
   return none;
@@ -71,15 +88,26 @@ std::string_view ReportedParameters::value_of(std::string_view name) const {
   return found == map().end() ? std::string_view{} : std::string_view{found->second};
 }
 
+bool is_in_doubt(const ParameterMap& parameters, std::string_view value) {
+  return !is_ascii(value) && converts(parameters);
+}
+
+bool holds_doubt(const ParameterMap& parameters) {
+  return converts(parameters) && std::any_of(parameters.begin(), parameters.end(), [](const auto& one) {
+           return !is_ascii(one.second) && !is_servers_own(one.first);
+         });
+}
+
 std::string statement_to_restore(const ParameterMap& wanted, const ParameterMap& there) {
   std::string sql;
   for (const auto& [name, value] : wanted) {
     const auto has = there.find(name);
     if (has != there.end() && has->second == value) continue;
-    if (std::find(std::begin(servers_own), std::end(servers_own), name) != std::end(servers_own)) continue;
+    if (is_servers_own(name)) continue;
+    // Null: as RESET. Whoever has such a value keeps its connection, so it is of the login, the same for all of a key.
+    const auto literal = is_in_doubt(wanted, value) ? std::string{"NULL"} : postgres::quote_literal(value);
     sql += sql.empty() ? "SELECT " : ", ";
-    sql += "pg_catalog.set_config(" + postgres::quote_literal(name) + ", " + postgres::quote_literal(value) +
-           ", false)";
+    sql += "pg_catalog.set_config(" + postgres::quote_literal(name) + ", " + literal + ", false)";
   }
   return sql;
 }

@@ -42,8 +42,15 @@ class ReportedParameters {
   std::size_t bytes_ = 0;
 };
 
+/// Whether what is meant by this value of theirs is in doubt: servers tell values in client_encoding, and bytes in SQL of
+/// ours are read in server_encoding. Never so for plain ASCII, or where the server converts nothing.
+bool is_in_doubt(const ParameterMap& parameters, std::string_view value);
+/// Of any of them that can be set.
+bool holds_doubt(const ParameterMap& parameters);
+
 /// SQL that gives a connection whose parameters are `there` those that are `wanted`; empty: nothing differs that can
-/// be set. What only the server decides (its version, whether it is a standby) is left alone.
+/// be set. What only the server decides (its version, whether it is a standby) is left alone. A value in doubt becomes
+/// the one that the connection logged in with.
 std::string statement_to_restore(const ParameterMap& wanted, const ParameterMap& there);
 
 }  // namespace sallyport::broker

@@ -17,7 +17,7 @@ constexpr int reads_per_turn_max = 16;
 // What the client is told: its own name in place of the one that the connection has.
 ReportedParameters with_name(const ReportedParameters& reported, const std::optional<std::string>& name) {
   auto own = reported;
-  if (name && *name != reported.value_of("application_name")) own.note("application_name", *name);
+  if (name) own.note(ClientName::parameter, name_as_kept(*name, reported.value_of("server_version")));
   return own;
 }
 
@@ -247,16 +247,17 @@ void Session::greet() {
 
   stage_ = Stage::relaying;
   // Who names itself nothing has the server's name for it (ALTER ROLE … SET application_name), as without us.
-  const auto& name = facts().application_name;
+  const bool names_itself = facts().application_name.has_value();
+  const auto name = facts().told.value_of(ClientName::parameter);
   const bool replicates = facts().access.decision.replication != policy::Replication::none;
   relay_ = std::make_unique<Relay>(*client_, std::move(login->upstream), services_.loop, services_.buffer,
                                    static_cast<RelayOwner&>(*this));
-  if (name && !replicates) relay_->keep_name(*name);
+  if (names_itself && !replicates) relay_->keep_name(name);
   if (is_lent()) {
     relay_->lend(lending_settings(), facts().told, told_pid_, ++services_.sessions_begun);
-  } else if (name && *name != servers.value_of("application_name") && !replicates) {
+  } else if (names_itself && name != servers.value_of(ClientName::parameter) && !replicates) {
     // A replication session's name is a start-up parameter: it may know no SET.
-    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(*name));
+    relay_->prepend_statement("SET application_name = " + postgres::quote_literal(name));
   }
   relay_->continue_outgoing(std::exchange(outgoing_, {}));
   relay_->send_to_client(Bytes{greeting});

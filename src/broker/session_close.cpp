@@ -20,6 +20,24 @@ bool ended_with_credential(Relay& relay, const Pool& pool, MonotonicTime now) {
   return end && now >= end->deadline - std::chrono::seconds{1};
 }
 
+/// For the client; empty: nothing. `said`: what the server answered to a statement of ours.
+WipedBytes last_words(EndCause cause, const postgres::ErrorFields* said, const std::string& target) {
+  WipedBytes told;
+  if (cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved) {
+    postgres::encode_refusal(
+        told, Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
+  } else if (cause == EndCause::settings_refused) {
+    const auto what =
+        "the server refused to set again what this session had set: " + std::string{said->message()};
+    postgres::encode_refusal(told, Error{ErrorCode::denied, Hop::session, target, what,
+                                         "Connect again; in session pooling nothing has to be set again",
+                                         std::string{said->sqlstate()}});
+  } else if (cause == EndCause::server_closed && said != nullptr) {
+    postgres::encode_error_response(told, *said);
+  }
+  return told;
+}
+
 }  // namespace
 
 void Session::deny(const Error& error) { refuse(error, true); }
@@ -111,14 +129,8 @@ void Session::on_relay_end(EndCause cause) {
   client_->set_events(this);
   outgoing_ = relay_->take_outgoing_to_client();
   if (cause == EndCause::client_lost) return finish();
-  const bool misbehaved = cause == EndCause::client_misbehaved || cause == EndCause::server_misbehaved;
-  if (misbehaved && relay_->whole_towards_client()) {
-    WipedBytes refusal;
-    postgres::encode_refusal(
-        refusal,
-        Error{ErrorCode::invalid_message, Hop::session, {}, std::string{name_of(cause)}, {}, "08P01"});
-    send(Bytes{refusal});
-  }
+  const auto told = last_words(cause, relay_->refusal(), facts().access.target);
+  if (!told.empty() && relay_->whole_towards_client()) send(Bytes{told});
   close_client();
 }
 

@@ -41,7 +41,7 @@ void Session::follow_reload() {
     return;
   }
   if (waits) old->access.pool->cancel(std::exchange(waiter_, 0));
-  if (facts().application_name) relay_->keep_name(*facts().application_name);
+  if (facts().application_name) relay_->keep_name(facts().told.value_of(ClientName::parameter));
   if (departure_ != nullptr) departure_->follow(pool(), facts().access.decision.run_as);
   if (waits) lend_later();
 }

@@ -20,6 +20,7 @@ OBSTACLES = {
     "PREPARE mine AS SELECT 1": "prepared_in_sql",
     "SET ROLE none": "set_role",
     "SET app.tenant = '5'": "custom_setting",
+    "SET client_encoding = 'LATIN1'; SET TimeZone = '<é>-3'": "not_restorable",
 }
 WORDS = "sallyport: the credential of this session has ended"
 

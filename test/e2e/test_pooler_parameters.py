@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness.raw_client import RawClient, bind, error, execute, parse, query, rows, sync
+from harness.raw_client import RawClient, bind, error, errors, execute, parse, query, rows, sync
 
 # Those that PostgreSQL 15 reports and a client may set: two values, and how the server spells them.
 REPORTED = {
@@ -77,6 +77,91 @@ def test_each_client_has_its_own_encoding(two, text):
         row = next(body for kind, body in answer if kind == "D")
         assert text.encode("iso8859-15") in row
         assert rows(b.ask(query(f"SELECT '{text}', length('{text}')"))) == [(text, str(len(text)))]
+
+
+def ask_in_latin1(client, sql):
+    return client.ask(query(sql.encode("latin1")))
+
+
+def utf8_of(client, name):
+    """What the server understands by the setting's value, told in ASCII."""
+    return bytes.fromhex(client.one(f"SELECT encode(convert_to(current_setting('{name}'), 'UTF8'), 'hex')")).decode()
+
+
+def test_a_value_that_is_not_ascii_follows_its_session_in_the_servers_encoding(two):
+    a, b = two
+    a.ask(query("SET TimeZone = '<é>-3'"))
+    for _ in range(2):
+        assert (utf8_of(b, "TimeZone"), utf8_of(a, "TimeZone")) == ("Etc/UTC", "<é>-3")
+
+
+@pytest.mark.parametrize("encoding_first", [True, False])
+def test_a_value_that_is_not_ascii_keeps_its_session_in_another_encoding(pooled, encoding_first):
+    """The server tells it in the client's encoding, and would read it in its own: as another value, or as none."""
+    it = pooled("transaction", "max: 2")
+    with RawClient.of(it) as a, RawClient.of(it) as b:
+        if encoding_first:
+            b.ask(query("SET client_encoding = 'LATIN1'"))
+            ask_in_latin1(b, "SET TimeZone = '<Ã©>-3'")
+        else:
+            b.ask(query("SET TimeZone = '<Ã©>-3'"))
+            b.ask(query("SET client_encoding = 'LATIN1'"))
+        pid = b.one("SELECT pg_backend_pid()")
+        a.ask(query("SET TimeZone = '<é>-3'"))      # in UTF-8 the same bytes
+        for _ in range(3):
+            assert utf8_of(a, "TimeZone") == "<é>-3" and a.one("SELECT pg_backend_pid()") != pid
+            assert utf8_of(b, "TimeZone") == "<Ã©>-3" and b.one("SELECT pg_backend_pid()") == pid
+        b.ask(query("DISCARD ALL"))
+        assert (utf8_of(b, "TimeZone"), show(b, "client_encoding")) == ("Etc/UTC", "UTF8")
+        a.ask(query("BEGIN"))
+        with RawClient.of(it) as c:
+            assert c.one("SELECT 1") == "1"     # on the other connection: it shares again
+
+
+def test_a_value_of_the_login_in_another_encoding_is_not_read_in_the_servers(pooled, pg):
+    """Of ALTER ROLE, say: every connection of the same start has it, and comes back to it by a reset."""
+    pg.sql("ALTER ROLE app SET TimeZone = '<Ã©>-3'")
+    try:
+        it = pooled("transaction", "max: 2")
+        with RawClient.of(it, client_encoding="LATIN1") as a, RawClient.of(it, client_encoding="LATIN1") as b:
+            for client in (a, b, a):
+                assert utf8_of(client, "TimeZone") == "<Ã©>-3"
+            b.ask(query("SET TimeZone = 'UTC'"))
+            a.ask(query("SET TimeZone = 'Asia/Tokyo'"))
+            a.ask(query("DISCARD ALL"))
+            for _ in range(2):
+                assert (utf8_of(a, "TimeZone"), utf8_of(b, "TimeZone")) == ("<Ã©>-3", "UTC")
+    finally:
+        pg.sql("ALTER ROLE app RESET TimeZone")
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+@pytest.mark.parametrize("name", ["Zürich".encode("latin1"), "Zürich", "a\tb"])
+def test_a_name_that_is_not_ascii_is_what_the_server_makes_of_it(pooled, mode, name):
+    cleaned = "".join(chr(c) if 32 <= c < 127 else "?" for c in (name if isinstance(name, bytes) else name.encode()))
+    it = pooled(mode, "max: 2")
+    with RawClient.of(it, application_name=name) as a, RawClient.of(it, application_name="b", client_encoding="LATIN1") as b:
+        for reset in ("RESET ALL", "DISCARD ALL"):
+            assert a.parameters["application_name"] == cleaned == show(a, "application_name")
+            b.ask(query("SET application_name = 'c'"))
+            assert show(a, "application_name") == cleaned and show(b, "application_name") == "c"
+            a.ask(query(reset))
+            assert show(a, "application_name") == cleaned
+
+
+def test_a_setting_that_the_server_refuses_to_take_again_is_told_in_its_words(two, pg):
+    a, _ = two
+    function = "FUNCTION pg_catalog.set_config(text, text, boolean)"
+    a.ask(query("SET TimeZone = 'Asia/Tokyo'"))
+    pg.sql(f"REVOKE EXECUTE ON {function} FROM PUBLIC", database="app")
+    try:
+        told = errors(two[1].ask(query("SELECT 1"), or_end=True))
+    finally:
+        pg.sql(f"GRANT EXECUTE ON {function} TO PUBLIC", database="app")
+    assert [(one["S"], one["C"]) for one in told] == [("FATAL", "42501")]
+    assert told[0]["M"] == ("sallyport: the server refused to set again what this session had set: "
+                            "permission denied for function set_config")
+    assert show(a, "TimeZone") == "Asia/Tokyo"
 
 
 OPTIONS = {

@@ -157,6 +157,45 @@ def test_search_path_follows_its_session_where_the_server_reports_it(sallyport, 
         it.stop()
 
 
+def test_a_name_that_is_not_ascii_is_told_and_kept_as_the_server_does(service, old_or_new, pki, secret):
+    """A question mark for each such byte, from 16 on its number."""
+    name = {"application_name": "Zürich \\ \t€"}
+    direct = psycopg.connect(host="localhost", port=old_or_new.port, user="app", dbname="app", password=secret,
+                             sslmode="verify-full", sslrootcert=pki.ca, **name)
+    with direct, connect(service, **name) as c, connect(service, application_name="other") as other:
+        kept = direct.info.parameter_status("application_name")
+        assert kept != name["application_name"] and kept.isascii()
+        for reset in ("RESET ALL", "DISCARD ALL"):
+            assert other.execute("SHOW application_name").fetchone() == ("other",)
+            assert c.execute("SHOW application_name").fetchone() == (kept,)
+            assert c.info.parameter_status("application_name") == kept
+            c.execute(reset)
+
+
+def test_a_search_path_in_another_encoding_than_the_servers_stays_the_sessions_own(sallyport, old_or_new, pki, secret):
+    """Its bytes name another schema in UTF-8."""
+    for schema in ("é", "Ã©"):
+        old_or_new.sql(f'CREATE SCHEMA "{schema}"', database="app")
+        old_or_new.sql(f'CREATE TABLE "{schema}".t AS SELECT {schema == "é"} AS is_e', database="app")
+        old_or_new.sql(f'GRANT USAGE ON SCHEMA "{schema}" TO app', database="app")
+        old_or_new.sql(f'GRANT SELECT ON "{schema}".t TO app', database="app")
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 3}")
+    it.start()
+    try:
+        with connect(it) as a, connect(it) as b, connect(it) as c:
+            a.execute("SET client_encoding = 'LATIN1'")
+            a.execute('SET search_path = "Ã©"')
+            for session in (b, c):
+                session.execute('SET search_path = "é"')
+            for _ in range(3):
+                for session, is_e in ((c, True), (a, False), (b, True)):
+                    assert session.execute("SELECT is_e FROM t").fetchone() == (is_e,)
+    finally:
+        it.stop()
+        for schema in ("é", "Ã©"):
+            old_or_new.sql(f'DROP SCHEMA "{schema}" CASCADE', database="app")
+
+
 def test_a_cancel_ends_the_query_that_it_was_meant_for(service):
     with connect(service) as c:
         threading.Timer(0.5, c.cancel).start()

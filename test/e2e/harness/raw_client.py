@@ -16,7 +16,8 @@ def frame(kind, body=b""):
 
 
 def text(value):
-    return value.encode() + b"\0"
+    """`value`: bytes, too, where they are no UTF-8."""
+    return (value if isinstance(value, bytes) else value.encode()) + b"\0"
 
 
 def query(sql):
