@@ -113,7 +113,8 @@ def test_what_one_identity_hides_no_other_finds(pooled, hiding, mode, what):
     session, mine = hidden_by(it, sql)
     for leaves in (False, True):
         if leaves:
-            assert str(session.execute(look).fetchone()[0]) != clean, "nothing was hidden"
+            # In transaction pooling it may be given another one of its own connections, where a login was slow.
+            assert any(str(session.execute(look).fetchone()[0]) != clean for _ in range(20)), "nothing was hidden"
             session.close()
         for _ in range(4):
             pid, found = the_other_sees(it, look)
