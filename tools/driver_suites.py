@@ -1,8 +1,10 @@
 """Runs whole test suites of others directly, in session pooling and in transaction pooling, and prints which tests fail
-through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), asyncpg's, psycopg2's, SQLAlchemy's
-and Django's, and PostgreSQL's regression tests, if their source is given. What is expected of each stands in docs/pooling.md.
+through the broker and not directly: `go test` of pgx and lib/pq (their modules carry their tests), asyncpg's, psycopg2's, pgjdbc's,
+SQLAlchemy's and Django's, and PostgreSQL's regression tests, if their source is given. What is expected of each stands in
+docs/pooling.md.
 
-    python tools/driver_suites.py [pgx] [pq] [asyncpg] [psycopg2] [sqlalchemy] [django] [regress --source postgresql-15/src/test/regress]
+    python tools/driver_suites.py [pgx] [pq] [asyncpg] [psycopg2] [jdbc] [sqlalchemy] [django]
+    python tools/driver_suites.py regress --source postgresql-15/src/test/regress
 """
 
 import argparse
@@ -22,19 +24,24 @@ from harness.postgres import Postgres  # noqa: E402
 from harness.processes import find_program  # noqa: E402
 from harness.sallyport import Sallyport  # noqa: E402
 from harness.service import Service  # noqa: E402
-import orm_suites
-import python_suites
+import java_suite  # noqa: E402
+import orm_suites  # noqa: E402
+import python_suites  # noqa: E402
 
 MODULES = {"pgx": "github.com/jackc/pgx/v5@v5.12.0", "pq": "github.com/lib/pq@v1.12.3"}
 # Warm, as these tests measure how long a connection takes.
 POOLS = {"session": "mode: session, max: 150, min_ready: 40", "transaction": "mode: transaction, max: 60, min_ready: 40"}
-USERS = {"pgx": "pgx", "pq": "pqgo", "asyncpg": "asyncpg", "psycopg2": "psycopg2",
-         "sqlalchemy": "sqlalchemy", "django": "django", "regress": "regress"}      # of the same name: database and role
+# Of the same name: database and role.
+USERS = {**{name: name for name in ("pgx", "asyncpg", "psycopg2", "sqlalchemy", "django", "regress")}, "pq": "pqgo", "jdbc": java_suite.USER}
 # Tests of a NOTIFY that another session sent.
 NOTIFIED = ["asyncpg test_listen_02", "asyncpg test_listen_notletters", *(f"psycopg2 test_{name}" for name in (
     "notify", "many_notifies", "notify_attributes", "notify_payload", "notifies_received_on_commit", "notifies_received_on_execute",
     "notifies_received_on_poll", "notifies_received_on_reset", "notifies_received_on_rollback",
     "notifies_received_on_set_client_encoding", "notifies_received_on_set_session"))]
+# Log in as a role that they have just made.
+NEW_ROLES = ["jdbc AuthenticationPluginTest.authPluginSASL", "jdbc ScramTest.passwordWithSpace", *(f"jdbc PasswordUtilTest.{name}" for name in (
+    "alterUserPasswordSupportsNullEncoding", "customScramParams", "encodePasswordWithServersPasswordEncryption",
+    "encryptionTypeValueOfOff", "encryptionTypeValueOfOn", "scramSha256"))]
 # What fails through the broker and has to; docs/pooling.md says why. Fails in session pooling and is not here: a defect.
 EXPLAINED = {
     "session": {
@@ -43,6 +50,7 @@ EXPLAINED = {
         "pq TestQueryRowContext": "allows 50 ms for a cancel, which needs a TLS connection of its own",
         "pq TestListenerReconnect": "allows 100 ms, for which nothing is handed out after a loss",
         "asyncpg test_executemany_server_failure_during_writes": "must be told before it has sent 4 MB, which the sockets on the way take",
+        **dict.fromkeys(NEW_ROLES, "a name that is not known is refused in our words"),
         "regress guc": "a library that the server process has loaded stays",
         "regress temp": "the temporary schema of the server process stays, empty",
         "regress stats": "counts sessions of the server: one is used again",
@@ -62,6 +70,8 @@ EXPLAINED = {
         "asyncpg test_pool_min_size_restored_after_idle_connection_loss": "ends a process by the number that the client was told",
         "psycopg2 test_external_close_async": "ends a process whose number was true a transaction ago",
         "psycopg2 test_backend_pid": "compares the number that the client was told with pg_backend_pid()",
+        "jdbc CopyTest.lockReleaseOnCancelFailure": "ends a process by the number that the client was told, and would write for ever",
+        "jdbc IsValidTest.testIsValidRemoteClose": "ends a process by the number that the client was told",
         **dict.fromkeys(NOTIFIED, "compares the number that another session was told with that of its server process"),
     },
 }
@@ -74,6 +84,7 @@ SETUP = {
     "psycopg2": ["CREATE EXTENSION hstore"],
     "sqlalchemy": ["CREATE EXTENSION hstore; CREATE EXTENSION citext; CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"],
     "django": [],
+    "jdbc": [f"CREATE EXTENSION hstore; CREATE EXTENSION citext; ALTER ROLE {java_suite.PRIVILEGED} PASSWORD '{PASSWORD}'"],
     "regress": [],
 }
 
@@ -100,16 +111,20 @@ class World:
         for name, pool in POOLS.items():
             it = Sallyport(tempfile.mkdtemp(prefix="s-", dir=self.folder))
             service = Service(it, self.pg, self.pki, f"file:{it.secret_file(PASSWORD)}", user=user, extra_target=f"    pool: {{{pool}}}")
-            database = '"*"' if suite in (*python_suites.SUITES, *orm_suites.SUITES) else user      # some make their own
+            some_more = (*python_suites.SUITES, *orm_suites.SUITES, *java_suite.SUITES)     # make databases of their own
+            database = '"*"' if suite in some_more else user
             service.text = service.text.replace("database: app", f"database: {database}")
-            if suite != "regress":     # which connects under many names
+            port = service.port
+            if suite in java_suite.SUITES:
+                port = java_suite.over_tcp(service, self.pki, PASSWORD)
+            elif suite != "regress":     # which connects under many names
                 # Two roles, so that a name which is none of them is refused.
                 secret = f"{{auth: 'file:{it.secret_file(PASSWORD)}', user: {user}}}"
                 service.text = re.sub(r'    auth: .*\n    user: .*', f"    roles: {{{user}: {secret}, nobody_else: {secret}}}", service.text)
                 service.text = service.text.replace("[{user: root}]", f"[{{user: root, role: {user}, replication: true}}, {{user: root, role: nobody_else}}]")
             it.config(service.text)
             self.services[name] = service.start()
-            ways[name] = (service.directory, service.port)
+            ways[name] = (service.directory, port)
         return ways
 
     def close(self):
@@ -266,7 +281,8 @@ def same_as_direct(folder, name, test):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("suites", nargs="*", choices=[*MODULES, *python_suites.SUITES, *orm_suites.SUITES, "regress", []], help="default: pgx and pq")
+    parser.add_argument("suites", nargs="*", help="default: pgx and pq",
+                        choices=[*MODULES, *python_suites.SUITES, *orm_suites.SUITES, *java_suite.SUITES, "regress", []])
     parser.add_argument("--source", help="for regress: src/test/regress of PostgreSQL's source")
     parser.add_argument("--include", default="/usr/include/postgresql/15/server", help="for regress: the server's headers")
     parser.add_argument("--keep", help="a folder for the logs, which is kept")
@@ -283,6 +299,8 @@ def main():
         for suite in suites:
             if suite == "regress":
                 failures += regress(world, options.source, options.include, folder)
+            elif suite in java_suite.SUITES:
+                failures += java_suite.java_suite(world, suite, folder, PASSWORD, report)
             elif suite in python_suites.SUITES:
                 failures += python_suites.python_suite(world, suite, folder, USERS[suite], report)
             elif suite in orm_suites.SUITES:
