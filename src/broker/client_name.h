@@ -5,16 +5,9 @@
 // A server reports the name before or (from PostgreSQL 14) after the command's tag, always before its ReadyForQuery.
 #pragma once
 
-#include <string>
 #include <string_view>
 
 namespace sallyport::broker {
-
-/// What a server of this version (as it reports it) makes of the name, so that it is told and set as that: pure ASCII,
-/// which means the same in each encoding. Cut where it would become too long to be followed.
-///
-/// Source  pg_clean_ascii: before 16 a '?' for each byte that is not printable ASCII, then "\xNN".
-std::string name_as_kept(std::string_view name, std::string_view server_version);
 
 class ClientName {
  public:

@@ -1,6 +1,7 @@
 #include "broker/session.h"
 
 #include "base/limits.h"
+#include "wire/postgres/application_name.h"
 #include "wire/postgres/quote.h"
 
 #include <algorithm>
@@ -17,7 +18,10 @@ constexpr int reads_per_turn_max = 16;
 // What the client is told: its own name in place of the one that the connection has.
 ReportedParameters with_name(const ReportedParameters& reported, const std::optional<std::string>& name) {
   auto own = reported;
-  if (name) own.note(ClientName::parameter, name_as_kept(*name, reported.value_of("server_version")));
+  if (name) {
+    own.note(ClientName::parameter, postgres::application_name_of(*name, reported.value_of("server_version"),
+                                                                  reported.value_of("server_encoding")));
+  }
   return own;
 }
 

@@ -73,6 +73,25 @@ TEST(Session, WhoNamesItselfWithAnEmptyNameHasThat) {
             (std::vector<std::string>{"SET application_name = ''", "select 1"}));
 }
 
+TEST(Session, ANameIsToldAndSetAsTheServerSpellsIt) {
+  World world;
+  world.connector.dress = [](broker::Connected& connected) {
+    connected.greeting.parameters = {
+        {"application_name", ""}, {"server_encoding", "UTF8"}, {"server_version", "15.18"}};
+  };
+  auto client = world.enter("M\xfcller" + std::string(60, 'x'));
+  const auto name = "M?ller" + std::string(57, 'x');
+  bool told = false;
+  for (const auto& message : world.greeting) {
+    told = told || message.body == test::zero("application_name") + test::zero(name);
+  }
+  EXPECT_TRUE(told);
+  client.wire->push(query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(world.connector.newest().queries,
+            (std::vector<std::string>{"SET application_name = '" + name + "'", "select 1"}));
+}
+
 TEST(Session, KeepsTheNameThatItStartedWithThroughReset) {
   World world;
   auto client = world.enter("psql");

@@ -57,18 +57,6 @@ struct Reporting {
   World world;
 };
 
-TEST(SettingsInDoubt, ANameIsKeptAsTheServersVersionCleansIt) {
-  using broker::name_as_kept;
-  EXPECT_EQ(name_as_kept("it's \\ plain ~", "18.1"), "it's \\ plain ~");
-  EXPECT_EQ(name_as_kept("Z\xfcrich", "15.20 (Debian 15.20-0+deb12u1)"), "Z?rich");
-  EXPECT_EQ(name_as_kept("Z\xc3\xbcrich\n\x7f", "13.23"), "Z??rich??");
-  EXPECT_EQ(name_as_kept("Z\xfcrich\n\x7f", "16.0"), R"(Z\xfcrich\x0a\x7f)");
-  EXPECT_EQ(name_as_kept("\xff", "18beta1"), R"(\xff)");
-  EXPECT_EQ(name_as_kept("\xff", "unknown"), "?");
-  const auto longest = name_as_kept(std::string(10'000, '\xff'), "18.1");
-  EXPECT_EQ(longest.size(), 8192u) << "a whole escape at the end";
-}
-
 TEST(SettingsInDoubt, WhatIsMeantIsKnownWhereNothingIsConverted) {
   const auto of = [](std::string clients, std::string servers, std::string value) {
     ParameterMap parameters{{"client_encoding", std::move(clients)},

@@ -15,6 +15,7 @@ from harness import postgres_versions
 from harness.openbao import OpenBao
 from harness.postgres import ADMIN_PASSWORD, Postgres
 from harness.processes import wait_for
+from harness.raw_client import RawClient, frame, query
 from harness.service import Service
 
 # CI has the oldest and the newest, `./dev soak` all of them.
@@ -87,6 +88,41 @@ def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or
         assert c.info.parameter_status("TimeZone") == "UTC"
         c.execute("RESET TimeZone")
         assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
+
+
+@pytest.mark.parametrize("name", ["psql", "", "tab\there", "x" * 65, "x" * 62 + "é", "é" * 7, b"M\xfcller", b"\xff\xc3\xe3\x80", "é" * 40])
+def test_a_name_of_any_bytes_is_what_the_server_makes_of_it(service, old_or_new, name):
+    """The SET that gives it to a connection would refuse what is no text in the connection's encoding."""
+    def seen(client):
+        asked = [client.one(f"SELECT {e}") for e in ("current_setting('application_name')", "(SELECT application_name FROM pg_stat_activity "
+                                                     "WHERE pid = pg_backend_pid())")]
+        return [client.parameters["application_name"], *asked]
+    path = os.path.join(old_or_new.folder, f".s.PGSQL.{old_or_new.port}")
+    with RawClient(path, application_name=name) as direct, RawClient.of(service, application_name="another") as other:
+        wanted = [each[:63] for each in seen(direct)]     # what no SET can give
+        for encoding in ("UTF8", "LATIN1"):
+            with RawClient.of(service, application_name=name, client_encoding=encoding) as client, \
+                    RawClient.of(service, application_name=name, client_encoding=encoding) as twin:
+                for _ in range(2):
+                    assert seen(client) == wanted and seen(twin) == wanted
+                    assert other.one("SHOW application_name") == "another"
+                    client.ask(query("RESET ALL"))
+
+
+def test_a_search_path_in_another_encoding_comes_back(sallyport, old_or_new, pki, secret):
+    """PostgreSQL 18 reports it, in the client's encoding; before, who sets it keeps its connection."""
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 4}").start()
+    old_or_new.sql('CREATE SCHEMA "sché"; CREATE TABLE "sché".whose AS SELECT 1 AS i; GRANT USAGE ON SCHEMA "sché" TO app; '
+                   'GRANT SELECT ON "sché".whose TO app', database="app")
+    with RawClient.of(it) as one, RawClient.of(it) as other, RawClient.of(it, client_encoding="LATIN1") as third:
+        one.ask(query("SET client_encoding = LATIN1"))
+        for client in (one, third):
+            client.ask(frame("Q", b'SET search_path TO "sch\xe9"\0'))
+        for _ in range(2):
+            assert (one.one("SELECT i FROM whose"), third.one("SELECT i FROM whose")) == ("1", "1")
+            assert other.one("SELECT to_regclass('whose') IS NULL") == "t"
+    old_or_new.sql('DROP SCHEMA "sché" CASCADE', database="app")
+    it.stop()
 
 
 def test_our_own_words_fit_into_each_versions_error(sallyport, old_or_new, pki, secret):

@@ -1,4 +1,5 @@
-// options, quote, outside_text: small texts in, small texts out.
+// application_name, options, quote, outside_text: small texts in, small texts out.
+#include "wire/postgres/application_name.h"
 #include "wire/postgres/options.h"
 #include "wire/postgres/outside_text.h"
 #include "wire/postgres/quote.h"
@@ -54,6 +55,34 @@ TEST(StartupOptions, PrintedSettingsParseBack) {
   const auto again = parse_options(print_options(settings));
   ASSERT_TRUE(again);
   EXPECT_EQ(*again, settings);
+}
+
+TEST(ApplicationName, IsSpeltAsTheServersVersionSpellsIt) {
+  const auto old = [](std::string_view name) { return application_name_of(name, "15.18 (Debian)", "UTF8"); };
+  const auto later = [](std::string_view name) { return application_name_of(name, "16beta1", "UTF8"); };
+  for (const auto* name : {"", "psql", "it's ~me\\"}) {
+    EXPECT_EQ(old(name), name);
+    EXPECT_EQ(later(name), name);
+  }
+  EXPECT_EQ(old("M\xfcller\n\x7f"), "M?ller??");
+  EXPECT_EQ(later("M\xfcller\n\x7f"), R"(M\xfcller\x0a\x7f)");
+  EXPECT_EQ(application_name_of("\xc3\xa9", "", "UTF8"), "??") << "no version";
+}
+
+TEST(ApplicationName, IsCutBetweenCharacters) {
+  const auto of = [](const std::string& name, std::string_view encoding) {
+    return application_name_of(name, "15.18", encoding);
+  };
+  const std::string sixty(60, 'x');
+  EXPECT_EQ(of(sixty + "abcd", "UTF8"), sixty + "abc");
+  EXPECT_EQ(of(sixty + "ab\xc3\xa9", "UTF8"), sixty + "ab");
+  EXPECT_EQ(of(sixty + "ab\xc3\xa9", "LATIN1"), sixty + "ab?");
+  EXPECT_EQ(of(sixty + "a\xe3\x81", "UTF8"), sixty + "a??") << "nothing to cut";
+  EXPECT_EQ(of(sixty + "\xf0\x9f\x98\x80", "UTF8"), sixty);
+  EXPECT_EQ(of(std::string(64, '\xff'), "UTF8"), std::string(63, '?'));
+  std::string escaped;
+  for (int i = 0; i < 15; ++i) escaped += "\\xff";
+  EXPECT_EQ(application_name_of(std::string(20, '\xff'), "18.1", "UTF8"), escaped + "\\xf");
 }
 
 TEST(QuoteLiteral, IsSafeUnderEverySetting) {
