@@ -59,7 +59,9 @@ struct Started {
 struct Received {
   InputBuffer& input;
 };
-struct PeerClosed {};  ///< end of the peer's bytes
+struct PeerClosed {  ///< end of the peer's bytes
+  bool cut = false;  ///< not of its own will, as far as can be told: a reset, or TLS without close_notify
+};
 struct TlsEstablished {
   TlsFacts facts;
 };

@@ -45,7 +45,7 @@ class MeteredConnector final : public Connector {
                std::function<void(Result<std::vector<net::Address>>)> done) override {
     inner_.resolve(endpoint, deadline, std::move(done));
   }
-  void cancel(CancelOrder order, std::function<void(Result<void>)> done) override {
+  void cancel(CancelOrder order, std::function<void(CancelOutcome)> done) override {
     inner_.cancel(std::move(order), std::move(done));
   }
 

@@ -45,7 +45,8 @@ bool Pool::usable(const Sub& sub, const Upstream& upstream) const {
   const auto dies = ending_of(upstream.generation);
   if (replaced_ && waiters_.empty()) return false;
   return upstream.generation >= newest_generation_ && upstream.epoch == epoch_of(sub) &&
-         now < upstream.close_after && (!dies || now < dies->deadline) && suits(upstream);
+         now < upstream.close_after && (!dies || now < dies->deadline) && !upstream.cancel_at_large &&
+         suits(upstream);
 }
 
 std::size_t Pool::usable_spares(const Sub& sub) const {

@@ -114,8 +114,9 @@ class Pool {
   /// `identity`: whose session had it.
   void note_loss(const std::string& identity);
 
-  /// A cancel for this connection has run out; if it is a spare by now, it may be taken again.
-  void on_cancel_done(std::uint64_t connection);
+  /// A cancel for this connection has run out; if it is a spare by now, it may be taken again. `at_large`: it is closed
+  /// instead, as the cancel may come yet.
+  void on_cancel_done(std::uint64_t connection, bool at_large = false);
 
   /// Ready connections of older generations are closed, and as many opened anew.
   void on_new_generation(std::uint64_t number);

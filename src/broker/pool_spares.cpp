@@ -132,13 +132,19 @@ void Pool::on_move_done(Upstream& upstream) {
   if (std::exchange(upstream.for_move, false)) --moving_;
 }
 
-void Pool::on_cancel_done(std::uint64_t connection) {
+void Pool::on_cancel_done(std::uint64_t connection, bool at_large) {
   for (auto& [number, sub] : stocked_) {
-    for (auto& spare : sub->spares) {
-      auto& upstream = spare->upstream();
+    for (auto at = sub->spares.begin(); at != sub->spares.end(); ++at) {
+      auto& upstream = (*at)->upstream();
       if (upstream.number != connection || upstream.cancels_in_flight == 0) continue;
+      upstream.cancel_at_large = upstream.cancel_at_large || at_large;
       if (--upstream.cancels_in_flight > 0) return;
-      spare->on_cancel_done();
+      if (upstream.cancel_at_large) {
+        close_politely(upstream);
+        drop_spare(*sub, at);
+      } else {
+        (*at)->on_cancel_done();
+      }
       return pump();
     }
   }

@@ -65,6 +65,12 @@ struct CancelOrder {
   std::vector<std::uint8_t> key;
 };
 
+/// How a cancel ended.
+struct CancelOutcome {
+  Result<void> taken = {};  ///< the server has closed the connection that carried it: it has acted
+  bool at_large = false;    ///< it failed behind bytes of the request: these may still arrive
+};
+
 /// All callbacks come on the relay loop, never from within the call.
 class Connector {
  public:
@@ -74,7 +80,7 @@ class Connector {
   virtual void resolve(const Endpoint& endpoint, Duration deadline,
                        std::function<void(Result<std::vector<net::Address>>)> done) = 0;
   /// `done` comes when the server has acted, or when that failed.
-  virtual void cancel(CancelOrder order, std::function<void(Result<void>)> done) = 0;
+  virtual void cancel(CancelOrder order, std::function<void(CancelOutcome)> done) = 0;
 };
 
 /// A client that is to get TLS.

@@ -225,7 +225,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_startup(postgres::StartupMessage startup);
   void on_cancel_request(const postgres::CancelRequest& request);
   void send_cancel(std::vector<std::function<void()>> done);
-  void on_cancel_sent(std::uint64_t connection, const Result<void>& outcome);
+  void on_cancel_sent(std::uint64_t connection, const CancelOutcome& outcome);
   void prove_login();
   void take_name();
   void take_claims();

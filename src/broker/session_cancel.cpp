@@ -118,26 +118,31 @@ void Session::send_cancel(std::vector<std::function<void()>> done) {
   ++cancels_under_way_;
   ++upstream.cancels_in_flight;
   CancelOrder order{upstream.reach, upstream.endpoint, upstream.address, upstream.pid, upstream.cancel_key};
-  services_.connector.cancel(std::move(order),
-                             [this, alive = alive_.line(), pool = facts().access.pool,
-                              connection = upstream.number, done = std::move(done)](Result<void> outcome) {
-                               pool->on_cancel_done(connection);
-                               if (*alive) on_cancel_sent(connection, outcome);
-                               for (const auto& one : done) one();
-                             });
+  services_.connector.cancel(
+      std::move(order), [this, alive = alive_.line(), pool = facts().access.pool,
+                         connection = upstream.number, done = std::move(done)](const CancelOutcome& outcome) {
+        pool->on_cancel_done(connection, outcome.at_large);
+        if (*alive) on_cancel_sent(connection, outcome);
+        for (const auto& one : done) one();
+      });
 }
 
-void Session::on_cancel_sent(std::uint64_t connection, const Result<void>& outcome) {
+// A cancel at large may hit what this session does next, as it would on a direct connection. Nobody else gets it.
+void Session::on_cancel_sent(std::uint64_t connection, const CancelOutcome& outcome) {
   --cancels_under_way_;
   const bool has_upstream = relay_ != nullptr && relay_->has_upstream();
   if (has_upstream && relay_->upstream().number == connection && relay_->upstream().cancels_in_flight > 0) {
     --relay_->upstream().cancels_in_flight;
+    if (outcome.at_large) relay_->upstream().cancel_at_large = true;
     if (departure_ != nullptr) departure_->on_cancel_done();
     if (stage_ == Stage::relaying) relay_->on_cancel_done();
   }
-  if (!outcome) {
-    services_.logger.write(LogLevel::warning, "a cancel request did not reach the server",
-                           {{"error", outcome.error().what}});
+  if (!outcome.taken) {
+    services_.logger.write(
+        LogLevel::warning,
+        outcome.at_large ? "a cancel request may reach the server late: its connection goes to nobody else"
+                         : "a cancel request did not reach the server",
+        {{"error", outcome.taken.error().what}});
   }
   auto joined = std::exchange(joined_cancels_, {});
   if (joined.empty()) return;

@@ -50,6 +50,7 @@ struct Upstream {
   bool for_move = false;           ///< its session still has the connection that this one replaces
   std::uint64_t turns = 0;         ///< how often it has been lent (transaction pooling)
   unsigned cancels_in_flight = 0;  ///< it gets no other owner before they are done
+  bool cancel_at_large = false;    ///< nor ever: one may come at any time, and would hit whoever has it then
 };
 
 /// Of no other connection, and no other time that this one was lent.

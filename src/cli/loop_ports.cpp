@@ -113,16 +113,19 @@ void DriverConnector::resolve(const Endpoint& endpoint, Duration deadline,
                   });
 }
 
-void DriverConnector::cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) {
+void DriverConnector::cancel(broker::CancelOrder order, std::function<void(broker::CancelOutcome)> done) {
   const auto tls = tls_of(*order.reach, order.endpoint);
   net::Dial dial{order.endpoint.host, order.endpoint.port, order.address, tls, nullptr};
   auto conversation = std::make_unique<postgres::CancelConversation>(
       postgres::CancelRequest{order.pid, std::move(order.key)}, login_tls(tls));
-  driver_.run_connected(std::move(dial), std::move(conversation), limits::upstream_cancel_deadline,
-                        [this, done](net::RunResult result) {
-                          auto kept = std::make_shared<net::RunResult>(std::move(result));
-                          relay_loop_.post([kept, done] { done(std::move(kept->outcome)); });
-                        });
+  driver_.run_connected(
+      std::move(dial), std::move(conversation), limits::upstream_cancel_deadline,
+      [this, done](net::RunResult result) {
+        const auto& ran = static_cast<postgres::CancelConversation&>(*result.conversation);
+        const bool at_large = !result.outcome && ran.has_asked();
+        relay_loop_.post(
+            [outcome = broker::CancelOutcome{std::move(result.outcome), at_large}, done] { done(outcome); });
+      });
 }
 
 broker::Handshaker::Id LoginLoopHandshaker::shake_hands(broker::HandshakeRequest request,

@@ -50,7 +50,7 @@ class DriverConnector final : public broker::Connector {
   void connect(broker::ConnectRequest request, std::function<void(Result<broker::Connected>)> done) override;
   void resolve(const Endpoint& endpoint, Duration deadline,
                std::function<void(Result<std::vector<net::Address>>)> done) override;
-  void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override;
+  void cancel(broker::CancelOrder order, std::function<void(broker::CancelOutcome)> done) override;
 
  private:
   net::Driver& driver_;

@@ -90,7 +90,7 @@ void ConversationRun::deliver_input() {
   if (input_.size() > seen_input_) {
     resume(Received{input_});
   } else if (peer_closed_) {
-    resume(PeerClosed{});
+    resume(PeerClosed{cut_});
   }
 }
 
@@ -114,7 +114,7 @@ void ConversationRun::flush() {
     if (result.status != IoStatus::ok) {
       // A server that refuses everybody says why before it closes.
       read_more();
-      peer_closed_ = true;
+      peer_closed_ = cut_ = true;
       break;
     }
     sent_ += result.bytes;
@@ -137,6 +137,7 @@ void ConversationRun::read_more() {
         return;
       }
       peer_closed_ = true;
+      cut_ = cut_ || result.status != IoStatus::closed || stream_->lacks_close_notify();
       return;
     }
     input_.append(Bytes{chunk, result.bytes});

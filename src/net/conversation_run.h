@@ -62,7 +62,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   InputBuffer input_;
   WipedBytes unsent_;
   std::size_t sent_ = 0;
-  bool peer_closed_ = false;
+  bool peer_closed_ = false, cut_ = false;
   std::size_t seen_input_ = 0;  // unread bytes when the conversation last asked for more
   Phase phase_ = Phase::idle;
   std::string waiting_for_;  // named by the deadline's message

@@ -164,6 +164,10 @@ IoResult SocketStream::write_tls(Bytes bytes) {
   return {status, 0, false};
 }
 
+bool SocketStream::lacks_close_notify() const {
+  return ssl_ != nullptr && (SSL_get_shutdown(ssl_.get()) & SSL_RECEIVED_SHUTDOWN) == 0;
+}
+
 IoStatus SocketStream::tls_status(int returned) {
   switch (SSL_get_error(ssl_.get(), returned)) {
     case SSL_ERROR_WANT_READ: return IoStatus::would_block;

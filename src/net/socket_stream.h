@@ -37,6 +37,8 @@ class SocketStream final : public Stream, private FdHandler {
   IoStatus handshake();
 
   IoResult read(MutableBytes into) override;
+  /// Behind a read that said `closed`: nobody signed this end, anybody on the way could have made it.
+  [[nodiscard]] bool lacks_close_notify() const;
   IoResult write(Bytes bytes) override;
   void shutdown_write() override;
   void set_events(StreamEvents* events) override { events_ = events; }

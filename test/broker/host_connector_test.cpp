@@ -62,7 +62,7 @@ class Hosts final : public broker::Connector {
     }
     loop_.post([answer, done] { done(answer); });
   }
-  void cancel(broker::CancelOrder, std::function<void(Result<void>)>) override {}
+  void cancel(broker::CancelOrder, std::function<void(broker::CancelOutcome)>) override {}
 
   std::map<std::string, Host> hosts;                      // by "10.0.0.1:5432"
   std::map<std::string, std::vector<std::string>> names;  // and their addresses

@@ -590,6 +590,41 @@ TEST(Lent, AConnectionWithACancelUnderWayIsLentToNobody) {
   EXPECT_EQ(b.types(), "DCZ");
 }
 
+const broker::CancelOutcome late_cancel{
+    Error{ErrorCode::timed_out, Hop::login, "db", "no answer within 10 s", {}, {}}, true};
+
+TEST(Lent, AConnectionWhoseCancelMayComeLateServesItsTransactionToTheEndAndNobodyAfterwards) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.world.connector.hold_cancels = true;
+  it.ask(a, "BEGIN");
+  a.session->cancel_query([] {});
+  it.world.connector.held_cancels.front()(late_cancel);
+  EXPECT_EQ(it.world.logger.lines.back(),
+            "a cancel request may reach the server late: its connection goes to nobody else");
+  EXPECT_EQ(it.ask(a, "select 1"), "DCZ");
+  EXPECT_EQ(it.ask(b, "select 2"), "");
+  EXPECT_EQ(it.ask(a, "COMMIT"), "CZ");
+  EXPECT_EQ(b.types(), "DCZ");
+  EXPECT_EQ(it.world.connector.backends.size(), 2u);
+  EXPECT_TRUE(it.world.connector.backends[0]->wire->broker_gone());
+  EXPECT_EQ(it.world.connector.backends[0]->queries.back(), "COMMIT");
+  EXPECT_EQ(it.ask(a, "select 3"), "DCZ") << "its client has another one";
+}
+
+TEST(Lent, AConnectionWhoseCancelNeverLeftIsLentOn) {
+  Lent it;
+  auto a = it.world.enter(), b = it.world.enter();
+  it.world.connector.hold_cancels = true;
+  it.ask(a, "BEGIN");
+  a.session->cancel_query([] {});
+  it.world.connector.held_cancels.front()(
+      {Error{ErrorCode::retry_later, Hop::tcp, "db", "connection refused", {}, {}}});
+  it.ask(a, "COMMIT");
+  EXPECT_EQ(it.ask(b, "select 1"), "DCZ");
+  EXPECT_EQ(it.world.connector.backends.size(), 1u);
+}
+
 TEST(Lent, WhoWaitsTooLongIsToldAndEnded) {
   auto settings = transaction();
   settings.wait_max = 2s;

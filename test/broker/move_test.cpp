@@ -585,7 +585,7 @@ TEST(Cancel, ASlowOneIsNoDeniedLogin) {
   const auto fail_one = [&world] {
     auto held = std::move(world.connector.held_cancels.front());
     world.connector.held_cancels.pop_front();
-    held(Error{ErrorCode::timed_out, Hop::tcp, "db", "no answer within 10 s", {}, {}});
+    held({Error{ErrorCode::timed_out, Hop::tcp, "db", "no answer within 10 s", {}, {}}, true});
     world.loop.settle();
   };
   fail_one();
@@ -596,6 +596,22 @@ TEST(Cancel, ASlowOneIsNoDeniedLogin) {
   EXPECT_TRUE(joined.wire->broker_gone());
   EXPECT_TRUE(world.sink.of(trail::EventKind::session_denied).empty());
   EXPECT_EQ(joined.wire->take(), "");
+}
+
+TEST(Cancel, AConnectionThatOneMayReachLateIsItsSessionsToTheEndAndThenClosed) {
+  World world;
+  auto client = world.enter();
+  world.connector.hold_cancels = true;
+  client.session->cancel_query([] {});
+  world.connector.held_cancels.front()(
+      {Error{ErrorCode::timed_out, Hop::login, "db", "no answer within 10 s", {}, {}}, true});
+  client.wire->push(test::query("select 1"));
+  world.loop.settle();
+  EXPECT_EQ(client.types(), "DCZ");
+  client.wire->push(test::frame('X'));
+  world.loop.settle();
+  EXPECT_TRUE(world.connector.newest().wire->broker_gone());
+  EXPECT_EQ(world.pool->status().ready, 0u);
 }
 
 TEST(Cancel, OneThatIsNeverAnsweredIsLetGoWithWordsOfItsOwn) {

@@ -533,6 +533,40 @@ TEST(Pool, AConnectionWithACancelUnderWayGoesToNobody) {
   world.pool->discard(second->upstream());
 }
 
+TEST(Pool, AConnectionWhoseCancelMayComeLateGoesToNobody) {
+  for (const auto mode : {PoolMode::session, PoolMode::transaction}) {
+    for (const bool between_transactions : {false, true}) {
+      for (const bool known_first : {false, true}) {
+        auto settings = World::small();
+        settings.mode = mode;
+        settings.max = 1;
+        World world{settings};
+        auto first = take(world);
+        world.loop.settle();
+        auto upstream = first->upstream();
+        const auto number = upstream->number;
+        auto& server = world.connector.newest();
+        upstream->cancels_in_flight = known_first ? 0 : 1;
+        upstream->cancel_at_large = known_first;
+        auto second = take(world);
+        between_transactions ? world.pool->put_back(std::move(upstream))
+                             : world.pool->give_back(std::move(upstream));
+        world.loop.settle();
+        if (!known_first) {
+          EXPECT_FALSE(second->result) << "it is not known yet";
+          world.pool->on_cancel_done(number, true);
+          world.loop.settle();
+        }
+        EXPECT_TRUE(server.queries.empty());
+        EXPECT_TRUE(server.wire->broker_gone());
+        ASSERT_TRUE(second->served()) << "its place is free";
+        EXPECT_EQ(world.connector.backends.size(), 2u);
+        world.pool->discard(second->upstream());
+      }
+    }
+  }
+}
+
 TEST(Pool, ACancelIsOverForItsConnectionAndNotForAnothersOfTheSamePid) {
   World world;
   world.connector.pid = 100;  // two hosts, each with a server process of that number

@@ -109,7 +109,7 @@ class FakeConnector final : public broker::Connector {
                       : Result<std::vector<net::Address>>{{*net::literal_address("10.0.0.1", endpoint.port)}};
     loop_.post([answer, done] { done(answer); });
   }
-  void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
+  void cancel(broker::CancelOrder order, std::function<void(broker::CancelOutcome)> done) override {
     cancels.push_back(std::move(order));
     if (hold_cancels) return held_cancels.push_back(std::move(done));
     loop_.post([done] { done({}); });
@@ -138,7 +138,7 @@ class FakeConnector final : public broker::Connector {
   std::function<void(FakeBackend&)> prepare;
   std::vector<broker::ConnectRequest> requests;
   std::vector<broker::CancelOrder> cancels;
-  std::deque<std::function<void(Result<void>)>> held_cancels;
+  std::deque<std::function<void(broker::CancelOutcome)>> held_cancels;
   std::vector<std::unique_ptr<FakeBackend>> backends;
   std::vector<std::uint8_t> key{1, 2, 3, 4};
   std::optional<std::int32_t> pid;  ///< what the servers say; none: each another

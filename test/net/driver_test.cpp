@@ -27,7 +27,8 @@ class PingConversation final : public Conversation {
       return Action{ping()};
     }
     if (std::holds_alternative<TlsEstablished>(input.event)) return Action{ping()};
-    if (std::holds_alternative<PeerClosed>(input.event)) {
+    if (const auto* closed = std::get_if<PeerClosed>(&input.event)) {
+      cut = closed->cut;
       return Error{ErrorCode::retry_later, Hop::login, {}, "closed", {}, {}};
     }
     if (auto* received = std::get_if<Received>(&input.event)) {
@@ -39,6 +40,7 @@ class PingConversation final : public Conversation {
     return Error{ErrorCode::internal, Hop::login, {}, "unexpected", {}, {}};
   }
   std::string answer;
+  bool cut = false;
 
  private:
   static Send ping() {
@@ -102,6 +104,41 @@ TEST_F(Driver, AConversationThatEndsWellHandsItsStreamOver) {
   ASSERT_TRUE(result.outcome) << describe(result.outcome.error());
   EXPECT_EQ(static_cast<PingConversation&>(*result.conversation).answer, "pong");
   ASSERT_NE(result.stream, nullptr);
+}
+
+TEST_F(Driver, APeerThatClosesIsToldFromAConnectionThatWasCut) {
+  for (const bool cut : {false, true}) {
+    test::SocketServer server{[cut](int fd) {
+      char bytes[4];
+      (void)recv(fd, bytes, 4, MSG_WAITALL);
+      const linger at_once{1, 0};  // a reset
+      if (cut) setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+    }};
+    auto result =
+        run({"127.0.0.1", server.port(), {}, nullptr, nullptr}, std::make_unique<PingConversation>());
+    EXPECT_FALSE(result.outcome);
+    EXPECT_EQ(static_cast<PingConversation&>(*result.conversation).cut, cut);
+  }
+}
+
+TEST_F(Driver, OverTlsAnEndWithoutCloseNotifyIsACut) {
+  const auto context = test::server_context({test::make_authority("Example Root"), {}, {}});
+  TlsPolicy policy;
+  policy.mode = TlsMode::require;
+  auto tls = net::TlsContext::for_upstream(policy);
+  ASSERT_TRUE(tls);
+  for (const bool cut : {false, true}) {
+    test::SocketServer server{[&](int fd) {
+      std::unique_ptr<SSL, test::With<SSL_free>> ssl{SSL_new(context.get())};
+      SSL_set_fd(ssl.get(), fd);
+      char bytes[4];
+      if (SSL_accept(ssl.get()) == 1 && SSL_read(ssl.get(), bytes, 4) == 4 && !cut) SSL_shutdown(ssl.get());
+    }};
+    auto result =
+        run({"127.0.0.1", server.port(), {}, *tls, nullptr}, std::make_unique<PingConversation>(true));
+    EXPECT_FALSE(result.outcome);
+    EXPECT_EQ(static_cast<PingConversation&>(*result.conversation).cut, cut);
+  }
 }
 
 TEST_F(Driver, AnAnswerByteByByteIsPutTogether) {

@@ -59,6 +59,7 @@ class Scenario {
     chosen.server.link = link();
     chosen.server.login_failures_permille = stormy ? static_cast<unsigned>(dice_.below(100)) : 0;
     chosen.server.cancel_failures_permille = stormy ? 50 : 0;
+    chosen.server.cancels_late_permille = calm ? 0 : 200;
     chosen.server.reset_failures_percent = calm ? 0 : 5;
     // Dice of their own: a world of one host is the same as it was before there were others.
     Dice hosts{seed ^ 0xfa110e4};

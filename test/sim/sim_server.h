@@ -20,7 +20,7 @@ struct ServerSettings {
   std::size_t connections_max = 100;
   Duration login_max = 30ms;
   unsigned login_failures_permille = 0;
-  unsigned cancel_failures_permille = 0;
+  unsigned cancel_failures_permille = 0, cancels_late_permille = 0;
   unsigned reset_failures_percent = 0;
   std::size_t hosts = 1;  ///< more: one of them is the primary, the others are standbys
 };
@@ -56,10 +56,14 @@ class SimServer final : public broker::Connector, private BackendHost {
     const auto address = address_of_host(host, endpoint.port);
     loop_.after(dice_.us(1, 1'000), [address, done = std::move(done)] { done(std::vector{address}); });
   }
-  void cancel(broker::CancelOrder order, std::function<void(Result<void>)> done) override {
+  void cancel(broker::CancelOrder order, std::function<void(broker::CancelOutcome)> done) override {
     loop_.after(dice_.us(1, 20'000), [this, order = std::move(order), done = std::move(done)] {
       if (down || dice_.permille(settings.cancel_failures_permille)) {
-        return done(Error{ErrorCode::retry_later, Hop::tcp, {}, "connection refused", {}, {}});
+        return done({Error{ErrorCode::retry_later, Hop::tcp, {}, "connection refused", {}, {}}});
+      }
+      if (dice_.permille(settings.cancels_late_permille)) {
+        come_late(order);
+        return done({Error{ErrorCode::timed_out, Hop::login, {}, "no answer within 10 s", {}, {}}, true});
       }
       const auto found = backends_.find(order.pid);
       if (found == backends_.end() || order.key != key_of(order.pid)) {
@@ -127,6 +131,22 @@ class SimServer final : public broker::Connector, private BackendHost {
   StatementCheck on_statement_check;
 
  private:
+  /// It arrives when the broker has given it up. Whoever sent it may be hit, as on a direct connection (here nobody is);
+  /// who has the backend by then may not.
+  void come_late(const broker::CancelOrder& order) {
+    const auto found = backends_.find(order.pid);
+    if (found == backends_.end() || order.key != key_of(order.pid)) return;
+    auto& backend = *found->second;
+    if (!backend.is_busy() || backend.asks_for_mover() || backend.owner == 0) return;
+    for (int i = 1; i <= 20; ++i) {
+      loop_.after(i * 200ms, [this, &backend, meant = backend.owner] {
+        if (!backend.connected()) return oracle_.count("late cancel found nobody");
+        if (backend.is_busy() && backend.owner != meant)
+          oracle_.violation("a late cancel would hit " + client_name(backend.owner));
+      });
+    }
+  }
+
   Result<broker::Connected> login(const broker::ConnectRequest& request) {
     std::size_t host = 0;
     while (!(address_of_host(host, request.address->port) == *request.address)) ++host;

@@ -17,6 +17,7 @@ struct Outcome {
   Result<void> end;
   std::string sent;
   std::string before_tls;
+  bool has_asked = false;
 };
 
 Outcome cancel(LoginTls tls, std::string ssl_answer, DriverOptions options) {
@@ -28,7 +29,7 @@ Outcome cancel(LoginTls tls, std::string ssl_answer, DriverOptions options) {
                 },
                 std::move(options)};
   auto end = driver.run();
-  return {end, driver.sent(), driver.sent_before_tls()};
+  return {end, driver.sent(), driver.sent_before_tls(), conversation.has_asked()};
 }
 
 DriverOptions closing() {
@@ -65,6 +66,7 @@ TEST(CancelConversation, NeverSendsTheKeyWhenTlsIsRefusedOrInjectedInto) {
     const auto outcome = cancel(LoginTls::require, answer, closing());
     EXPECT_FALSE(outcome.end) << answer;
     EXPECT_EQ(outcome.sent.size(), 8U) << answer;
+    EXPECT_FALSE(outcome.has_asked) << answer;
   }
 }
 
@@ -77,6 +79,24 @@ TEST(CancelConversation, FailureAtEveryStepEndsIt) {
     options.close_at_step = step;
     EXPECT_EQ(cancel(LoginTls::require, "S", options).end.has_value(), step == 3) << step;
   }
+}
+
+TEST(CancelConversation, OnlyAnErrorBehindTheRequestLeavesOneThatMayArrive) {
+  for (std::size_t step = 0; step < 4; ++step) {
+    auto options = closing();
+    options.fail_at_step = step;
+    EXPECT_EQ(cancel(LoginTls::require, "S", options).has_asked, step == 3) << step;
+  }
+  EXPECT_TRUE(cancel(LoginTls::require, "S", {}).has_asked) << "it has timed out";
+}
+
+TEST(CancelConversation, AConnectionThatWasCutHasNotBeenTaken) {
+  auto options = closing();
+  options.cut = true;
+  const auto outcome = cancel(LoginTls::require, "S", options);
+  ASSERT_FALSE(outcome.end);
+  EXPECT_EQ(outcome.end.error().code, ErrorCode::retry_later);
+  EXPECT_TRUE(outcome.has_asked);
 }
 
 }  // namespace

@@ -20,6 +20,7 @@ struct DriverOptions {
   std::size_t fail_at_step = std::numeric_limits<std::size_t>::max();   ///< this resume gets ActionFailed
   TlsFacts tls;
   bool close_after_last_reply = false;  ///< PeerClosed when the peer has nothing more to say
+  bool cut = false;                     ///< and not of its own will
   std::array<std::uint8_t, 64> random{};
 };
 
@@ -82,7 +83,7 @@ class Driver {
 
   Result<Action> deliver() {
     if (pending_.empty()) {
-      if (options_.close_after_last_reply) return resume(PeerClosed{});
+      if (options_.close_after_last_reply) return resume(PeerClosed{options_.cut});
       return Error{ErrorCode::timed_out, Hop::none, "driver", "the peer is silent", {}, {}};
     }
     const auto count = std::min(pending_.size(), cut_ != 0 ? cut_ : options_.chunk_bytes);

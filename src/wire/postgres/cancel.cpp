@@ -36,7 +36,8 @@ Result<Action> CancelConversation::resume(Input input) {
       if (!std::holds_alternative<TlsEstablished>(input.event)) break;
       return send_request();
     case Step::expect_close: {
-      if (std::holds_alternative<PeerClosed>(input.event)) {
+      if (const auto* closed = std::get_if<PeerClosed>(&input.event)) {
+        if (closed->cut) break;
         step_ = Step::finished;
         return Action{Done{}};
       }
@@ -50,7 +51,9 @@ Result<Action> CancelConversation::resume(Input input) {
   }
   if (std::holds_alternative<PeerClosed>(input.event)) {
     return login_error(ErrorCode::retry_later, "CancelRequest",
-                       "the server closed the connection before it took the request");
+                       has_asked()
+                           ? "the connection was cut: whether the server has the request cannot be told"
+                           : "the server closed the connection before it took the request");
   }
   return login_error(ErrorCode::internal, "CancelRequest", "an event that cannot happen now");
 }

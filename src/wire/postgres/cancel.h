@@ -1,7 +1,8 @@
 // Asks a real server to cancel a query: a connection of its own, over TLS where the session has it.
 //
 // The server never answers; it closes, and only then has it acted. So the conversation waits for the end
-// of the peer's bytes before it says Done: the upstream connection must not get another owner earlier.
+// of the peer's bytes before it says Done: the upstream connection must not get another owner earlier. Nor may it behind
+// an error, if has_asked(): what has left may arrive at any time, also when the connection that carried it is gone.
 #pragma once
 
 #include "base/conversation.h"
@@ -11,12 +12,15 @@
 namespace sallyport::postgres {
 
 /// Actions used: Send, NeedMore, StartTls, Done.
-/// Errors  peer_unsupported: TLS required, not offered. peer_misbehaved: bytes behind 'S'.
+/// Errors  peer_unsupported: TLS required, not offered. peer_misbehaved: bytes behind 'S'. retry_later: cut off.
 class CancelConversation final : public Conversation {
  public:
   CancelConversation(CancelRequest request, LoginTls tls) : request_(std::move(request)), tls_(tls) {}
 
   Result<Action> resume(Input input) override;
+
+  /// Bytes of the request may have left.
+  [[nodiscard]] bool has_asked() const { return step_ == Step::expect_close || step_ == Step::finished; }
 
  private:
   enum class Step { fresh, expect_ssl_answer, expect_tls, expect_close, finished };
