@@ -63,7 +63,7 @@ void Broker::cancel(const CancelClaim& claim, std::function<void(bool found)> do
   const auto counted = claim.asker.counted ? claim.asker.uid : std::nullopt;
   auto* elsewhere = session_services_.elsewhere;
   auto* session = cancels_.find(claim.pid, claim.key, now, counted, elsewhere == nullptr);
-  if (session != nullptr && session->may_be_cancelled_by(claim.asker))
+  if (session != nullptr && session->lets_cancel(claim.asker))
     return session->cancel_query([done = std::move(done)] { done(true); });
   if (session != nullptr || elsewhere == nullptr || cancels_.has_guessed_enough(now, counted))
     return done(false);

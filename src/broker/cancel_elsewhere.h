@@ -21,10 +21,12 @@ struct CancelAsker {
   std::optional<std::uint32_t> uid;  ///< none: not known, as of TCP peers
   std::string address;               ///< of a TCP peer, without port
   std::shared_ptr<const policy::ClientCertificate> certificate;
-  bool secured = false;  ///< it came over TLS
-  bool clear = false;    ///< it did not, and its route hears such cancels
-  bool local = false;    ///< the kernel says which process it is: the key has not left this machine
-  bool counted = false;  ///< its uid is proven: wrong guesses are counted by it
+  bool secured = false;    ///< it came over TLS
+  bool clear = false;      ///< it did not, and its route hears such cancels
+  bool local = false;      ///< the kernel says which process it is: the key has not left this machine
+  bool counted = false;    ///< its uid is proven: wrong guesses are counted by it
+  std::int64_t pid = 0;    ///< for the trail, as far as seen; another process of ours is not told
+  std::string executable;  ///< likewise
 };
 
 struct CancelClaim {

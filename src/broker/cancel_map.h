@@ -8,12 +8,14 @@
 
 #include "base/clock.h"
 #include "base/secret.h"
+#include "broker/token_bucket.h"
 
 #include <algorithm>
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 
 namespace sallyport::broker {
 
@@ -23,6 +25,7 @@ class CancelMap {
  public:
   static constexpr unsigned misses_per_second_max = 20;
   static constexpr std::size_t askers_max = 4096;
+  static constexpr double foreign_at_once_max = 1, foreign_per_second = 1.0 / 60;  ///< of one session, told
 
   static constexpr std::size_t key_bytes_max = 32;
 
@@ -33,6 +36,7 @@ class CancelMap {
   }
 
   void remove(std::int32_t pid, const Session& session) {
+    foreign_.erase(&session);
     const auto [from, to] = entries_.equal_range(pid);
     for (auto at = from; at != to; ++at) {
       if (at->second.session == &session) {
@@ -65,6 +69,16 @@ class CancelMap {
     if (misses_.size() < askers_max) ++misses_[*asker];
   }
 
+  /// A cancel had the key of this session and was not its owner's. None: too many are told already (threat 17); else how
+  /// many were not since the last one. Each session has a share of its own: nobody's noise covers what is done to others.
+  std::optional<unsigned> tell_foreign(const Session& session, MonotonicTime now) {
+    auto& foreign = foreign_[&session];
+    if (foreign.quota.take(foreign_at_once_max, foreign_per_second, now))
+      return std::exchange(foreign.untold, 0);
+    ++foreign.untold;
+    return std::nullopt;
+  }
+
  private:
   void begin_window(MonotonicTime now) {
     if (now - window_ <= std::chrono::seconds{1}) return;
@@ -87,7 +101,12 @@ class CancelMap {
     std::array<std::uint8_t, key_bytes_max> bytes;
     [[nodiscard]] Bytes key() const { return Bytes{bytes}.first(size); }
   };
+  struct Foreign {
+    TokenBucket quota;
+    unsigned untold = 0;
+  };
   std::unordered_multimap<std::int32_t, Entry> entries_;
+  std::unordered_map<const Session*, Foreign> foreign_;  // only those that it has happened to
   MonotonicTime window_{};
   std::unordered_map<std::uint32_t, unsigned> misses_;  // in this second
 };

@@ -129,8 +129,8 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   /// Lets go of what only a busy session needs. False: it has been busy since the last call, ask again.
   bool rest();
 
-  /// Whether it owns this session (threat 16).
-  [[nodiscard]] bool may_be_cancelled_by(const CancelAsker& asker) const;
+  /// Whether it owns this session (threat 16). If not, the trail is told: it has the key.
+  [[nodiscard]] bool lets_cancel(const CancelAsker& asker) const;
   /// A cancel that named our key. `done` when the server has acted.
   void cancel_query(std::function<void()> done);
 
@@ -226,9 +226,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void on_cancel_request(const postgres::CancelRequest& request);
   void send_cancel(std::vector<std::function<void()>> done);
   void on_cancel_sent(std::uint64_t connection, const CancelOutcome& outcome);
-  void prove_login();
-  void take_name();
-  void take_claims();
+  void prove_login(), take_name(), take_claims();
   void begin_scram(postgres::ServerScram scram);
   void continue_scram(Event event);
   void on_proven();
@@ -263,6 +261,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
   void record_end(std::string_view result, std::string_view reason);
   [[nodiscard]] trail::Event event(trail::EventKind kind) const;
   void add_verified(trail::Event& event) const;
+  void record_foreign_cancel(const CancelAsker& asker, std::string_view why) const;
 
   [[nodiscard]] const ClientFacts& facts() const { return login_ != nullptr ? login_->facts : *facts_; }
   [[nodiscard]] Pool& pool() const { return *facts().access.pool; }

@@ -14,6 +14,21 @@ constexpr std::size_t joined_cancels_max = 64;
 /// One that joins waits for the cancel under way and then for its own.
 constexpr auto cancel_wait_max = 2 * limits::upstream_cancel_deadline + std::chrono::seconds{5};
 
+/// Only through the owning route, from the owning peer, and over TLS if the session was. Empty: it may.
+std::string_view why_foreign(const CancelAsker& asker, std::string_view route, const ProvenPeer& own,
+                             bool secured) {
+  if (route != asker.route) return "it came by another route";
+  if (secured && !asker.secured && !asker.local && !asker.clear)
+    return "it came in clear, and the session has TLS";
+  if (asker.uid && own.uid != asker.uid) return "it is another account's";
+  if (own.certificate != nullptr && !asker.clear) {
+    const bool same =
+        asker.certificate != nullptr && policy::same_owner(*own.certificate, *asker.certificate);
+    return same ? "" : "it lacks the certificate of the session's owner";
+  }
+  return own.address == asker.address ? "" : "it came from another address";
+}
+
 }  // namespace
 
 // Until its key has turned out to be right it waits on the doorstep: without end, wrong ones are a flood like any other.
@@ -35,7 +50,7 @@ void Session::on_cancel_request(const postgres::CancelRequest& request) {
     if (*alive) finish();
   };
   // Whoever guesses is told nothing.
-  if (session != nullptr && !session->may_be_cancelled_by(asker)) return finish();
+  if (session != nullptr && !session->lets_cancel(asker)) return finish();
   if (session != nullptr) {
     host_.on_session_let_in(*this);
     await_cancel();
@@ -78,21 +93,17 @@ CancelAsker Session::as_asker(bool proven) const {
   if (!proven && origin().has_uid()) asker.uid = origin().uid;
   asker.address = own.address;
   asker.certificate = own.certificate;
+  asker.pid = own.pid;
+  asker.executable = own.executable;
   asker.secured = is_secured();
   asker.clear = !asker.secured && route_->hears_clear_cancels();
   return asker;
 }
 
-// Only through the owning route, from the owning peer, and over TLS if the session was (threat 16).
-bool Session::may_be_cancelled_by(const CancelAsker& asker) const {
-  const auto& own = peer();
-  if (route_->route.name != asker.route) return false;
-  if (is_secured() && !asker.secured && !asker.local && !asker.clear) return false;
-  if (asker.uid && own.uid != asker.uid) return false;
-  if (own.certificate != nullptr && !asker.clear) {
-    return asker.certificate != nullptr && policy::same_owner(*own.certificate, *asker.certificate);
-  }
-  return own.address == asker.address;
+bool Session::lets_cancel(const CancelAsker& asker) const {
+  const auto why = why_foreign(asker, route_->route.name, peer(), is_secured());
+  if (!why.empty()) record_foreign_cancel(asker, why);
+  return why.empty();
 }
 
 void Session::cancel_query(std::function<void()> done) {

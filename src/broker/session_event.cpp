@@ -12,8 +12,10 @@ namespace {
 constexpr std::size_t names_max = 4;
 
 void add_certificate(std::map<std::string, std::string>& verified, const policy::ClientCertificate& one) {
-  verified["certificate_sha256"] = one.sha256;
-  verified["certificate_expires"] = format_utc(one.expires_at);
+  if (!one.sha256.empty()) {  // another process of ours tells names only
+    verified["certificate_sha256"] = one.sha256;
+    verified["certificate_expires"] = format_utc(one.expires_at);
+  }
   if (!one.subject.empty()) verified["certificate_subject"] = one.subject;
   if (!one.spiffe_id.empty()) verified["certificate_spiffe_id"] = one.spiffe_id;
   std::string names;
@@ -86,6 +88,33 @@ void Session::add_verified(trail::Event& event) const {
   const auto& certificate = login_ != nullptr ? login_->certificate : peer.certificate;
   if (certificate != nullptr) add_certificate(verified, *certificate);
   if (!facts().access.decision.identity.empty()) verified["identity"] = facts().access.decision.identity;
+}
+
+// The session is the one that was aimed at, `verified` is whoever aimed: its key has come into other hands.
+void Session::record_foreign_cancel(const CancelAsker& asker, std::string_view why) const {
+  const auto untold = services_.cancels.tell_foreign(*this, services_.loop.now().mono);
+  if (!untold) return;
+  trail::Event refused;
+  refused.kind = trail::EventKind::security;
+  refused.at = services_.loop.now().wall;
+  refused.session = id();
+  refused.route = asker.route;
+  refused.target = target();
+  refused.role = role();
+  refused.database = facts().access.decision.database;
+  refused.result = "cancel_refused";
+  refused.reason = "a cancel with this session's key was refused: " + std::string{why};
+  if (*untold > 0) refused.reason += "; before that " + std::to_string(*untold) + " that were not told";
+  auto& verified = refused.verified;
+  if (asker.uid) verified["uid"] = std::to_string(*asker.uid);
+  if (asker.pid != 0) verified["pid"] = std::to_string(asker.pid);
+  if (!asker.executable.empty()) verified["executable"] = asker.executable;
+  if (!asker.address.empty()) verified["address"] = asker.address;
+  if (asker.certificate != nullptr) add_certificate(verified, *asker.certificate);
+  services_.logger.write(
+      LogLevel::warning, refused.reason,
+      {{"session", refused.session}, {"from", trail::identity_of(refused)}, {"event", refused.result}});
+  services_.trail.note(std::move(refused));
 }
 
 }  // namespace sallyport::broker

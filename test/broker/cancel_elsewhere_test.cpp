@@ -79,6 +79,27 @@ TEST(CancelElsewhere, ThatCannotBeAskedIsNoReasonToWait) {
   EXPECT_TRUE(it.cancel("far!").wire->broker_gone());
 }
 
+TEST(CancelElsewhere, ARightKeyInOtherHandsIsToldWhereTheSessionIs) {
+  test::Running it;
+  auto client = it.enter();
+  client.types();
+  std::string key;
+  for (const auto& message : client.messages) {
+    if (message.type == 'K') key = message.body.substr(4);
+  }
+  broker::CancelClaim claim{100, {key.begin(), key.end()}, {}};
+  claim.asker.route = "route";
+  claim.asker.uid = 1001;
+  std::optional<bool> found;
+  it.broker.cancel(claim, [&found](bool one) { found = one; });
+  it.world.loop.settle();
+  EXPECT_EQ(found, false);
+  const auto told = it.world.sink.of(trail::EventKind::security);
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].result, "cancel_refused");
+  EXPECT_EQ(told[0].verified, (std::map<std::string, std::string>{{"uid", "1001"}}));
+}
+
 TEST(CancelElsewhere, AGuessCountsOnceBothHaveSaidNo) {
   constexpr auto max = broker::CancelMap::misses_per_second_max;
   Two it;

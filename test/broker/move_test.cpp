@@ -629,6 +629,47 @@ TEST(Cancel, OneThatIsNeverAnsweredIsLetGoWithWordsOfItsOwn) {
   EXPECT_TRUE(world.sink.of(trail::EventKind::session_denied).empty());
 }
 
+TEST(Cancel, ARightKeyInOtherHandsIsASecurityEventThatNamesBoth) {
+  World world;
+  auto client = world.enter();
+  const auto key = key_of(world);
+  auto second = world.enter();
+  const auto second_key = key_of(world);
+  world.open().wire->push(cancel_request(100, "abcd"));
+  world.open().wire->push(cancel_request(100, key));
+  world.loop.settle();
+  const auto told = [&world] { return world.sink.of(trail::EventKind::security); };
+  EXPECT_TRUE(told().empty()) << "a guess, and the owner's own";
+
+  world.prover->peer = {815, 1001, 1001, "/usr/bin/thief"};
+  const auto steal = [&world](std::int32_t pid, const std::string& with) {
+    auto thief = world.open();
+    thief.wire->push(cancel_request(pid, with));
+    world.loop.settle();
+    EXPECT_TRUE(thief.wire->broker_gone());
+    EXPECT_EQ(thief.wire->take(), "");
+  };
+  for (int i = 0; i < 6; ++i) steal(100, key);
+  ASSERT_EQ(told().size(), 1u) << "a flood of them fills nothing";
+  const auto event = told().back();
+  EXPECT_EQ(event.result, "cancel_refused");
+  EXPECT_EQ(event.session, client.session->id());
+  EXPECT_EQ(event.route + " " + event.target + " " + event.role, "route db app");
+  EXPECT_EQ(event.reason, "a cancel with this session's key was refused: it is another account's");
+  EXPECT_EQ(event.verified, (std::map<std::string, std::string>{
+                                {"uid", "1001"}, {"pid", "815"}, {"executable", "/usr/bin/thief"}}));
+  EXPECT_EQ(world.logger.lines.back(), event.reason);
+
+  steal(101, second_key);
+  ASSERT_EQ(told().size(), 2u) << "what is done to another session is not covered by that";
+  EXPECT_EQ(told().back().session, second.session->id());
+  world.loop.advance(61s);
+  steal(100, key);
+  ASSERT_EQ(told().size(), 3u);
+  EXPECT_NE(told().back().reason.find("; before that 5 that were not told"), std::string::npos);
+  EXPECT_EQ(world.connector.cancels.size(), 1u);
+}
+
 TEST(Cancel, AWrongKeyAnotherUserAnotherRouteDoNothingAndAreToldNothing) {
   World world;
   auto client = world.enter();

@@ -273,6 +273,9 @@ TEST(SessionTlsCancel, OfASessionOverTlsComesOverTlsOnly) {
   const auto owner = it.entered();
   auto plain = it.world.open();
   EXPECT_EQ(it.cancels_after(plain), 0u);
+  ASSERT_EQ(it.world.sink.of(trail::EventKind::security).size(), 1u);
+  EXPECT_NE(it.world.sink.of(trail::EventKind::security)[0].reason.find("it came in clear"),
+            std::string::npos);
   auto secured = it.secured();
   EXPECT_EQ(it.cancels_after(secured), 1u);
 }
@@ -293,6 +296,9 @@ TEST(SessionTlsCancel, OfACertificatesOwnerNeedsTheSameOwner) {
   it.handshaker.facts.certificate = certificate("spiffe://example.org/b");
   auto other = it.secured();
   EXPECT_EQ(it.cancels_after(other), 0u);
+  ASSERT_EQ(it.world.sink.of(trail::EventKind::security).size(), 1u);
+  EXPECT_EQ(it.world.sink.of(trail::EventKind::security)[0].verified.at("certificate_spiffe_id"),
+            "spiffe://example.org/b");
   it.handshaker.facts.certificate = nullptr;
   auto nobody = it.secured();
   EXPECT_EQ(it.cancels_after(nobody), 0u);

@@ -1,6 +1,7 @@
 """TLS towards clients, and client certificates as identities: real libpq, old and new, on a TCP route of `serve`."""
 
 import contextlib
+import json
 import os
 import pwd
 import shutil
@@ -77,6 +78,9 @@ state: """)
     def trail(self, *words):
         """Its lines, newest last."""
         return self.sallyport.run("audit", "query", "--format", "json", "-c", self.config, *words).ok().stdout
+
+    def refused_cancels(self):
+        return [json.loads(line) for line in self.trail("--kind", "security", "--result", "cancel_refused").splitlines()]
 
 
 @pytest.fixture
@@ -359,6 +363,8 @@ def test_a_cancel_comes_over_tls_if_the_session_did(service, app):
     sleeping.connection.cancel()        # libpq's old way: in clear, always
     time.sleep(1)
     assert sleeping.ended is None
+    told, = it.refused_cancels()
+    assert told["reason"].endswith("it came in clear, and the session has TLS") and told["verified"]["address"] == "127.0.0.1"
     sleeping.connection.cancel_safe(timeout=10)
     sleeping.thread.join(10)
     assert sleeping.ended == "QueryCanceled"
@@ -402,6 +408,10 @@ def test_the_right_key_with_another_certificate_cancels_nothing(service, app, pk
             else:
                 with pytest.raises(TimeoutError):
                     session.recv(4096)
+    told, = it.refused_cancels()
+    start, = [json.loads(line) for line in it.trail("--kind", "session_start").splitlines()]
+    assert told["session"] == start["session"] and told["verified"]["certificate_spiffe_id"].endswith("/other")
+    assert key.hex() not in json.dumps(told)
 
 
 def test_a_certificate_that_expires_admits_nobody_any_more_and_ends_no_session(service, pki):
