@@ -1,19 +1,20 @@
-"""The test suite of pgjdbc, from the source that stands beside its jar on Maven Central. For driver_suites.py, which says what is
-expected of it."""
+"""The test suite of pgjdbc, from the source that stands beside its jar on Maven Central. For driver_suites.py; suites_expected.py says
+what is expected of it."""
 
+import functools
 import glob
 import os
 import re
 import shutil
 import subprocess
-import time
 import xml.etree.ElementTree as ElementTree
 
 from harness.processes import free_port
 from harness.sallyport import binary
+from suite import PASSWORD, Suite, compare
 
 USER, PRIVILEGED = "test", "postgres"     # as its build.properties has them
-SUITES = {"jdbc": "org.postgresql:postgresql:42.7.10"}
+DRIVER = "org.postgresql:postgresql:42.7.10"
 # Writes until its connection is gone, which the way does not see to: it would never end.
 ENDLESS = {"transaction": r".*CopyTest#lockReleaseOnCancelFailure.*"}
 CONSOLE = "org.junit.platform:junit-platform-console-standalone:1.14.1"
@@ -25,7 +26,7 @@ def maven(folder, *words):
 
 def prepare(folder):
     """(its source, compiled; the class path)"""
-    maven(folder, "dependency:copy", f"-Dartifact={SUITES['jdbc']}:tar.gz:jdbc-src", f"-DoutputDirectory={folder}")
+    maven(folder, "dependency:copy", f"-Dartifact={DRIVER}:tar.gz:jdbc-src", f"-DoutputDirectory={folder}")
     maven(folder, "dependency:copy", f"-Dartifact={CONSOLE}", f"-DoutputDirectory={folder}")
     (archive,) = glob.glob(os.path.join(folder, "*-jdbc-src.tar.gz"))
     shutil.unpack_archive(archive, folder, filter="data")
@@ -37,12 +38,12 @@ def prepare(folder):
     return source, ":".join([console, *(os.path.join(source, "target", name) for name in ("test-classes", "classes")), *others])
 
 
-def over_tcp(service, pki, password):
+def over_tcp(service, pki, _):
     """A route that pgjdbc can take: it speaks TCP only, and sends its cancels in clear. The port."""
     it, port = service.sallyport, free_port()
-    secret, passwords = it.secret_file(password), os.path.join(it.folder, "home", "passwords")
+    secret, passwords = it.secret_file(PASSWORD), os.path.join(it.folder, "home", "passwords")
     for name in (USER, PRIVILEGED):
-        subprocess.run([binary(), "passwd", name, "--file", passwords, "--stdin"], input=password + "\n", text=True, check=True,
+        subprocess.run([binary(), "passwd", name, "--file", passwords, "--stdin"], input=PASSWORD + "\n", text=True, check=True,
                        stderr=subprocess.DEVNULL, env=it.env())
     certificate, key = (os.path.join(it.folder, name) for name in ("tls.crt", "tls.key"))
     leaf = pki.leaf("good")
@@ -61,17 +62,16 @@ def over_tcp(service, pki, password):
     return port
 
 
-def run(prepared, folder, name, port, password, only=()):
+def tests(source, classes, folder, way_name, way, only):
     """{test: "passed" | "failed" | "skipped"}, and all that was printed."""
-    source, classes = prepared
     shutil.rmtree(folder, ignore_errors=True)
-    settings = {"build.properties.relative.path": source, "test.url.PGHOST": "localhost", "test.url.PGPORT": port, "password": password,
-                "privilegedPassword": password, "junit.jupiter.extensions.autodetection.enabled": "true",
+    settings = {"build.properties.relative.path": source, "test.url.PGHOST": "localhost", "test.url.PGPORT": way[1], "password": PASSWORD,
+                "privilegedPassword": PASSWORD, "junit.jupiter.extensions.autodetection.enabled": "true",
                 "junit.jupiter.execution.timeout.default": "1 m"}
     chosen = [w for test in only for w in ("--select-unique-id", test)] or [
         "--scan-classpath", os.path.join(source, "target", "test-classes"), "--include-classname", r".*\.(Test[^.]*|[^.]*Tests?)"]
-    if name in ENDLESS:
-        chosen += ["--exclude-methodname", ENDLESS[name]]
+    if way_name in ENDLESS:
+        chosen += ["--exclude-methodname", ENDLESS[way_name]]
     done = subprocess.run(["java", "-Xmx1536m", *(f"-D{key}={value}" for key, value in settings.items()), "-cp", classes,
                            "org.junit.platform.console.ConsoleLauncher", "execute", "--disable-banner", "--details=none",
                            f"--reports-dir={folder}", *chosen], cwd=source, capture_output=True, text=True)
@@ -90,26 +90,14 @@ def title(test):
     return ".".join([names[0].rsplit(".", 1)[-1], *(name.split("(")[0] for name in names[1:])])
 
 
-def java_suite(world, suite, folder, password, report):
-    """How many fail in session pooling, not directly, and without an explanation."""
-    prepared, reports = prepare(folder), os.path.join(folder, f"{suite}-reports")
-    direct, failures = None, 0
-    for name, (_, port) in world.database(suite).items():
-        started = time.monotonic()
-        results, output = run(prepared, reports, name, port, password)
-        with open(os.path.join(folder, f"{suite}-{name}.log"), "w", encoding="utf-8") as file:
-            file.write(output)
-        print(f"{suite}, {name}: {', '.join(f'{sum(v == w for v in results.values())} {w}' for w in ('passed', 'failed', 'skipped'))} in "
-              f"{time.monotonic() - started:.0f} s", flush=True)
-        if not results:
-            print(output[-2000:])
-        if name == "direct":
-            direct = results
-            continue
-        more = {test for test, verdict in direct.items() if verdict == "passed" and results.get(test) != "passed"}
-        if more:    # once more, alone: not what fails by chance
-            again, _ = run(prepared, reports, name, port, password, only=sorted(more))
-            more = {test for test in more if again.get(test, "failed") == "failed"}
-        failures += report(name, sorted({f"{suite} {title(test)}" for test in more}))
-    world.close()
-    return failures
+def run(world, name, report):
+    source, classes = prepare(world.folder)
+    reports = os.path.join(world.folder, f"{name}-reports")
+    return compare(world, name, world.database(name), functools.partial(tests, source, classes, reports),
+                   lambda test: f"{name} {title(test)}", report, words=("passed", "failed", "skipped"))
+
+
+SUITES = {
+    "jdbc": Suite(USER, [f"CREATE EXTENSION hstore; CREATE EXTENSION citext; ALTER ROLE {PRIVILEGED} PASSWORD '{PASSWORD}'"],
+                  any_database=True, run=run, route=over_tcp),
+}

@@ -1,16 +1,17 @@
-"""The test suites of SQLAlchemy and Django, from their source distributions on the package index. For driver_suites.py, which says
-what is expected of each."""
+"""The test suites of SQLAlchemy and Django, from their source distributions on the package index. For driver_suites.py;
+suites_expected.py says what is expected of each."""
 
+import functools
 import os
 import re
 import subprocess
-import time
 
 import python_suites
+from suite import Suite, compare, newly_failed
 
-SUITES = {
-    "sqlalchemy": ("sqlalchemy==2.1.9", ["pytest", "pytest-timeout", "greenlet", "typing-extensions", "psycopg[binary]", "asyncpg", "pg8000",
-                                         "psycopg2-binary"]),
+SOURCES = {
+    "sqlalchemy": ("sqlalchemy==2.1.9", ["pytest", "pytest-timeout", "greenlet", "typing-extensions", "psycopg[binary]", "asyncpg",
+                                         "pg8000", "psycopg2-binary"]),
     "django": ("django==5.2.19", ["django==5.2.19", "psycopg[binary,pool]", "jinja2", "PyYAML"]),
 }
 DRIVERS = ["psycopg", "asyncpg", "pg8000", "psycopg2"]
@@ -30,23 +31,22 @@ USE_TZ = False
 """
 
 
-def sqlalchemy(work, python, way, driver, only=()):
+def sqlalchemy(work, python, driver, _, way, only):
     """{test: "passed" | "failed"}, and all that was printed; of what was skipped pytest tells no name."""
     directory, port = way
     place = f"unix_sock={directory}/.s.PGSQL.{port}" if driver == "pg8000" else f"host={directory}&port={port}"
-    done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:logging", "--maxfail=100000", "--timeout", "180",
-                           "--tb=short", "-rfEp", "--backend-only", "--dburi", f"postgresql+{driver}://sqlalchemy@/sqlalchemy?{place}",
+    url = f"postgresql+{driver}://sqlalchemy@/sqlalchemy?{place}"
+    done = subprocess.run([python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:logging", "--maxfail=100000",
+                           "--timeout", "180", "--tb=short", "-rfEp", "--backend-only", "--dburi", url,
                            *(only or ["-k", RANGES, *FOLDERS])],
                           cwd=work, env={**os.environ, "PGSSLMODE": "disable"}, capture_output=True, text=True)
-    results = {}
-    for word, test in re.findall(r"^(PASSED|FAILED|ERROR) (test/.+?)(?: - .*)?$", done.stdout, re.M):
-        if results.get(test) != "failed":       # an error at its end counts
-            results[test] = "passed" if word == "PASSED" else "failed"
-    return results, done.stdout + done.stderr
+    return python_suites.pytest_results(done.stdout), done.stdout + done.stderr
 
 
-def django(work, python, way, _, only=()):
+def django(work, python, _, way, only):
     """The same; of those that passed Django tells no name that can be told from what they print, but how many."""
+    if "the program" in only:       # there is no less of it to be run again
+        return dict.fromkeys(only, "failed"), ""
     directory, port = way
     tests = os.path.join(work, "tests")
     with open(os.path.join(tests, "sallyport_settings.py"), "w", encoding="ascii") as file:
@@ -59,36 +59,26 @@ def django(work, python, way, _, only=()):
     ran = re.search(r"^Ran (\d+) tests", output, re.M)
     if not ran:
         results["the program"] = "failed"
+    if only:
+        return {test: results.get(test, "passed" if ran else "failed") for test in only}, output
     results.update({f"another {n}": "passed" for n in range(int(ran[1]) - len(results) if ran else 0)})
     return results, output
 
 
-def orm_suite(world, suite, folder, report):
-    """How many fail in session pooling, not directly, and without an explanation."""
-    source, needs = SUITES[suite]
-    work, python = python_suites.unpack(suite, source, needs, folder)
-    ways, failures = world.database(suite), 0
-    run = {"sqlalchemy": sqlalchemy, "django": django}[suite]
-    for driver in DRIVERS if suite == "sqlalchemy" else [""]:
-        title = f"{suite} {driver}".strip()
-        direct = None
-        for name, way in ways.items():
-            started = time.monotonic()
-            results, output = run(work, python, way, driver)
-            with open(os.path.join(folder, f"{title.replace(' ', '-')}-{name}.log"), "w", encoding="utf-8") as file:
-                file.write(output)
-            failed = {test for test, verdict in results.items() if verdict == "failed"}
-            print(f"{title}, {name}: {len(results) - len(failed)} passed, {len(failed)} failed in {time.monotonic() - started:.0f} s", flush=True)
-            if not results:
-                print(output[-2000:])
-            if direct is None:
-                direct = failed
-                continue
-            more = failed - direct
-            if more and "the program" not in more:      # once more, alone: not what fails by chance
-                again, _ = run(work, python, way, driver, only=sorted(more))
-                missing = "passed" if suite == "django" else "failed"
-                more = {test for test in more if again.get(test, missing) == "failed"}
-            failures += report(name, sorted(f"{title} {re.sub('^.*::', '', test)}" for test in more))
-    world.close()
-    return failures
+def run(world, name, report):
+    source, needs = SOURCES[name]
+    work, python = python_suites.unpack(name, source, needs, world.folder)
+    ways = world.database(name)
+    if name == "django":
+        return compare(world, name, ways, functools.partial(django, work, python), lambda test: f"{name} {test}", report,
+                       more_of=newly_failed)
+    return sum(compare(world, f"{name} {driver}", ways, functools.partial(sqlalchemy, work, python, driver),
+                       lambda test, driver=driver: f"{name} {driver} {re.sub('^.*::', '', test)}", report, more_of=newly_failed)
+               for driver in DRIVERS)
+
+
+SUITES = {
+    "sqlalchemy": Suite("sqlalchemy", ["CREATE EXTENSION hstore; CREATE EXTENSION citext",
+                                       "CREATE SCHEMA test_schema; CREATE SCHEMA test_schema_2"], any_database=True, run=run),
+    "django": Suite("django", [], any_database=True, run=run),
+}
