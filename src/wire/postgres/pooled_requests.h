@@ -102,7 +102,8 @@ class PooledRequests final : private NotedRequests {
 
   /// The server's ErrorResponse.
   void on_error(std::string_view sqlstate);
-  /// A command was completed, or (empty) a transaction: ALTER and DROP end what others may share of what was prepared.
+  /// A command was completed, or (empty) a transaction: CREATE, ALTER and DROP end what others may share of what was
+  /// prepared.
   void on_done(std::string_view tag);
   /// The client has prepared a statement of this name.
   [[nodiscard]] bool knows(std::string_view name) const { return prepared_.named.contains(name); }
@@ -180,9 +181,8 @@ class PooledRequests final : private NotedRequests {
   std::string needed_alone_;
   Altering altering_ = Altering::no;
   PreparedStatements prepared_;
-  bool redefines_ = false;  // the transaction has made, altered or dropped something
-  bool reading_changes_ =
-      false;  // the session sets search_path and the like: it ends with its transaction, perhaps
+  bool redefines_ = false;        // the transaction has made, altered or dropped something
+  bool reading_changes_ = false;  // the session sets search_path and the like: for its transaction, perhaps
   std::list<Op> ops_;
   bool ending_all_ = false;   // DEALLOCATE ALL, which ends nothing of the client's, is under way
   bool bound_ender_ = false;  // what was bound last is a DEALLOCATE or DISCARD
