@@ -111,6 +111,23 @@ def test_constants_are_read_by_the_settings_of_who_prepares(pooled, setting, sco
         assert run(b, "t", sql) == right
 
 
+def test_an_earlier_answer_forgets_nothing_of_what_is_under_way(pooled, pg, shadow):
+    """All in one write: the first ReadyForQuery says idle, and what has been read behind it already counts."""
+    sql = LITERALS["array_nulls = off"]
+    it = pooled("transaction", ONE)
+    with RawClient.of(it) as a, RawClient.of(it) as b:
+        with_temporary_schema(b)
+        b.ask(parse("d", "DELETE FROM shadow"), sync())
+        a.ask(query("SELECT 1"), query("BEGIN"), query("SET LOCAL array_nulls = off"), ready=3)
+        assert run(a, "s", sql) == [("f",)]
+        a.ask(query("COMMIT"))
+        assert run(b, "s", sql) == [("t",)]
+        a.ask(query("SELECT 1"), query("BEGIN"), query("CREATE TEMP TABLE shadow ON COMMIT DROP AS SELECT 'mine'::text v"), ready=3)
+        run(a, "d", "DELETE FROM shadow")
+        a.ask(query("COMMIT"))
+        assert ask(b, "SELECT count(*) FROM public.shadow") == [("1",)]
+
+
 def test_those_of_one_setting_share_what_they_prepare(pooled):
     it = pooled("transaction", ONE)
     with RawClient.of(it) as a, RawClient.of(it) as b, RawClient.of(it) as c:
@@ -126,6 +143,9 @@ HIDDEN = {
     "a constant that goes on in the next line": [query("SELECT E'a'\n'\\'' ; SET work_mem = '77MB'; SELECT '';--'")],
     "a function's name in Unicode": [query("SELECT U&\"set\\005fconfig\"('work_mem', '77MB', false)")],
     "a setting's name in Unicode": [query("SET U&\"work\\005fmem\" = '77MB'")],
+    "what looks like a comment in a block's text": [query("DO $$BEGIN PERFORM '--'; SET work_mem='77MB'; END$$")],
+    "a text behind a block": [query("DO $$BEGIN END$$; SELECT '/*'; SET work_mem='77MB'; SELECT '*/'")],
+    "a dollar quote's long tag": [query(f"SELECT ${'a' * 130}$ ' ${'a' * 130}$; SET work_mem='77MB'; SELECT ''")],
     "a text in Unicode": [query("SELECT set_config(U&'wo\\0072k_mem', '77MB', false)")],
 }
 

@@ -364,6 +364,40 @@ TEST(PooledRequests, AfterAnAlterNobodySharesWhatWasPreparedBefore) {
   EXPECT_EQ(one.send(only, run("s"))[1].body, "insert into t values ($1)") << "who has it keeps it";
 }
 
+TEST(PooledRequests, ACommitOfWhatWasPreparedToBeCommittedEndsTheSharing) {
+  StatementRegistry registry;
+  Connection only;
+  Borrower one{registry}, two{registry};
+  one.send(only, parse("s", "select v from shadow") + sync());
+  const NothingReported reported;
+  one.requests().attach(only.statements, reported, false);
+  one.requests().on_done("COMMIT PREPARED");
+  one.requests().detach();
+  two.send(only, parse("s", "select v from shadow") + sync());
+  EXPECT_EQ(only.server.statements().size(), 2U);
+}
+
+TEST(PooledRequests, AnEarlierTransactionsEndForgetsNothingOfWhatIsUnderWay) {
+  StatementRegistry registry;
+  SessionTracker tracker;
+  Connection only;
+  const NothingReported reported;
+  PooledRequests requests{tracker, registry, {}};
+  requests.attach(only.statements, reported, false);
+  const auto shared = registry.intern(as_bytes("select 1"));
+  only.statements.add(shared);
+  WipedBytes out;
+  ASSERT_TRUE(requests.take(as_bytes(query("SELECT 1") + query("SET LOCAL array_nulls = off")), out));
+  const auto idle = [&] {
+    tracker.on_server_body('Z', as_bytes("I"));
+    requests.on_done({});
+  };
+  idle();
+  EXPECT_TRUE(only.statements.is_of_another_reading(*shared));
+  idle();
+  EXPECT_FALSE(only.statements.is_of_another_reading(*shared));
+}
+
 TEST(PooledRequests, WhatIsPreparedAnewBehindAnotherSearchPathIsParsedAnewForItsClientAlone) {
   for (const auto* change :
        {"SET search_path TO b", "set local schema 'b'", "RESET ALL", "SET SESSION ROLE other",

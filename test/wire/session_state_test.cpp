@@ -112,11 +112,34 @@ TEST(SessionState, WaysAroundTheReaderAreSeen) {
       {"SELECT E'a'\n - '\\' ; LISTEN b", "listen"},
       {"SELECT U&\"set\\005fconfig\"('work_mem', '77MB', false)", "setting"},
       {"SET u&\"w!006frk_mem\" UESCAPE '!' = 1", "setting"},
+      // In a text of a block what looks like a comment is none.
+      {"DO $$BEGIN PERFORM '--'; SET work_mem='77MB'; END$$", "setting"},
+      {"DO $$BEGIN PERFORM '/*'; SET work_mem='77MB'; PERFORM '*/'; END$$", "setting"},
+      {"DO $$BEGIN PERFORM '\"'; SET work_mem='77MB'; PERFORM '\"'; END$$", "setting"},
+      {"DO $$BEGIN PERFORM $a$--$a$; SET work_mem='77MB'; END$$", "setting"},
+      {"DO $$BEGIN END$$; SELECT '/*'; LISTEN b; SELECT '*/'", "setting"},
+      {"DO $$BEGIN RAISE LOG '-- x'; PERFORM set_config('app.tenant', 'evil', false); END$$", "setting"},
+      // A custom setting's class may be called like a keyword.
+      {"SET local.tenant = 1", "custom_setting"},
+      {"SET transaction . x TO 1", "custom_setting"},
+      {"SET session.timezone = 1", "custom_setting"},
+      {"SET SESSION time.zone = 1", "custom_setting"},
+      {"SET names.x = 1", "custom_setting"},
+      {"SET LOCAL search_path = $$pg_temp$$", "temporary_table"},
+      {"SET LOCAL search_path = E'pg\\x5ftemp'", "temporary_table"},
+      {"SET LOCAL search_path = U&'pg\\005ftemp'", "temporary_table"},
+      {"SELECT set_config('search_path', $$pg_temp$$, true)", "temporary_table"},
+      // Up to PostgreSQL 14.
+      {"SELECT 1e$b$; LISTEN a; SELECT 1 AS x", "listen"},
       {"SET client_encoding = 'SJIS'", "setting"},
       {"SET NAMES 'Shift-JIS'", "setting"},
       {"SELECT set_config('client_encoding', 'big5', true)", "setting"},
       {"BEGIN; SET LOCAL standard_conforming_strings = off", "setting"}};
   for (const auto& [sql, reason] : texts) EXPECT_EQ(state_of(sql), reason) << sql;
+  const std::string tag = "$" + std::string(130, 'a') + "$";
+  EXPECT_EQ(state_of("SELECT " + tag + " ' " + tag + "; LISTEN b; SELECT ''"), "setting");
+  EXPECT_EQ(state_of("SET LOCAL search_path = '" + std::string(130, 'a') + ",pg_temp'"), "temporary_table");
+  EXPECT_EQ(state_of("DO $$BEGIN -- x\n PERFORM f(); END$$"), "");
   for (const auto* sql : {"SHOW standard_conforming_strings", "SET client_encoding TO 'UTF8'",
                           "SET NAMES 'latin1'", "SELECT name FROM pg_settings FOR UPDATE",
                           "EXPLAIN (ANALYZE, COSTS off) SELECT 1", "PREPARE TRANSACTION 'x'",

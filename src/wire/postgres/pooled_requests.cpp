@@ -131,7 +131,7 @@ bool PooledRequests::has_enough(char type, std::uint32_t body_bytes, Bytes body)
     case 'C':
     case 'D': return body_bytes > name_frame_bytes_max;
     case 'F':
-      return body.size() >= 4 && (body_bytes > short_query_bytes_max || !reads_sequence(load_u32(body)));
+      return body.size() >= 4 && (body_bytes > guarded_query_bytes_max || !reads_sequence(load_u32(body)));
     case 'B': return body.size() >= names_bytes_max || std::count(body.begin(), body.end(), 0) >= 2;
     case 'Q':
       return body_bytes > (settings_.refuses_state ? limits::session_statements_bytes_max
@@ -272,12 +272,14 @@ void PooledRequests::on_done(std::string_view tag) {
   // Executed now; or taken back, to a savepoint or at the transaction's end.
   const bool changes = tag.empty() || tag == "SET" || tag == "RESET" || tag == "ROLLBACK";
   if (reading_changes_ && changes) upstream_->on_reading_changed();
-  // It was SET LOCAL, or the server has reported it: else the session would keep its connection.
-  if (tag.empty() && std::exchange(reading_changes_, false) && state().empty())
-    upstream_->on_reading_restored();
-  redefines_ = redefines_ || tag.starts_with("ALTER ") || tag.starts_with("DROP ");
+  redefines_ =
+      redefines_ || tag.starts_with("ALTER ") || tag.starts_with("DROP ") || tag == "COMMIT PREPARED";
   if (redefines_) registry_.retire_all();
-  if (tag.empty()) redefines_ = false;
+  // What is under way behind this transaction has been read already, and is what has been noted, perhaps.
+  if (!tag.empty() || !tracker_.nothing_outstanding()) return;
+  redefines_ = false;
+  // It was SET LOCAL, or the server has reported it: else the session would keep its connection.
+  if (std::exchange(reading_changes_, false) && state().empty()) upstream_->on_reading_restored();
 }
 
 }  // namespace sallyport::postgres

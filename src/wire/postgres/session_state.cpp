@@ -1,9 +1,5 @@
 #include "wire/postgres/session_state.h"
 
-#include "wire/postgres/statements.h"
-
-#include <algorithm>
-#include <iterator>
 #include <utility>
 
 namespace sallyport::postgres {
@@ -18,25 +14,6 @@ bool may_draw_value(std::string_view word) {
          word == "execute" || word == "do";
 }
 
-/// A parameter that decides what a constant is read as, or an operator.
-bool reads_by(std::string_view name) {
-  static constexpr std::string_view known[] = {"datestyle",
-                                               "intervalstyle",
-                                               "timezone",
-                                               "time",
-                                               "client_encoding",
-                                               "names",
-                                               "xml",
-                                               "xmloption",
-                                               "array_nulls",
-                                               "lc_monetary",
-                                               "transform_null_equals",
-                                               "timezone_abbreviations",
-                                               "standard_conforming_strings",
-                                               "backslash_quote"};
-  return std::find(std::begin(known), std::end(known), name) != std::end(known);
-}
-
 /// A statement about the transaction or the session alone.
 bool is_control(std::string_view word) {
   return word == "begin" || word == "start" || word == "set" || word == "show" || word == "reset" ||
@@ -48,12 +25,6 @@ bool is_control(std::string_view word) {
 // They are reported, and yet no parameter that can be set again for the next session.
 bool StateScanner::is_of_role(std::string_view name) {
   return name == "session_authorization" || name == "role";
-}
-
-bool StateScanner::may_change_reading(std::string_view name) {
-  constexpr std::string_view plain = "abcdefghijklmnopqrstuvwxyz0123456789_.$";
-  return is_of_role(name) || name == "search_path" || reads_by(name) ||
-         name.find_first_not_of(plain) != std::string_view::npos;
 }
 
 std::string StateScanner::lower(std::string_view text) {
@@ -78,6 +49,7 @@ void StateScanner::look_at(Bytes piece) {
 
 void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
+  set_keyword_ = false;
   look_for_reading(quoted ? std::string_view{lower(word)} : word);
   look_for_names(word);
   draws_ = draws_ || (!quoted && may_draw_value(word));
@@ -91,31 +63,6 @@ void StateScanner::on_word(std::string_view word, bool quoted) {
   if (words_ < 255) ++words_;
   last_word_ = word;
   last_was_word_ = true;
-}
-
-// SET search_path and SET SCHEMA, also with LOCAL or SESSION: tables that are made then may be temporary without saying
-// so. Not the option of a function or a role.
-void StateScanner::look_for_reading(std::string_view name) {
-  const bool set = last_word_ == "set" || last_word_ == "local" || last_word_ == "session";
-  const bool resets = last_word_ == "reset";
-  if ((!set && !resets) || (!block_ && words_ != 1 && words_ != 2)) return;
-  const bool of_user = name == "role" || name == "authorization";  // "$user" stands in the path
-  const bool of_path = name == "search_path" || name == "schema";
-  of_path_ = of_path_ || (of_path && set);
-  if (of_path || of_user || reads_by(name) || (resets && (name == "all" || name == "session")))
-    reading_changed_ = true;
-}
-
-// Names that matter wherever they stand.
-void StateScanner::look_for_names(std::string_view word) {
-  // Of the statements that sessions share: nobody's to end, or to make.
-  if (word.starts_with(statement_prefix)) found_.add(StateReason::prepared_in_sql);
-  // Texts would be read otherwise by the server than by us.
-  if ((word == "standard_conforming_strings" && statement_ != Statement::show) || is_unsafe_encoding(word))
-    found_.add(StateReason::setting);
-  if (of_path_ && has_temporary_schema(word)) found_.add(StateReason::temporary_table);
-  if (word == "update") updates_ = true;
-  if (word == "pg_settings" && updates_) found_.add(StateReason::setting);
 }
 
 // It may be any: a parameter's name, or that of a function which leaves state.
@@ -225,6 +172,7 @@ void StateScanner::on_set_word(std::string_view word, bool quoted) {
     return;
   }
   become_plain();
+  set_keyword_ = true;
   if (quoted) {
     name_ = lower(word);
     statement_ = Statement::set_name;
@@ -259,6 +207,7 @@ void StateScanner::set(std::string_view name) {
 
 void StateScanner::on_text(std::string_view begin) {
   look_for_names(lower(begin));
+  if (of_path_ && !lexer_.knows_text()) found_.add(StateReason::temporary_table);  // it may be in it
   if (call_.depth > 0) on_argument(begin, true);
   last_was_word_ = false;
 }
@@ -270,6 +219,8 @@ void StateScanner::on_symbol(char symbol) {
     if (symbol == ')' && options_depth_ > 0) --options_depth_;
   }
   if (symbol == '.' && last_word_.starts_with("pg_temp")) temporary_ = true;
+  // SET local.tenant, SET time.zone: a custom one, whose class is called like a keyword.
+  if (std::exchange(set_keyword_, false) && symbol == '.') found_.add(StateReason::custom_setting);
   if (drop_words_ < 3) drop_words_ = 0;
   if (call_.depth > 0) on_call_symbol(symbol);
   if (call) on_call();
@@ -292,7 +243,8 @@ void StateScanner::end_statement() {
 void StateScanner::begin_anew() {
   statement_ = block_ ? Statement::anonymous_block : Statement::none;
   words_ = drop_words_ = options_depth_ = 0;
-  makes_ = temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = of_path_ = false;
+  set_keyword_ = makes_ = temporary_ = last_was_word_ = in_update_ = explains_ = updates_ = into_ = of_path_ =
+      false;
   last_word_.clear();
   call_ = {};
 }

@@ -180,6 +180,7 @@ class StateScanner {
   bool block_ = false;              // it is a DO: statements begin anywhere, also in its texts
   bool in_update_ = false;          // in a block: SET is the UPDATE's
   bool temporary_ = false;          // a temporary table is made
+  bool set_keyword_ = false;        // the last token was the word behind SET
   bool makes_ = false;              // or something else: a table, a function, a type
   std::uint8_t options_depth_ = 0;  // in their parentheses
   bool explains_ = false;           // EXPLAIN: options in parentheses may follow

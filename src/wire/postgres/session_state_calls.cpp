@@ -50,11 +50,13 @@ void StateScanner::on_argument(std::string_view token, bool is_text) {
           is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
       call_.of_path = is_text && lower(token) == "search_path";
       // A name that is put together, or comes from elsewhere, may be any.
-      if (!call_.makes_slot && (!is_text || call_.begun || may_change_reading(lower(token))))
+      if (!call_.makes_slot &&
+          (!is_text || call_.begun || !lexer_.knows_text() || may_change_reading(lower(token))))
         reading_changed_ = true;
       break;
     case 1:
-      if (call_.of_path && has_temporary_schema(token)) found_.add(StateReason::temporary_table);
+      if (call_.of_path && (has_temporary_schema(token) || (is_text && !lexer_.knows_text())))
+        found_.add(StateReason::temporary_table);
       break;
     case 2: {
       const std::string_view whole = call_.makes_slot ? "false" : "true";

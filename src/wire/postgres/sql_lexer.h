@@ -17,7 +17,8 @@ namespace sallyport::postgres {
 /// A sink has
 ///
 ///   void on_word(std::string_view word, bool quoted);  in lower case unless quoted; cut at word_bytes_max
-///   void on_hidden_word();                             U&"…", whose escapes are not read: it may be any name
+///   void on_hidden_word();                             U&"…", whose escapes are not read: it may be any name; and where
+///                                                      what is code can no longer be told
 ///   void on_text(std::string_view begin);              a string constant's first text_bytes_max bytes, escapes unread
 ///   void on_symbol(char symbol);                       anything else, byte by byte, without white space
 ///   bool texts_are_code() const;                       string constants and dollar quotes are read like code
@@ -25,7 +26,7 @@ class SqlLexer {
  public:
   /// PostgreSQL's names have 63 bytes.
   static constexpr std::size_t word_bytes_max = 128;
-  static constexpr std::size_t text_bytes_max = 64;
+  static constexpr std::size_t text_bytes_max = 128;
 
   /// Another text begins. `backslashes`: they escape in plain string constants too (standard_conforming_strings off).
   void start(bool backslashes = false) {
@@ -47,6 +48,8 @@ class SqlLexer {
     if (!over_) step(0, sink);
   }
   [[nodiscard]] bool is_over() const { return over_; }
+  /// In on_text: it is the whole constant, as it is meant. Not one in dollars, with escapes, or that was cut.
+  [[nodiscard]] bool knows_text() const { return knows_text_; }
 
  private:
   enum class State : std::uint8_t {
@@ -108,8 +111,10 @@ class SqlLexer {
   // Behind E'…' the constant goes on at a quote, if nothing but white space with an end of line (and comments up to one)
   // stands between.
   enum class Behind : std::uint8_t { other, escaped_text, its_line } behind_ = Behind::other;
-  bool unicode_ =
-      false;  // the bytes in front are a word U and an ampersand; in a quoted word: they stood there
+  bool knows_text_ = true;
+  std::uint8_t texts_in_code_ =
+      0;  // of texts that are code: 1: the block's own; 2: more, and where they end is not told
+  bool unicode_ = false;  // a word U and an ampersand stand in front; in a quoted word: they stood there
   std::uint8_t size_ = 0;
   std::uint8_t matched_ = 0;  // of the tag that ends a dollar quote
   std::uint32_t depth_ = 0;   // of nested comments

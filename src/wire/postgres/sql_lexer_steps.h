@@ -40,6 +40,10 @@ void SqlLexer::in_number(std::uint8_t byte, Sink& sink) {
   const auto last = size_ == 0 ? '\0' : kept_[size_ - 1];
   const bool after_digit = is_digit(static_cast<std::uint8_t>(last)) || last == '.';
   if (is_digit(byte) || (byte == '.' && after_digit)) return keep(byte);
+  if (byte == '$' && !after_digit) {
+    number_ = false;  // 1e$b is a number and a name
+    return keep(byte);
+  }
   if (!starts_word(byte)) return end_word(byte, sink);
   if (after_digit) {
     sink.on_word(kept(), false);
@@ -54,7 +58,7 @@ void SqlLexer::in_number(std::uint8_t byte, Sink& sink) {
 template <class Sink>
 void SqlLexer::in_code(std::uint8_t byte, Sink& sink) {
   size_ = 0;
-  if (byte != '"') unicode_ = false;
+  const bool unicode = std::exchange(unicode_, byte == '"' && unicode_);
   if (is_space(byte)) {
     if (is_newline(byte) && behind_ == Behind::escaped_text) behind_ = Behind::its_line;
     return;
@@ -68,9 +72,16 @@ void SqlLexer::in_code(std::uint8_t byte, Sink& sink) {
   }
   switch (byte) {
     case 0: over_ = true; return;
-    case '"': state_ = State::quoted_word; return;
+    case '"':
+      if (texts_in_code_ > 1) sink.on_hidden_word();
+      state_ = State::quoted_word;
+      return;
     case '\'':
-      if (sink.texts_are_code()) return;
+      if (sink.texts_are_code()) {
+        texts_in_code_ = 2;
+        return;
+      }
+      knows_text_ = !unicode && !goes_on;
       escapes_ = backslashes_ || goes_on;
       state_ = State::text;
       return;
@@ -86,7 +97,7 @@ template <class Sink>
 void SqlLexer::end_word(std::uint8_t byte, Sink& sink) {
   if (byte == '\'' && kept() == "e" && !sink.texts_are_code()) {
     size_ = 0;
-    escapes_ = true;
+    escapes_ = knows_text_ = true;
     state_ = State::text;
     return;
   }
@@ -109,7 +120,8 @@ void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
       } else if (byte == quote) {
         state_ = word ? State::quoted_word_end : State::text_end;
       } else if (byte == '\\' && !word && escapes_) {
-        keep(byte, text_bytes_max);  // what it stands for is not known here: no name has one
+        keep(byte, text_bytes_max);
+        knows_text_ = false;  // what it stands for is not read
         state_ = State::text_escape;
       } else {
         keep(byte, word ? word_bytes_max : text_bytes_max);
@@ -128,6 +140,7 @@ void SqlLexer::in_text(std::uint8_t byte, Sink& sink) {
   }
   state_ = State::code;
   if (!word) {
+    knows_text_ = knows_text_ && size_ < text_bytes_max;
     sink.on_text(kept());
     if (escapes_ && !backslashes_) behind_ = Behind::escaped_text;
   } else if (std::exchange(unicode_, false)) {
@@ -143,12 +156,14 @@ void SqlLexer::in_comment(std::uint8_t byte, Sink& sink) {
   switch (state_) {
     case State::dash:
       if (byte == '-') {
+        if (texts_in_code_ > 1) sink.on_hidden_word();
         state_ = State::line_comment;
         return;
       }
       break;
     case State::slash:
       if (byte == '*') {
+        if (texts_in_code_ > 1) sink.on_hidden_word();
         depth_ = 1;
         state_ = State::block_comment;
         return;
@@ -192,10 +207,13 @@ void SqlLexer::in_dollars(std::uint8_t byte, Sink& sink) {
     if (byte == '$' && size_ < word_bytes_max) {
       matched_ = 0;
       state_ = sink.texts_are_code() ? State::code : State::dollar_text;
+      // The first is the block's own. In another text what looks like a comment is none.
+      if (sink.texts_are_code() && texts_in_code_ < 2) ++texts_in_code_;
     } else if (starts_word(byte) && !(digit && size_ == 0)) {
       keep(byte);
     } else {
-      // $1, or a sign alone.
+      // $1, or a sign alone; or a tag that is too long for us.
+      if (size_ >= word_bytes_max) sink.on_hidden_word();
       state_ = State::code;
       sink.on_symbol('$');
       step(byte, sink);
@@ -206,6 +224,7 @@ void SqlLexer::in_dollars(std::uint8_t byte, Sink& sink) {
   // The tag has no dollar in it: a mismatch begins anew at this byte or behind it.
   if (matched_ > size_ && byte == '$') {
     state_ = State::code;
+    knows_text_ = false;
     sink.on_text({});
   } else if (matched_ > 0 && matched_ <= size_ && byte == static_cast<std::uint8_t>(kept_[matched_ - 1])) {
     ++matched_;
