@@ -24,6 +24,13 @@ Error denied(std::string what, std::string hint = {}) {
   return {ErrorCode::denied, Hop::identity, "peer process", std::move(what), std::move(hint), {}};
 }
 
+/// Told from a stranger's connection: drivers hang up right after a cancel.
+Error hung_up(std::string what) {
+  auto error = denied(std::move(what));
+  error.code = ErrorCode::not_found;
+  return error;
+}
+
 std::uint64_t ticks_since_boot() {
   timespec now{};
   clock_gettime(CLOCK_BOOTTIME, &now);
@@ -143,16 +150,13 @@ std::optional<uid_t> uid_of_local_peer(int fd) {
 Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree, uid_t only) {
   const auto ours = address_of(fd, false);
   const auto theirs = address_of(fd, true);
-  if (!ours || !theirs) return denied("the connection has been closed");
+  if (!ours || !theirs) return hung_up("the connection has been closed");
   if (ours->family == AF_UNIX || !ours->is_loopback() || !theirs->is_loopback()) {
     return denied("does not come from this machine's loopback (" + theirs->to_string() + ")");
   }
   const auto owner = owner_of_connection(*theirs, *ours);
-  if (!owner || owner->inode == 0) {
-    auto error = denied("the other end has closed, or is in another network namespace");
-    error.code = ErrorCode::not_found;
-    return error;
-  }
+  if (!owner || owner->inode == 0)
+    return hung_up("the other end has closed, or is in another network namespace");
   if (owner->uid != only) {
     return denied("the connection belongs to uid " + std::to_string(owner->uid) + ", and only uid " +
                       std::to_string(only) + " is served",
@@ -165,6 +169,8 @@ Result<TcpPeer> peer_of_tcp(int fd, const ServedTree& tree, uid_t only) {
     auto holder = holder_of(owner->inode, tree, effort, all_seen);
     if (holder) return TcpPeer{holder->pid, owner->uid, std::move(holder->pidfd)};
   }
+  // Whoever closes while we look is found in no process either.
+  if (!owner_of_connection(*theirs, *ours)) return hung_up("the other end has closed");
   return denied("the connection belongs to no process of the command that is served (uid " +
                     std::to_string(owner->uid) + ")",
                 all_seen

@@ -234,6 +234,29 @@ TEST_F(TcpPeers, ThatClosedAreRefused) {
   EXPECT_FALSE(uid_of_local_peer(accepted.get()).has_value());
 }
 
+// As drivers do right after a cancel; each time a little later.
+TEST_F(TcpPeers, ThatCloseWhileTheyAreLookedForAreNoStrangers) {
+  constexpr int attempts = 500;
+  const Child root{[&](int channel) {
+    for (int attempt = 0; attempt < attempts; ++attempt) {
+      const auto fd = connect_to_loopback(port_);
+      const auto until = std::chrono::steady_clock::now() + std::chrono::microseconds{attempt};
+      while (std::chrono::steady_clock::now() < until) continue;
+      receive_value<int>(channel);
+    }
+    wait_for_end_of(channel);
+  }};
+  const auto tree = tree_of(root);
+  for (int attempt = 0; attempt < attempts; ++attempt) {
+    const auto accepted = accept_from(listener_);
+    const auto peer = peer_of_tcp(accepted.get(), tree, geteuid());
+    if (peer.has_error()) {
+      ASSERT_EQ(peer.error().code, ErrorCode::not_found) << attempt << describe(peer.error());
+    }
+    send_value(root.channel(), attempt);
+  }
+}
+
 TEST_F(TcpPeers, AreCountedByTheirUid) {
   const Child other{[&](int channel) {
     if (geteuid() == 0 && setuid(65'534) != 0) _exit(1);
