@@ -22,10 +22,8 @@ inline std::string_view as_text(Bytes bytes) {
 }
 
 /// All of it where there is no zero byte.
-inline std::string_view text_up_to_zero(Bytes bytes) {
-  const auto text = as_text(bytes);
-  return text.substr(0, text.find('\0'));
-}
+inline std::string_view text_up_to_zero(std::string_view text) { return text.substr(0, text.find('\0')); }
+inline std::string_view text_up_to_zero(Bytes bytes) { return text_up_to_zero(as_text(bytes)); }
 
 inline Bytes as_bytes(std::string_view text) {
   return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};

@@ -65,12 +65,6 @@ inline void note_refused_write(Upstream& upstream, std::string_view sqlstate) {
   if (sqlstate == "25006") upstream.write_refused = true;
 }
 
-/// Of a CommandComplete.
-inline std::string_view tag_of(Bytes body) {
-  const auto text = as_text(body);
-  return text.substr(0, text.find('\0'));
-}
-
 struct Relay::ServerVisitor {
   postgres::SessionTracker& tracker;
   Upstream& upstream;
@@ -97,8 +91,8 @@ struct Relay::ServerVisitor {
         defaults.on_ready(tracker.status() == postgres::TransactionStatus::idle);
       }
       if (frame.type == 'C') {
-        client_name.on_tag(tag_of(body));
-        defaults.on_tag(tag_of(body));
+        client_name.on_tag(text_up_to_zero(body));
+        defaults.on_tag(text_up_to_zero(body));
       }
     } else if (const auto status = postgres::decode_parameter_status(body)) {
       upstream.parameters.note(status->name, status->value);
@@ -165,8 +159,8 @@ struct Relay::LentServerVisitor {
       return postgres::ScanStep::go_on;
     }
     if (frame.type == 'C') {
-      requests.on_done(tag_of(body));
-      if (tag_of(body) == "DISCARD ALL" &&
+      requests.on_done(text_up_to_zero(body));
+      if (text_up_to_zero(body) == "DISCARD ALL" &&
           discard_all_loses_role(upstream.parameters.value_of("server_version")))
         requests.mistrust();
     }

@@ -70,7 +70,11 @@ class RouteReader {
     listen.directory = std::string{directory};
     // One name however it is written: a reload finds by it what is open.
     out_.route.name = "unix:" + listen.directory + ":" + std::to_string(listen.port);
-    if (!is_plain_absolute_path(directory)) {
+    if (directory.substr(directory.rfind('/') + 1).starts_with(".s.PGSQL.")) {
+      const auto parent = directory.substr(0, directory.rfind('/'));
+      problems_.add(node, in_backquotes(node.text) + " is a socket, expected its directory",
+                    "Write `unix:" + std::string{parent} + "`: the socket becomes DIR/.s.PGSQL.PORT.");
+    } else if (!is_plain_absolute_path(directory)) {
       problems_.add(node, "the directory of " + in_backquotes(node.text) + " is no plain absolute path",
                     "Write it from the root, without `.`, `..`, doubled slashes and a slash at the end.");
     } else if (!socket_fits(directory, listen.port)) {

@@ -70,8 +70,9 @@ class Walker {
       const auto name = last_part(key.path);
       if (node.find(name) != nullptr || std::ranges::find(meant, name) != meant.end()) continue;
       if (name == "version") continue;  // config.cpp says more
+      const auto choices = key.choices.empty() ? "" : " (" + join_choices(split_choices(key.choices)) + ")";
       problems_.add(place.at, "`" + std::string{name} + "` is missing" + place.where(),
-                    "Add it: " + std::string{key.meaning});
+                    "Add it" + choices + ": " + std::string{key.meaning});
     }
   }
 

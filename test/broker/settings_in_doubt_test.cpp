@@ -85,18 +85,6 @@ TEST(SettingsInDoubt, AValueInDoubtIsResetAndNeverSpelledOut) {
             "pg_catalog.set_config('TimeZone', NULL, false)");
 }
 
-TEST(SettingsInDoubt, ANameIsToldAndSetAsTheServerKeepsIt) {
-  Reporting it{"UTF8"};
-  auto a = it.world.enter("Z\xfcrich");
-  bool told = false;
-  for (const auto& message : it.world.greeting)
-    told = told || message.body == test::zero("application_name") + test::zero(R"(Z\xfcrich)");
-  EXPECT_TRUE(told);
-  it.ask(a, "select 1");
-  EXPECT_NE(it.world.connector.newest().queries.front().find(R"('application_name',  E'Z\\xfcrich')"),
-            std::string::npos);
-}
-
 TEST(SettingsInDoubt, InTheServersOwnEncodingAValueFollowsItsSession) {
   Reporting it{"UTF8", "public", 1};
   auto a = it.world.enter(), b = it.world.enter();

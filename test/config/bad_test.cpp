@@ -64,7 +64,7 @@ routes:
 )",
        {"3:3: `database` is missing in `targets.p`. Add it: The database, a list of them (the first is the "
         "default), or `\"*\"`: whichever the client asks for.",
-        "3:3: `engine` is missing in `targets.p`. Add it: The kind of server.",
+        "3:3: `engine` is missing in `targets.p`. Add it (`postgresql`): The kind of server.",
         "3:3: `host` is missing in `targets.p`. Add it: Host name, IP address, or the absolute directory of "
         "a Unix socket; or a list of them in the order of preference, each with a `:port` of its own where "
         "it "
@@ -89,7 +89,7 @@ targets: {a: {host: x, host: y}, a: {}}
        {"2:1: the key `version` stands twice; first at line 1. Keep one of them.",
         "3:11: `database` is missing in `targets.a`. Add it: The database, a list of them (the first is the "
         "default), or `\"*\"`: whichever the client asks for.",
-        "3:11: `engine` is missing in `targets.a`. Add it: The kind of server.",
+        "3:11: `engine` is missing in `targets.a`. Add it (`postgresql`): The kind of server.",
         "3:11: neither `auth` nor `roles` says where the credential comes from. Add e.g. `auth: "
         "vault:database/creds/ROLE`.",
         "3:24: the key `host` stands twice; first at line 3. Keep one of them.",
@@ -472,6 +472,7 @@ routes:
   - {listen: unix:/run/x/, target: p, allow: [{user: app}]}
   - {listen: unix:/run/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx, target: p, allow: [{user: app}]}
   - {listen: http://x, target: p, allow: [{user: app}]}
+  - {listen: unix:/run/x/.s.PGSQL.5432, target: p, allow: [{user: app}]}
 )",
        {"5:14: `listen` is `/run/x`, expected `unix:DIR[:PORT]` or `tcp:ADDRESS:PORT`. Write `unix:` in "
         "front of the directory.",
@@ -486,7 +487,9 @@ routes:
         "10:14: the socket path DIR/.s.PGSQL.PORT would be longer than 107 bytes. Use a shorter directory: "
         "the kernel takes no more.",
         "11:14: `listen` is `http://x`, expected `unix:DIR[:PORT]` or `tcp:ADDRESS:PORT`. Example: "
-        "`unix:/run/sallyport/app:5432`."}},
+        "`unix:/run/sallyport/app:5432`.",
+        "12:14: `unix:/run/x/.s.PGSQL.5432` is a socket, expected its directory. Write `unix:/run/x`: the "
+        "socket becomes DIR/.s.PGSQL.PORT."}},
       {"TwoRoutesShareAListen",
        R"(version: 1
 targets:

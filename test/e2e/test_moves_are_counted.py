@@ -55,9 +55,9 @@ class Watched:
 @pytest.fixture
 def short(admin, bao, sallyport):  # noqa: F811
     """A broker whose credentials live for six seconds; the secret of its target is that of OpenBao."""
-    def make(mode):
-        bao.role("counted", ttl="3s", max_ttl="6s")
-        it = admin(user=None, extra_target=f"    pool: {{mode: {mode}, max: 24}}\n    run_as: app_owner")
+    def make(mode, pool="max: 24", ttl="3s", max_ttl="6s"):
+        bao.role("counted", ttl=ttl, max_ttl=max_ttl)
+        it = admin(user=None, extra_target=f"    pool: {{mode: {mode}, {pool}}}\n    run_as: app_owner")
         it.service.rewrite(f"file:{sallyport.folder}/home/password", "vault:database/creds/counted")
         it.service.start(env=bao.environment(bao.token()))
         return it
@@ -180,3 +180,31 @@ def test_a_session_that_is_in_a_transaction_to_the_last_is_counted_too(short, mo
     assert figures(it) == (0, {"no_connection": 1})
     end = wait_for(lambda: ends_in_trail(it).get("long"), "its end in the trail")
     assert (end["result"], end["reason"]) == ("failed", "server closed with its credential")
+
+
+def test_behind_a_move_nothing_of_others_is_found(short, pg):
+    """Its new connection is one that others have had: what they have drawn, and prepared behind another search_path. They have had it
+    for some seconds by then, as a lease of 20 s is replaced at its half and told to end at three quarters."""
+    it = short("transaction", "max: 2", ttl="20s", max_ttl="20s")
+    pg.sql("DROP SCHEMA IF EXISTS mine CASCADE; DROP TABLE IF EXISTS whose; DROP SEQUENCE IF EXISTS drawn; CREATE SCHEMA mine; "
+           "CREATE TABLE mine.whose AS SELECT 'mine'::text v; CREATE TABLE whose AS SELECT 'public'::text v; CREATE SEQUENCE drawn; "
+           "GRANT USAGE ON SCHEMA mine TO PUBLIC; GRANT SELECT ON mine.whose, whose TO PUBLIC; GRANT USAGE ON SEQUENCE drawn TO PUBLIC",
+           database="app")
+    try:
+        with it.service.psycopg(autocommit=True) as a, it.service.psycopg(autocommit=True) as b:
+            a.execute("SET search_path = mine")
+            seen = set()
+
+            def is_moved():
+                b.execute("SELECT nextval('drawn')")
+                assert b.execute("SELECT v FROM whose", prepare=True).fetchone() == ("public",)
+                seen.add(b.execute("SELECT pg_backend_pid()").fetchone()[0])
+                return figures(it)[0] > 0
+            wait_for(is_moved, "the session to be moved", 60)
+            # Its first word there: behind any other statement, which may have drawn one, it is not told apart (docs/pooling.md).
+            with pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState):
+                a.execute("SELECT lastval()")
+            assert a.execute("SELECT v FROM whose", prepare=True).fetchone() == ("mine",)
+            assert a.execute("SELECT pg_backend_pid()").fetchone()[0] in seen, "it has one that the other has had"
+    finally:
+        pg.sql("DROP SCHEMA mine CASCADE; DROP TABLE whose; DROP SEQUENCE drawn", database="app")

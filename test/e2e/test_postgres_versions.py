@@ -15,7 +15,7 @@ from harness import postgres_versions
 from harness.openbao import OpenBao
 from harness.postgres import ADMIN_PASSWORD, Postgres
 from harness.processes import wait_for
-from harness.raw_client import RawClient, frame, query
+from harness.raw_client import RawClient, query
 from harness.service import Service
 
 # CI has the oldest and the newest, `./dev soak` all of them.
@@ -90,7 +90,7 @@ def test_every_reported_parameter_is_told_as_the_server_tells_it(service, old_or
         assert c.info.parameter_status("TimeZone") == "Asia/Tokyo"
 
 
-@pytest.mark.parametrize("name", ["psql", "", "tab\there", "x" * 65, "x" * 62 + "é", "é" * 7, b"M\xfcller", b"\xff\xc3\xe3\x80", "é" * 40])
+@pytest.mark.parametrize("name", ["psql", "", "tab\there", "x" * 65, "x" * 62 + "é", "é" * 7, "Zürich \\ \t€", b"M\xfcller", b"\xff\xc3\xe3\x80", "é" * 40])
 def test_a_name_of_any_bytes_is_what_the_server_makes_of_it(service, old_or_new, name):
     """The SET that gives it to a connection would refuse what is no text in the connection's encoding."""
     def seen(client):
@@ -103,26 +103,11 @@ def test_a_name_of_any_bytes_is_what_the_server_makes_of_it(service, old_or_new,
         for encoding in ("UTF8", "LATIN1"):
             with RawClient.of(service, application_name=name, client_encoding=encoding) as client, \
                     RawClient.of(service, application_name=name, client_encoding=encoding) as twin:
-                for _ in range(2):
+                for reset in ("RESET ALL", "DISCARD ALL"):
                     assert seen(client) == wanted and seen(twin) == wanted
                     assert other.one("SHOW application_name") == "another"
-                    client.ask(query("RESET ALL"))
-
-
-def test_a_search_path_in_another_encoding_comes_back(sallyport, old_or_new, pki, secret):
-    """PostgreSQL 18 reports it, in the client's encoding; before, who sets it keeps its connection."""
-    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 4}").start()
-    old_or_new.sql('CREATE SCHEMA "sché"; CREATE TABLE "sché".whose AS SELECT 1 AS i; GRANT USAGE ON SCHEMA "sché" TO app; '
-                   'GRANT SELECT ON "sché".whose TO app', database="app")
-    with RawClient.of(it) as one, RawClient.of(it) as other, RawClient.of(it, client_encoding="LATIN1") as third:
-        one.ask(query("SET client_encoding = LATIN1"))
-        for client in (one, third):
-            client.ask(frame("Q", b'SET search_path TO "sch\xe9"\0'))
-        for _ in range(2):
-            assert (one.one("SELECT i FROM whose"), third.one("SELECT i FROM whose")) == ("1", "1")
-            assert other.one("SELECT to_regclass('whose') IS NULL") == "t"
-    old_or_new.sql('DROP SCHEMA "sché" CASCADE', database="app")
-    it.stop()
+                    client.ask(query(reset))
+                assert seen(client) == wanted
 
 
 def test_our_own_words_fit_into_each_versions_error(sallyport, old_or_new, pki, secret):
@@ -193,21 +178,6 @@ def test_search_path_follows_its_session_where_the_server_reports_it(sallyport, 
         it.stop()
 
 
-def test_a_name_that_is_not_ascii_is_told_and_kept_as_the_server_does(service, old_or_new, pki, secret):
-    """A question mark for each such byte, from 16 on its number."""
-    name = {"application_name": "Zürich \\ \t€"}
-    direct = psycopg.connect(host="localhost", port=old_or_new.port, user="app", dbname="app", password=secret,
-                             sslmode="verify-full", sslrootcert=pki.ca, **name)
-    with direct, connect(service, **name) as c, connect(service, application_name="other") as other:
-        kept = direct.info.parameter_status("application_name")
-        assert kept != name["application_name"] and kept.isascii()
-        for reset in ("RESET ALL", "DISCARD ALL"):
-            assert other.execute("SHOW application_name").fetchone() == ("other",)
-            assert c.execute("SHOW application_name").fetchone() == (kept,)
-            assert c.info.parameter_status("application_name") == kept
-            c.execute(reset)
-
-
 def test_a_search_path_in_another_encoding_than_the_servers_stays_the_sessions_own(sallyport, old_or_new, pki, secret):
     """Its bytes name another schema in UTF-8."""
     for schema in ("é", "Ã©"):
@@ -215,16 +185,17 @@ def test_a_search_path_in_another_encoding_than_the_servers_stays_the_sessions_o
         old_or_new.sql(f'CREATE TABLE "{schema}".t AS SELECT {schema == "é"} AS is_e', database="app")
         old_or_new.sql(f'GRANT USAGE ON SCHEMA "{schema}" TO app', database="app")
         old_or_new.sql(f'GRANT SELECT ON "{schema}".t TO app', database="app")
-    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 3}")
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 4}")
     it.start()
     try:
-        with connect(it) as a, connect(it) as b, connect(it) as c:
+        with connect(it) as a, connect(it) as b, connect(it) as c, connect(it, client_encoding="LATIN1") as d:
             a.execute("SET client_encoding = 'LATIN1'")
-            a.execute('SET search_path = "Ã©"')
+            for session in (a, d):
+                session.execute('SET search_path = "Ã©"')
             for session in (b, c):
                 session.execute('SET search_path = "é"')
             for _ in range(3):
-                for session, is_e in ((c, True), (a, False), (b, True)):
+                for session, is_e in ((c, True), (a, False), (b, True), (d, False)):
                     assert session.execute("SELECT is_e FROM t").fetchone() == (is_e,)
     finally:
         it.stop()
@@ -272,3 +243,52 @@ def test_sessions_move_to_a_new_credential_unseen(sallyport, old_or_new, base, p
         it.stop(signal.SIGTERM)
     finally:
         bao.close()
+
+
+@pytest.mark.parametrize("schemas", [1, 40, 400], ids=["60 bytes", "2 kB", "20 kB"])
+def test_a_search_path_of_any_length_is_its_sessions_own(sallyport, old_or_new, pki, secret, schemas):
+    """PostgreSQL 18 reports it; one that is too long to be followed keeps its session on its connection."""
+    path = ", ".join(f"schema_{number:040}" for number in range(schemas))
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 2}").start()
+    try:
+        with connect(it) as a, connect(it) as b:
+            a.execute(f"SET search_path = {path}")
+            for _ in range(3):
+                assert b.execute("SHOW search_path").fetchone() == ('"$user", public',)
+                assert a.execute("SHOW search_path").fetchone() == (path,)
+    finally:
+        it.stop()
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+def test_a_cancel_that_was_taken_costs_no_connection(sallyport, old_or_new, pki, secret, mode):
+    """Each version says goodbye on the connection that carried it, so that it is known to be over."""
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target=f"    pool: {{mode: {mode}, max: 1}}").start()
+    try:
+        pids = set()
+        for _ in range(3):
+            with connect(it) as session:
+                pids.add(session.execute("SELECT pg_backend_pid()").fetchone())
+                timer = threading.Timer(0.3, session.cancel)
+                timer.start()
+                with pytest.raises(psycopg.errors.QueryCanceled):
+                    session.execute("SELECT pg_sleep(30)")
+                timer.join()
+        assert len(pids) == 1, pids
+    finally:
+        it.stop()
+
+
+def test_a_number_and_a_name_without_space_hide_nothing(sallyport, old_or_new, pki, secret):
+    """Up to 14 1e$b$ is a number and a name, no dollar quote; later servers refuse it."""
+    it = Service(sallyport, old_or_new, pki, f"file:{sallyport.secret_file(secret)}", extra_target="    pool: {mode: transaction, max: 1}").start()
+    old = int(old_or_new.sql("SHOW server_version_num")[0][0]) < 150000
+    try:
+        with connect(it) as a:
+            with contextlib.nullcontext() if old else pytest.raises(psycopg.errors.SyntaxError):
+                a.execute("SELECT 1e$b$; SET work_mem = '77MB'; SELECT 1 AS x")
+            assert a.execute("SHOW work_mem").fetchone() == ("77MB" if old else "4MB",)
+        with connect(it) as b:
+            assert b.execute("SHOW work_mem").fetchone() == ("4MB",)
+    finally:
+        it.stop()

@@ -128,6 +128,18 @@ def test_an_earlier_answer_forgets_nothing_of_what_is_under_way(pooled, pg, shad
         assert ask(b, "SELECT count(*) FROM public.shadow") == [("1",)]
 
 
+def test_who_prepares_behind_a_commit_prepared_finds_what_it_has_made(pooled, pg, shadow):
+    pg.sql("CREATE SCHEMA app AUTHORIZATION app", database="app")
+    it = pooled("transaction", ONE)
+    with RawClient.of(it) as a, RawClient.of(it) as b, RawClient.of(it) as c:
+        a.ask(query("BEGIN"))
+        a.ask(query("CREATE TABLE app.shadow AS SELECT 'app'::text v"))
+        a.ask(query("PREPARE TRANSACTION 'shadow'"))
+        assert run(b, "s", "SELECT v FROM shadow") == [("public",)]
+        a.ask(query("COMMIT PREPARED 'shadow'"))
+        assert run(c, "s", "SELECT v FROM shadow") == ask(c, "SELECT v FROM shadow") == [("app",)]
+
+
 def test_those_of_one_setting_share_what_they_prepare(pooled):
     it = pooled("transaction", ONE)
     with RawClient.of(it) as a, RawClient.of(it) as b, RawClient.of(it) as c:

@@ -129,14 +129,7 @@ bool may_begin(char first) {
 
 template <class Reader>
 void read(std::string_view sql, Reader& words) {
-  sql = sql.substr(0, std::min(looked_at_max, sql.find('\0')));
-  SqlLexer lexer;
-  lexer.start();
-  for (const auto byte : as_bytes(sql)) {
-    if (words.is_over()) break;
-    lexer.look_at(Bytes{&byte, 1}, words);
-  }
-  if (!words.is_over()) lexer.finish(words);
+  read_sql(sql.substr(0, std::min(looked_at_max, sql.find('\0'))), words);
 }
 
 }  // namespace

@@ -12,13 +12,11 @@ namespace {
 class DeallocateReader {
  public:
   std::optional<std::string> read(std::string_view sql) {
-    SqlLexer lexer;
-    lexer.start();
-    lexer.look_at(as_bytes(sql), *this);
-    lexer.finish(*this);
+    read_sql(sql, *this);
     if (other_ || step_ != Step::over) return std::nullopt;
     return std::move(name_);
   }
+  [[nodiscard]] bool is_over() const { return other_; }
   void on_word(std::string_view word, bool quoted) {
     const auto is = [&](std::string_view wanted) { return !quoted && word == wanted; };
     if (step_ == Step::verb && is("deallocate")) {
@@ -46,7 +44,7 @@ class DeallocateReader {
 /// Of a text, behind comments and empty statements.
 class FirstWord {
  public:
-  [[nodiscard]] bool is_known() const { return known_; }
+  [[nodiscard]] bool is_over() const { return known_; }
   [[nodiscard]] bool ends_statements() const { return ends_; }
 
   // ---- told by the lexer ----
@@ -75,13 +73,7 @@ bool PooledRequests::may_be_deallocate(std::string_view sql) {
 bool PooledRequests::ends_statements(std::string_view sql) {
   if (!may_be_deallocate(sql)) return false;
   FirstWord first;
-  SqlLexer lexer;
-  lexer.start();
-  for (const auto byte : as_bytes(sql)) {
-    if (first.is_known()) break;
-    lexer.look_at(Bytes{&byte, 1}, first);
-  }
-  if (!first.is_known()) lexer.finish(first);
+  read_sql(sql, first);
   return first.ends_statements();
 }
 

@@ -1,13 +1,13 @@
 #include "wire/postgres/quote.h"
 
+#include "base/bytes.h"
+
 #include <algorithm>
 #include <cstdint>
 
 namespace sallyport::postgres {
 
 namespace {
-
-std::string_view up_to_zero(std::string_view text) { return text.substr(0, text.find('\0')); }
 
 std::string double_quotes(std::string_view text, char quote) {
   std::string out{quote};
@@ -40,12 +40,12 @@ std::string escape_literal(std::string_view text) {
 }  // namespace
 
 std::string quote_literal(std::string_view text) {
-  text = up_to_zero(text);
+  text = text_up_to_zero(text);
   const bool plain = std::all_of(text.begin(), text.end(),
                                  [](char c) { return c != '\\' && static_cast<std::uint8_t>(c) < 0x80; });
   return plain ? double_quotes(text, '\'') : escape_literal(text);
 }
 
-std::string quote_identifier(std::string_view name) { return double_quotes(up_to_zero(name), '"'); }
+std::string quote_identifier(std::string_view name) { return double_quotes(text_up_to_zero(name), '"'); }
 
 }  // namespace sallyport::postgres

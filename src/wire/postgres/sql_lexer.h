@@ -124,3 +124,19 @@ class SqlLexer {
 }  // namespace sallyport::postgres
 
 #include "wire/postgres/sql_lexer_steps.h"  // templates
+
+namespace sallyport::postgres {
+
+/// A whole text, or as much of it as the sink wants: up to sink.is_over().
+template <class Sink>
+void read_sql(std::string_view sql, Sink& sink) {
+  SqlLexer lexer;
+  lexer.start();
+  for (const auto byte : as_bytes(sql)) {
+    if (sink.is_over()) return;
+    lexer.look_at(Bytes{&byte, 1}, sink);
+  }
+  if (!sink.is_over()) lexer.finish(sink);
+}
+
+}  // namespace sallyport::postgres

@@ -33,7 +33,7 @@ SETTINGS = {
     "fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "400",
     "log_connections": "on", "log_disconnections": "on", "log_line_prefix": "'%m [%p] %u@%d '",
     "log_min_messages": "warning", "shared_buffers": "64MB", "max_wal_size": "2GB", "ssl": "on",
-    "password_encryption": "'scram-sha-256'", "listen_addresses": "'127.0.0.1,127.0.0.2'",
+    "password_encryption": "'scram-sha-256'", "listen_addresses": "'127.0.0.1,127.0.0.2'", "max_prepared_transactions": "20",
 }
 
 
