@@ -3,9 +3,9 @@
 #include "admin/health.h"
 #include "admin/metrics.h"
 #include "admin/status_json.h"
+#include "base/ascii.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace sallyport::admin {
 
@@ -15,20 +15,13 @@ HttpAnswer refusal(unsigned status, std::string text) {
   return {status, "text/plain; charset=utf-8", text + "\n"};
 }
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 /// "name" of "name:9090", "::1" of "[::1]:9090". Empty: it is none.
 std::string host_of(std::string_view text) {
   if (text.starts_with('[')) {
     const auto end = text.find(']');
     return end == std::string_view::npos ? std::string{} : std::string{text.substr(1, end - 1)};
   }
-  return lower(text.substr(0, text.find(':')));
+  return to_lower(text.substr(0, text.find(':')));
 }
 
 /// By its characters only: nobody can register a name that consists of them.
@@ -52,7 +45,7 @@ bool has_token(const HttpRequest& request, const HttpRules& rules) {
   constexpr std::string_view scheme = "bearer ";
   if (rules.token == nullptr || !request.authorization) return false;
   const auto given = *request.authorization;
-  if (given.size() <= scheme.size() || lower(given.substr(0, scheme.size())) != scheme) return false;
+  if (given.size() <= scheme.size() || to_lower(given.substr(0, scheme.size())) != scheme) return false;
   return rules.token->equals(given.substr(scheme.size()));
 }
 

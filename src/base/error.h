@@ -57,6 +57,12 @@ struct Error {
   std::string sqlstate;  ///< five characters, when a database server gave one
 };
 
+/// Of a server's SQLSTATE: it does not take this user with this credential. 28P01 (invalid_password) and 28000
+/// (invalid_authorization_specification: also what pg_hba.conf and NOLOGIN refuse).
+constexpr bool refuses_credential(std::string_view sqlstate) {
+  return sqlstate == "28P01" || sqlstate == "28000";
+}
+
 std::string_view name_of(ErrorCode code);
 std::string_view name_of(Hop hop);
 

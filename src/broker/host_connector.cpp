@@ -13,12 +13,11 @@ namespace {
 
 using Found = policy::HostChooser::Found;
 
-bool refuses_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
-
 /// Another host may answer otherwise.
 bool another_host_may_do(const Error& error) {
   if (!error.sqlstate.empty())
-    return refuses_credential(error) || postgres::login_code_of(error.sqlstate) == ErrorCode::retry_later;
+    return refuses_credential(error.sqlstate) ||
+           postgres::login_code_of(error.sqlstate) == ErrorCode::retry_later;
   switch (error.code) {
     case ErrorCode::bad_config:
     case ErrorCode::limit_exceeded:  // the client's start-up options
@@ -37,7 +36,7 @@ bool is_hosts_fault(const Error& error) {
 
 /// For the error of a whole login: the higher one decides what the caller does next.
 int weight(const Error& error) {
-  if (refuses_credential(error)) return 3;
+  if (refuses_credential(error.sqlstate)) return 3;
   if (error.sqlstate == "53300") return 2;
   return error.sqlstate.empty() ? 0 : 1;
 }

@@ -16,8 +16,6 @@ constexpr auto held_back_for = std::chrono::seconds{2};
 /// What a server takes to notice that a connection was closed, and to have its place for another one.
 constexpr auto room_after = std::chrono::milliseconds{100};
 
-bool refused_credential(const Error& error) { return error.sqlstate == "28P01" || error.sqlstate == "28000"; }
-
 /// The server refuses what was asked for, and would do so again: a database that is not there or takes nobody (55000),
 /// a setting or a value that it does not know, a right that is missing.
 bool refused_request(const Error& error) {
@@ -114,7 +112,7 @@ void Pool::on_connected(Attempt attempt, const credentials::GenerationPtr& gener
     slot_.report_login_failed(generation->number, others_may ? std::string_view{} : error.sqlstate,
                               error.what);
     trial_.over(attempt.turn);
-    if (refused_credential(error) && !others_may && !attempt.retried) {
+    if (refuses_credential(error.sqlstate) && !others_may && !attempt.retried) {
       // The credential may just have been rotated: the slot fetches once for everybody.
       count_login(attempt, -1);
       attempt.retried = true;

@@ -1,5 +1,6 @@
 #include "cli/options.h"
 
+#include "base/ascii.h"
 #include "cli/exec_run.h"
 #include "cli/runtime.h"
 
@@ -9,7 +10,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cctype>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
@@ -95,7 +95,7 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     if (app.get_subcommands().empty() && app.get_require_subcommand_min() > 0) what = missing_command(app);
-    if (!what.empty()) what[0] = static_cast<char>(std::tolower(static_cast<unsigned char>(what[0])));
+    if (!what.empty()) what[0] = to_lower(what[0]);
     std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", what.c_str(), app.get_name().c_str());
     return error_code;
   }

@@ -1,9 +1,9 @@
 // admin
+#include "base/ascii.h"
 #include "config/reader.h"
 #include "config/values.h"
 
 #include <algorithm>
-#include <cctype>
 
 namespace sallyport::config {
 namespace {
@@ -80,10 +80,7 @@ class AdminReader {
       return problems_.add(node, in_backquotes(node.text) + " is no host name",
                            "Write the name alone, without scheme and port.");
     }
-    auto name = node.text;
-    std::transform(name.begin(), name.end(), name.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    admin_.hosts.push_back(std::move(name));
+    admin_.hosts.push_back(to_lower(node.text));
   }
 
   const Node& node_;

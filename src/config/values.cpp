@@ -1,6 +1,7 @@
 // Pure functions over short texts; the limits of what they accept are in values.h.
 #include "config/values.h"
 
+#include "base/ascii.h"
 #include "config/document.h"
 #include "config/keys.h"
 #include "secrets/nearest.h"
@@ -43,12 +44,6 @@ constexpr auto units = std::to_array<Unit>({
     {"days", 86'400'000},
 });
 constexpr std::int64_t duration_ms_max = 10LL * 366 * 86'400'000;
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
-}
 
 bool is_private_v4(std::uint32_t address) {
   struct Range {
@@ -132,7 +127,7 @@ bool is_ip_literal(std::string_view text) {
 }
 
 bool looks_private(std::string_view host) {
-  const std::string name = lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
+  const std::string name = to_lower(host.ends_with('.') ? host.substr(0, host.size() - 1) : host);
   in_addr v4{};
   in6_addr v6{};
   if (inet_pton(AF_INET, name.c_str(), &v4) == 1) return is_private_v4(ntohl(v4.s_addr));
@@ -150,7 +145,7 @@ bool looks_private(std::string_view host) {
 std::string nearest(std::string_view word, const std::vector<std::string>& candidates) {
   if (word.size() < 3) return {};  // two letters are near to everything
   const std::vector<std::string_view> names(candidates.begin(), candidates.end());
-  return std::string{secrets::nearest(lower(word), names)};
+  return std::string{secrets::nearest(to_lower(word), names)};
 }
 
 std::vector<std::string> split_choices(std::string_view choices) {

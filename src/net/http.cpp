@@ -1,5 +1,6 @@
 #include "net/http.h"
 
+#include "base/ascii.h"
 #include "base/limits.h"
 #include "base/registers.h"
 #include "base/trusted_file.h"
@@ -71,10 +72,7 @@ std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user
   if (line.starts_with("HTTP/")) exchange.reply.headers.clear();  // what came before was an interim reply
   const auto colon = line.find(':');
   if (colon == std::string_view::npos) return line.size();
-  std::string name{line.substr(0, colon)};
-  std::ranges::transform(name, name.begin(), [](char c) {
-    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  });
+  auto name = to_lower(line.substr(0, colon));
   auto value = line.substr(colon + 1);
   const auto first = value.find_first_not_of(" \t");
   const auto last = value.find_last_not_of(" \t\r\n");

@@ -1,5 +1,6 @@
 #include "net/http_request.h"
 
+#include "base/ascii.h"
 #include "net/dns.h"
 
 #include <algorithm>
@@ -24,12 +25,6 @@ std::string part_of(CURLU* url, CURLUPart part) {
   std::string out = text;
   curl_free(text);
   return out;
-}
-
-bool equal_names(const std::string& a, std::string_view b) {
-  return std::ranges::equal(a, b, [](char x, char y) {
-    return std::tolower(static_cast<unsigned char>(x)) == std::tolower(static_cast<unsigned char>(y));
-  });
 }
 
 bool append(HeaderList& list, const char* line) {
@@ -93,7 +88,7 @@ Result<HeaderList> headers_of(const HttpRequest& request) {
       return bad(is_token(header.name) ? header.name : "header", "cannot be sent as an HTTP header",
                  "Look for a line break or control character in the secret it is made from.");
     }
-    has_type = has_type || equal_names(header.name, "content-type");
+    has_type = has_type || equal_but_for_case(header.name, "content-type");
     auto line = Secret::of_size(header.name.size() + value.size() + 3);  // zero byte at the end
     auto* at = reinterpret_cast<char*>(line.writable().data());
     at = std::ranges::copy(header.name, at).out;

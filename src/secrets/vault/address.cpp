@@ -1,5 +1,7 @@
 #include "secrets/vault/address.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -26,19 +28,11 @@ bool address_character(char c) {
   return (c >= 'a' && c <= 'f') || (c >= '0' && c <= '9') || c == ':' || c == '.';
 }
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 }  // namespace
 
 Result<Address> parse_address(std::string_view text, std::string_view name) {
   Address address;
-  const auto plain = lower(text);
+  const auto plain = to_lower(text);
   std::string_view rest = plain;
   if (rest.starts_with("https://")) {
     rest.remove_prefix(8);

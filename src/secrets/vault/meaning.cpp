@@ -1,5 +1,7 @@
 #include "secrets/vault/meaning.h"
 
+#include "base/ascii.h"
+
 namespace sallyport::secrets::vault {
 
 namespace {
@@ -54,21 +56,13 @@ constexpr Row sentences[] = {
     {"missing client token", ErrorCode::denied, "Vault asks for a token", {}},
 };
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  for (char& c : out) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return out;
-}
-
 const Row* known_sentence(const Reply& reply) {
   constexpr std::size_t texts_max = 16;
   constexpr std::size_t text_bytes_max = 4'096;
   std::size_t seen = 0;
   for (const auto& error : reply.root()["errors"].elements()) {
     if (++seen > texts_max) return nullptr;
-    auto text = lower(error.text().substr(0, text_bytes_max));
+    auto text = to_lower(error.text().substr(0, text_bytes_max));
     const Row* found = nullptr;
     for (const auto& row : sentences) {
       if (text.find(row.sentence) == std::string::npos) continue;

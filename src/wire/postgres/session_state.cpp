@@ -1,5 +1,7 @@
 #include "wire/postgres/session_state.h"
 
+#include "base/ascii.h"
+
 #include <utility>
 
 namespace sallyport::postgres {
@@ -27,14 +29,6 @@ bool StateScanner::is_of_role(std::string_view name) {
   return name == "session_authorization" || name == "role";
 }
 
-std::string StateScanner::lower(std::string_view text) {
-  std::string result{text};
-  for (auto& c : result) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return result;
-}
-
 void StateScanner::start(const ReportedNames& reported, bool backslashes) {
   reported_ = &reported;
   lexer_.start(backslashes);
@@ -50,7 +44,7 @@ void StateScanner::look_at(Bytes piece) {
 void StateScanner::on_word(std::string_view word, bool quoted) {
   if (call_.depth > 0) on_argument(word, false);
   set_keyword_ = false;
-  look_for_reading(quoted ? std::string_view{lower(word)} : word);
+  look_for_reading(quoted ? std::string_view{to_lower(word)} : word);
   look_for_names(word);
   draws_ = draws_ || (!quoted && may_draw_value(word));
   if (statement_ == Statement::none) {
@@ -168,13 +162,13 @@ void StateScanner::on_word_of_block(std::string_view word) {
 void StateScanner::on_set_word(std::string_view word, bool quoted) {
   if (statement_ == Statement::set_name) {
     if (!quoted && word == "to") return set(name_);
-    name_ += lower(word);
+    name_ += to_lower(word);
     return;
   }
   become_plain();
   set_keyword_ = true;
   if (quoted) {
-    name_ = lower(word);
+    name_ = to_lower(word);
     statement_ = Statement::set_name;
   } else if (word == "session") {
     statement_ = Statement::set;
@@ -206,7 +200,7 @@ void StateScanner::set(std::string_view name) {
 }
 
 void StateScanner::on_text(std::string_view begin) {
-  look_for_names(lower(begin));
+  look_for_names(to_lower(begin));
   if (of_path_ && !lexer_.knows_text()) found_.add(StateReason::temporary_table);  // it may be in it
   if (call_.depth > 0) on_argument(begin, true);
   last_was_word_ = false;

@@ -152,7 +152,6 @@ class StateScanner {
   static bool is_of_role(std::string_view name);
   /// Of set_config's parameter, in lower case. With escapes in it, it is another one than it looks like.
   static bool may_change_reading(std::string_view name);
-  static std::string lower(std::string_view text);
   void look_for_reading(std::string_view name);
   void look_for_names(std::string_view word);
   void begin_statement(std::string_view word);

@@ -2,6 +2,8 @@
 // slots have arguments that say they leave none.
 #include "wire/postgres/session_state.h"
 
+#include "base/ascii.h"
+
 #include <string>
 
 namespace sallyport::postgres {
@@ -47,11 +49,11 @@ void StateScanner::on_argument(std::string_view token, bool is_text) {
   switch (call_.argument) {
     case 0:
       call_.reported =
-          is_text && !call_.begun && !is_of_role(lower(token)) && reported_->is_reported(lower(token));
-      call_.of_path = is_text && lower(token) == "search_path";
+          is_text && !call_.begun && !is_of_role(to_lower(token)) && reported_->is_reported(to_lower(token));
+      call_.of_path = is_text && to_lower(token) == "search_path";
       // A name that is put together, or comes from elsewhere, may be any.
       if (!call_.makes_slot &&
-          (!is_text || call_.begun || !lexer_.knows_text() || may_change_reading(lower(token))))
+          (!is_text || call_.begun || !lexer_.knows_text() || may_change_reading(to_lower(token))))
         reading_changed_ = true;
       break;
     case 1:

@@ -6,6 +6,7 @@
 // Source  PostgreSQL manual, "Lexical Structure"; scan.l.
 #pragma once
 
+#include "base/ascii.h"
 #include "base/bytes.h"
 
 #include <array>
@@ -72,7 +73,7 @@ class SqlLexer {
 
   static bool is_digit(std::uint8_t byte) { return byte >= '0' && byte <= '9'; }
   static std::uint8_t lower(std::uint8_t byte) {
-    return byte >= 'A' && byte <= 'Z' ? static_cast<std::uint8_t>(byte + ('a' - 'A')) : byte;
+    return static_cast<std::uint8_t>(to_lower(static_cast<char>(byte)));
   }
   static bool starts_word(std::uint8_t byte) {
     return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') || byte == '_' || byte >= 0x80 ||
