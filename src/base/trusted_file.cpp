@@ -48,9 +48,13 @@ bool is_ours(const struct stat& status) { return status.st_uid == 0 || status.st
 /// Neither another owner nor another writer; `next_is_directory`: what the path goes on to (for /tmp).
 Result<void> check_writers(const struct stat& status, const std::string& path, bool next_is_directory) {
   if (!is_ours(status)) {
-    return bad(path + " belongs to uid " + std::to_string(status.st_uid) + ", expected root or uid " +
-                   std::to_string(::geteuid()),
-               "Whoever owns it can change what Sallyport obeys: chown it, or use another place.");
+    return bad(
+        path + " belongs to uid " + std::to_string(status.st_uid) + ", expected root or uid " +
+            std::to_string(::geteuid()),
+        ::geteuid() == 0
+            ? "Whoever owns it can change what Sallyport obeys: give it to root, 0640 with the group of the "
+              "service's account; or ask as that account (runuser -u NAME)."
+            : "Whoever owns it can change what Sallyport obeys: chown it, or use another place.");
   }
   if ((status.st_mode & 022u) == 0) return {};
   const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;

@@ -7,6 +7,8 @@
 
 #include <unistd.h>
 
+#include <sstream>
+
 namespace sallyport::cli {
 
 namespace {
@@ -20,13 +22,14 @@ Result<std::string> socket_of(Context& context) {
   const auto file = config::file_to_use(context.config_file, variable.c_str());
   const bool named = !context.config_file.empty() || !variable.empty();
   if (!named && access(file.c_str(), R_OK) != 0) return config::Admin{}.socket;
-  auto loaded = config::load(file, context.clock.now().wall);
-  if (!loaded) {
-    auto error = loaded.error().front();
-    error.hint += std::string{error.hint.empty() ? "" : " "} + "Or name the broker's socket: --socket PATH";
+  auto places = config::find_places(file);
+  if (!places) {
+    auto error = places.error();
+    if (!error.hint.empty()) error.hint += error.hint.ends_with('.') ? " " : "; ";
+    error.hint += "or name the broker's socket: --socket PATH";
     return error;
   }
-  if (!loaded->admin.socket.empty()) return loaded->admin.socket;
+  if (!places->admin_socket.empty()) return places->admin_socket;
   return Error{
       ErrorCode::bad_config,  Hop::config, file, "says admin.socket: off, so there is nobody to command",
       "Give it a path there", {}};
@@ -34,8 +37,11 @@ Result<std::string> socket_of(Context& context) {
 
 std::string text_of(const nlohmann::ordered_json& json, const char* key) {
   const auto found = json.find(key);
-  return found != json.end() && found->is_string() ? trail::printable(found->get<std::string>())
-                                                   : std::string{};
+  if (found == json.end() || !found->is_string()) return {};
+  std::istringstream lines{found->get<std::string>()};
+  std::string out, line;
+  while (std::getline(lines, line)) out += (out.empty() ? "" : "\n") + trail::printable(line);
+  return out;
 }
 
 }  // namespace
@@ -55,7 +61,10 @@ Result<BrokerAnswer> call_broker(Context& context, const std::string& socket, co
                  "Name the right socket",
                  {}};
   }
-  if (json["ok"].get<bool>()) return BrokerAnswer{std::move(json)};
+  if (json["ok"].get<bool>()) {
+    if (json.contains("text")) json["text"] = text_of(json, "text");
+    return BrokerAnswer{std::move(json)};
+  }
   return Error{ErrorCode::denied, Hop::none, {}, text_of(json, "text"), text_of(json, "fix"), {}};
 }
 

@@ -77,9 +77,11 @@ Result<std::string> wait_until_done(const admin::Command& command, Duration limi
       return Error{ErrorCode::timed_out,
                    Hop::none,
                    {},
-                   progress.left + " after " + format_duration(limit),
+                   progress.left + " after " + format_duration(limit) +
+                       (progress.paused ? ", and the pause goes on" : ""),
                    command.verb == Verb::pause
-                       ? "Wait longer; or `sallyport drain` ends sessions at their next transaction boundary"
+                       ? "Wait longer; `sallyport drain` ends sessions at their next transaction boundary, "
+                         "`sallyport resume` undoes the pause"
                        : "Wait longer: a transaction, or a pinned session, goes on",
                    {}};
     }

@@ -66,9 +66,14 @@ admin::Outcome Service::say_not_reloaded(const std::vector<Error>& errors) {
     const auto text = describe(error);
     context_.logger.write(LogLevel::error, "the configuration was not reloaded", {{"why", text}});
   }
-  auto first = errors.front();
-  const auto hint = std::exchange(first.hint, {});
-  return {false, "the configuration was not reloaded: " + describe(first), hint};
+  if (errors.size() == 1) {
+    auto only = errors.front();
+    const auto hint = std::exchange(only.hint, {});
+    return {false, "the configuration was not reloaded, the old one stays: " + describe(only), hint};
+  }
+  std::string text = "the configuration was not reloaded, the old one stays:";
+  for (const auto& error : errors) text += "\n  " + describe(error);
+  return {false, std::move(text), {}};
 }
 
 void Service::say_reloaded(const AppliedConfig& applied) {

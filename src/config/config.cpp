@@ -148,6 +148,16 @@ Surroundings this_machine(WallTime now) {
           .check_file = {}};
 }
 
+Result<std::string> content_of(const std::string& file, const FileOpener& outside) {
+  std::error_code ignored;  // without a working directory the path stays relative and is refused as such
+  const auto absolute = std::filesystem::absolute(file, ignored);
+  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max, outside);
+  if (content) return content;
+  auto error = located_at(ignored ? file : absolute.string(), content.error());
+  error.where = file;
+  return error;
+}
+
 }  // namespace
 
 Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundings& around) {
@@ -193,14 +203,8 @@ Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
 }
 
 Parsed load(const std::string& file, WallTime now, const FileOpener& outside) {
-  std::error_code ignored;  // without a working directory the path stays relative and is refused as such
-  const auto absolute = std::filesystem::absolute(file, ignored);
-  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max, outside);
-  if (!content) {
-    auto error = located_at(ignored ? file : absolute.string(), content.error());
-    error.where = file;
-    return std::vector<Error>{std::move(error)};
-  }
+  auto content = content_of(file, outside);
+  if (!content) return std::vector<Error>{std::move(content.error())};
   Surroundings around = this_machine(now);
   around.check_file = check_trusted_file;
   around.read_file = [&](const std::string& path, std::size_t bytes_max) {
@@ -209,9 +213,35 @@ Parsed load(const std::string& file, WallTime now, const FileOpener& outside) {
   around.look_at_program = [&](const std::string& path) { return look_at_program(path, outside); };
   around.others_read = [](const std::string& path) {
     struct stat status {};
-    return stat(path.c_str(), &status) == 0 && (status.st_mode & 0044U) != 0;
+    if (stat(path.c_str(), &status) != 0) return false;
+    // root's, for the group of the service: 0640.
+    const auto others = status.st_uid == 0 ? 0004U : 0044U;
+    return (status.st_mode & others) != 0;
   };
   return parse_with(*content, file, around);
+}
+
+Result<Places> find_places(const std::string& file) {
+  auto content = content_of(file, nullptr);
+  if (!content) return content.error();
+  Problems problems(file);
+  const auto document = read_document(*content);
+  if (!document) {
+    problems.add(document.error());
+    return problems.take_errors().front();
+  }
+  const Node* root = (*document)->root;
+  const auto value = [root](std::string_view map, std::string_view key) -> const std::string* {
+    const auto* outer = root == nullptr ? nullptr : root->find(map);
+    const auto* inner = outer == nullptr ? nullptr : outer->value->find(key);
+    return inner == nullptr ? nullptr : &inner->value->text;
+  };
+  Places places{Admin{}.socket, std::string{default_trail}};
+  if (const auto* socket = value("admin", "socket"))
+    places.admin_socket = *socket == "off" ? std::string{} : *socket;
+  if (const auto* directory = value("audit", "dir"))
+    places.audit_directory = std::string{strip_file_scheme(*directory)};
+  return places;
 }
 
 std::string file_to_use(std::string_view flag, const char* environment) {

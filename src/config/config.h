@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/file_opener.h"
+#include "base/result.h"
 #include "policy/target.h"
 
 #include <chrono>
@@ -74,6 +75,18 @@ boost::system::result<Config, std::vector<Error>> parse(std::string_view yaml, s
 /// Errors  as parse(); what concerns the file itself has `where` "FILE".
 boost::system::result<Config, std::vector<Error>> load(const std::string& file, WallTime now,
                                                        const FileOpener& outside = nullptr);
+
+/// What commands to a running broker and to its trail look for.
+struct Places {
+  std::string admin_socket;  ///< empty: none
+  std::string audit_directory;
+};
+
+/// Of FILE, which need not be right beyond that: a broker runs on an earlier version of it, and its routes may name files
+/// that are for its account only.
+///
+/// Errors  bad_config: the file is not there, somebody else could have written it, or it is no YAML.
+Result<Places> find_places(const std::string& file);
 
 inline constexpr std::string_view default_file = "/etc/sallyport/sallyport.yaml";
 

@@ -1,6 +1,8 @@
 // Looks at every value, known key or not: a password under a mistyped key is still a password.
 #include "config/literal_secret.h"
 
+#include "base/ascii.h"
+#include "config/values.h"
 #include "secrets/reference.h"
 
 #include <algorithm>
@@ -19,7 +21,7 @@ std::string squeezed(std::string_view key) {
   std::string out;
   for (const char c : key) {
     if (c == '-' || c == '_' || c == '.') continue;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+    out += to_lower(c);
   }
   return out;
 }
@@ -52,22 +54,29 @@ bool pair_holds_password(std::string_view value) {
   return false;
 }
 
+/// Where admin.token names its file: the one key with a secret's name whose value is none.
+const Entry* token_file_of(const Node& root) {
+  const Entry* admin = root.find("admin");
+  const Entry* token = admin == nullptr ? nullptr : admin->value->find("token");
+  return token != nullptr && is_plain_absolute_path(token->value->text) ? token : nullptr;
+}
+
 /// Aliases bring the same node again and again; each is looked at once.
-void look(const Node& node, Problems& problems, std::unordered_set<const Node*>& seen) {
+void look(const Node& node, const Entry* file, Problems& problems, std::unordered_set<const Node*>& seen) {
   if (!seen.insert(&node).second) return;
   if (node.type == Node::Type::scalar && holds_password(node.text)) {
     problems.add(node, "a password stands in this value (not shown)", std::string{hint});
   }
-  for (const Node* item : node.items) look(*item, problems, seen);
+  for (const Node* item : node.items) look(*item, file, problems, seen);
   for (const Entry& entry : node.entries) {
     const bool literal =
         entry.value->type == Node::Type::scalar && !secrets::looks_like_reference(entry.value->text);
-    if (literal && is_secret_key(entry.key) && !entry.value->wrong) {
+    if (literal && is_secret_key(entry.key) && !entry.value->wrong && &entry != file) {
       entry.value->wrong = true;
       problems.add(entry.at, in_backquotes(entry.key) + " may not stand in this file", std::string{hint});
       continue;
     }
-    look(*entry.value, problems, seen);
+    look(*entry.value, file, problems, seen);
   }
 }
 
@@ -88,7 +97,7 @@ bool holds_password(std::string_view value) {
 
 void refuse_literal_secrets(const Node& root, Problems& problems) {
   std::unordered_set<const Node*> seen;
-  look(root, problems, seen);
+  look(root, token_file_of(root), problems, seen);
 }
 
 }  // namespace sallyport::config

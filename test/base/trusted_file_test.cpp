@@ -87,10 +87,12 @@ TEST_F(TrustedFile, StickyDirectoryIsPassedToADirectoryOnly) {
 TEST_F(TrustedFile, ForeignOwnerIsRefused) {
   if (::geteuid() != 0) GTEST_SKIP() << "needs root to give files away";
   ASSERT_EQ(::chown(file_.c_str(), 1234, 0), 0);
-  EXPECT_EQ(outcome(file_),
-            file_ +
-                " belongs to uid 1234, expected root or uid 0. Whoever owns it can change what "
-                "Sallyport obeys: chown it, or use another place.");
+  EXPECT_EQ(
+      outcome(file_),
+      file_ +
+          " belongs to uid 1234, expected root or uid 0. Whoever owns it can change what "
+          "Sallyport obeys: give it to root, 0640 with the group of the service's account; or ask as that "
+          "account (runuser -u NAME).");
   ASSERT_EQ(::chown(file_.c_str(), 0, 0), 0);
   ASSERT_EQ(::chown((root_ + "/etc").c_str(), 1234, 0), 0);
   EXPECT_NE(outcome(file_).find("/etc belongs to uid 1234"), std::string::npos);

@@ -31,6 +31,7 @@ TEST(ConfigAdmin, ListensOnTcpOnUnixOrNowhere) {
   EXPECT_EQ(admin_of("{socket: 'off'}").socket, "");
   EXPECT_TRUE(admin_of("{socket: /run/b.sock}").socket_named);
   EXPECT_EQ(admin_of("{token: 'file:/etc/t'}").token_file, "/etc/t");
+  EXPECT_EQ(admin_of("{token: /etc/t}").token_file, "/etc/t");
   EXPECT_EQ(admin_of("{hosts: [A.example, b]}").hosts, (std::vector<std::string>{"a.example", "b"}));
 }
 
@@ -42,6 +43,7 @@ TEST(ConfigAdmin, SaysWhatIsWrong) {
   EXPECT_EQ(wrong("{socket: admin.sock}").size(), 1u);
   EXPECT_EQ(wrong("{socket: /" + std::string(120, 'a') + "}").size(), 1u);
   EXPECT_EQ(wrong("{token: not-a-file}").size(), 1u);
+  EXPECT_EQ(wrong("{token: 'hunter2/'}").size(), 1u);
   EXPECT_EQ(wrong("{hosts: 'http://x'}").size(), 1u);
 }
 

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import pwd
+import re
 import socket
 import subprocess
 import threading
@@ -343,6 +344,87 @@ def test_another_account_commands_nothing_and_reads_nothing(admin, account):
     it.service.stop()
     records = it.sallyport.audit("--dir", it.service.audit_directory, "--kind", "admin")
     assert [(row["result"], row["verified"]["uid"]) for row in records] == [("denied", str(uid))] * 2
+
+
+@pytest.fixture
+def service_of_postgres(sallyport, pg, pki, secret):
+    """Under an account of its own, whose files root's configuration names: (the run, how root commands it, its configuration)."""
+    entry = pwd.getpwnam("postgres")
+    own, etc = os.path.join(sallyport.folder, "own"), os.path.join(sallyport.folder, "etc")
+    for path in (own, etc):
+        os.mkdir(path)
+    os.chmod(sallyport.folder, 0o755)
+    for name, text in (("password", secret), ("token", TOKEN)):
+        path = os.path.join(own, name)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.chmod(path, 0o600)
+        os.chown(path, entry.pw_uid, entry.pw_gid)
+    os.chown(own, entry.pw_uid, entry.pw_gid)
+    config = os.path.join(etc, "sallyport.yaml")
+    with open(config, "w", encoding="utf-8") as file:
+        file.write(f"""version: 1
+targets:
+  main: {{engine: postgresql, host: localhost, port: {pg.port}, database: app, auth: "file:{own}/password", user: app,
+         tls: {{roots: ["{pki.ca}"]}}}}
+routes:
+  - {{listen: "unix:{own}", target: main, allow: [{{user: games}}]}}
+state: "sqlite:{own}/state.db"
+audit: {{dir: "{own}/audit"}}
+admin: {{socket: "{own}/admin.sock", listen: "unix:{own}/admin.http", token: {own}/token}}
+""")
+    run = sallyport.start("serve", "-c", config, inside=("setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"))
+    run.until("serving")
+
+    def command(*words):
+        return sallyport.run(*words, "-c", config)
+    yield run, command, config
+    run.process.terminate()
+    run.wait(30)
+
+
+def test_root_commands_a_service_of_another_account(service_of_postgres):
+    run, command, _ = service_of_postgres
+    assert "main" in command("status").ok().stdout
+    assert "main is paused" in command("pause", "main").ok().stdout
+    assert "main serves" in command("resume").ok().stdout
+    assert "the configuration was reloaded" in command("reload").ok().stdout
+    assert "broker_start" in command("audit", "tail").ok().stdout
+
+
+def test_a_broken_file_stops_no_command_and_a_reload_says_all_that_is_wrong(service_of_postgres):
+    run, command, config = service_of_postgres
+    with open(config, "a", encoding="utf-8") as file:
+        file.write("audti: {}\nlimits: {clients_max: many}\n")
+    assert "main is paused" in command("pause").ok().stdout
+    assert "main" in command("status").ok().stdout
+    refused = command("reload")
+    assert refused.code == 2
+    for part in ("not reloaded, the old one stays", "`audti`", "clients_max"):
+        assert part in refused.stderr, refused.stderr
+    assert run.output.count("the configuration was not reloaded") == 2
+    assert "broker_start" in command("audit", "tail").ok().stdout
+    with open(config, "a", encoding="utf-8") as file:
+        file.write("]\n")
+    assert "or name the broker's socket: --socket PATH" in command("status").stderr
+
+
+def test_denials_of_an_account_are_found_by_its_name_and_each_kind_is_told_apart(admin):
+    it = admin(allow="[{user: games, role: writes}, {user: games, role: reads}]")
+    reference = f"file:{it.sallyport.folder}/home/password"
+    it.service.rewrite(f'    auth: "{reference}"\n    user: app\n', f'    roles: {{writes: {{auth: "{reference}", user: app}}, '
+                       f'reads: {{auth: "{reference}", user: app}}}}\n')
+    it.start()
+    def heard(user, database):
+        text = it.service.psql("SELECT 1", account="games", user=user, database=database).stderr
+        return re.sub("Event [0-9a-f]+", "Event ID", text)
+    same = {heard("nobody", "app") for _ in range(5)} | {heard("reads", "nosuch")}
+    assert len(same) == 1 and "Event ID" in same.pop(), "which reason it was nobody learns, nor whether it is recorded"
+    it.service.stop()
+    found = it.sallyport.audit("--dir", it.service.audit_directory, "--identity", "games", "--result", "denied")
+    assert sorted(row.get("count") or 0 for row in found) == [0, 0, 0, 0, 2]
+    by_number = it.sallyport.audit("--dir", it.service.audit_directory, "--identity", f"uid:{pwd.getpwnam('games').pw_uid}")
+    assert [row["session"] for row in by_number] == [row["session"] for row in found]
 
 
 def test_lines_that_are_no_commands_are_answered_and_harm_nothing(admin):
