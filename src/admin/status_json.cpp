@@ -25,6 +25,7 @@ Json generations(const broker::RoleStatus& role) {
   auto list = Json::array();
   for (const auto& one : role.generations) {
     Json item{{"number", one.number}, {"current", one.current}, {"age_s", seconds(one.age)}};
+    if (one.refused) item["refused"] = true;
     if (!one.user.empty()) item["user"] = one.user;
     if (one.lease_left) item["lease_left_s"] = seconds(*one.lease_left);
     item["connections"] = one.holders;

@@ -108,7 +108,14 @@ Result<void> Broker::resume_target(const std::string& name) {
 }
 
 Result<void> Broker::reconnect_target(const std::string& name) {
-  return for_pools_of(name, [](Pool& pool) { pool.reconnect(); });
+  auto done = for_pools_of(name, [](Pool& pool) { pool.reconnect(); });
+  // Whoever has mended a password or its source need not wait for the back-off's end.
+  if (done) {
+    for (auto& [role_name, role] : targets_.at(name).roles) {
+      if (role->slot().current() == nullptr) role->slot().try_again();
+    }
+  }
+  return done;
 }
 
 // Those that wait for a connection go on waiting: a pause and a drain together let a database be exchanged.
@@ -118,7 +125,6 @@ Result<std::size_t> Broker::drain_target(const std::string& name) {
   for (auto& [id, session] : sessions_) {
     if (session->target() != name || !session->traffic()) continue;
     ++told;
-    drained_[name].insert(id);
     session->drain(Dismissal::target_drained);
   }
   return told;

@@ -177,13 +177,16 @@ std::string credentials(const Json& status) {
     for (const auto& role : list(target, "roles")) {
       const auto name = cell(target, "target") + "/" + cell(role, "role");
       for (const auto& one : list(role, "credential.generations")) {
-        table.add({name, cell(one, "number") + (is_true(one, "current") ? "" : " (replaced)"),
-                   cell(one, "user"), duration(one, "age_s"), duration(one, "lease_left_s"),
-                   cell(one, "connections")});
+        const auto* const state = is_true(one, "current")   ? ""
+                                  : is_true(one, "refused") ? " (refused)"
+                                                            : " (replaced)";
+        table.add({name, cell(one, "number") + state, cell(one, "user"), duration(one, "age_s"),
+                   duration(one, "lease_left_s"), cell(one, "connections")});
       }
       const auto* error = find(role, "credential.error");
       if (is_true(role, "credential.present") && error == nullptr) continue;
-      missing += "credential " + name + (is_true(role, "credential.present") ? "" : " is missing") + ": " +
+      missing += "credential " + name +
+                 (is_true(role, "credential.present") || error != nullptr ? "" : " is missing") + ": " +
                  (error == nullptr ? std::string{"not fetched yet"} : cell(role, "credential.error")) + "\n";
     }
   }

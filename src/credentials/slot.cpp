@@ -54,6 +54,7 @@ void Slot::report_role_changed(std::uint64_t generation, std::string text) {
   state_->report_role_changed(generation, std::move(text));
 }
 void Slot::prefetch() { state_->prefetch(); }
+void Slot::try_again() { state_->try_again(); }
 void Slot::check_now() { state_->check_now(); }
 bool Slot::renews_first() { return state_->renews_first(); }
 void Slot::shutdown(Duration limit, std::function<void(ShutdownReport)> done) {

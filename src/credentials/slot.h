@@ -131,6 +131,7 @@ struct GenerationStatus {
   Duration age{};
   std::optional<Duration> lease_left;  ///< none: it does not end
   std::size_t holders = 0;             ///< connections that were logged in with it
+  bool refused = false;                ///< by the database, since it was fetched last
 };
 
 /// What an operator may see of a slot; a copy.
@@ -141,7 +142,8 @@ struct SlotStatus {
   std::vector<GenerationStatus> generations;  ///< those, oldest first
   std::size_t holders = 0;
   std::size_t waiters = 0;
-  std::optional<Error> last_error;          ///< of the last fetch, until one succeeds
+  std::optional<Error>
+      last_error;  ///< of the last fetch, until one succeeds; of a refusal, while it holds back
   std::optional<Duration> next_attempt_in;  ///< set while fetches are held back
 };
 
@@ -211,6 +213,9 @@ class Slot {
 
   /// Fetches if there is nothing usable, so that the first caller need not wait.
   void prefetch();
+
+  /// A person says that it may work now: what a failed fetch or a refusal holds back is tried at once, with a fetch.
+  void try_again();
 
   /// The clock may have jumped (SIGCONT, resume from suspend): overdue renewals come before serving.
   void check_now();

@@ -228,12 +228,13 @@ SlotStatus SlotState::status() const {
                          live.generation->credential->user,
                          now.wall - live.generation->fetched_at,
                          {},
-                         live.holders};
+                         live.holders,
+                         live.refused};
     if (live.expires) one.lease_left = live.expires->wall - now.wall;
     status.generations.push_back(std::move(one));
   }
   status.waiters = waiting_;
-  status.last_error = last_error_;
+  status.last_error = blocked_until_ > now.mono ? refused_error(now) : last_error_;
   const Duration held_for =
       std::max(last_error_ ? fetch_not_before_ : MonotonicTime{}, blocked_until_) - now.mono;
   if (held_for > Duration::zero()) status.next_attempt_in = held_for;

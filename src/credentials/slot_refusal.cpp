@@ -11,11 +11,6 @@ namespace {
 /// A credential that has been in use this long counts as accepted, even if nobody said so.
 constexpr Duration probation_max = 10min;
 
-bool is_refusal(std::string_view sqlstate) {
-  return sqlstate == "28P01"      // invalid_password
-         || sqlstate == "28000";  // invalid_authorization_specification
-}
-
 }  // namespace
 
 void SlotState::report_login_succeeded(std::uint64_t number) {
@@ -41,7 +36,7 @@ void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlst
   if (number != current_) return;  // another caller was first, and the next one is here or on its way
   Live* live = find(number);
   if (!live || live->refused) return;
-  if (!is_refusal(sqlstate)) {
+  if (!refuses_credential(sqlstate)) {
     trial_until_.reset();
     return pump();
   }
@@ -74,6 +69,14 @@ void SlotState::login_refused_again(Moment now) {
                                       describe(error)}] { observer_.on_security_event(event); });
   }
   answer_all(error);
+}
+
+// The count of refusals stays: if it does not work, the back-off goes on growing.
+void SlotState::try_again() {
+  const Moment now = timers_.now();
+  blocked_until_ = {};
+  fetch_not_before_ = std::min(fetch_not_before_, now.mono);
+  prefetch();
 }
 
 void SlotState::report_role_changed(std::uint64_t number, std::string text) {

@@ -36,6 +36,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void report_login_failed(std::uint64_t number, std::string_view sqlstate, std::string_view said);
   void report_role_changed(std::uint64_t number, std::string text);
   void prefetch();
+  void try_again();
   void check_now();
   bool renews_first();
   void shutdown(Duration limit, std::function<void(ShutdownReport)> done);

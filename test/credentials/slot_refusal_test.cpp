@@ -218,6 +218,28 @@ TEST(SlotRefusal, AMendedPasswordWorksAfterTheBackOff) {
   EXPECT_FALSE(world.slot().status().next_attempt_in);
 }
 
+TEST(SlotRefusal, IsToldByStatusAndTriedAgainAtAPersonsWord) {
+  World world;
+  ASSERT_TRUE(world.get());
+  world.slot().report_login_failed(1, "28P01");
+  ASSERT_TRUE(world.get());
+  world.slot().report_login_failed(2, "28P01");
+  const auto status = world.slot().status();
+  ASSERT_TRUE(status.last_error);
+  EXPECT_NE(status.last_error->what.find("the database refuses"), std::string::npos);
+  EXPECT_TRUE(status.generations.back().refused);
+  ASSERT_FALSE(world.get());
+  world.slot().try_again();
+  const auto mended = world.get();
+  ASSERT_TRUE(mended);
+  EXPECT_EQ((*mended)->number, 3u) << "fetched anew";
+  EXPECT_FALSE(world.slot().status().last_error);
+  const auto first = *status.next_attempt_in;
+  world.slot().report_login_failed(3, "28P01");
+  world.timers.advance(1ms);
+  EXPECT_GT(*world.slot().status().next_attempt_in, first) << "the back-off goes on growing";
+}
+
 TEST(SlotRefusal, APollAskedBeforeTheRefusalProvesNothing) {
   World world;
   std::string password = "old";
