@@ -48,6 +48,7 @@ struct TargetOpening {
   Target target;
   std::shared_ptr<const Reach> reach;
   std::vector<RoleOpening> roles;
+  bool logs_logins = false;  ///< a database that cannot be used is told on the log, not to clients alone
 };
 
 class Broker final : private SessionHost {
@@ -219,8 +220,6 @@ class Broker final : private SessionHost {
   std::map<std::string, TargetTraffic> traffic_;    ///< of sessions that have ended, by target
   std::map<std::string, Histogram> client_logins_;  ///< by route
   std::set<std::string> paused_;                    ///< targets
-  std::map<std::string, std::set<std::uint64_t>>
-      drained_;  ///< sessions that drain_target() has told, by target
 };
 
 }  // namespace sallyport::broker

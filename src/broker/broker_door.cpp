@@ -132,10 +132,6 @@ void Broker::on_session_over(Session& session) {
     if (own->second.empty()) lingering_.erase(own);
   }
   count_traffic(session);
-  if (const auto drained = drained_.find(session.target()); drained != drained_.end()) {
-    drained->second.erase(session.number());
-    if (drained->second.empty()) drained_.erase(drained);
-  }
   services_.loop.at_turn_end([this, which = session.number()] {
     if (sessions_.erase(which) != 0) ++counters_.ended;
   });

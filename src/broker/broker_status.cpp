@@ -115,10 +115,8 @@ Status Broker::status() const {
     const auto traffic = session->traffic();
     if (target == targets.end() || !traffic) continue;
     ++target->second.sessions;
-    const auto drained = drained_.find(session->target());
     // One that has been told may still be taking its time to read it.
-    if (drained != drained_.end() && drained->second.contains(id) && session->has_access())
-      ++target->second.ending;
+    if (session->is_draining() && session->has_access()) ++target->second.ending;
     ++target->second.traffic.sessions;
     add(target->second.traffic, *traffic);
   }

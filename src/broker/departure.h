@@ -70,6 +70,9 @@ class Departure final : private MoverOwner {
   /// puts nothing off.
   void stop_after(Duration grace, Dismissal why);
 
+  /// It was told to, and goes at its next boundary.
+  [[nodiscard]] bool is_draining() const { return state_ == State::draining; }
+
   /// The session is at rest.
   void on_boundary();
   /// Transaction pooling: its connection has gone back to the pool, and with it all that had to move or end.

@@ -1,8 +1,9 @@
-// Counts the logins of one role by their outcome, and how long they took: a connector around the real one, so that
-// the pool need not know.
+// Counts the logins of one role by their outcome, and how long they took, and says on the log when they begin to fail
+// and when they work again: a connector around the real one, so that the pool need not know.
 #pragma once
 
 #include "base/histogram.h"
+#include "base/log.h"
 #include "broker/ports.h"
 #include "net/loop.h"
 
@@ -10,6 +11,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
+#include <string>
 #include <string_view>
 
 namespace sallyport::broker {
@@ -37,8 +40,9 @@ struct LoginFigures {
 
 class MeteredConnector final : public Connector {
  public:
-  /// Both outlive it.
-  MeteredConnector(Connector& inner, net::Loop& loop) : inner_(inner), loop_(loop) {}
+  /// All outlive it. `name`: "production/app_rw", for the log; without `logger` nothing is said there.
+  MeteredConnector(Connector& inner, net::Loop& loop, std::string name, Logger* logger)
+      : inner_(inner), loop_(loop), logins_(std::make_shared<Logins>(std::move(name), logger)) {}
 
   void connect(ConnectRequest request, std::function<void(Result<Connected>)> done) override;
   void resolve(const Endpoint& endpoint, Duration deadline,
@@ -49,12 +53,24 @@ class MeteredConnector final : public Connector {
     inner_.cancel(std::move(order), std::move(done));
   }
 
-  [[nodiscard]] const LoginFigures& figures() const { return *figures_; }
+  [[nodiscard]] const LoginFigures& figures() const { return logins_->figures; }
 
  private:
+  /// Logins may outlive us.
+  struct Logins {
+    Logins(std::string of, Logger* log) : name(std::move(of)), logger(log) {}
+    void note(const Result<Connected>& connected, Duration took);
+    void tell(LoginResult result, const Result<Connected>& connected);
+
+    std::string name;
+    Logger* logger;
+    LoginFigures figures;
+    std::optional<LoginResult> failing;  // as the log was told
+  };
+
   Connector& inner_;
   net::Loop& loop_;
-  std::shared_ptr<LoginFigures> figures_ = std::make_shared<LoginFigures>();  // logins may outlive us
+  std::shared_ptr<Logins> logins_;
 };
 
 }  // namespace sallyport::broker

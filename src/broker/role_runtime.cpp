@@ -33,7 +33,8 @@ Broker::RoleRuntime::RoleRuntime(Broker& broker, const TargetOpening& opening, R
       slot_(std::move(role.source), {name_, role.poll_every, false}, broker.services_.timers,
             broker.services_.runner, broker.services_.journal, *this, broker.services_.randomness),
       hosts_(std::move(hosts)),
-      connector_(*hosts_, broker.services_.loop),
+      connector_(*hosts_, broker.services_.loop, name_,
+                 opening.logs_logins ? &broker.services_.logger : nullptr),
       pool_(std::make_shared<Pool>(pool_settings(opening, role, name_, std::move(statements)),
                                    broker.services_.loop, connector_, slot_, broker.services_.randomness)) {
   hosts_->on_left([pool = std::weak_ptr<Pool>{pool_}](const net::Address& address) {

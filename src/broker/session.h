@@ -119,6 +119,7 @@ class Session final : private RelayOwner, private DepartureOwner, private net::S
 
   /// End at the next boundary, with 57P01. The first reason given stays.
   void drain(Dismissal why = Dismissal::shutting_down);
+  [[nodiscard]] bool is_draining() const { return departure_ != nullptr && departure_->is_draining(); }
   /// End now, with 57P01; who is not let in yet is told nothing.
   void stop(Dismissal why = Dismissal::shutting_down);
   /// stop() after this time, if it has not ended by itself.

@@ -42,6 +42,8 @@ WipedBytes last_words(EndCause cause, const postgres::ErrorFields* said, const s
 
 void Session::deny(const Error& error) { refuse(error, true); }
 
+// What is to be done about it is ours to say: it tells reasons apart, and nobody makes up more of them. Nor is anybody
+// told whether there is a record: who has filled one reason's would learn whether the next refusal has another (threat 19).
 void Session::record_refusal(const Error& error, bool count_as_denied) {
   auto denied = event(trail::EventKind::session_denied);
   denied.result = count_as_denied ? "denied" : "failed";
@@ -50,7 +52,7 @@ void Session::record_refusal(const Error& error, bool count_as_denied) {
   const auto cause =
       std::string{name_of(error.hop)} + ' ' + std::string{limit.empty() ? name_of(error.code) : limit};
   // The log has what the trail has: a flood of denials fills neither.
-  if (services_.trail.deny(std::move(denied), cause) && count_as_denied) {
+  if (services_.trail.deny(std::move(denied), cause, error.hint) && count_as_denied) {
     services_.logger.write(LogLevel::warning, "a connection was refused",
                            {{"route", route_->route.name}, {"why", error.what}, {"event", id()}});
   }

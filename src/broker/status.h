@@ -59,7 +59,7 @@ struct TargetStatus {
   PoolSettings pool;
   std::vector<HostStatus> hosts;  ///< in the order of the configuration
   std::size_t sessions = 0;
-  std::size_t ending = 0;  ///< of those, told to end at their next boundary by drain_target()
+  std::size_t ending = 0;  ///< of those, told to end at their next boundary
   /// Server connections that sessions have, also in pools of this target that a reload has replaced.
   std::size_t in_use = 0;
   std::size_t retired = 0;  ///< of those, in replaced pools: beside the `max` of the new ones

@@ -47,10 +47,11 @@ void TrailGate::note(trail::Event event) {
   if (!retry_) commit_after(retry_every);
 }
 
-bool TrailGate::deny(trail::Event event, std::string_view cause) {
+bool TrailGate::deny(trail::Event event, std::string_view cause, std::string_view detail) {
   count(totals_.refusals, cause);
   count(totals_.refusals_of_route[event.route], cause);
-  auto single = quota_.on_denied(std::move(event), cause, loop_.now().mono);
+  const auto kind = std::string{cause}.append(" ").append(detail);
+  auto single = quota_.on_denied(std::move(event), kind, loop_.now().mono);
   const bool recorded = single.has_value();
   if (recorded) note(std::move(*single));
   arm_quota();

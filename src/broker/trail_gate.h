@@ -36,9 +36,9 @@ class TrailGate {
   /// (broker/kept_notes.h) is told on the log and in the trail once the trail is well.
   void note(trail::Event event);
 
-  /// As note(), counted instead of written when there are too many (threat 17). `cause`: see
-  /// trail::DenialQuota. True: it has a record of its own, if that is not dropped.
-  bool deny(trail::Event event, std::string_view cause);
+  /// As note(), counted instead of written when there are too many (threat 17). `cause` is what metrics count, and with
+  /// `detail` what is told apart: see trail::DenialQuota. True: it has a record of its own, if that is not dropped.
+  bool deny(trail::Event event, std::string_view cause, std::string_view detail = {});
 
   /// Writes what is left; at the end of a run.
   void flush();

@@ -6,6 +6,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <pwd.h>
+
 #include <cstdio>
 
 namespace sallyport::cli {
@@ -34,6 +36,12 @@ Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 er
 std::string identity_as_recorded(std::string text) {
   if (text.starts_with("uid ") || text.starts_with("uid=")) text[3] = ':';
   return text;
+}
+
+/// Denials know an account by its number alone: no rule has named it. Empty: the text is no account's name here.
+std::string account_of(const std::string& identity) {
+  const passwd* entry = getpwnam(identity.c_str());  // NOLINT(concurrency-mt-unsafe): before any thread
+  return entry == nullptr ? std::string{} : "uid:" + std::to_string(entry->pw_uid);
 }
 
 void add_filters(CLI::App& app, AuditOptions& options) {
@@ -105,6 +113,7 @@ std::optional<int> read_audit_options(Context& context, const std::vector<std::s
     return exit_error;
   }
   options.query.identity = identity_as_recorded(options.query.identity);
+  if (!options.query.identity.empty()) options.query.account = account_of(options.query.identity);
   const bool tail = app.got_subcommand("tail");
   if (tail) options.query.newest = options.tail_count;
   options.stored = !tail || options.tail_count != 0;

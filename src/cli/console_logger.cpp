@@ -78,6 +78,7 @@ class ConsoleLogger final : public ConsoleLog {
 
   static std::string as_text(std::string_view message, std::initializer_list<LogField> fields) {
     std::string line = printable(message);
+    if (fields.size() != 0 && line.ends_with('.')) line.pop_back();  // a colon comes
     const char* separator = ": ";
     for (const auto& field : fields) {
       line += separator + std::string{field.name} + "=" + std::visit(TextOf{}, field.value);

@@ -177,6 +177,7 @@ Result<std::shared_ptr<Runtime::PreparedTarget>> Runtime::prepare_target(const T
   auto prepared = std::make_shared<PreparedTarget>();
   auto& opening = prepared->opening;
   opening.target = target;
+  opening.logs_logins = !options_.serves_own_account;
   auto reach = std::make_shared<broker::Reach>(
       broker::Reach{target.endpoints, nullptr, target.session_attributes, target.load_balance});
   const bool local = !target.endpoints.empty() && std::ranges::all_of(target.endpoints, [](const auto& one) {

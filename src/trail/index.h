@@ -24,6 +24,8 @@ struct Query {
   std::optional<WallTime> until;  ///< before
   std::string kind, target, role, result, session;
   std::string identity;  ///< as identity_of() says: "uid:1000(app)"; or its account alone: "uid:1000", "app"
+  std::string
+      account;  ///< another spelling of `identity` that will do: the number of a name, which denials have alone
   std::size_t newest = 0;  ///< only the newest N; 0: all
 };
 

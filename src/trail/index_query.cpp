@@ -21,7 +21,12 @@ std::string identity_words(const std::string& identity) {
   return words;
 }
 constexpr const char* identity_has =
-    "0 < instr(' ' || replace(replace(identity, '(', ' '), ')', ' ') || ' ', ?)";
+    "(0 < instr(' ' || replace(replace(identity, '(', ' '), ')', ' ') || ' ', ?) OR identity = ?)";
+
+bool fits_identity(const Query& query, const std::string& identity) {
+  if (query.identity.empty() || (!query.account.empty() && query.account == identity)) return true;
+  return identity_words(identity).find(identity_words(query.identity)) != std::string::npos;
+}
 
 }  // namespace
 
@@ -34,8 +39,7 @@ bool matches(const Query& query, const Record& record) {
   if (query.until && event.at >= *query.until) return false;
   return fits(query.kind, record.kind) && fits(query.target, event.target) && fits(query.role, event.role) &&
          fits(query.result, event.result) && fits(query.session, event.session) &&
-         (query.identity.empty() ||
-          identity_words(identity_of(event)).find(identity_words(query.identity)) != std::string::npos);
+         fits_identity(query, identity_of(event));
 }
 
 Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
@@ -54,7 +58,10 @@ Result<std::vector<Index::Place>> Index::places_of(const Query& query) {
                                          {"session = ?", &query.session}}) {
     if (!value->empty()) also(condition, *value);
   }
-  if (!query.identity.empty()) also(identity_has, identity_words(query.identity));
+  if (!query.identity.empty()) {
+    also(identity_has, identity_words(query.identity));
+    values.emplace_back(query.account.empty() ? query.identity : query.account);
+  }
   sql += " ORDER BY at DESC, writer DESC, seq DESC";
   if (query.newest != 0) sql += " LIMIT " + std::to_string(query.newest);
   auto select = database_.prepare(sql);

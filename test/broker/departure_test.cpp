@@ -172,6 +172,18 @@ TEST(Departure, TheSameGraceGivenAgainBeginsWithTheFirst) {
   EXPECT_EQ(it.said, Said{"policy_changed"});
 }
 
+TEST(Departure, AGraceForAnotherReasonBeginsWithThat) {
+  Leaving it;
+  it.ask("BEGIN");
+  it.departure->stop_after(10s, Dismissal::policy_changed);
+  it.world.loop.advance(9s);
+  it.departure->stop_after(10s, Dismissal::shutting_down);
+  it.world.loop.advance(9s);
+  EXPECT_EQ(it.said, Said{});
+  it.world.loop.advance(2s);
+  EXPECT_EQ(it.said, Said{"stopped"});
+}
+
 TEST(Departure, AGraceThatIsShorterNowMayBeOverAlready) {
   Leaving it;
   it.ask("BEGIN");

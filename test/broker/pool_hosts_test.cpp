@@ -141,6 +141,23 @@ TEST(PoolHosts, ButNotForEver) {
   EXPECT_TRUE(next->result) << "whoever comes later is told at once, until there is one";
 }
 
+TEST(PoolHosts, AndAnewWhenNobodyHasLookedForLong) {
+  const Error none{ErrorCode::retry_later, Hop::login, "db", "is a standby", {}, {}};
+  for (const auto& [later, waits] : {std::pair{20s, false}, {40s, true}}) {
+    Pooled it{read_write};
+    it.world.connector.failures.assign(100, none);
+    auto taker = take(it.world);
+    it.world.loop.advance(11s);
+    ASSERT_TRUE(taker->result);
+    it.world.loop.advance(later);
+    auto next = take(it.world);
+    it.world.loop.advance(100ms);
+    EXPECT_EQ(!next->result, waits) << later.count();
+    it.world.loop.advance(11s);
+    EXPECT_TRUE(next->result);
+  }
+}
+
 TEST(PoolHosts, AnyOtherErrorIsToldAtOnce) {
   for (const auto wanted : {any, read_write}) {
     Pooled it{wanted};

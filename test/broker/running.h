@@ -15,6 +15,7 @@ struct Running {
 
   void open_target() {
     broker::TargetOpening opening;
+    opening.logs_logins = true;
     opening.target.name = "db";
     opening.target.databases = {"production"};
     opening.target.pool = pool;

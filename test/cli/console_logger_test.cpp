@@ -27,5 +27,15 @@ TEST(ConsoleLogger, AFloodBeforeASilenceIsToldWhenItsTimeIsOver) {
   EXPECT_EQ(count_of(text, "\"repeated\":30"), 1u) << text;
 }
 
+TEST(ConsoleLogger, ASentenceWithFieldsEndsInAColon) {
+  testing::internal::CaptureStderr();
+  const auto log = make_console_logger({LogLevel::info, false, false});
+  log->write(LogLevel::warning, "It is wrong. Mend it.", {{"role", "app"}});
+  log->write(LogLevel::warning, "It is wrong. Mend it.");
+  const auto text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(count_of(text, "Mend it: role="), 1u) << text;
+  EXPECT_EQ(count_of(text, "Mend it.\n"), 1u) << text;
+}
+
 }  // namespace
 }  // namespace sallyport::cli

@@ -109,7 +109,7 @@ void encode_refusal(WipedBytes& out, const Error& error, RefusalTexts texts, std
   if (texts == RefusalTexts::general) {
     fields.add(error_field::message, general_message(error.code));
     if (!event.empty()) fields.add(error_field::detail, event);
-    fields.add(error_field::hint, "The log of sallyport says why.");
+    fields.add(error_field::hint, "The log of sallyport says why, or counts it with others like it.");
   } else {
     fields.add(error_field::message, "sallyport: " + outside_text(error.what));
     auto detail = detail_of(error);
