@@ -137,7 +137,8 @@ Error explain_unknown_authority(const CertificateProblem& problem) {
     return tls_error(
         ErrorCode::denied,
         "the certificate's chain leads to " + issuer + ", an authority that is not in " + problem.roots,
-        "If you trust it, add its certificate to " + problem.roots_setting + ".");
+        "If you trust it, add its certificate to " + problem.roots_setting +
+            "; else this is not the server that you mean.");
   }
   return tls_error(ErrorCode::denied,
                    "the certificate was issued by " + issuer + ", an authority that is not in " +
@@ -145,7 +146,7 @@ Error explain_unknown_authority(const CertificateProblem& problem) {
                    "If " + issuer +
                        " is an intermediate authority, make the server send its full chain; if it is "
                        "a root that you trust, add its certificate to " +
-                       problem.roots_setting + ".");
+                       problem.roots_setting + "; if neither, this is not the server that you mean.");
 }
 
 Error explain_self_signed(const CertificateProblem& problem) {

@@ -235,6 +235,10 @@ TEST_F(Tls, IntermediateMustBeSentOrKnown) {
   expect_by_mode({identity, {middle}}, never, "");
   expect_by_mode({identity}, TlsMode::verify_ca,
                  "the server sent no intermediate certificate that leads there");
+  const TlsServer tls{{identity}};
+  const auto result = attempt(policy(), tls.port());
+  EXPECT_NE(result.error.find("if neither, this is not the server that you mean"), std::string::npos)
+      << result.error;
 }
 
 TEST_F(Tls, FileWithAnIntermediateOnlySaysThatTheRootIsMissing) {

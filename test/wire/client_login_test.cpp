@@ -1,4 +1,5 @@
 #include "test/wire/client_login_scene.h"
+#include "wire/postgres/server_error.h"
 
 namespace sallyport {
 namespace {
@@ -106,6 +107,19 @@ TEST(ClientLogin, ServerErrorsSayWhatToDoNext) {
     EXPECT_EQ(outcome.end.error().code, code) << sqlstate;
     EXPECT_EQ(outcome.end.error().sqlstate, sqlstate);
     EXPECT_EQ(outcome.end.error().hop, Hop::login);
+  }
+}
+
+TEST(ClientLogin, APrivilegeThatIsMissingIsTheOneThatTheFixNames) {
+  const std::pair<const char*, const char*> rows[] = {
+      {"permission denied to set role \"ro\"", "GRANT \"ro\" TO that user"},
+      {"permission denied for database \"app\"", "Grant CONNECT on the database"},
+      {"permission denied to set parameter \"log_statement\"", "the settings that the client asks for"},
+      {"keine Berechtigung, um Rolle »ro« zu setzen", "membership in the role of run_as"}};
+  for (const auto& [message, fix] : rows) {
+    const auto framed = FakePostgres::error("42501", message);
+    const auto error = error_of_server(as_bytes(framed).subspan(5), Secret{});
+    EXPECT_NE(error.hint.find(fix), std::string::npos) << error.hint;
   }
 }
 
