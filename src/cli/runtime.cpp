@@ -113,7 +113,15 @@ Result<void> Runtime::open_journal() {
   const auto directory = options_.state_directory + "/leases";
   auto journal =
       credentials::FileLeaseJournal::open(directory, std::to_string(getpid()) + "-" + std::to_string(number));
-  if (!journal) return journal.error();
+  if (!journal) {
+    auto error = journal.error();
+    if (error.hint.empty()) {
+      error.hint = "Leases are written down beside the file of `state`: let uid " +
+                   std::to_string(geteuid()) +
+                   " make this directory, or point `state` at a place of its own.";
+    }
+    return error;
+  }
   journal_ = std::move(*journal);
   sweeper_ = std::make_unique<credentials::OrphanSweeper>(directory);
   return {};

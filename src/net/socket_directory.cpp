@@ -18,22 +18,31 @@ namespace {
 
 constexpr std::size_t path_bytes_max = sizeof(sockaddr_un::sun_path) - 1;
 constexpr std::size_t name_bytes_max = sizeof("/.s.PGSQL.65535") - 1;
+constexpr const char* make_directory = "install -d -m 0755 -o";
 constexpr const char* private_pattern = "sallyport-XXXXXX";
 
 Error fault(ErrorCode code, std::string where, std::string what, std::string hint = {}) {
   return {code, Hop::listener, std::move(where), std::move(what), std::move(hint), {}};
 }
 
-Error system_fault(const std::string& where, const std::string& step, int reason) {
+Error system_fault(const std::string& where, const std::string& step, int reason,
+                   std::string if_forbidden = {}) {
   const bool passing = reason == ENOSPC || reason == EMFILE || reason == ENFILE || reason == ENOMEM ||
                        reason == EDQUOT || reason == ENOBUFS;
   return fault(passing ? ErrorCode::retry_later : ErrorCode::bad_config, where,
-               step + ": " + std::strerror(reason));
+               step + ": " + std::strerror(reason), reason == EACCES ? std::move(if_forbidden) : "");
 }
 
 std::string name_of_socket(std::uint16_t port) { return ".s.PGSQL." + std::to_string(port); }
 
 std::string uid_text() { return std::to_string(geteuid()); }
+
+/// By its owner, or we could not make our lock there: a directory of root's is for a root that serves.
+std::string ours_by(const char* command, const std::string& directory) {
+  return std::string{
+             "The directory, and what is in it, has to belong to the account that serves. As root: "} +
+         command + " " + uid_text() + " " + directory + "; or choose another directory.";
+}
 
 /// One directory on the way, opened without following a link.
 Result<void> check_directory(const std::string& path, int fd, bool last) {
@@ -85,7 +94,8 @@ Result<UniqueFd> open_component(int parent, const std::string& name, const std::
   UniqueFd fd{openat(parent, name.c_str(), flags)};
   if (!fd.valid() && errno == ENOENT && last) {
     const bool made = mkdirat(parent, name.c_str(), 0755) == 0;
-    if (!made && errno != EEXIST) return system_fault(path, "cannot be made", errno);
+    if (!made && errno != EEXIST)
+      return system_fault(path, "cannot be made", errno, ours_by(make_directory, path));
     fd.reset(openat(parent, name.c_str(), flags));
     // What we made is 0755 whatever the umask; what somebody else made meanwhile keeps its mode, and is checked.
     if (made && fd.valid()) fchmod(fd.get(), 0755);
@@ -98,7 +108,7 @@ Result<UniqueFd> open_component(int parent, const std::string& name, const std::
                  link ? "Write the directory that it leads to." : "Choose another directory.");
   }
   if (errno == ENOENT)
-    return fault(ErrorCode::bad_config, path, "does not exist", "Run: mkdir -m 0755 " + path);
+    return fault(ErrorCode::bad_config, path, "does not exist", ours_by(make_directory, path));
   return system_fault(path, "cannot be opened", errno);
 }
 
@@ -188,7 +198,7 @@ Result<UniqueFd> SocketDirectory::take_lock(const std::string& socket_name) cons
   for (int attempt = 0; attempt < 10; ++attempt) {
     UniqueFd lock{
         openat(held_->fd(), name.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0600)};
-    if (!lock.valid()) return system_fault(path, "cannot be opened", errno);
+    if (!lock.valid()) return system_fault(path, "cannot be opened", errno, ours_by("chown", held_->path()));
     struct stat held {};
     if (fstat(lock.get(), &held) != 0 || !S_ISREG(held.st_mode))
       return fault(ErrorCode::bad_config, path, "is no regular file", "Remove it.");

@@ -98,6 +98,14 @@ def test_sigterm_lets_live_sessions_end_and_admits_no_new_ones(service):
     assert it.run.wait(20).code == 0
 
 
+def test_a_directory_of_state_that_cannot_be_made_is_named_by_its_key(service, sallyport):
+    it = service()
+    it.rewrite(f"sqlite:{sallyport.folder}/state/state.db", "sqlite:/proc/none/state.db")
+    run = sallyport.run("serve", "-c", it.config)
+    assert run.code == 2 and "/proc/none/leases: the directory cannot be made" in run.stderr, run.output
+    assert "point `state` at a place of its own" in run.stderr, run.output
+
+
 def test_a_second_sigterm_stops_at_once(service):
     it = service().start()
     live = it.psycopg(autocommit=True)

@@ -8,6 +8,8 @@
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <filesystem>
 #include <optional>
@@ -198,6 +200,28 @@ TEST_F(SharedDirectory, RefusesForeignOwners) {
   ASSERT_EQ(chown(path.c_str(), 0, 12345), 0);
   fs::permissions(path, fs::perms(0775));
   EXPECT_TRUE(contains(failure(SocketDirectory::open_shared(path)), "can be changed by group 12345"));
+}
+
+// A directory that root has made and left to itself is readable, and of no use to an account that serves.
+TEST_F(SharedDirectory, OneThatIsNotOursIsToBeGivenToUs) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  fs::permissions(base_.path(), fs::perms(0755));
+  fs::create_directory(in_it("run"));
+  const auto pid = fork();
+  if (pid == 0) {
+    if (seteuid(12345) != 0) _exit(2);
+    const auto of_root = SocketDirectory::open_shared(in_it("run"));
+    const bool lock =
+        of_root && contains(failure(of_root->listen_unix(5432)), "As root: chown 12345 " + in_it("run"));
+    const auto unmade = failure(SocketDirectory::open_shared(in_it("new")));
+    const auto missing = failure(SocketDirectory::open_shared(in_it("none/run")));
+    const bool made = contains(unmade, "As root: install -d -m 0755 -o 12345 " + in_it("new"));
+    const bool named = contains(missing, "As root: install -d -m 0755 -o 12345 " + in_it("none"));
+    _exit(lock && made && named ? 0 : 1);
+  }
+  int status = -1;
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST_F(SharedDirectory, RefusesPathsThatCannotBe) {
