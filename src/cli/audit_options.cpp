@@ -8,7 +8,9 @@
 
 #include <pwd.h>
 
+#include <array>
 #include <cstdio>
+#include <string_view>
 
 namespace sallyport::cli {
 
@@ -33,6 +35,31 @@ Examples:
 
 Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 error.)";
 
+constexpr int records_max = 100'000'000;
+
+/// All that a record's `result` can be (docs/audit.md, "Fields").
+constexpr std::array<std::string_view, 10> results{"ok",
+                                                   "denied",
+                                                   "failed",
+                                                   "fetched",
+                                                   "gone",
+                                                   "credential_changed_outside",
+                                                   "role_changed_outside",
+                                                   "endpoint_changed",
+                                                   "cancel_refused",
+                                                   "dropped"};
+
+/// What CLI11 shows of a word that is none of `known`; empty: it is one.
+template <class Words, class Name>
+std::string if_unknown(const char* what, const std::string& word, const Words& known, Name name) {
+  std::string names;
+  for (const auto& one : known) {
+    if (name(one) == word) return {};
+    names += " " + std::string{name(one)};
+  }
+  return std::string{"no such "} + what + ": " + trail::printable(word) + ". Known are" + names;
+}
+
 std::string identity_as_recorded(std::string text) {
   if (text.starts_with("uid ") || text.starts_with("uid=")) text[3] = ':';
   return text;
@@ -54,12 +81,15 @@ void add_filters(CLI::App& app, AuditOptions& options) {
   app.add_option("--kind", options.query.kind,
                  "session_start, session_denied, session_end, credential, security, …")
       ->check([](const std::string& kind) {
-        if (trail::kind_named(kind)) return std::string{};
-        auto text = "no such kind: " + trail::printable(kind) + ". Known are";
-        for (const auto known : trail::event_kinds) text += " " + std::string{trail::name_of(known)};
-        return text;
+        return if_unknown("kind", kind, trail::event_kinds,
+                          [](trail::EventKind one) { return trail::name_of(one); });
       });
-  app.add_option("--result", options.query.result, "ok, denied or failed");
+  app.add_option("--result", options.query.result,
+                 "ok, denied, failed; of credentials fetched, gone; of security credential_changed_outside, "
+                 "role_changed_outside, endpoint_changed, cancel_refused, dropped")
+      ->check([](const std::string& result) {
+        return if_unknown("result", result, results, [](std::string_view one) { return one; });
+      });
   app.add_option("--session", options.query.session, "Of the session with this id");
 }
 
@@ -71,13 +101,14 @@ void declare(CLI::App& app, AuditOptions& options) {
                  "$XDG_STATE_HOME/sallyport/audit)");
   auto* tail = app.add_subcommand("tail", "The newest records");
   tail->add_option("-n,--lines", options.tail_count, "How many (default 20)")
-      ->check(CLI::Range(0, 100'000'000));
+      ->check(CLI::Range(0, records_max));
   tail->add_flag("-f,--follow", options.follow, "Go on with what comes");
   add_filters(*tail, options);
   tail->footer(tail_examples);
   auto* query = app.add_subcommand("query", "Records that match");
   add_filters(*query, options);
-  query->add_option("--limit", options.query.newest, "Only the newest N of them");
+  query->add_option("--limit", options.query.newest, "Only the newest N of them")
+      ->check(CLI::Range(1, records_max));
   query->footer(query_examples);
   app.footer(
       "\nsallyport audit tail --help and sallyport audit query --help have examples. docs/audit.md lists the "

@@ -148,6 +148,29 @@ TEST_F(AuditCommand, FiltersByTimeAndIdentity) {
   EXPECT_NE(none.errors.find("no record"), std::string::npos);
 }
 
+TEST_F(AuditCommand, ANumberThatIsNoneOfRecordsIsAnErrorOfTheCommandLine) {
+  write({start(0)});
+  for (const auto* number : {"-1", "0", "many", "99999999999999999999"}) {
+    const auto result = run({"query", "--limit", number});
+    EXPECT_EQ(result.code, exit_error) << number;
+    EXPECT_NE(result.errors.find("--limit"), std::string::npos) << result.errors;
+    EXPECT_EQ(result.errors.find("index"), std::string::npos) << result.errors;
+  }
+  EXPECT_EQ(run({"tail", "-n", "-1"}).code, exit_error);
+}
+
+TEST_F(AuditCommand, AResultThatNoRecordCanHaveIsRefusedWithThoseThatItCan) {
+  write({start(0)});
+  const auto wrong = run({"query", "--result", "nonsense"});
+  EXPECT_EQ(wrong.code, exit_error);
+  EXPECT_NE(wrong.errors.find("no such result: nonsense"), std::string::npos) << wrong.errors;
+  for (const auto* result : {"ok", "denied", "failed", "fetched", "gone", "credential_changed_outside",
+                             "role_changed_outside", "endpoint_changed", "cancel_refused", "dropped"}) {
+    EXPECT_EQ(run({"query", "--result", result}).code, exit_ok) << result;
+    EXPECT_NE(wrong.errors.find(result), std::string::npos) << result;
+  }
+}
+
 TEST_F(AuditCommand, HostileStringsReachNoTerminal) {
   auto event = start(0);
   const std::string hostile = "\x1b]0;owned\x07\n2025-01-01 forged line\r\"'\\ \u202E \xff \x9b" +
