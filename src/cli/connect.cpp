@@ -30,7 +30,7 @@ Result<ExecRequest> plan(Context& context, const ConnectOptions& options) {
   if (!settings) return settings.error();
   auto target = target_from_text("DATABASE_URL", options.target, settings->config, options.role,
                                  context.clock.now().wall);
-  if (!target) return target.error();
+  if (!target) return about_argument(target.error(), "DATABASE_URL", "TARGET");
   if (auto checked = check_role(options.role, {options.target}); !checked) return checked.error();
   ExecRequest request;
   request.targets.push_back(std::move(*target));

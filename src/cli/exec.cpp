@@ -33,7 +33,8 @@ Examples:
   sallyport exec -c sallyport.yaml -e DATABASE_URL=production -e REPORTS_URL=reports -- ./app
 
 Attributes of a reference: engine host port dbname user run_as sslmode sslrootcert sslcrl sslcert sslkey server_name
-  tls_reason tls_until dialect login_methods login_reason; others are the source's own.
+  tls_reason tls_until dialect login_methods login_reason target_session_attrs load_balance_hosts; beside these
+  those of its source: shape; allow_world_readable of file:; of vault: what docs/vault.md lists.
 
 Exit code: the command's own (128 + signal); 125 Sallyport failed, 126 not executable, 127 not found.
 )";
@@ -62,7 +63,7 @@ class Planner {
   Result<ExecRequest> plan() {
     if (auto loaded = load_configuration(); !loaded) return loaded.error();
     if (!options_.target.empty()) {
-      if (auto added = add("DATABASE_URL", options_.target); !added) return added.error();
+      if (auto added = add("DATABASE_URL", options_.target, "--target"); !added) return added.error();
     }
     for (const auto& entry : options_.variables) {
       const auto equals = entry.find('=');
@@ -96,9 +97,9 @@ class Planner {
     return {};
   }
 
-  Result<void> add(const std::string& variable, const std::string& text) {
+  Result<void> add(const std::string& variable, const std::string& text, const char* argument = nullptr) {
     auto made = target_from_text(variable, text, config_, options_.role, context_.clock.now().wall);
-    if (!made) return made.error();
+    if (!made) return argument == nullptr ? made.error() : about_argument(made.error(), variable, argument);
     keep_dialect(*made);
     texts_.push_back(text);
     request_.targets.push_back(std::move(*made));

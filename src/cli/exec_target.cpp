@@ -107,6 +107,14 @@ Result<void> read_hosts(const std::string& variable, secrets::Reference& referen
   return {};
 }
 
+/// As the configuration's names are; no connection string is one.
+bool is_target_name(const std::string& text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+  });
+}
+
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 }  // namespace
@@ -214,15 +222,29 @@ Result<ExecTarget> target_from_text(const std::string& variable, const std::stri
     if (!reference) return reference.error();
     return target_from_reference(variable, *reference, now);
   }
+  if (!is_target_name(text)) {
+    const auto near = secrets::nearest_scheme(text);
+    return Error{ErrorCode::bad_config,
+                 Hop::none,
+                 variable,
+                 "is neither a reference nor the name of a target (not shown: it may hold a password)",
+                 near.empty() ? "Put the password where only Sallyport reads it and write a reference, e.g. "
+                                "file:/run/secrets/db?host=…&dbname=…&user=…"
+                              : "Did you mean " + std::string{near} + ":?",
+                 {}};
+  }
   if (config) return target_from_config(variable, *config, text, role);
-  const auto shown =
-      text.find("://") == std::string::npos ? "\"" + text + "\"" : "the text behind " + variable + "=";
   return Error{ErrorCode::bad_config,
-               Hop::config,
+               Hop::none,
                variable,
-               shown + " is neither a reference nor is there a configuration with targets",
+               "\"" + text + "\" is no reference, and there is no configuration that could have this target",
                "Write a reference (vault:…, file:/…), or name the file with -c sallyport.yaml",
                {}};
+}
+
+Error about_argument(Error error, const std::string& variable, const char* argument) {
+  if (error.where == variable) error.where = argument;
+  return error;
 }
 
 Result<void> check_role(const std::string& role, const std::vector<std::string>& texts) {

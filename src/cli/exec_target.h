@@ -26,8 +26,7 @@ struct ExecTarget {
   [[nodiscard]] Result<secrets::Reference> reference() const;
 };
 
-/// Attributes: engine, host, port, dbname, user, sslmode, sslrootcert, sslcrl, sslcert, sslkey, server_name,
-/// run_as, dialect, tls_reason, tls_until, login_methods, login_reason; all others are the source's.
+/// Attributes: secrets::target_attributes; all others are the source's.
 ///
 /// Errors  bad_config, hop reference or config: what is missing or wrong, what to write.
 Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& reference,
@@ -42,6 +41,9 @@ Result<ExecTarget> target_from_config(const std::string& variable, const config:
 Result<ExecTarget> target_from_text(const std::string& variable, const std::string& text,
                                     const std::optional<config::Config>& config, const std::string& role,
                                     WallTime now);
+
+/// An error of the above, of whoever wrote no variable: it names the argument of the command line instead.
+Error about_argument(Error error, const std::string& variable, const char* argument);
 
 /// `--role` chooses among a configured target's roles: wrong when all the texts are references.
 Result<void> check_role(const std::string& role, const std::vector<std::string>& texts);

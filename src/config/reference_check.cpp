@@ -45,16 +45,29 @@ constexpr auto target_attributes =
                                     {"dbname", "database"},
                                     {"user", "user"},
                                     {"run_as", "run_as"},
+                                    {"sslmode", "tls: {mode: …}"},
                                     {"sslrootcert", "tls: {roots: …}"},
+                                    {"sslcrl", "tls: {crl: …}"},
+                                    {"sslcert", "tls: {certificate: …}"},
+                                    {"sslkey", "tls: {key: …}"},
                                     {"server_name", "tls: {server_name: …}"},
+                                    {"tls_reason", "tls: {reason: …}"},
+                                    {"tls_until", "tls: {until: …}"},
+                                    {"login_methods", "login_methods"},
+                                    {"login_reason", "login_reason"},
                                     {"target_session_attrs", "target_session_attrs"},
                                     {"load_balance_hosts", "load_balance"}});
+static_assert(target_attributes.size() + 1 == secrets::target_attributes.size(), "all but dialect");
 
 void check_attributes(const Node& node, const secrets::Reference& reference, Problems& problems) {
   for (const auto& [attribute, key] : target_attributes) {
     if (!reference.attributes.contains(std::string{attribute})) continue;
     problems.add(node, "the reference says `" + std::string{attribute} + "`, which the target says here",
                  "Remove it from the reference and write `" + std::string{key} + "`.");
+  }
+  if (reference.attributes.contains("dialect")) {
+    problems.add(node, "the reference says `dialect`, which is for a variable of `exec`",
+                 "Remove it: `-e VAR=TARGET` keeps the dialect of what VAR held.");
   }
   for (const auto attribute : secrets::weakening_attributes) {
     if (!reference.attributes.contains(std::string{attribute})) continue;

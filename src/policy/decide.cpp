@@ -142,7 +142,7 @@ Result<std::string> choose_database(const Route& route, const Target& target, co
       route,
       "database " + shown(claims.database) + " is none of target " + target.name + "'s (" + known + ")",
       defaulted ? "The client was probably told no database and asked for one named as the user: name one."
-                : "Ask for one of these, or add it to the target's `database`.");
+                : "Ask for one of these, or add it to the target's `database` (of a reference: dbname=).");
 }
 
 std::string number_and_name(std::string_view kind, std::uint32_t id, const std::string& name) {

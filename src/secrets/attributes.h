@@ -12,14 +12,24 @@
 
 namespace sallyport::secrets {
 
-inline constexpr std::array<std::string_view, 10> target_attributes{"engine",
+/// As docs/exec.md lists them.
+inline constexpr std::array<std::string_view, 19> target_attributes{"engine",
                                                                     "host",
                                                                     "port",
                                                                     "dbname",
                                                                     "user",
-                                                                    "sslrootcert",
-                                                                    "server_name",
                                                                     "run_as",
+                                                                    "sslmode",
+                                                                    "sslrootcert",
+                                                                    "sslcrl",
+                                                                    "sslcert",
+                                                                    "sslkey",
+                                                                    "server_name",
+                                                                    "tls_reason",
+                                                                    "tls_until",
+                                                                    "dialect",
+                                                                    "login_methods",
+                                                                    "login_reason",
                                                                     "target_session_attrs",
                                                                     "load_balance_hosts"};
 

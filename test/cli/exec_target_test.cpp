@@ -152,5 +152,28 @@ TEST(ExecTarget, WhatAConfigurationHasNotIsSaidWithWhatItHas) {
   }
 }
 
+TEST(ExecTarget, WhatIsNeitherReferenceNorNameIsNotRepeated) {
+  const auto config = std::optional{two_roles()};
+  const WallTime now{std::chrono::seconds{1'700'000'000}};
+  for (const auto* text : {"postgresql://app:hunter2@db/app", "host=db password=hunter2", ""}) {
+    for (const auto& given : {config, std::optional<config::Config>{}}) {
+      const auto made = cli::target_from_text("DATABASE_URL", text, given, "", now);
+      ASSERT_FALSE(made);
+      EXPECT_EQ(describe(made.error()).find("hunter2"), std::string::npos) << describe(made.error());
+    }
+  }
+  const auto mistyped = cli::target_from_text("DATABASE_URL", "valut:database/creds/app", config, "", now);
+  EXPECT_EQ(mistyped.error().hint, "Did you mean vault:?");
+}
+
+TEST(ExecTarget, WhoNamedNoVariableHearsOfTheArgument) {
+  const auto made = cli::target_from_text("DATABASE_URL", "production", std::nullopt, "", WallTime{});
+  ASSERT_FALSE(made);
+  EXPECT_EQ(made.error().where, "DATABASE_URL");
+  const auto told = describe(cli::about_argument(made.error(), "DATABASE_URL", "TARGET"));
+  EXPECT_EQ(told.find("TARGET: \"production\" is no reference"), 0u) << told;
+  EXPECT_EQ(cli::about_argument({.where = "other"}, "DATABASE_URL", "TARGET").where, "other");
+}
+
 }  // namespace
 }  // namespace sallyport

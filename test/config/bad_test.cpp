@@ -1,4 +1,5 @@
 // Files that are wrong: each error at its exact line and column, in its exact words.
+#include "secrets/attributes.h"
 #include "test/config/parse.h"
 
 namespace sallyport::config {
@@ -613,6 +614,17 @@ targets:
         "4:68: the reference says `sslrootcert`, which the target says here. Remove it from the reference "
         "and write `tls: {roots: …}`."}},
   };
+}
+
+TEST(ConfigReferences, NoAttributeOfATargetIsLetPastAndForgotten) {
+  for (const auto attribute : secrets::target_attributes) {
+    const auto errors = errors_of(
+        "version: 1\ntargets: {t: {engine: postgresql, host: h.example.com, database: d, auth: \"env:X?" +
+        std::string{attribute} + "=x\"}}\n");
+    ASSERT_EQ(errors.size(), 1u) << attribute;
+    EXPECT_NE(errors[0].find("the reference says `" + std::string{attribute} + "`"), std::string::npos)
+        << errors[0];
+  }
 }
 
 class ConfigBad : public ::testing::TestWithParam<BadFile> {};

@@ -48,8 +48,10 @@ Result<Action> ClientLogin::resume(Input input) {
 
 Result<Action> ClientLogin::on_started(const Started& event) {
   if (!request_.credential || user().empty()) {
-    return login_error(ErrorCode::bad_config, "user", "the credential names no user",
-                       "Give the role a `user:`, or keep user and password together in the secret");
+    return login_error(
+        ErrorCode::bad_config, "user", "the credential names no user",
+        "Say it beside `auth` (`user`, of a reference: user=), or keep user and password together in "
+        "the secret");
   }
   std::copy_n(event.random.begin(), random_.size(), random_.begin());
   if (request_.tls == LoginTls::disable) return send_startup();
