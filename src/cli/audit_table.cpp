@@ -42,7 +42,7 @@ std::string bytes_text(const std::optional<std::uint64_t>& bytes) {
 
 std::string reason_text(const trail::Event& event) {
   auto text = or_dash(event.reason);
-  if (event.count) text += fmt::format(" ({} times)", *event.count);
+  if (event.count) text += fmt::format(" ({} {})", *event.count, *event.count == 1 ? "time" : "times");
   return text;
 }
 

@@ -79,7 +79,8 @@ Result<PolicyQuestion> question_of(const Wish& wish, const Route& route, const T
   }
   if (!wish.at.empty()) {
     const auto at = parse_time(wish.at, now);
-    if (!at) return at.error();
+    if (!at)
+      return bad("--at", at.error().what, "Write e.g. 2026-07-01T08:00, with Z or +02:00; UTC without");
     question.at = *at;
   }
   if (wish.replication == "physical") question.claims.replication = policy::Replication::physical;
@@ -134,6 +135,7 @@ int run_policy(Context& context, const std::vector<std::string>& arguments) {
       ->add_option("--replication", wish.replication,
                    "It asks for a replication session: physical or logical")
       ->check(CLI::IsMember({"physical", "logical"}));
+  add_global_options(app, context);
   add_global_options(*command, context);
   command->footer(examples);
   app.footer(examples);

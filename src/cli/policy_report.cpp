@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <set>
 
 namespace sallyport::cli {
 
@@ -27,6 +28,10 @@ std::string quoted(const std::string& claimed) {
   return out + "\"";
 }
 
+std::string counted(std::size_t count, const std::string& noun) {
+  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
+}
+
 /// The route's own conditions and limits, one a line.
 std::vector<std::string> limits_of(const Route& route) {
   std::vector<std::string> out;
@@ -38,9 +43,9 @@ std::vector<std::string> limits_of(const Route& route) {
   list("from ", route.addresses);
   list("open ", route.hours);
   if (route.connections_max != 0)
-    out.push_back("at most " + std::to_string(route.connections_max) + " sessions at once");
+    out.push_back("at most " + counted(route.connections_max, "session") + " at once");
   if (route.connections_per_second_max != 0)
-    out.push_back("at most " + std::to_string(route.connections_per_second_max) + " new sessions a second");
+    out.push_back("at most " + counted(route.connections_per_second_max, "new session") + " a second");
   if (route.session_age_max != Duration::zero())
     out.push_back("sessions end after " + format_duration(route.session_age_max));
   return out;
@@ -53,12 +58,12 @@ std::string joined(const std::vector<std::string>& parts, const char* separator 
 }
 
 std::string databases_of(const Target& target) {
-  return target.databases.empty() ? "any" : joined(target.databases);
+  if (target.databases.empty()) return "any database";
+  return (target.databases.size() == 1 ? "database " : "databases ") + joined(target.databases);
 }
 
 std::string head(const Route& route, const Target& target) {
-  auto out =
-      "route " + route.name + " leads to target " + target.name + ", database " + databases_of(target) + "\n";
+  auto out = "route " + route.name + " leads to target " + target.name + ", " + databases_of(target) + "\n";
   const auto limits = limits_of(route);
   if (!limits.empty()) out += "for everybody: " + joined(limits) + "\n";
   return out;
@@ -99,11 +104,26 @@ std::string verdict_text(const policy::RuleVerdict& verdict, const PolicyQuestio
   return why.empty() ? "matches" : "no: " + joined(why, "; ");
 }
 
+/// Roles of which it would be given the one that it asks for as its user, which was not said; none: that decides nothing.
+std::vector<std::string> roles_if_user(const PolicyQuestion& question,
+                                       const policy::Explanation& explanation) {
+  if (explanation.decision || !question.claims.user.empty() || !explanation.route_unmet.none()) return {};
+  std::set<std::string> roles;
+  for (const auto& verdict : explanation.rules) {
+    if (verdict.unmet.none()) roles.insert(verdict.role);
+  }
+  return roles.size() < 2 ? std::vector<std::string>{} : std::vector(roles.begin(), roles.end());
+}
+
 std::string outcome_text(const PolicyQuestion& question, const policy::Explanation& explanation) {
   if (const auto rule = policy::rule_if_program(explanation, question.identity)) {
     return "depends on the program that it runs: rule " + std::to_string(*rule + 1) + " admits " +
            question.route.allow[*rule].executable +
            "\n  fix: Say which one it is: --identity executable:/PATH\n";
+  }
+  if (const auto roles = roles_if_user(question, explanation); !roles.empty()) {
+    return "depends on the user name that it asks for, which has to be one of its roles: " + joined(roles) +
+           "\n  fix: Say it: --user " + roles.front() + "\n";
   }
   if (!explanation.decision) {
     const auto& error = explanation.decision.error();
@@ -120,7 +140,7 @@ std::string outcome_text(const PolicyQuestion& question, const policy::Explanati
   if (!decision.run_as.empty()) out += ", run as " + decision.run_as;
   out += "\n  database " + decision.database + "\n";
   if (rule.connections_max != 0)
-    out += "  at most " + std::to_string(rule.connections_max) + " sessions at once of this identity\n";
+    out += "  at most " + counted(rule.connections_max, "session") + " at once of this identity\n";
   return out;
 }
 
@@ -185,6 +205,7 @@ std::string explanation_json(const PolicyQuestion& question, const policy::Expla
   out["asks_password"] = explanation.asks_password;
   out["admitted"] = explanation.decision.has_value();
   if (policy::rule_if_program(explanation, question.identity)) out["depends_on"] = "executable";
+  if (!roles_if_user(question, explanation).empty()) out["depends_on"] = "user";
   if (explanation.decision) {
     const auto& decision = *explanation.decision;
     const auto& role = question.target.roles.at(decision.role);

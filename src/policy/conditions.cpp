@@ -118,7 +118,8 @@ std::string describe_rule(const AllowRule& rule) {
   }
   if (rule.replication) append(out, "also for replication");
   if (rule.connections_max != 0)
-    append(out, "at most " + std::to_string(rule.connections_max) + " sessions at once");
+    append(out, "at most " + std::to_string(rule.connections_max) +
+                    (rule.connections_max == 1 ? " session at once" : " sessions at once"));
   return out;
 }
 

@@ -102,9 +102,11 @@ Error denied_by_rules(const Route& route, const PeerIdentity& peer, const Client
                   peer_text(peer) + " matches rule " + std::to_string(i + 1) + " but for its " + named(left),
                   how_to_meet(left, route.allow[i]));
   }
+  const auto rules = route.allow.size();
   return denied(
       route,
-      peer_text(peer) + " matches none of the route's " + std::to_string(route.allow.size()) + " rules",
+      peer_text(peer) + (rules == 1 ? " does not match the route's only rule"
+                                    : " matches none of the route's " + std::to_string(rules) + " rules"),
       "Add a rule to `allow` if it may connect, e.g. " + rule_to_add(peer) + ".");
 }
 

@@ -357,6 +357,23 @@ def test_explain_of_a_rule_with_a_program_asks_for_the_program(service, sallypor
     it.stop()
 
 
+def test_explain_of_several_roles_asks_for_the_user_name(service, sallyport):
+    """Who asks for none of them is refused; who has not said what it asks for is not."""
+    it = service(allow="[{user: root, role: rw, connections_max: 1}, {user: root, role: ro}]")
+    auth = it.text.split("    auth: ")[1].split("\n")[0]
+    it.rewrite(f"    auth: {auth}\n    user: app\n", f"    roles: {{rw: {{auth: {auth}, user: app}}, ro: {{auth: {auth}, user: app}}}}\n")
+    told = explain(sallyport, it, "--identity", "uid:0", code=1)
+    assert "depends on the user name that it asks for, which has to be one of its roles: ro, rw\n  fix: Say it: --user ro" in told
+    assert "refused" not in told and "at most 1 session at once" in told, told
+    assert json.loads(explain(sallyport, it, "--identity", "uid:0", "--format", "json", code=1))["depends_on"] == "user"
+    assert "admitted by rule 1" in explain(sallyport, it, "--identity", "uid:0", "--user", "rw")
+    assert 'refused: uid 0' in explain(sallyport, it, "--identity", "uid:0", "--user", "other", code=1)
+    it.rewrite("database: app", "database: [app, reports]")
+    assert "leads to target main, databases app, reports\n" in sallyport.run("policy", "-c", it.config, "explain").ok().stdout
+    when = sallyport.run("policy", "explain", "-c", it.config, "--identity", "uid:0", "--at", "yesterday")
+    assert when.code == 2 and '--at: "yesterday" is no time' in when.stderr and "ago" not in when.stderr
+
+
 def test_explain_names_what_it_does_not_know(service, sallyport):
     it = service()
     assert "Routes: unix:" in sallyport.run("policy", "explain", "-c", it.config, "--route", "unix:/nowhere").output

@@ -170,8 +170,8 @@ TEST_F(DecideByCertificate, WhoIsUnknownIsToldToTheLogWithARuleThatWouldFit) {
   const auto decision = decide_for(certificate());
   ASSERT_FALSE(decision.has_value());
   EXPECT_EQ(decision.error().what,
-            "a certificate with SPIFFE ID spiffe://example.org/ns/prod/sa/app matches none "
-            "of the route's 1 rules");
+            "a certificate with SPIFFE ID spiffe://example.org/ns/prod/sa/app does not match the route's "
+            "only rule");
   EXPECT_NE(decision.error().hint.find("{certificate: \"spiffe://example.org/ns/prod/sa/app\"}"),
             std::string::npos);
 }

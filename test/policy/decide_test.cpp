@@ -79,7 +79,7 @@ TEST(PolicyDecide, UserNameChoosesAmongSeveralRoles) {
 TEST(PolicyDecide, AGroupThatIsNotKnownMatchesNoRuleAndIsNotSaid) {
   const auto denied = decide(route({group_rule(0, "root", "rw")}), target(), {1000, std::nullopt}, {"", ""});
   ASSERT_FALSE(denied.has_value());
-  EXPECT_EQ(denied.error().what, "uid 1000 matches none of the route's 1 rules");
+  EXPECT_EQ(denied.error().what, "uid 1000 does not match the route's only rule");
 }
 
 TEST(PolicyDecide, UserNameNeverGivesARoleThatTheIdentityLacks) {
