@@ -39,9 +39,10 @@ constexpr cli::Command commands[] = {
 };
 
 void print_help() {
-  std::puts("sallyport " SALLYPORT_VERSION
-            ": database connections with nothing to steal\n\nUsage: sallyport [-c FILE] [-q] [-v] [--color "
-            "auto|always|never] [--format text|json] [-o FILE] COMMAND …\n\nCommands:");
+  std::puts(
+      "sallyport " SALLYPORT_VERSION
+      ": database connections with nothing to steal\n\nUsage: sallyport [-c FILE] [-q] [-v] [--color "
+      "auto|always|never] [--format text|json] [-o FILE] COMMAND …\n       sallyport --version\n\nCommands:");
   for (const auto& command : commands) {
     std::printf("  %-14.*s %.*s\n", static_cast<int>(command.name.size()), command.name.data(),
                 static_cast<int>(command.summary.size()), command.summary.data());

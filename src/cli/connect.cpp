@@ -51,7 +51,7 @@ int run_connect(Context& context, const std::vector<std::string>& arguments) {
   app.add_option("target", options.target, "A target of the configuration, or a reference")->required();
   app.add_option("--role", options.role, "Role of the target, when it has several");
   add_source_options(app, context);
-  add_global_options(app, context);
+  add_global_options(app, context, Writes::log);
   app.add_option("client", options.client_arguments, "psql's own arguments, behind --");
   if (const auto code = parse_arguments(app, arguments, exit_our_error)) return *code;
   if (const auto allowed = refuse_output_file(context); !allowed) {

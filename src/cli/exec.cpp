@@ -181,7 +181,7 @@ int run_exec(Context& context, const std::vector<std::string>& arguments) {
       ->expected(1)
       ->take_all();
   add_source_options(app, context);
-  add_global_options(app, context);
+  add_global_options(app, context, Writes::log);
   app.add_option("command", options.command, "The command and its arguments, behind --");
   app.positionals_at_end();
   if (const auto code = parse_arguments(app, arguments, exit_our_error)) return *code;

@@ -7,6 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <thread>
@@ -31,6 +32,16 @@ int fail(const Error& error) {
   return error.code == ErrorCode::not_found ? exit_unreachable : exit_error;
 }
 
+/// "--wait 5s": a flag takes no next word, which would be a target, or one too many.
+Result<void> time_without_equals(const std::vector<std::string>& arguments) {
+  const auto flag = std::find(arguments.begin(), arguments.end(), "--wait");
+  if (flag == arguments.end() || flag + 1 == arguments.end()) return {};
+  const auto& next = *(flag + 1);
+  if (!config::parse_duration(next)) return {};
+  return Error{
+      ErrorCode::bad_config, Hop::none, "--wait", "has its time behind a =", "Write --wait=" + next, {}};
+}
+
 /// Adds to `text` what came of it.
 Result<void> see_through(Context& context, const std::string& socket, const admin::Command& command,
                          Duration limit, std::string& text) {
@@ -52,14 +63,17 @@ int run(Context& context, const std::vector<std::string>& arguments, const Descr
     app.add_option("TARGET", command.target, "A target of the configuration; left out: all of them");
   }
   if (may_wait(description.verb)) {
-    app.add_flag(std::string{"--wait{"} + wait_default + "}", wait,
-                 std::string{"Answer when it is done, or with exit code 1 after this time (--wait=30s; "} +
-                     wait_default + ")");
+    app.add_flag("--wait", wait,
+                 std::string{"Answer when it is done, or with exit code 1 after this time ("} + wait_default +
+                     " where none is given)")
+        ->option_text("[=TIME]");
   }
   app.add_option("--socket", socket, "The broker's admin.socket; else that of the configuration");
-  add_global_options(app, context);
+  add_global_options(app, context, Writes::printed);
   app.footer(std::string{"\nExample:\n  "} + description.example + "\n\ndocs/operations.md says more.\n");
+  if (const auto told = time_without_equals(arguments); !told) return fail(told.error());
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  if (wait == "true") wait = wait_default;  // what CLI11 makes of a flag without a value
   const auto limit = wait.empty() ? std::nullopt : config::parse_duration(wait);
   if (!wait.empty() && !limit) {
     return fail({ErrorCode::bad_config,

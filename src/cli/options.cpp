@@ -36,7 +36,7 @@ Result<void> make_directories(const std::string& path) {
 
 }  // namespace
 
-void add_global_options(CLI::App& app, Context& context) {
+void add_global_options(CLI::App& app, Context& context, Writes writes) {
   app.add_option("-c,--config", context.config_file, "Configuration file");
   app.add_flag("-q,--quiet", context.quiet, "Only errors");
   app.add_flag("-v,--verbose", context.verbosity, "More detail; repeatable");
@@ -47,9 +47,11 @@ void add_global_options(CLI::App& app, Context& context) {
          },
          "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_option("--format", context.format, "text or json; of exec, connect and serve: their log")
+  app.add_option("--format", context.format, writes == Writes::log ? "text or json: the log" : "text or json")
       ->check(CLI::IsMember({"text", "json"}));
-  app.add_option("-o,--output", context.output_file, "Write output to this file");
+  auto* output = app.add_option("-o,--output", context.output_file, "Write output to this file");
+  if (writes != Writes::result)
+    output->group("");  // known, so that it is refused with a reason; not in --help
 }
 
 void add_source_options(CLI::App& app, Context& context) {

@@ -15,8 +15,15 @@ class App;
 
 namespace sallyport::cli {
 
+/// What --format and -o are about; help says it.
+enum class Writes {
+  result,   ///< to standard output, or to -o
+  printed,  ///< to standard output only: -o is refused, or obeyed by nobody
+  log,      ///< nothing but its log
+};
+
 /// -c -q -v --color --format -o, accepted behind the command's name, too.
-void add_global_options(CLI::App& app, Context& context);
+void add_global_options(CLI::App& app, Context& context, Writes writes = Writes::result);
 
 /// --allow-root-token, of the commands that fetch secrets (threat 20).
 void add_source_options(CLI::App& app, Context& context);

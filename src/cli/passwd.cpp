@@ -66,7 +66,10 @@ Result<void> check(const Wish& wish, const Context& context) {
     return bad("--generate", "would show the password to whatever reads this output",
                "Name a file for it: --password-file FILE");
   }
-  return refuse_output_file(context);
+  if (!context.output_file.empty())
+    return bad("-o", "what this command prints goes to standard output",
+               "Redirect it: > FILE; or --file FILE");
+  return {};
 }
 
 /// To the terminal or into a new file that only we may read.
@@ -169,7 +172,7 @@ int run_passwd(Context& context, const std::vector<std::string>& arguments) {
   app.add_option("--iterations", wish.iterations,
                  "Hashes that a login costs the client, and a guess the thief")
       ->capture_default_str();
-  add_global_options(app, context);
+  add_global_options(app, context, Writes::printed);
   app.footer(examples);
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
   const auto done = run(wish, context);

@@ -29,7 +29,7 @@ int run_serve(Context& context, const std::vector<std::string>& arguments) {
   CLI::App app{"Runs the broker as a service.", "sallyport serve"};
   app.footer(examples);
   add_source_options(app, context);
-  add_global_options(app, context);
+  add_global_options(app, context, Writes::log);
   bool take_over = false;
   app.add_flag(
       "--take-over", take_over,

@@ -60,5 +60,28 @@ TEST_F(GlobalOptions, SetTheContext) {
   EXPECT_EQ(context_.config_file, "/etc/x.yaml");
 }
 
+TEST_F(GlobalOptions, HelpNamesNoOutputFileWhereThereIsNone) {
+  const auto help_of = [this](Writes writes) {
+    CLI::App app{"a command", "sallyport command"};
+    add_global_options(app, context_, writes);
+    return app.help();
+  };
+  EXPECT_NE(help_of(Writes::result).find("--output"), std::string::npos);
+  for (const auto writes : {Writes::printed, Writes::log})
+    EXPECT_EQ(help_of(writes).find("--output"), std::string::npos);
+  EXPECT_NE(help_of(Writes::log).find("text or json: the log"), std::string::npos);
+}
+
+TEST_F(GlobalOptions, TheTimeOfAWaitStandsBehindItsEquals) {
+  ::testing::internal::CaptureStderr();
+  EXPECT_EQ(run_pause(context_, {"production", "--wait", "5s"}), exit_error);
+  const auto told = ::testing::internal::GetCapturedStderr();
+  EXPECT_NE(told.find("fix: Write --wait=5s"), std::string::npos) << told;
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run_pause(context_, {"--help"}), exit_ok);
+  const auto help = ::testing::internal::GetCapturedStdout();
+  EXPECT_NE(help.find("--wait [=TIME]"), std::string::npos) << help;
+}
+
 }  // namespace
 }  // namespace sallyport::cli
