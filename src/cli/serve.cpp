@@ -58,7 +58,10 @@ int run_serve(Context& context, const std::vector<std::string>& arguments) {
   const auto started = service.start();
   if (started) service.run();
   service.stop();
-  if (started) return exit_ok;
+  if (started) {
+    context.logger.write(LogLevel::info, "ended");
+    return exit_ok;
+  }
   print_error(started.error());
   return exit_error;
 }

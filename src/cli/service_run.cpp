@@ -94,7 +94,14 @@ void Service::drain(bool handed_over) {
     handover_.close();
     runtime_->stop_listening();
   }
-  context_.logger.write(LogLevel::info, "draining: no new sessions; waiting for the live ones to end");
+  std::size_t live = 0;
+  runtime_->on_relay([&](broker::Broker& broker) { live = broker.sessions(); });
+  if (live > 0) {
+    context_.logger.write(LogLevel::info, "draining: no new sessions; waiting for the live ones to end",
+                          {{"sessions", static_cast<std::int64_t>(live)}});
+  } else {
+    context_.logger.write(LogLevel::info, "draining: no new sessions, and none lives");
+  }
   const auto gives_up_at = [&] {
     return stopping ? *stopping + drain_limit : begun + served_->config().upgrade_drain_max;
   };

@@ -98,6 +98,14 @@ def test_sigterm_lets_live_sessions_end_and_admits_no_new_ones(service):
     assert it.run.wait(20).code == 0
 
 
+def test_the_log_ends_with_its_end_and_waits_for_nobody_where_nobody_is(service):
+    it = service().start()
+    run = it.stop()
+    assert "waiting for" not in run.output
+    assert "draining: no new sessions, and none lives" in run.output.splitlines()[-2], run.output
+    assert '"message":"ended"' in run.output.splitlines()[-1], run.output
+
+
 def test_a_directory_of_state_that_cannot_be_made_is_named_by_its_key(service, sallyport):
     it = service()
     it.rewrite(f"sqlite:{sallyport.folder}/state/state.db", "sqlite:/proc/none/state.db")
