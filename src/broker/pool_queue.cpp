@@ -81,7 +81,9 @@ void Pool::on_wait_over(WaiterId id) {
 Error Pool::waited_in_vain(Duration waited) const {
   const auto now = status();
   const bool lacks_credential = (now.connecting > 0 || awaits_renewal_) && slot_.current() == nullptr;
-  auto what = "no server connection became free within " + format_duration(waited) + ": " +
+  const auto target = settings_.name.substr(0, settings_.name.find('/'));
+  auto what = (held_ ? "target " + target + " is paused by an operator; " : std::string{}) +
+              "no server connection became free within " + format_duration(waited) + ": " +
               std::to_string(now.in_use) + " of " + std::to_string(settings_.pool.max) + " are in use, " +
               std::to_string(now.connecting) + " logins are under way, ";
   if (now.resetting > 0) what += std::to_string(now.resetting) + " are not ready yet, ";
@@ -91,7 +93,7 @@ Error Pool::waited_in_vain(Duration waited) const {
           Hop::pool,
           settings_.name,
           std::move(what),
-          held_              ? "An operator has paused this target: sallyport resume TARGET"
+          held_              ? "An operator ends the pause: sallyport resume " + target
           : lacks_credential ? "Look whether the source of the credential answers"
                              : "Raise pool.max, or look for sessions that stay open",
           "53300"};

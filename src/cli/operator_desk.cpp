@@ -47,7 +47,11 @@ Outcome act_on_all(broker::Broker& broker, const admin::Command& command) {
   Outcome outcome{true, {}, {}};
   for (const auto& name : names) {
     const auto done = act(broker, command.verb, name);
-    if (!done) return {false, done.error().what, done.error().hint};
+    if (!done) {
+      // Its name is the caller's word: what is no name was refused before (admin/command.h).
+      const bool unknown = done.error().code == ErrorCode::not_found;
+      return {false, unknown ? "there is no target " + name : done.error().what, done.error().hint};
+    }
     outcome.text += (outcome.text.empty() ? "" : "\n") + *done;
   }
   if (names.empty()) outcome.text = "there is no target";

@@ -169,7 +169,9 @@ TEST(Operator, APauseThatOutlastsThePoolsPatienceIsNamedInTheError) {
   it.world.loop.advance(31s);
   EXPECT_EQ(comes.types(), "E");
   EXPECT_NE(comes.text_of('E').find("C53300"), std::string::npos);
-  EXPECT_NE(comes.text_of('E').find("An operator has paused this target"), std::string::npos);
+  EXPECT_NE(comes.text_of('E').find("target db is paused by an operator; no server connection"),
+            std::string::npos);
+  EXPECT_NE(comes.text_of('E').find("sallyport resume db"), std::string::npos);
 }
 
 TEST(Operator, APauseSurvivesAReloadAndThoseWhoWaitedGoOn) {

@@ -292,7 +292,7 @@ def test_commands_do_what_they_say_and_stand_in_the_trail(admin):
     assert "the configuration was not reloaded" in refused.stderr and "audti" in refused.stderr
     unknown = it.sallyport.run("pause", "nosuch", "--socket", it.socket)
     assert unknown.code == 2
-    assert "there is no target" in unknown.stderr and "fix: sallyport status" in unknown.stderr
+    assert "there is no target nosuch\n" in unknown.stderr and "fix: sallyport status" in unknown.stderr
     service.stop()
     records = [row for row in it.sallyport.audit("--dir", service.audit_directory, "--kind", "admin")]
     told = [(row["reason"], row.get("target", ""), row["result"]) for row in records]
