@@ -103,7 +103,7 @@ std::string targets(const Json& status) {
   TextTable table{{{"TARGET"},
                    {"STATE"},
                    {"SESSIONS", true},
-                   {"ALL", true},
+                   {"STARTED", true},
                    {"TRANSACTIONS", true},
                    {"TO SERVER", true},
                    {"TO CLIENT", true}}};
@@ -147,19 +147,19 @@ std::string pools(const Json& status) {
                    {"WAITING", true},
                    {"MEAN WAIT", true},
                    {"LOGINS", true},
-                   {"REFUSED", true}}};
+                   {"FAILED", true}}};
   for (const auto& target : list(status, "targets")) {
     for (const auto& role : list(target, "roles")) {
-      const auto refused = number(role, "logins.credential_refused") + number(role, "logins.server_full") +
-                           number(role, "logins.refused") + number(role, "logins.unreachable") +
-                           number(role, "logins.tls") + number(role, "logins.timed_out") +
-                           number(role, "logins.failed");
+      const auto failed = number(role, "logins.credential_refused") + number(role, "logins.server_full") +
+                          number(role, "logins.refused") + number(role, "logins.unreachable") +
+                          number(role, "logins.tls") + number(role, "logins.timed_out") +
+                          number(role, "logins.failed");
       char wait[32];
       std::snprintf(wait, sizeof wait, "%.1f ms", number(role, "pool.wait.mean_s") * 1e3);
       table.add({cell(target, "target") + "/" + cell(role, "role"), cell(role, "pool.in_use"),
                  cell(role, "pool.ready"), cell(role, "pool.resetting"), cell(role, "pool.connecting"),
                  cell(role, "pool.max"), cell(role, "pool.waiting"), wait, cell(role, "logins.ok"),
-                 std::to_string(static_cast<std::uint64_t>(refused))});
+                 std::to_string(static_cast<std::uint64_t>(failed))});
     }
   }
   return table.text();

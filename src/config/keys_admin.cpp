@@ -23,7 +23,7 @@ constexpr auto table = std::to_array<Key>({
      .kind = Kind::path,
      .fallback = "none",
      .meaning =
-         "File with the bearer token that `/metrics` and `/status` need on TCP. Readable by its owner only. "
+         "File with the bearer token that `/metrics` and `/status` need on TCP. Not readable by everybody. "
          "Read again at a reload."},
     {.path = "admin.hosts",
      .shape = Shape::scalar_or_list,

@@ -431,8 +431,7 @@ routes:
     allow: [{certificate: "spiffe://*/x"}]
 )",
        {"7:5: `key` is missing in `routes[1].tls`. Add it: PEM file with the certificate's private key, "
-        "which "
-        "nobody else may read.",
+        "not readable by everybody.",
         "7:17: `cert` is `tls.crt`, expected: absolute path. Write it from the root: a relative path would "
         "depend on "
         "where we were started.",
