@@ -2,6 +2,7 @@
 
 #include "admin/server.h"
 #include "cli/environment.h"
+#include "cli/options.h"
 #include "net/unix_call.h"
 #include "trail/text.h"
 
@@ -16,13 +17,12 @@ namespace {
 /// A status of a thousand targets has some MB.
 constexpr std::size_t answer_bytes_max = 64U << 20;
 
-/// A file that was named has to be right; the default one may be missing, or not for us to read.
-Result<std::string> socket_of(Context& context) {
-  const auto variable = context.environment->plain("SALLYPORT_CONFIG");
-  const auto file = config::file_to_use(context.config_file, variable.c_str());
-  const bool named = !context.config_file.empty() || !variable.empty();
-  if (!named && access(file.c_str(), R_OK) != 0) return config::Admin{}.socket;
-  auto places = config::find_places(file);
+/// A file that was named has to be there; the default one may be missing, or not for us to read.
+Result<std::string> socket_of(const Context& context) {
+  const auto file = configuration_file(context, *context.environment);
+  if (!file || (*file == config::default_file && access(file->c_str(), R_OK) != 0))
+    return config::Admin{}.socket;
+  auto places = config::find_places(*file);
   if (!places) {
     auto error = places.error();
     if (!error.hint.empty()) error.hint += error.hint.ends_with('.') ? " " : "; ";
@@ -31,7 +31,7 @@ Result<std::string> socket_of(Context& context) {
   }
   if (!places->admin_socket.empty()) return places->admin_socket;
   return Error{
-      ErrorCode::bad_config,  Hop::config, file, "says admin.socket: off, so there is nobody to command",
+      ErrorCode::bad_config,  Hop::config, *file, "says admin.socket: off, so there is nobody to command",
       "Give it a path there", {}};
 }
 

@@ -97,6 +97,12 @@ class Audit {
 
 Result<void> Audit::find_directory() {
   if (!options_.directory.empty()) return {};
+  if (const auto file = configuration_file(context_, *context_.environment)) {
+    auto places = config::find_places(*file);
+    if (!places) return places.error();
+    options_.directory = places->audit_directory;
+    return {};
+  }
   auto settings = load_settings(context_, *context_.environment);
   if (!settings) return settings.error();
   options_.directory = settings->audit.directory;

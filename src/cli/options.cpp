@@ -104,13 +104,18 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
   return std::nullopt;
 }
 
-Result<Settings> load_settings(Context& context, const Environment& environment) {
-  Settings settings;
+std::optional<std::string> configuration_file(const Context& context, const Environment& environment) {
   const auto variable = environment.plain("SALLYPORT_CONFIG");
   const auto file = config::file_to_use(context.config_file, variable.c_str());
   const bool named = !context.config_file.empty() || !variable.empty();
-  if (named || access(file.c_str(), F_OK) == 0) {
-    auto loaded = config::load(file, context.clock.now().wall);
+  if (named || access(file.c_str(), F_OK) == 0) return file;
+  return {};
+}
+
+Result<Settings> load_settings(Context& context, const Environment& environment) {
+  Settings settings;
+  if (const auto file = configuration_file(context, environment)) {
+    auto loaded = config::load(*file, context.clock.now().wall);
     if (!loaded) {
       const auto& errors = loaded.error();
       for (std::size_t i = 0; i + 1 < errors.size(); ++i) print_error(errors[i]);

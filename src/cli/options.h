@@ -42,7 +42,10 @@ struct Settings {
 };
 
 /// -c FILE, else SALLYPORT_CONFIG, else /etc/sallyport/sallyport.yaml if it is there; the working directory is
-/// never searched. Without a file, state and trail live in $XDG_STATE_HOME/sallyport, which is made.
+/// never searched.
+std::optional<std::string> configuration_file(const Context& context, const Environment& environment);
+
+/// What that file says. Without one, state and trail live in $XDG_STATE_HOME/sallyport, which is made.
 ///
 /// Errors  bad_config: all but the first problem of a configuration are printed.
 Result<Settings> load_settings(Context& context, const Environment& environment);

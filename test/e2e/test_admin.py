@@ -286,10 +286,9 @@ def test_commands_do_what_they_say_and_stand_in_the_trail(admin):
     assert "route unix:" in it.command("reload").stdout
     service.rewrite(route, "")
     service.rewrite("audit:", "audti:")
-    assert "--socket PATH" in it.command("reload", code=2).stderr, "the file that says where the socket is cannot be read"
-    refused = it.sallyport.run("reload", "--socket", it.socket)
-    assert refused.code == 2
-    assert "the configuration was not reloaded" in refused.stderr and "audti" in refused.stderr
+    for refused in (it.command("reload", code=2), it.sallyport.run("reload", "--socket", it.socket)):
+        assert refused.code == 2
+        assert "the configuration was not reloaded, the old one stays" in refused.stderr and "audti" in refused.stderr
     unknown = it.sallyport.run("pause", "nosuch", "--socket", it.socket)
     assert unknown.code == 2
     assert "there is no target nosuch\n" in unknown.stderr and "fix: sallyport status" in unknown.stderr
@@ -297,7 +296,7 @@ def test_commands_do_what_they_say_and_stand_in_the_trail(admin):
     records = [row for row in it.sallyport.audit("--dir", service.audit_directory, "--kind", "admin")]
     told = [(row["reason"], row.get("target", ""), row["result"]) for row in records]
     assert told == [("pause", "main", "ok"), ("drain", "main", "ok"), ("reconnect", "main", "ok"), ("resume", "", "ok"),
-                    ("reload", "", "ok"), ("reload", "", "ok"), ("reload", "", "failed"), ("pause", "nosuch", "failed")]
+                    ("reload", "", "ok"), ("reload", "", "ok"), ("reload", "", "failed"), ("reload", "", "failed"), ("pause", "nosuch", "failed")]
     assert all(row["verified"]["uid"] == "0" for row in records)
 
 
@@ -424,7 +423,7 @@ def test_denials_of_an_account_are_found_by_its_name_and_each_kind_is_told_apart
     found = it.sallyport.audit("--dir", it.service.audit_directory, "--identity", "games", "--result", "denied")
     assert sorted(row.get("count") or 0 for row in found) == [0, 0, 0, 0, 2]
     by_number = it.sallyport.audit("--dir", it.service.audit_directory, "--identity", f"uid:{pwd.getpwnam('games').pw_uid}")
-    assert [row["session"] for row in by_number] == [row["session"] for row in found]
+    assert by_number == found
 
 
 def test_lines_that_are_no_commands_are_answered_and_harm_nothing(admin):
