@@ -204,7 +204,7 @@ Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
 
 Parsed load(const std::string& file, WallTime now, const FileOpener& outside) {
   auto content = content_of(file, outside);
-  if (!content) return std::vector<Error>{std::move(content.error())};
+  if (!content) return std::vector<Error>{content.error()};
   Surroundings around = this_machine(now);
   around.check_file = check_trusted_file;
   around.read_file = [&](const std::string& path, std::size_t bytes_max) {

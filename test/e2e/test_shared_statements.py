@@ -3,7 +3,7 @@ would mean alone: whatever was created since, and whatever settings constants ar
 
 import pytest
 
-from harness.raw_client import RawClient, bind, error, execute, function_call, parse, query, rows, sync
+from harness.raw_client import RawClient, bind, error, errors, execute, function_call, parse, query, rows, sync, tags
 
 ONE = "max: 1"      # all on one server connection
 
@@ -138,6 +138,19 @@ def test_who_prepares_behind_a_commit_prepared_finds_what_it_has_made(pooled, pg
         assert run(b, "s", "SELECT v FROM shadow") == [("public",)]
         a.ask(query("COMMIT PREPARED 'shadow'"))
         assert run(c, "s", "SELECT v FROM shadow") == ask(c, "SELECT v FROM shadow") == [("app",)]
+
+
+def test_a_deallocate_behind_the_end_of_a_failed_transaction_is_executed(pooled):
+    """In one pipeline: when it is read the transaction has not ended yet."""
+    it = pooled("transaction", ONE)
+    with RawClient.of(it) as a:
+        a.ask(parse("s", "SELECT 1"), parse("end", "ROLLBACK"), sync())
+        a.ask(query("BEGIN"))
+        a.ask(query("SELECT 1/0"))
+        end_s = [parse("", "DEALLOCATE s"), bind(""), execute()]
+        assert [e["C"] for e in errors(a.ask(*end_s, sync()))] == ["25P02"]
+        assert tags(a.ask(bind("end"), execute(), *end_s, sync())) == ["ROLLBACK", "DEALLOCATE"]
+        assert [e["C"] for e in errors(a.ask(bind("s"), execute(), sync()))] == ["26000"]
 
 
 def test_those_of_one_setting_share_what_they_prepare(pooled):

@@ -81,7 +81,7 @@ bool PooledRequests::ends_statements(std::string_view sql) {
 // not have it ends another one of ours, which comes back when somebody needs it; one that has none ends them all.
 std::optional<std::string> PooledRequests::renamed_deallocate(std::string_view sql, Op& op) {
   const auto name = DeallocateReader{}.read(sql);
-  if (!name || tracker_.status() == TransactionStatus::failed) return std::nullopt;
+  if (!name) return std::nullopt;
   const auto known = prepared_.named.find(*name);
   if (known == prepared_.named.end()) return std::nullopt;
   const auto ended = upstream_->has(*known->second) ? known->second : upstream_->oldest();
