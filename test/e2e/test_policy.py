@@ -419,7 +419,7 @@ def test_an_executable_narrows_a_user_and_a_copy_at_its_path_is_another(service,
         mounted = ask(it, inside=["unshare", "-m", "sh", "-c", f'mount --bind {copy} {program} && exec "$@"', "sh"])
         assert mounted.returncode == 2, "mounted over the path, it has that path"
     it.stop()
-    assert "matches none of" in sallyport.audit("-c", it.config, "--kind", "session_denied")[0]["reason"]
+    assert "does not match the route's only rule" in sallyport.audit("-c", it.config, "--kind", "session_denied")[0]["reason"]
 
 
 def test_an_executable_that_changed_is_not_the_one_that_was_meant(service, sallyport, tmp_path):
