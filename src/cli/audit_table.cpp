@@ -1,5 +1,6 @@
 #include "cli/audit_table.h"
 
+#include "cli/counted.h"
 #include "trail/text.h"
 
 #include <fmt/format.h>
@@ -42,7 +43,7 @@ std::string bytes_text(const std::optional<std::uint64_t>& bytes) {
 
 std::string reason_text(const trail::Event& event) {
   auto text = or_dash(event.reason);
-  if (event.count) text += fmt::format(" ({} {})", *event.count, *event.count == 1 ? "time" : "times");
+  if (event.count) text += " (" + counted(*event.count, "time") + ")";
   return text;
 }
 

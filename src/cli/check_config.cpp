@@ -3,6 +3,7 @@
 // It does what `serve` does at start and at reload, by the same code (config::load), and nothing else: no
 // socket is opened, no secret is fetched.
 #include "cli/command.h"
+#include "cli/counted.h"
 #include "cli/options.h"
 #include "config/config.h"
 #include "config/document.h"
@@ -12,7 +13,6 @@
 
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 
 namespace sallyport::cli {
@@ -51,10 +51,6 @@ Place split_place(const std::string& where) {
   return {where.substr(0, first), std::stoi(line), std::stoi(column)};
 }
 
-std::string plural(std::size_t count, const std::string& word) {
-  return std::to_string(count) + " " + word + (count == 1 ? "" : "s");
-}
-
 /// A warning is "FILE:LINE:COLUMN: text", and FILE may hold colons.
 std::pair<std::string, std::string> split_warning(const std::string& warning, const std::string& file) {
   const auto end = warning.find(": ", file.size());
@@ -78,9 +74,9 @@ std::string as_text(const Loaded& loaded, const std::string& file, bool quiet) {
     out += where + ": warning: " + text + "\n";
   }
   if (quiet && config.warnings.empty()) return out;
-  out += file + ": ok (" + plural(config.targets.size(), "target") + ", " +
-         plural(config.routes.size(), "route");
-  if (!config.warnings.empty()) out += ", " + plural(config.warnings.size(), "warning");
+  out += file + ": ok (" + counted(config.targets.size(), "target") + ", " +
+         counted(config.routes.size(), "route");
+  if (!config.warnings.empty()) out += ", " + counted(config.warnings.size(), "warning");
   return out + "; secrets and servers were not asked)\n";
 }
 
@@ -122,14 +118,6 @@ std::string read_standard_input() {
   return content;
 }
 
-bool write(const std::string& text, const std::string& output_file) {
-  if (output_file.empty())
-    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  std::ofstream file{output_file, std::ios::binary | std::ios::trunc};
-  file << text << std::flush;
-  return file.good();
-}
-
 /// The environment as it was at start: main overwrites the process's own.
 std::string config_of_environment(const Context& context) {
   if (context.environment) return context.environment->plain("SALLYPORT_CONFIG");
@@ -146,11 +134,8 @@ int check(const Context& context, const std::string& argument, bool strict) {
   const Loaded loaded =
       standard_input ? config::parse(read_standard_input(), file, now) : config::load(file, now);
   const bool json = context.format == "json";
-  if (!write(json ? as_json(loaded, file) : as_text(loaded, file, context.quiet), context.output_file)) {
-    std::fprintf(stderr, "sallyport: the result cannot be written to %s\n",
-                 context.output_file.empty() ? "standard output" : context.output_file.c_str());
-    return exit_error;
-  }
+  const auto text = json ? as_json(loaded, file) : as_text(loaded, file, context.quiet);
+  if (!write_result(context, text)) return exit_error;
   if (!loaded.has_value()) return exit_error;
   return strict && !loaded->warnings.empty() ? exit_findings : exit_ok;
 }

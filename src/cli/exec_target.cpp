@@ -1,5 +1,7 @@
 #include "cli/exec_target.h"
 
+#include "config/values.h"
+
 #include <algorithm>
 #include <charconv>
 
@@ -105,14 +107,6 @@ Result<void> read_hosts(const std::string& variable, secrets::Reference& referen
     target.endpoints.push_back(std::move(*endpoint));
   }
   return {};
-}
-
-/// As the configuration's names are; no connection string is one.
-bool is_target_name(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-           c == '.' || c == '-';
-  });
 }
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -222,7 +216,7 @@ Result<ExecTarget> target_from_text(const std::string& variable, const std::stri
     if (!reference) return reference.error();
     return target_from_reference(variable, *reference, now);
   }
-  if (!is_target_name(text)) {
+  if (!config::is_name(text)) {  // no connection string is one
     const auto near = secrets::nearest_scheme(text);
     return Error{ErrorCode::bad_config,
                  Hop::none,

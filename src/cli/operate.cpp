@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdio>
 #include <thread>
 
 namespace sallyport::cli {
@@ -69,7 +68,7 @@ int run(Context& context, const std::vector<std::string>& arguments, const Descr
         ->option_text("[=TIME]");
   }
   app.add_option("--socket", socket, "The broker's admin.socket; else that of the configuration");
-  add_global_options(app, context, Writes::printed);
+  add_global_options(app, context);
   app.footer(std::string{"\nExample:\n  "} + description.example + "\n\ndocs/operations.md says more.\n");
   if (const auto told = time_without_equals(arguments); !told) return fail(told.error());
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
@@ -91,12 +90,9 @@ int run(Context& context, const std::vector<std::string>& arguments, const Descr
     if (auto done = see_through(context, socket, command, longest, text); !done) return fail(done.error());
     answer->json["text"] = text;
   }
-  if (context.format == "json") {
-    std::printf("%s\n", answer->json.dump(2).c_str());
-  } else if (!context.quiet) {
-    std::printf("%s\n", text.c_str());
-  }
-  return exit_ok;
+  const bool json = context.format == "json";
+  if (!json && context.quiet) return exit_ok;
+  return write_result(context, (json ? answer->json.dump(2) : text) + "\n") ? exit_ok : exit_error;
 }
 
 }  // namespace

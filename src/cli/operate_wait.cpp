@@ -1,5 +1,7 @@
 #include "cli/operate_wait.h"
 
+#include "cli/counted.h"
+
 #include <chrono>
 
 namespace sallyport::cli {
@@ -15,10 +17,6 @@ constexpr auto tell_again_every = std::chrono::seconds{1};
 std::uint64_t number(const Json& target, const char* key) {
   const auto found = target.find(key);
   return found != target.end() && found->is_number_unsigned() ? found->get<std::uint64_t>() : 0;
-}
-
-std::string counted(std::uint64_t count, const char* one, const char* many) {
-  return std::to_string(count) + " " + (count == 1 ? one : many);
 }
 
 Progress progress_of_target(Verb verb, const Json& target) {

@@ -1,5 +1,6 @@
 #include "cli/operator_desk.h"
 
+#include "cli/counted.h"
 #include "cli/process_figures.h"
 
 #include <utility>
@@ -11,10 +12,6 @@ namespace {
 
 using admin::Outcome;
 using admin::Verb;
-
-std::string sessions_text(std::size_t count) {
-  return std::to_string(count) + (count == 1 ? " session ends" : " sessions end");
-}
 
 /// What one command did to one target.
 Result<std::string> act(broker::Broker& broker, Verb verb, const std::string& target) {
@@ -34,7 +31,8 @@ Result<std::string> act(broker::Broker& broker, Verb verb, const std::string& ta
     case Verb::drain: {
       const auto told = broker.drain_target(target);
       if (!told) return told.error();
-      return target + ": " + sessions_text(*told) + " at the next transaction boundary";
+      return target + ": " + counted(*told, "session ends", "sessions end") +
+             " at the next transaction boundary";
     }
     case Verb::status:
     case Verb::reload: break;

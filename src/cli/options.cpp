@@ -13,6 +13,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fstream>
 
 namespace sallyport::cli {
 
@@ -78,6 +79,22 @@ Result<void> refuse_output_file(const Context& context) {
   if (context.output_file.empty()) return {};
   return Error{ErrorCode::bad_config,    Hop::none, "-o", "this command writes nothing but its log",
                "Redirect that: 2> FILE", {}};
+}
+
+bool write_result(const Context& context, const std::string& text) {
+  const auto& path = context.output_file;
+  bool written = false;
+  if (path.empty()) {
+    written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  } else {
+    std::ofstream file{path, std::ios::binary | std::ios::trunc};
+    file << text << std::flush;
+    written = file.good();
+  }
+  if (!written)
+    std::fprintf(stderr, "sallyport: the result cannot be written to %s\n",
+                 path.empty() ? "standard output" : path.c_str());
+  return written;
 }
 
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code) {

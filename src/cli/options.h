@@ -18,8 +18,8 @@ namespace sallyport::cli {
 /// What --format and -o are about; help says it.
 enum class Writes {
   result,   ///< to standard output, or to -o
-  printed,  ///< to standard output only: -o is refused, or obeyed by nobody
-  log,      ///< nothing but its log
+  printed,  ///< to standard output only: -o is refused
+  log,      ///< nothing but its log: likewise
 };
 
 /// -c -q -v --color --format -o, accepted behind the command's name, too.
@@ -31,6 +31,9 @@ void add_source_options(CLI::App& app, Context& context);
 /// For commands that write nothing of their own but the log: -o would be obeyed by nobody.
 /// Errors  bad_config.
 Result<void> refuse_output_file(const Context& context);
+
+/// To -o, else to standard output. False: it cannot be written, which standard error has been told.
+bool write_result(const Context& context, const std::string& text);
 
 /// Parses; an exit code when that was all (--help, or an error, which gives `error_code`).
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code);

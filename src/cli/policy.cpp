@@ -9,9 +9,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
-#include <fstream>
-
 namespace sallyport::cli {
 
 namespace {
@@ -49,23 +46,6 @@ Result<const Route*> find_route(const config::Config& config, const std::string&
              "Routes: " + known);
 }
 
-Result<void> write_out(const std::string& text, const std::string& output_file) {
-  if (output_file.empty()) {
-    if (std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0)
-      return {};
-  } else {
-    std::ofstream file{output_file, std::ios::binary | std::ios::trunc};
-    file << text << std::flush;
-    if (file.good()) return {};
-  }
-  return Error{ErrorCode::internal,
-               Hop::none,
-               output_file.empty() ? "standard output" : output_file,
-               "the result cannot be written there",
-               {},
-               {}};
-}
-
 Result<PolicyQuestion> question_of(const Wish& wish, const Route& route, const Target& target, WallTime now) {
   PolicyQuestion question{route, target, {}, {wish.user, wish.database}, now, wish.from};
   auto identity = parse_identity(wish.identities, this_machine());
@@ -101,18 +81,15 @@ Result<int> explain(const Wish& wish, Context& context) {
   const auto& target = settings->config->targets.at(route.target);
   const bool json = context.format == "json";
   if (wish.identities.empty()) {
-    const auto written =
-        write_out(json ? rules_json(route, target) : rules_text(route, target), context.output_file);
-    if (!written) return written.error();
-    return int{exit_ok};
+    const auto text = json ? rules_json(route, target) : rules_text(route, target);
+    return int{write_result(context, text) ? exit_ok : exit_error};
   }
   const auto question = question_of(wish, route, target, context.clock.now().wall);
   if (!question) return question.error();
   const auto explanation = policy::explain(route, target, question->identity, question->claims, question->at);
-  const auto written =
-      write_out(json ? explanation_json(*question, explanation) : explanation_text(*question, explanation),
-                context.output_file);
-  if (!written) return written.error();
+  const auto text =
+      json ? explanation_json(*question, explanation) : explanation_text(*question, explanation);
+  if (!write_result(context, text)) return int{exit_error};
   return int{explanation.decision ? exit_ok : exit_findings};
 }
 

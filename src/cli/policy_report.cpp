@@ -1,5 +1,6 @@
 #include "cli/policy_report.h"
 
+#include "cli/counted.h"
 #include "cli/explain_identity.h"
 
 #include <nlohmann/json.hpp>
@@ -26,10 +27,6 @@ std::string quoted(const std::string& claimed) {
   std::string out = "\"";
   for (const char c : claimed) out += static_cast<unsigned char>(c) < 0x20 || c == '"' ? '?' : c;
   return out + "\"";
-}
-
-std::string counted(std::size_t count, const std::string& noun) {
-  return std::to_string(count) + " " + noun + (count == 1 ? "" : "s");
 }
 
 /// The route's own conditions and limits, one a line.

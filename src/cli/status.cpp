@@ -6,9 +6,6 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
-#include <fstream>
-
 namespace sallyport::cli {
 
 namespace {
@@ -20,15 +17,6 @@ Examples:
 
 Exit codes: 0 it answered; 2 error; 3 nothing listens there.
 )";
-
-bool write(const std::string& text, const std::string& output_file) {
-  if (output_file.empty()) {
-    return std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  }
-  std::ofstream file{output_file, std::ios::binary | std::ios::trunc};
-  file << text << std::flush;
-  return file.good();
-}
 
 }  // namespace
 
@@ -49,9 +37,7 @@ int run_status(Context& context, const std::vector<std::string>& arguments) {
   const auto text = context.format == "json"
                         ? status.dump(2, ' ', true, nlohmann::json::error_handler_t::replace) + "\n"
                         : status_text(status);
-  if (write(text, context.output_file)) return exit_ok;
-  std::fputs("sallyport: the result cannot be written\n", stderr);
-  return exit_error;
+  return write_result(context, text) ? exit_ok : exit_error;
 }
 
 }  // namespace sallyport::cli

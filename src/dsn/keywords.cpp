@@ -1,5 +1,7 @@
 #include "dsn/keywords.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <cctype>
@@ -165,7 +167,7 @@ std::string lower_without_spaces(std::string_view name) {
   std::string out;
   for (const char c : name) {
     if (c == ' ') continue;
-    out.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+    out.push_back(to_lower(c));
   }
   return out;
 }

@@ -1,5 +1,7 @@
 #include "dsn/local_tls.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 
@@ -18,7 +20,7 @@ std::string folded(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == ' ' || c == '-' || c == '_') continue;
-    out += c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+    out += to_lower(c);
   }
   return out;
 }

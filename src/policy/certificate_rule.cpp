@@ -1,5 +1,7 @@
 #include "policy/certificate_rule.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <vector>
 
@@ -69,10 +71,7 @@ bool is_host_name(std::string_view name) {
 }
 
 Result<CertificateRule> parse_dns(std::string_view name) {
-  CertificateRule rule{CertificateRule::Kind::dns, std::string{name}};
-  for (auto& c : rule.text) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
+  CertificateRule rule{CertificateRule::Kind::dns, to_lower(name)};
   if (is_host_name(rule.text)) return rule;
   if (name.find('*') != std::string_view::npos) {
     return wrong("`dns:` takes no wildcard",

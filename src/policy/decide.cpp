@@ -1,6 +1,7 @@
 // Two choices, one after the other: a role among those that the identity may have, a database among the target's.
 #include "policy/decide.h"
 
+#include "base/ascii.h"
 #include "policy/conditions.h"
 
 #include <algorithm>
@@ -156,8 +157,7 @@ std::string number_and_name(std::string_view kind, std::uint32_t id, const std::
 }  // namespace
 
 Replication replication_of(std::string_view parameter) {
-  std::string lower;
-  for (const char c : parameter.substr(0, 16)) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+  const auto lower = to_lower(parameter.substr(0, 16));
   if (parameter == "database") return Replication::logical;
   const auto begins = [&lower](std::string_view word, std::size_t least) {
     return lower.size() >= least && word.starts_with(lower);

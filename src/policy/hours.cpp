@@ -1,5 +1,7 @@
 #include "policy/hours.h"
 
+#include "base/ascii.h"
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -37,9 +39,7 @@ std::vector<std::string_view> split(std::string_view text, char separator, bool 
 }
 
 std::optional<unsigned> day_of(std::string_view name) {
-  std::string lower;
-  for (const char c : name) lower += c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
-  const auto found = std::find(day_names.begin(), day_names.end(), lower);
+  const auto found = std::find(day_names.begin(), day_names.end(), to_lower(name));
   if (found == day_names.end()) return {};
   return static_cast<unsigned>(found - day_names.begin());
 }

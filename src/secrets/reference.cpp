@@ -7,6 +7,7 @@
 // way up as `..`.
 #include "secrets/reference.h"
 
+#include "base/ascii.h"
 #include "dsn/percent.h"
 #include "secrets/caret.h"
 #include "secrets/nearest.h"
@@ -239,8 +240,7 @@ std::string_view nearest_scheme(std::string_view text) {
   // `postgres://…` is no typing error of anything here, and "k8s" is as near to "abs" as to itself.
   if (seen.empty() || find_scheme(seen) != nullptr || text.substr(seen.size()).starts_with("://")) return {};
   for (const char c : seen) {
-    const char lower = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-    if (!key_character(lower)) return {};
+    if (!key_character(to_lower(c))) return {};
   }
   std::vector<std::string_view> names;
   for (const auto& scheme : schemes()) {

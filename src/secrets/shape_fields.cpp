@@ -1,5 +1,6 @@
 #include "secrets/shape_fields.h"
 
+#include "base/ascii.h"
 #include "base/limits.h"
 
 #include <algorithm>
@@ -16,8 +17,7 @@ bool printable(std::string_view text) {
 }
 
 Result<void> set_engine(Fetched& fetched, std::string_view engine, std::string_view where) {
-  std::string lower;
-  for (const char c : engine) lower.push_back(c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c);
+  auto lower = to_lower(engine);
   for (const std::string_view name : {"postgres", "postgresql", "pg", "pgsql", "aurora-postgresql"}) {
     if (lower == name) lower = "postgresql";
   }

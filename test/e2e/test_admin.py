@@ -383,10 +383,12 @@ admin: {{socket: "{own}/admin.sock", listen: "unix:{own}/admin.http", token: {ow
 
 
 def test_root_commands_a_service_of_another_account(service_of_postgres):
-    run, command, _ = service_of_postgres
+    run, command, config = service_of_postgres
     assert "main" in command("status").ok().stdout
     assert "main is paused" in command("pause", "main").ok().stdout
-    assert "main serves" in command("resume").ok().stdout
+    told = os.path.join(os.path.dirname(config), "told")
+    assert command("resume", "-o", told).ok().stdout == "" and "main serves" in open(told, encoding="utf-8").read()
+    assert "cannot be written to /nowhere/told" in command("status", "-o", "/nowhere/told").stderr
     assert "the configuration was reloaded" in command("reload").ok().stdout
     assert "broker_start" in command("audit", "tail").ok().stdout
 
