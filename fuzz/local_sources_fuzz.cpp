@@ -111,7 +111,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   Script script{{data, size}};
   const auto choice = script.byte();
   const auto text = std::string{references[choice % 4]} + endings[choice / 4 % 4];
-  const auto session = sources[choice % 4]->open(*secrets::parse_reference(text));
+  const auto session = sources[choice % 4]->open(*secrets::parse_reference(text), {});
   for (int turn = 0; turn < 2; ++turn) run(*(*session)->fetch(), script);
   return 0;
 }

@@ -130,7 +130,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto choice = server.byte();
   World world{server, (choice & 1) != 0};
   auto reference = secrets::parse_reference(references[(choice >> 1) % std::size(references)]);
-  auto session = source->open(*reference);
+  auto session = source->open(*reference, {});
   std::optional<Lease> lease;
   for (int turn = 0; turn < 4 && !server.empty(); ++turn) {
     auto fetch = (*session)->fetch();

@@ -119,6 +119,9 @@ struct HttpRequest {
   std::vector<HttpHeader> headers;
   Secret body;
   std::string ca_file;              ///< empty: the system's roots
+  std::string ca_pem;               ///< authorities, instead of a file
+  std::string client_certificate;   ///< PEM chain that we present; empty: none
+  Secret client_key;                ///< its private key, PEM
   bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threat 12)
   Duration deadline = std::chrono::seconds{20};
 };
@@ -148,10 +151,13 @@ struct ComputePbkdf2 {
   unsigned iterations = 0;
 };
 
+/// An RSA key of 2048 bits: its private half as PKCS #8 PEM.
+struct ComputeRsaKey {};
+
 struct Done {};
 
 using Action = std::variant<Send, NeedMore, StartTls, HttpRequest, ReadFile, ReadVariable, RunProgram,
-                            WaitUntil, ComputePbkdf2, Done>;
+                            WaitUntil, ComputePbkdf2, ComputeRsaKey, Done>;
 
 class Conversation {
  public:

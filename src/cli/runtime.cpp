@@ -203,14 +203,14 @@ Result<std::shared_ptr<Runtime::PreparedTarget>> Runtime::prepare_target(const T
   });
   if (prepared->unchanged) return prepared;
   for (const auto& [name, role] : target.roles) {
-    auto opened = open_role(role);
+    auto opened = open_role(target, role);
     if (!opened) return opened.error();
     opening.roles.push_back(std::move(*opened));
   }
   return prepared;
 }
 
-Result<broker::RoleOpening> Runtime::open_role(const Role& role) const {
+Result<broker::RoleOpening> Runtime::open_role(const Target& target, const Role& role) const {
   auto reference = secrets::parse_reference(role.auth);
   if (!reference) return reference.error();
   const auto* source = registry_.find(reference->scheme);
@@ -222,7 +222,9 @@ Result<broker::RoleOpening> Runtime::open_role(const Role& role) const {
                  "Use vault:, file:, env:, systemd: or exec:",
                  {}};
   }
-  auto session = source->open(*reference);
+  secrets::Purpose purpose{"postgresql", {}, role.user};
+  for (const auto& endpoint : target.endpoints) purpose.hosts.push_back({endpoint.host, endpoint.port});
+  auto session = source->open(*reference, purpose);
   if (!session) return session.error();
   const bool watched = reference->scheme == "file" || reference->scheme == "systemd";
   return broker::RoleOpening{role, std::move(*session),

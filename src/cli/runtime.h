@@ -128,7 +128,7 @@ class Runtime {
   Runtime(Context& context, RuntimeOptions options);
   Result<void> open_trail();
   Result<void> open_journal();
-  [[nodiscard]] Result<broker::RoleOpening> open_role(const Role& role) const;
+  [[nodiscard]] Result<broker::RoleOpening> open_role(const Target& target, const Role& role) const;
   void watch_target(broker::Broker& broker, const Target& target,
                     const std::shared_ptr<const broker::Reach>& reach);
   void start_threads();

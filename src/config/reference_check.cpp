@@ -109,7 +109,7 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   const auto sources = secrets::register_all();
   const auto* source = sources.find(reference->scheme);
   if (source == nullptr) return;
-  if (auto opened = source->open(*reference); !opened) {
+  if (auto opened = source->open(*reference, {}); !opened) {
     problems.add(node, "`" + std::string{key} + "`: " + first_line(opened.error().what),
                  sentence(opened.error().hint));
   }

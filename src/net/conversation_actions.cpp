@@ -1,4 +1,5 @@
 // What a conversation can ask for, each action in turn. Waiting for bytes is conversation_run.cpp's.
+#include "crypto/rsa.h"
 #include "net/conversation_run.h"
 #include "net/file_reader.h"
 
@@ -135,6 +136,15 @@ void ConversationRun::perform(WaitUntil action) {
 
 void ConversationRun::perform(ComputePbkdf2 action) {
   resume(Computed{memo_->compute(action, dial_.credential)});
+}
+
+void ConversationRun::perform(ComputeRsaKey) {
+  waiting_for_ = "a new key";
+  on_lane(services_->file_lane, "computations", []() -> Event {
+    auto key = crypto::new_rsa_key();
+    if (!key) return ActionFailed{key.error()};
+    return Computed{std::move(*key)};
+  });
 }
 
 void ConversationRun::perform(Done) {

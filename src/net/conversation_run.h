@@ -36,6 +36,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   void perform(RunProgram action);
   void perform(WaitUntil action);
   void perform(ComputePbkdf2 action);
+  void perform(ComputeRsaKey action);
   void perform(Done action);
 
   void on_lane(Lane& lane, const char* what, std::function<Event()> call);

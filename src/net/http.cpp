@@ -256,6 +256,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
     set(easy.get(), CURLOPT_CAPATH,
         static_cast<const char*>(nullptr));  // else the system's store counts, too
   }
+  set_material(easy.get(), request);
   const auto left = request.deadline - (std::chrono::steady_clock::now() - start);
   const auto connect_deadline = std::min<Duration>(request.deadline, http_connect_deadline);
   set(easy.get(), CURLOPT_TIMEOUT_MS, milliseconds(left));

@@ -123,4 +123,27 @@ Result<HeaderList> resolve_for(const Url& url) {
   return list;
 }
 
+namespace {
+
+curl_blob blob_of(std::string_view text) {
+  return {const_cast<char*>(text.data()), text.size(), CURL_BLOB_NOCOPY};  // NOLINT: libcurl only reads it
+}
+
+}  // namespace
+
+void set_material(CURL* easy, const HttpRequest& request) {
+  if (!request.ca_pem.empty()) {
+    auto authorities = blob_of(request.ca_pem);
+    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities);
+    curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  }
+  if (request.client_certificate.empty()) return;
+  auto certificate = blob_of(request.client_certificate);
+  auto key = blob_of(request.client_key.reveal());
+  curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
+  curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
+  curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+  curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+}
+
 }  // namespace sallyport::net

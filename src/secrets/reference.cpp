@@ -119,6 +119,11 @@ class Parser {
 
   Result<void> locator(std::size_t from, std::size_t to) {
     if (scheme_.kind == LocatorKind::words) return words(from, to);
+    if (scheme_.kind == LocatorKind::nothing) {
+      if (from == to) return {};
+      return at_error(from, "a locator, where the workload's own identity is meant",
+                      "Write " + std::string{scheme_.example} + "?host=…&user=…");
+    }
     if (from == to) return at_error(from, "nothing after the colon", "Write " + std::string{scheme_.example});
     auto decoded = decode(from, to, reference_.locator);
     if (!decoded) return decoded;

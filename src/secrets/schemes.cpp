@@ -12,15 +12,15 @@ std::span<const Scheme> schemes() {
       {"env", LocatorKind::name, true, "env:DB_PASSWORD"},
       {"systemd", LocatorKind::name, true, "systemd:db-password"},
       {"exec", LocatorKind::words, true, "exec:/usr/bin/pass show db"},
-      {"aws-sm", LocatorKind::path, false, "aws-sm:prod/database/connection"},
-      {"aws-ssm", LocatorKind::path, false, "aws-ssm:/prod/db/url"},
+      {"aws-sm", LocatorKind::any_path, false, "aws-sm:prod/database/connection"},
+      {"aws-ssm", LocatorKind::any_path, false, "aws-ssm:/prod/db/url"},
       {"gcp-sm", LocatorKind::path, false, "gcp-sm:projects/123/secrets/db/versions/latest"},
       {"azure-kv", LocatorKind::path, false, "azure-kv:my-vault/db-connection"},
       {"k8s", LocatorKind::path, false, "k8s:namespace/secret#key"},
       {"issuer", LocatorKind::path, false, "issuer:app-role"},
-      {"aws-rds-iam", LocatorKind::path, false, "aws-rds-iam:"},
-      {"gcp-cloudsql-iam", LocatorKind::path, false, "gcp-cloudsql-iam:"},
-      {"azure-entra", LocatorKind::path, false, "azure-entra:"},
+      {"aws-rds-iam", LocatorKind::nothing, false, "aws-rds-iam:"},
+      {"gcp-cloudsql-iam", LocatorKind::nothing, false, "gcp-cloudsql-iam:"},
+      {"azure-entra", LocatorKind::nothing, false, "azure-entra:"},
   });
   return table;
 }

@@ -12,6 +12,8 @@ enum class LocatorKind {
   absolute_path,  ///< begins with a slash
   name,           ///< one part
   words,          ///< program and arguments, quoted as in words.h
+  any_path,       ///< as path, with or without a slash in front
+  nothing,        ///< no locator: the identity is the workload's own
 };
 
 struct Scheme {

@@ -84,6 +84,13 @@ struct Authority {
   std::vector<std::string> public_files = {};  ///< read as well, and no secret: "$VAULT_CACERT"
 };
 
+/// What a credential is for, where a source has to know: a token that is signed for one host and user.
+struct Purpose {
+  std::string engine;  ///< "postgresql"; empty: nothing is known, and only the reference is checked
+  std::vector<SuppliedHost> hosts;  ///< the target's, in its order; empty: the secret names them, or nobody
+  std::string user;                 ///< the role's own; empty: the source says it
+};
+
 class Source {
  public:
   virtual ~Source() = default;
@@ -95,8 +102,9 @@ class Source {
   [[nodiscard]] virtual Authority authority_for(const Reference&) const { return authority(); }
 
   /// Checks what can be checked without IO.
-  /// Errors  bad_config: the locator or an attribute is wrong for this source.
-  virtual Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const = 0;
+  /// Errors  bad_config: the locator or an attribute is wrong for this source, or the purpose lacks what it needs.
+  virtual Result<std::unique_ptr<SourceSession>> open(const Reference& reference,
+                                                      const Purpose& purpose) const = 0;
 };
 
 /// The explicit list of sources: one line each in register_all (registry.cpp).

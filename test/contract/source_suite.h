@@ -25,7 +25,7 @@ inline std::unique_ptr<secrets::SourceSession> open_session(std::string_view tex
   static const auto registry = secrets::register_all();
   const auto reference = secrets::parse_reference(text);
   if (!reference) return nullptr;
-  auto session = registry.find(reference->scheme)->open(*reference);
+  auto session = registry.find(reference->scheme)->open(*reference, {});
   return session ? std::move(*session) : nullptr;
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/conversation.h"
 #include "base/limits.h"
+#include "crypto/rsa.h"
 
 #include <gtest/gtest.h>
 
@@ -73,19 +74,25 @@ struct SourceWorld {
     return Woken{};
   }
 
+  Event serve(const ComputeRsaKey&) {
+    static const auto key = crypto::new_rsa_key();  // slow, and any key will do
+    return Computed{key->clone()};
+  }
+
   template <class Other>
   Event serve(const Other&) {
     return ActionFailed{outside_failure(ErrorCode::internal)};
   }
 };
 
-/// One request as a line: "variable NAME", "file PATH", "program PATH", "GET URL", "wait". Empty: no request that a
+/// One request as a line: "variable NAME", "file PATH", "program PATH", "GET URL", "key", "wait". Empty: no request that a
 /// source may make, because sources have no connection of their own.
 inline std::string line_of(const Action& action) {
   if (const auto* variable = std::get_if<ReadVariable>(&action)) return "variable " + variable->name;
   if (const auto* file = std::get_if<ReadFile>(&action)) return "file " + file->path;
   if (const auto* program = std::get_if<RunProgram>(&action)) return "program " + program->argv.front();
   if (const auto* http = std::get_if<HttpRequest>(&action)) return http->method + " " + http->url;
+  if (std::holds_alternative<ComputeRsaKey>(action)) return "key";
   return std::holds_alternative<WaitUntil>(action) ? "wait" : "";
 }
 

@@ -15,7 +15,7 @@ std::unique_ptr<secrets::SourceSession> open_session(std::string_view text) {
   EXPECT_TRUE(reference) << (reference ? "" : describe(reference.error()));
   const auto* source = registry.find(reference->scheme);
   EXPECT_NE(source, nullptr);
-  auto session = source->open(*reference);
+  auto session = source->open(*reference, {});
   EXPECT_TRUE(session) << (session ? "" : describe(session.error()));
   return std::move(*session);
 }
@@ -24,7 +24,7 @@ Error open_error(std::string_view text) {
   const auto registry = secrets::register_all();
   auto reference = secrets::parse_reference(text);
   EXPECT_TRUE(reference) << text;
-  auto session = registry.find(reference->scheme)->open(*reference);
+  auto session = registry.find(reference->scheme)->open(*reference, {});
   EXPECT_FALSE(session) << text;
   return session ? Error{} : std::move(session).error();
 }

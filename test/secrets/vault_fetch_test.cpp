@@ -364,7 +364,7 @@ TEST(VaultToken, ARootTokenIsRefusedUnlessAllowed) {
   EXPECT_NE(session->warnings().front().find("root token"), std::string::npos);
 
   const auto by_flag = secrets::vault_source({.allow_root_token = true});
-  fetched_by(world, **by_flag->open(*secrets::parse_reference("vault:database/creds/app")));
+  fetched_by(world, **by_flag->open(*secrets::parse_reference("vault:database/creds/app"), {}));
 }
 
 TEST(VaultToken, OneThatMayNotLookAtItselfStillFetches) {

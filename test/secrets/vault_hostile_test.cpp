@@ -366,7 +366,7 @@ TEST(VaultOptions, WrongAttributesAreRefused) {
         "vault:a/b?shape=x"}) {
     auto reference = secrets::parse_reference(text);
     ASSERT_TRUE(reference) << text;
-    auto session = source->open(*reference);
+    auto session = source->open(*reference, {});
     ASSERT_FALSE(session) << text;
     EXPECT_EQ(session.error().code, ErrorCode::bad_config) << text;
   }

@@ -134,7 +134,7 @@ inline std::unique_ptr<secrets::SourceSession> open_vault(std::string_view text)
   static const auto source = secrets::vault_source();
   auto reference = secrets::parse_reference(text);
   EXPECT_TRUE(reference) << (reference ? "" : describe(reference.error()));
-  auto session = source->open(*reference);
+  auto session = source->open(*reference, {});
   EXPECT_TRUE(session) << (session ? "" : describe(session.error()));
   return std::move(*session);
 }

@@ -53,7 +53,7 @@ class EnvSource final : public Source {
     return {{reference.locator}, {}};
   }
 
-  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {
     if (auto checked = check_attributes(reference, own_attributes); !checked)
       return std::move(checked).error();
     if (!is_variable_name(reference.locator)) {

@@ -52,7 +52,7 @@ class ExecSource final : public Source {
   [[nodiscard]] std::string_view scheme() const override { return "exec"; }
   [[nodiscard]] Authority authority() const override { return {}; }
 
-  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {
     if (auto checked = check_attributes(reference, own_attributes); !checked)
       return std::move(checked).error();
     auto shape = shape_options_of(reference);

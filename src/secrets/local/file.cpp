@@ -51,7 +51,7 @@ class FileSource final : public Source {
     return {{}, {reference.locator}};
   }
 
-  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {
     if (auto checked = check_attributes(reference, own_attributes); !checked)
       return std::move(checked).error();
     auto shape = shape_options_of(reference);

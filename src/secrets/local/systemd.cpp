@@ -72,7 +72,7 @@ class SystemdSource final : public Source {
     return {authority().variables, {"$" + std::string{directory_variable} + "/" + reference.locator}};
   }
 
-  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {
     if (auto checked = check_attributes(reference, own_attributes); !checked)
       return std::move(checked).error();
     auto shape = shape_options_of(reference);

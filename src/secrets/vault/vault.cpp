@@ -65,7 +65,7 @@ class VaultSource final : public Source {
     return out;
   }
 
-  Result<std::unique_ptr<SourceSession>> open(const Reference& reference) const override {
+  Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {
     auto options = vault::parse_options(reference);
     if (!options) return std::move(options).error();
     options->allow_root_token = options->allow_root_token || settings_.allow_root_token;
