@@ -63,6 +63,9 @@ int run_pause(Context& context, const std::vector<std::string>& arguments);
 int run_resume(Context& context, const std::vector<std::string>& arguments);
 int run_drain(Context& context, const std::vector<std::string>& arguments);
 int run_reconnect(Context& context, const std::vector<std::string>& arguments);
+int run_resolve(Context& context, const std::vector<std::string>& arguments);
+int run_token(Context& context, const std::vector<std::string>& arguments);
+int run_whoami(Context& context, const std::vector<std::string>& arguments);
 int run_reload(Context& context, const std::vector<std::string>& arguments);
 
 }  // namespace sallyport::cli

@@ -37,7 +37,14 @@ Result<void> make_directories(const std::string& path) {
 
 }  // namespace
 
-void add_global_options(CLI::App& app, Context& context, Writes writes) {
+void add_global_options(CLI::App& app, Context& context, Writes writes,
+                        const std::vector<std::string>& more) {
+  std::vector<std::string> formats{"text", "json"};
+  formats.insert(formats.end(), more.begin(), more.end());
+  std::string listed = "text";
+  for (std::size_t i = 1; i < formats.size(); ++i)
+    listed += (i + 1 < formats.size() ? ", " : " or ") + formats[i];
+
   app.add_option("-c,--config", context.config_file, "Configuration file");
   app.add_flag("-q,--quiet", context.quiet, "Only errors");
   app.add_flag("-v,--verbose", context.verbosity, "More detail; repeatable");
@@ -48,8 +55,8 @@ void add_global_options(CLI::App& app, Context& context, Writes writes) {
          },
          "auto, always or never")
       ->check(CLI::IsMember({"auto", "always", "never"}));
-  app.add_option("--format", context.format, writes == Writes::log ? "text or json: the log" : "text or json")
-      ->check(CLI::IsMember({"text", "json"}));
+  app.add_option("--format", context.format, writes == Writes::log ? "text or json: the log" : listed)
+      ->check(CLI::IsMember(formats));
   auto* output = app.add_option("-o,--output", context.output_file, "Write output to this file");
   if (writes != Writes::result)
     output->group("");  // known, so that it is refused with a reason; not in --help

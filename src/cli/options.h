@@ -23,7 +23,9 @@ enum class Writes {
 };
 
 /// -c -q -v --color --format -o, accepted behind the command's name, too.
-void add_global_options(CLI::App& app, Context& context, Writes writes = Writes::result);
+/// `formats`: what else than text and json --format may be.
+void add_global_options(CLI::App& app, Context& context, Writes writes = Writes::result,
+                        const std::vector<std::string>& formats = {});
 
 /// --allow-root-token, of the commands that fetch secrets (threat 20).
 void add_source_options(CLI::App& app, Context& context);

@@ -109,6 +109,7 @@ void EpollLoop::run() {
     run_posted();
     run_turn_end();
   }
+  stopping_.store(false);
 }
 
 int EpollLoop::wait(epoll_event* events, int capacity) {

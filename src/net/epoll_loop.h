@@ -54,7 +54,7 @@ class EpollLoop final : public Loop {
     return slots_[watch.slot].generation == watch.generation && slots_[watch.slot].handler != nullptr;
   }
 
-  /// Runs turns on the calling thread until stop().
+  /// Runs turns on the calling thread until stop(). May be called again after that.
   void run();
   /// Thread-safe; run() returns after the turn in progress.
   void stop();

@@ -38,6 +38,7 @@ struct Fetched {
   SuppliedEndpoint endpoint;
   std::vector<std::string> ignored_fields;  ///< TLS settings, options, … that a secret may not supply
   std::optional<Duration> refetch_after;    ///< static roles: when the source will have changed it
+  std::string origin;                       ///< where it came from, for people: a server's address, a file; no secret
 };
 
 /// A conversation whose Done yields a credential.

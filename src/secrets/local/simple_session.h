@@ -37,6 +37,7 @@ class SimpleFetch : public FetchConversation {
     auto fetched = shape_secret(text, shape_, where_);
     if (!fetched) return std::move(fetched).error();
     fetched_ = std::move(*fetched);
+    fetched_.origin = where_;
     return Action{Done{}};
   }
 

@@ -10,7 +10,10 @@ class Fetch final : public FetchConversation, private Exchange {
   explicit Fetch(State& state) : Exchange(state) {}
 
   Result<Action> resume(Input input) override { return step(std::move(input)); }
-  Fetched take() override { return std::move(fetched_); }
+  Fetched take() override {
+    fetched_.origin = to_string(state_.address);
+    return std::move(fetched_);
+  }
 
  private:
   enum class Stage { mount, secret, capabilities };

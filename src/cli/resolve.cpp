@@ -1,0 +1,189 @@
+// `sallyport resolve`: what a reference leads to. It asks the source as the broker would, says what came back and where
+// from, and shows the secret only when it is told to.
+#include "cli/command.h"
+#include "cli/environment_reference.h"
+#include "cli/errand.h"
+#include "cli/exec_run.h"
+#include "cli/exec_target.h"
+#include "cli/options.h"
+#include "cli/resolve_watch.h"
+#include "cli/resolved_form.h"
+#include "cli/reveal.h"
+#include "cli/secret_output.h"
+
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+
+namespace sallyport::cli {
+
+namespace {
+
+constexpr const char* description =
+    "Asks a reference's source and says what it gives: kind, user, version, lease, expiry; the secret itself "
+    "only\n"
+    "with --reveal. Without REF it is that of DATABASE_URL. A lease is ended again unless its secret was "
+    "shown.";
+
+constexpr const char* examples = R"TXT(
+Examples:
+  sallyport resolve vault:database/creds/app-role
+  sallyport resolve 'aws-sm:prod/database/connection?region=eu-west-1' --format json
+  sallyport resolve file:/run/secrets/db --reveal
+  eval "$(sallyport resolve 'vault:secret/prod/db?host=db.example.com' --reveal --yes --format env)"; psql
+  sallyport resolve k8s:prod/db#password --watch        a line for each change, until Ctrl-C
+
+--reveal asks on the terminal; elsewhere it needs --yes. The audit trail says who did it.
+Exit codes: 0 resolved, 2 it could not be, 3 its source was not reached.
+)TXT";
+
+struct Wish {
+  std::string reference;
+  bool reveal = false, yes = false, watch = false;
+};
+
+/// A reference, opened, with what its own attributes say of the target.
+struct Opened {
+  secrets::Reference reference;
+  ExecTarget target;
+  secrets::Purpose purpose;
+  std::unique_ptr<secrets::SourceSession> session;
+};
+
+ResolveFormat format_of(const std::string& name) {
+  if (name == "json") return ResolveFormat::json;
+  return name == "env" ? ResolveFormat::env : ResolveFormat::text;
+}
+
+Result<std::string> reference_text(const Wish& wish, const Environment& environment) {
+  if (!wish.reference.empty()) return wish.reference;
+  const auto text = environment.plain("DATABASE_URL");
+  if (!secrets::looks_like_reference(text)) {
+    return Error{ErrorCode::bad_config,
+                 Hop::none,
+                 "resolve",
+                 text.empty() ? "no reference: none was given, and DATABASE_URL is not set"
+                              : "no reference: DATABASE_URL holds none (not shown: it may hold a password)",
+                 "Write sallyport resolve vault:database/creds/app-role",
+                 {}};
+  }
+  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) return allowed.error();
+  return text;
+}
+
+Result<Opened> open_reference(const Context& context, const std::string& text) {
+  auto reference = secrets::parse_reference(text);
+  if (!reference) return std::move(reference).error();
+  Opened out;
+  out.reference = *reference;
+  // The target's attributes are checked as `exec` would; a missing host matters only to whoever connects.
+  auto with_host = *reference;
+  const bool hostless = !with_host.attributes.contains("host");
+  if (hostless) {
+    with_host.attributes.erase("port");
+    with_host.attributes.emplace("host", "localhost");
+  }
+  auto target = target_from_reference("REF", with_host, context.clock.now().wall);
+  if (!target) return about_argument(std::move(target).error(), "REF", "resolve");
+  out.target = std::move(*target);
+  const auto& role = out.target.target.roles.begin()->second;
+  out.purpose = {"postgresql", {}, role.user};
+  if (!hostless) {
+    for (const auto& one : out.target.target.endpoints) out.purpose.hosts.push_back({one.host, one.port});
+  }
+  const auto own = secrets::parse_reference(role.auth);
+  if (!own) return own.error();
+  const auto sources = secrets::register_all({context.allow_root_token});
+  const auto* source = sources.find(own->scheme);
+  if (source == nullptr) {
+    return Error{ErrorCode::bad_config, Hop::reference, own->scheme + ":", "is not in this version", {}, {}};
+  }
+  auto session = source->open(*own, out.purpose);
+  if (!session) return std::move(session).error();
+  out.session = std::move(*session);
+  return out;
+}
+
+/// What nobody was given ends now; our own token with it. What was shown lives on, and the token that it hangs on.
+bool end_again(Errand& errand, secrets::SourceSession& session, const Credential& credential) {
+  bool ended = false;
+  if (credential.lease) {
+    if (auto revoke = session.revoke(*credential.lease))
+      ended = errand.run(std::move(revoke)).end.has_value();
+  }
+  if (auto close = session.close()) {
+    ended = errand.run(std::move(close)).end.has_value() || ended;
+  }
+  return ended;
+}
+
+Result<void> resolve(Context& context, const Wish& wish, const std::string& text) {
+  auto errand = Errand::prepare(context, true);
+  if (!errand) return std::move(errand).error();
+  auto opened = open_reference(context, text);
+  if (!opened) return std::move(opened).error();
+  const auto shown = secrets::to_string(opened->reference);
+  if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
+  // Before anything is fetched: what may not be shown is not asked for.
+  if (wish.reveal) {
+    if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
+  }
+  auto outcome = (*errand)->run(opened->session->fetch());
+  if (!outcome.end) return outcome.end;
+  const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
+  outcome.conversation.reset();
+  const bool ended = !wish.reveal && end_again(**errand, *opened->session, fetched.credential);
+  if (!context.quiet) {
+    for (const auto& warning : opened->session->warnings()) {
+      context.logger.write(LogLevel::warning, warning, {});
+    }
+  }
+  const auto& databases = opened->target.target.databases;
+  const Resolved resolved{
+      shown,       &fetched, opened->purpose, databases.empty() ? "" : databases.front(), context.clock.now(),
+      wish.reveal, ended};
+  auto printed = print_resolved(resolved, format_of(context.format));
+  if (!printed) return std::move(printed).error();
+  return write_secret(*printed, context.output_file);
+}
+
+int exit_code_of(const Error& error) {
+  return error.code == ErrorCode::retry_later || error.code == ErrorCode::timed_out ? exit_unreachable
+                                                                                    : exit_error;
+}
+
+}  // namespace
+
+int run_resolve(Context& context, const std::vector<std::string>& arguments) {
+  Wish wish;
+  CLI::App app{description, "sallyport resolve"};
+  app.footer(examples);
+  app.add_option("REF", wish.reference, "A reference; without it DATABASE_URL's");
+  app.add_flag("--reveal", wish.reveal, "Show the secret, too");
+  app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown");
+  app.add_flag("--watch", wish.watch, "Stay, and print a line when it changes");
+  add_source_options(app, context);
+  add_global_options(app, context, Writes::result, {"env"});
+  if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  Result<void> done = Error{};
+  if (wish.watch && wish.reveal) {
+    done =
+        Error{ErrorCode::bad_config, Hop::none, "--watch", "never shows a secret", "Leave --reveal out", {}};
+  } else if (context.format == "env" && !wish.reveal) {
+    done = Error{ErrorCode::bad_config,
+                 Hop::none,
+                 "--format env",
+                 "is for the secret itself",
+                 "Add --reveal --yes, or use --format json",
+                 {}};
+  } else if (auto text = reference_text(wish, *context.environment); !text) {
+    done = std::move(text).error();
+  } else {
+    done = resolve(context, wish, *text);
+  }
+  if (done) return exit_ok;
+  print_error(done.error());
+  return exit_code_of(done.error());
+}
+
+}  // namespace sallyport::cli
