@@ -111,6 +111,14 @@ Result<void> read_hosts(const std::string& variable, secrets::Reference& referen
 
 std::string last_part(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
+/// Other secrets may name their host; these never do. A Cloud SQL instance is an address by itself.
+bool names_no_host(const secrets::Reference& reference) {
+  const auto holds = [&](const char* part) { return reference.locator.find(part) != std::string::npos; };
+  if (reference.scheme == "vault") return holds("/creds/") || holds("/static-creds/");
+  if (reference.scheme == "gcp-cloudsql-iam") return !reference.attributes.contains("instance");
+  return reference.scheme == "aws-rds-iam" || reference.scheme == "azure-entra";
+}
+
 }  // namespace
 
 Result<ExecTarget> target_from_reference(const std::string& variable, const secrets::Reference& given,
@@ -127,11 +135,7 @@ Result<ExecTarget> target_from_reference(const std::string& variable, const secr
     return wrong(variable, "engine=" + engine + " is not in this version", "Write engine=postgresql");
   }
   if (const auto hosts = read_hosts(variable, reference, target); !hosts) return hosts.error();
-  // Other secrets may name their host; these never do.
-  const bool only_user_and_password =
-      reference.scheme == "vault" && (reference.locator.find("/creds/") != std::string::npos ||
-                                      reference.locator.find("/static-creds/") != std::string::npos);
-  if (target.endpoints.empty() && only_user_and_password)
+  if (target.endpoints.empty() && names_no_host(reference))
     return wrong(variable, "host is missing", "Add host=db.example.com");
   if (auto database = take(reference, "dbname"); !database.empty())
     target.databases.push_back(std::move(database));

@@ -40,6 +40,8 @@ bool has_shrunk(Duration granted, Duration renewed) {
 
 Duration use_margin(Duration lifetime) { return std::min<Duration>(1s, clamp_lifetime(lifetime) / 20); }
 
+Duration token_margin(Duration lifetime) { return std::min<Duration>(15s, clamp_lifetime(lifetime) / 20); }
+
 Duration backoff_delay(unsigned failures, Duration base, Duration cap, std::uint64_t random) {
   Duration delay = base;
   for (unsigned doubled = 1; doubled < failures && delay < cap; ++doubled) delay *= 2;

@@ -67,6 +67,9 @@ bool has_shrunk(Duration granted, Duration renewed);
 /// A credential is not given out when less than this is left: the login has to happen, too.
 Duration use_margin(Duration lifetime);
 
+/// Likewise of a token, which is looked at once, at the end of a login that may be slow.
+Duration token_margin(Duration lifetime);
+
 /// Base doubled `failures - 1` times, at most `cap`, with ± 1/8 of jitter. `failures` counts from 1.
 Duration backoff_delay(unsigned failures, Duration base, Duration cap, std::uint64_t random);
 

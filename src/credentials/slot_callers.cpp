@@ -22,7 +22,8 @@ const SlotState::Live* SlotState::usable(Moment now) const {
   const auto found = live_.find(current_);
   if (found == live_.end() || found->second.refused) return nullptr;
   const Live& live = found->second;
-  if (live.expires && left_until(*live.expires, now) <= use_margin(live.lifetime)) return nullptr;
+  const Duration margin = live.lease ? use_margin(live.lifetime) : token_margin(live.lifetime);
+  if (live.expires && left_until(*live.expires, now) <= margin) return nullptr;
   return &live;
 }
 
