@@ -33,12 +33,32 @@ struct SuppliedEndpoint {
   bool operator==(const SuppliedEndpoint&) const = default;
 };
 
+/// How a server is reached that a name alone does not lead to (the connectors of Cloud SQL and AlloyDB): TLS comes first,
+/// on a port of its own, and whom to believe is what the cloud's control plane said. The client certificate is the
+/// credential's.
+struct Access {
+  std::vector<SuppliedHost> addresses;  ///< literal addresses and the port, in the order of preference
+  std::string authorities_pem;          ///< the only ones that the server's certificate may come from
+  std::vector<std::string> names;       ///< the certificate has one of them as a DNS name (SAN)
+  std::string common_name;              ///< or this as its subject's CN, where no name fits; empty: never
+
+  /// Sent as the first bytes inside TLS; may hold a token.
+  Secret preamble;
+  enum class Answer {
+    none,
+    cloud_sql,  ///< "CSQLMDEX", a length of 4 bytes (big endian), and that many bytes of a message; or none at all
+    alloydb,  ///< a length of 4 bytes (big endian) and that many bytes: field 1 of the message is 0 when all is well
+  };
+  Answer answer = Answer::none;
+};
+
 struct Fetched {
   Credential credential;
   SuppliedEndpoint endpoint;
   std::vector<std::string> ignored_fields;  ///< TLS settings, options, … that a secret may not supply
   std::optional<Duration> refetch_after;    ///< static roles: when the source will have changed it
-  std::string origin;                       ///< where it came from, for people: a server's address, a file; no secret
+  std::shared_ptr<const Access> access;     ///< null: the target's host, or `endpoint`
+  std::string origin;  ///< where it came from, for people: a server's address, a file; no secret
 };
 
 /// A conversation whose Done yields a credential.
