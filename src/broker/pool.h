@@ -163,6 +163,8 @@ class Pool {
   /// Errors  bad_config: neither the target nor the secret names a host.
   [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_for(
       const credentials::Generation& generation) const;
+  [[nodiscard]] Result<std::shared_ptr<const Reach>> reach_by(
+      const credentials::Generation& generation) const;
   void set_reach(std::shared_ptr<const Reach> reach) { settings_.reach = std::move(reach); }  ///< read anew
 
   void note_transaction(Duration took) { totals_.transaction.add(took); }

@@ -82,8 +82,23 @@ void Pool::log_in(const Attempt& attempt, credentials::GenerationPtr generation)
   });
 }
 
+/// The way that a cloud's control plane described: its addresses, its authorities, its names.
+Result<std::shared_ptr<const Reach>> Pool::reach_by(const credentials::Generation& generation) const {
+  const auto& access = *generation.access;
+  auto tls = net::TlsContext::for_identity({access.authorities_pem, access.names, access.common_name});
+  if (!tls) return tls.error();
+  auto reach = std::make_shared<Reach>(*settings_.reach);
+  reach->endpoints.clear();
+  for (const auto& one : access.addresses) reach->endpoints.push_back({one.host, one.port});
+  reach->tls = std::move(*tls);
+  reach->access = generation.access;
+  reach->certificate = generation.credential;
+  return std::shared_ptr<const Reach>{std::move(reach)};
+}
+
 // The secret supplies the endpoint only where the target names none (threat 3).
 Result<std::shared_ptr<const Reach>> Pool::reach_for(const credentials::Generation& generation) const {
+  if (generation.access != nullptr) return reach_by(generation);
   if (!settings_.reach->endpoints.empty()) return settings_.reach;
   if (generation.endpoint.host.empty()) {
     return Error{ErrorCode::bad_config,

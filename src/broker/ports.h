@@ -28,6 +28,10 @@ struct Reach {
   std::shared_ptr<const net::TlsContext> tls;  ///< null: TLS is switched off by the target's policy
   SessionAttributes wanted = SessionAttributes::any;
   LoadBalance load_balance = LoadBalance::off;
+
+  /// Set where a cloud's connector leads there: `endpoints` and `tls` are its, and TLS comes first.
+  std::shared_ptr<const secrets::Access> access = nullptr;
+  std::shared_ptr<const Credential> certificate = nullptr;  ///< with `access`: of cancels, too
 };
 
 /// Of a credential that is not renewed any more.

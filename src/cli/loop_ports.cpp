@@ -25,8 +25,19 @@ std::shared_ptr<const net::TlsContext> tls_of(const broker::Reach& reach, const 
   return endpoint.host.starts_with('/') ? nullptr : reach.tls;
 }
 
-postgres::LoginTls login_tls(const std::shared_ptr<const net::TlsContext>& tls) {
+postgres::LoginTls login_tls(const broker::Reach& reach, const std::shared_ptr<const net::TlsContext>& tls) {
+  if (reach.access != nullptr) return postgres::LoginTls::first;
   return tls == nullptr ? postgres::LoginTls::disable : postgres::LoginTls::require;
+}
+
+postgres::Preamble preamble_of(const broker::Reach& reach) {
+  const auto& access = reach.access;
+  if (access == nullptr || access->preamble.empty()) return {};
+  using Answer = secrets::Access::Answer;
+  const auto answer = access->answer == Answer::cloud_sql ? postgres::PreambleAnswer::cloud_sql
+                      : access->answer == Answer::alloydb ? postgres::PreambleAnswer::alloydb
+                                                          : postgres::PreambleAnswer::none;
+  return {std::shared_ptr<const Secret>{access, &access->preamble}, answer};
 }
 
 /// What the server does slowly once it has let us in may be the client's doing (post_auth_delay).
@@ -76,7 +87,8 @@ void DriverConnector::connect(broker::ConnectRequest request,
   login.parameters = std::move(request.parameters);
   login.credential = request.generation->credential;
   const auto tls = tls_of(*request.reach, request.endpoint);
-  login.tls = login_tls(tls);
+  login.tls = login_tls(*request.reach, tls);
+  login.preamble = preamble_of(*request.reach);
   login.methods = request.methods;
   login.certificate_presented = tls != nullptr && !tls->policy().client_certificate_file.empty();
   login.ask_kind = request.reach->wanted != SessionAttributes::any;
@@ -115,9 +127,10 @@ void DriverConnector::resolve(const Endpoint& endpoint, Duration deadline,
 
 void DriverConnector::cancel(broker::CancelOrder order, std::function<void(broker::CancelOutcome)> done) {
   const auto tls = tls_of(*order.reach, order.endpoint);
-  net::Dial dial{order.endpoint.host, order.endpoint.port, order.address, tls, nullptr};
-  auto conversation = std::make_unique<postgres::CancelConversation>(
-      postgres::CancelRequest{order.pid, std::move(order.key)}, login_tls(tls));
+  net::Dial dial{order.endpoint.host, order.endpoint.port, order.address, tls, order.reach->certificate};
+  auto conversation =
+      std::make_unique<postgres::CancelConversation>(postgres::CancelRequest{order.pid, std::move(order.key)},
+                                                     login_tls(*order.reach, tls), preamble_of(*order.reach));
   driver_.run_connected(
       std::move(dial), std::move(conversation), limits::upstream_cancel_deadline,
       [this, done](net::RunResult result) {

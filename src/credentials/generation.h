@@ -17,7 +17,9 @@ struct Generation {
   std::uint64_t number = 0;                      ///< grows by one per slot, from 1
   std::shared_ptr<const Credential> credential;  ///< `expires` and `lease` as they were when fetched
   WallTime fetched_at;
-  secrets::SuppliedEndpoint endpoint;       ///< what the secret supplied, pinned at the first fetch
+  secrets::SuppliedEndpoint endpoint;  ///< what the secret supplied, pinned at the first fetch
+  std::shared_ptr<const secrets::Access> access =
+      nullptr;                              ///< how its server is reached; null: by host and port
   std::vector<std::string> ignored_fields;  ///< what a secret may not supply and tried to
 };
 

@@ -161,6 +161,7 @@ void SlotState::install(secrets::Fetched fetched, const std::optional<Moment>& e
   generation->number = ++last_number_;
   generation->fetched_at = now.wall;
   generation->endpoint = std::move(fetched.endpoint);
+  generation->access = std::move(fetched.access);
   generation->ignored_fields = std::move(fetched.ignored_fields);
   Live live;
   live.lease = fetched.credential.lease;

@@ -65,6 +65,38 @@ Result<std::shared_ptr<const TlsContext>> TlsContext::for_upstream(const TlsPoli
   return std::shared_ptr<const TlsContext>{std::move(context)};
 }
 
+Result<std::shared_ptr<const TlsContext>> TlsContext::for_identity(const TlsIdentity& identity) {
+  if (identity.names.empty() && identity.common_name.empty()) {
+    return bad_tls_config("name", "is missing: the server's certificate would be anybody's",
+                          "This is a defect.");
+  }
+  TlsPolicy policy;
+  policy.mode = TlsMode::verify_full;
+  policy.min_version = "1.3";
+  std::shared_ptr<TlsContext> context{new TlsContext{std::move(policy)}};
+  context->identity_ = identity;
+  if (auto loaded = context->load(nullptr); loaded.has_error()) return loaded.error();
+  return std::shared_ptr<const TlsContext>{std::move(context)};
+}
+
+/// Any of the names, or the common name, which counts beside DNS names too: Cloud SQL's older certificates have both.
+Result<void> TlsContext::expect_identity(SSL* ssl) const {
+  auto* expected = SSL_get0_param(ssl);
+  const auto subject = identity_->common_name.empty() ? X509_CHECK_FLAG_NEVER_CHECK_SUBJECT
+                                                      : X509_CHECK_FLAG_ALWAYS_CHECK_SUBJECT;
+  X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS | subject);
+  auto names = identity_->names;
+  if (!names.empty() && SSL_set_tlsext_host_name(ssl, names.front().c_str()) != 1) return tls_out_of_memory();
+  if (!identity_->common_name.empty()) names.push_back(identity_->common_name);
+  for (const auto& name : names) {
+    const bool plain = !name.empty() && name.front() != '.' && name.find('\0') == std::string::npos;
+    if (!plain || X509_VERIFY_PARAM_add1_host(expected, name.c_str(), name.size()) != 1) {
+      return bad_tls_config(name, "is no name that a certificate can have", "This is a defect.");
+    }
+  }
+  return {};
+}
+
 Result<void> TlsContext::load(const FileOpener& outside) {
   ERR_clear_error();
   context_.reset(SSL_CTX_new(TLS_client_method()));
@@ -83,6 +115,12 @@ Result<void> TlsContext::load(const FileOpener& outside) {
   SSL_CTX_set_default_passwd_cb(context, no_passphrase);
   SSL_CTX_set_verify(context, policy_.mode == TlsMode::require ? SSL_VERIFY_NONE : SSL_VERIFY_PEER, nullptr);
   take_notes(context);
+  if (identity_) {
+    const auto chain = parse_chain(identity_->authorities_pem, "authorities", {});
+    if (!chain) return chain.error();
+    for (const auto& one : *chain) X509_STORE_add_cert(SSL_CTX_get_cert_store(context), one.get());
+    return {};
+  }
   if (policy_.mode != TlsMode::require) {
     if (auto trust = load_trust(outside); trust.has_error()) return trust;
   }
@@ -157,7 +195,8 @@ Result<SslPtr> TlsContext::connect(const std::string& host, std::string_view alp
   ERR_clear_error();
   SslPtr ssl{SSL_new(context_.get())};
   if (ssl == nullptr) return tls_out_of_memory();
-  if (auto name = expect_name(ssl.get(), expected_name(policy_, host)); name.has_error()) return name.error();
+  auto name = identity_ ? expect_identity(ssl.get()) : expect_name(ssl.get(), expected_name(policy_, host));
+  if (name.has_error()) return name.error();
   if (!alpn.empty()) {
     if (alpn.size() > 255) return bad_tls_config("ALPN", "is longer than 255 bytes", "This is a defect.");
     std::vector<unsigned char> list{static_cast<unsigned char>(alpn.size())};

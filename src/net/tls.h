@@ -16,12 +16,20 @@
 #include <openssl/ssl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace sallyport::net {
 
 using SslPtr = SslHandle;
+
+/// Whom to believe where no policy says it: a cloud's control plane has named them.
+struct TlsIdentity {
+  std::string authorities_pem;     ///< nobody else's certificates
+  std::vector<std::string> names;  ///< the first is sent as SNI; the certificate has one of them
+  std::string common_name;         ///< or this as its subject's; empty: never
+};
 
 class TlsContext {
  public:
@@ -33,6 +41,10 @@ class TlsContext {
   ///         `disable`. `where` names the file.
   static Result<std::shared_ptr<const TlsContext>> for_upstream(const TlsPolicy& policy,
                                                                 const FileOpener& outside = nullptr);
+
+  /// TLS 1.3 only, chain and name verified.
+  /// Errors  bad_config: no certificate in `authorities_pem`, or neither a name nor a common name.
+  static Result<std::shared_ptr<const TlsContext>> for_identity(const TlsIdentity& identity);
 
   /// An SSL in connect state without a file descriptor: the caller sets it and calls SSL_do_handshake.
   ///
@@ -56,8 +68,10 @@ class TlsContext {
   Result<void> load_trust(const FileOpener& outside);
   Result<void> load_client_certificate(const FileOpener& outside);
   Result<void> expect_name(SSL* ssl, const std::string& name) const;
+  Result<void> expect_identity(SSL* ssl) const;
 
   TlsPolicy policy_;
+  std::optional<TlsIdentity> identity_;
   std::unique_ptr<SSL_CTX, ContextDeleter> context_;
 };
 

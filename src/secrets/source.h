@@ -47,7 +47,7 @@ struct Access {
   enum class Answer {
     none,
     cloud_sql,  ///< "CSQLMDEX", a length of 4 bytes (big endian), and that many bytes of a message; or none at all
-    alloydb,  ///< a length of 4 bytes (big endian) and that many bytes: field 1 of the message is 0 when all is well
+    alloydb,  ///< a length of 4 bytes (big endian) and that many bytes: field 1 of the message is 1 when all is well
   };
   Answer answer = Answer::none;
 };

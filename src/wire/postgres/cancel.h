@@ -15,7 +15,8 @@ namespace sallyport::postgres {
 /// Errors  peer_unsupported: TLS required, not offered. peer_misbehaved: bytes behind 'S'. retry_later: cut off.
 class CancelConversation final : public Conversation {
  public:
-  CancelConversation(CancelRequest request, LoginTls tls) : request_(std::move(request)), tls_(tls) {}
+  CancelConversation(CancelRequest request, LoginTls tls, Preamble preamble = {})
+      : request_(std::move(request)), tls_(tls), preamble_(std::move(preamble)) {}
 
   Result<Action> resume(Input input) override;
 
@@ -23,11 +24,13 @@ class CancelConversation final : public Conversation {
   [[nodiscard]] bool has_asked() const { return step_ == Step::expect_close || step_ == Step::finished; }
 
  private:
-  enum class Step { fresh, expect_ssl_answer, expect_tls, expect_close, finished };
+  enum class Step { fresh, expect_ssl_answer, expect_tls, expect_preamble_answer, expect_close, finished };
   Result<Action> send_request();
+  Result<Action> after_tls();
 
   CancelRequest request_;
   LoginTls tls_;
+  Preamble preamble_;
   Step step_ = Step::fresh;
 };
 

@@ -35,8 +35,9 @@ Result<Action> ClientLogin::resume(Input input) {
     return on_started(*started);
   }
   if (auto* received = std::get_if<Received>(&input.event)) {
-    return std::holds_alternative<ExpectSslAnswer>(state_) ? on_ssl_answer(received->input)
-                                                           : on_received(received->input);
+    if (std::holds_alternative<ExpectSslAnswer>(state_)) return on_ssl_answer(received->input);
+    if (std::holds_alternative<ExpectPreambleAnswer>(state_)) return on_preamble_answer(received->input);
+    return on_received(received->input);
   }
   if (auto* tls = std::get_if<TlsEstablished>(&input.event);
       tls && std::holds_alternative<ExpectTls>(state_)) {
@@ -55,6 +56,10 @@ Result<Action> ClientLogin::on_started(const Started& event) {
   }
   std::copy_n(event.random.begin(), random_.size(), random_.begin());
   if (request_.tls == LoginTls::disable) return send_startup();
+  if (request_.tls == LoginTls::first) {
+    state_ = ExpectTls{};
+    return Action{StartTls{}};
+  }
   state_ = ExpectSslAnswer{};
   Send send;
   encode(send.bytes, SslRequest{});
@@ -72,7 +77,30 @@ Result<Action> ClientLogin::on_ssl_answer(InputBuffer& input) {
 Result<Action> ClientLogin::on_tls(TlsFacts facts) {
   tls_established_ = true;
   greeting_.tls = std::move(facts);
-  return send_startup();
+  if (request_.preamble.bytes == nullptr) return send_startup();
+  Send send;
+  const auto seen = as_bytes(request_.preamble.bytes->reveal());
+  send.bytes.assign(seen.begin(), seen.end());
+  if (request_.preamble.answer == PreambleAnswer::alloydb) {
+    state_ = ExpectPreambleAnswer{};
+    return Action{std::move(send)};
+  }
+  // Cloud SQL's proxy may say nothing: it gets the server's first packet along with its own.
+  auto startup = send_startup();
+  if (!startup) return startup;
+  const auto& more = std::get<Send>(*startup).bytes;
+  send.bytes.insert(send.bytes.end(), more.begin(), more.end());
+  if (request_.preamble.answer == PreambleAnswer::cloud_sql) state_ = ExpectPreambleAnswer{};
+  return Action{std::move(send)};
+}
+
+Result<Action> ClientLogin::on_preamble_answer(InputBuffer& input) {
+  const auto taken = take_preamble_answer(request_.preamble.answer, input);
+  if (!taken) return taken.error();
+  if (!*taken) return Action{NeedMore{}};
+  if (request_.preamble.answer == PreambleAnswer::alloydb) return send_startup();
+  state_ = ExpectAuthentication{};
+  return on_received(input);
 }
 
 Result<Action> ClientLogin::send_startup() {

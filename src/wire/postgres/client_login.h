@@ -13,6 +13,7 @@
 #include "crypto/scram_client.h"
 #include "wire/postgres/first_packet.h"
 #include "wire/postgres/frame.h"
+#include "wire/postgres/preamble.h"
 
 #include <array>
 #include <cstdint>
@@ -34,6 +35,7 @@ inline constexpr std::size_t login_parameters_max = 256;
 enum class LoginTls {
   disable,  ///< no SSLRequest (Unix sockets; TCP where the target's policy says so)
   require,  ///< a server without TLS is refused; how it is verified is the connection's TLS policy
+  first,    ///< likewise, and nothing is said before it: a cloud's proxy stands in front of the server
 };
 
 /// Methods beyond the default, from `login_methods:`; each has a reason in the configuration.
@@ -52,6 +54,7 @@ struct ClientLoginRequest {
   std::uint32_t protocol = protocol_3_0;  ///< or protocol_3_2
   bool certificate_presented = false;     ///< the connection's TLS policy has a client certificate
   bool ask_kind = false;                  ///< the greeting has to say whether the server is a standby
+  Preamble preamble = {};                 ///< with LoginTls::first
   bool unix_peer_checked = false;         ///< over a Unix socket whose server's uid was checked
 };
 
@@ -89,6 +92,7 @@ class ClientLogin final : public Conversation {
   struct Fresh {};
   struct ExpectSslAnswer {};
   struct ExpectTls {};
+  struct ExpectPreambleAnswer {};
   struct ExpectAuthentication {};
   struct ExpectChallenge {
     crypto::ScramClient scram;
@@ -103,9 +107,9 @@ class ClientLogin final : public Conversation {
   struct ExpectReady {};
   struct ExpectKind {};
   struct Finished {};
-  using State =
-      std::variant<Fresh, ExpectSslAnswer, ExpectTls, ExpectAuthentication, ExpectChallenge,
-                   ExpectSaltedPassword, ExpectServerFinal, ExpectOk, ExpectReady, ExpectKind, Finished>;
+  using State = std::variant<Fresh, ExpectSslAnswer, ExpectTls, ExpectPreambleAnswer, ExpectAuthentication,
+                             ExpectChallenge, ExpectSaltedPassword, ExpectServerFinal, ExpectOk, ExpectReady,
+                             ExpectKind, Finished>;
 
   /// nullopt: that message is dealt with, go on with the next one.
   using Step = Result<std::optional<Action>>;
@@ -114,6 +118,7 @@ class ClientLogin final : public Conversation {
   Result<Action> on_received(InputBuffer& input);
   Result<Action> on_ssl_answer(InputBuffer& input);
   Result<Action> on_tls(TlsFacts facts);
+  Result<Action> on_preamble_answer(InputBuffer& input);
   Result<Action> on_computed(const Secret& salted_password);
   Result<Action> send_startup();
   [[nodiscard]] Error closed_by_server() const;
