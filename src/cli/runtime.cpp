@@ -1,6 +1,7 @@
 #include "cli/runtime.h"
 
 #include "cli/child.h"
+#include "cli/errand.h"
 #include "net/peer.h"
 
 #include <pthread.h>
@@ -51,14 +52,9 @@ Runtime::Runtime(Context& context, RuntimeOptions options)
   process_.sandbox = options_.sandbox;
   process_.missing = options_.missing;
   const auto environment = options_.environment;
-  auto settings =
-      net::http_settings_from([environment](const std::string& name) -> std::optional<std::string> {
-        if (!environment->has(name)) return std::nullopt;
-        return environment->plain(name);
-      });
   driver_ = std::make_unique<net::Driver>(net::DriverServices{
       login_loop_, context_.clock, context_.randomness, dns_lane_, http_lane_, file_lane_, helper_lane_,
-      std::make_shared<net::HttpClient>(std::move(settings)), options_.helper,
+      std::make_shared<net::HttpClient>(http_settings_of(environment, context.version)), options_.helper,
       [environment](const std::string& name) { return environment->secret(name); }, options_.outside});
   timers_ = std::make_unique<LoopTimers>(relay_loop_, context_.clock);
   runner_ = std::make_unique<DriverRunner>(*driver_, relay_loop_);
