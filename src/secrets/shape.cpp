@@ -109,6 +109,10 @@ Result<Fetched> shape_text(std::string_view text, const ShapeOptions& options, s
   if (text.size() > limits::secret_bytes_max) {
     return wrong_secret(ErrorCode::limit_exceeded, where, "a secret longer than 65536 bytes", {});
   }
+  if (options.first_line) {
+    const auto end = text.find('\n');
+    return bare(without_newline(end == std::string_view::npos ? text : text.substr(0, end + 1)), where);
+  }
   if (options.bare_password && options.field.empty()) return bare(text, where);
   const auto start = text.find_first_not_of(" \t\r\n");
   if (start != std::string_view::npos && text[start] == '{') {
@@ -178,8 +182,14 @@ Result<ShapeOptions> shape_options_of(const Reference& reference) {
   const auto shape = attribute_of(reference, "shape");
   if (shape == "password") {
     options.bare_password = true;
+  } else if (shape == "first_line") {
+    if (!options.field.empty()) {
+      return wrong_attribute("shape", "first_line together with a #field", "Leave one of them out");
+    }
+    options.first_line = true;
   } else if (!shape.empty() && shape != "auto") {
-    return wrong_attribute("shape", "neither auto nor password", "Write shape=password, or leave it out");
+    return wrong_attribute("shape", "neither auto nor password nor first_line",
+                           "Write shape=password, or leave it out");
   }
   return options;
 }

@@ -23,6 +23,7 @@ inline constexpr std::size_t ignored_fields_max = 32;
 struct ShapeOptions {
   std::string field;           ///< dotted path into JSON; empty: the whole text
   bool bare_password = false;  ///< `?shape=password`: take the text as it is, whatever it looks like
+  bool first_line = false;     ///< `?shape=first_line`: likewise, and only its first line (what `pass` prints)
 };
 
 /// What is wrong with a secret's text is said without quoting it; `where` names the secret.
@@ -39,7 +40,7 @@ Result<Fetched> shape_secret(const Secret& text, const ShapeOptions& options, st
 /// The same for a JSON object that is already parsed (Vault's `data`).
 Result<Fetched> shape_object(JsonView object, const ShapeOptions& options, std::string_view where);
 
-/// Reads `shape=` (auto or password) and the reference's field.
+/// Reads `shape=` (auto, password or first_line) and the reference's field.
 /// Errors  bad_config.
 Result<ShapeOptions> shape_options_of(const Reference& reference);
 

@@ -75,6 +75,20 @@ TEST(SecretShape, ReadsEveryShape) {
   }
 }
 
+TEST(SecretShape, TakesTheFirstLineAloneWhenTold) {
+  for (const auto* text : {"pass word\nuser: app\n", "pass word\r\nuser: app", "pass word\n", "pass word"}) {
+    ShapeOptions options;
+    options.first_line = true;
+    const auto fetched = shape_secret(Secret::copy_of(text), options, "exec:/usr/bin/pass");
+    ASSERT_TRUE(fetched) << text;
+    EXPECT_TRUE(fetched->credential.secret.equals("pass word")) << text;
+  }
+  ShapeOptions options;
+  options.first_line = true;
+  EXPECT_FALSE(shape_secret(Secret::copy_of("\nuser: app"), options, "exec:/usr/bin/pass"))
+      << "an empty password";
+}
+
 TEST(SecretShape, TakesAnythingAsABarePasswordWhenTold) {
   for (const auto* text : {"postgres://u:p@h/d", "{not json", "mysql://x", "host=h"}) {
     EXPECT_TRUE(shaped(text, {}, true).credential.secret.equals(text));
