@@ -102,6 +102,15 @@ std::string md5_hex(Bytes bytes) {
   return hex(digest);
 }
 
+std::string sha1_hex(Bytes bytes) {
+  std::array<std::uint8_t, SHA_DIGEST_LENGTH> digest{};
+  unsigned size = 0;
+  if (EVP_Digest(bytes.data(), bytes.size(), digest.data(), &size, EVP_sha1(), nullptr) != 1) {
+    throw std::runtime_error("this libcrypto has no SHA-1");
+  }
+  return hex(digest);
+}
+
 std::string hex(Bytes bytes) {
   constexpr std::string_view digits = "0123456789abcdef";
   std::string text;

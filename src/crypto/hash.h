@@ -59,6 +59,9 @@ Sha256Digest hmac_sha256(Bytes key, Bytes message);
 /// MD5 as 32 lower-case hex digits. Only for PostgreSQL's `md5` login.
 std::string md5_hex(Bytes bytes);
 
+/// SHA-1 as 40 lower-case hex digits. Only for names of files that AWS' tools call so.
+std::string sha1_hex(Bytes bytes);
+
 std::string hex(Bytes bytes);
 
 /// RFC 4648 with padding, no line breaks.

@@ -1,7 +1,9 @@
 #include "secrets/identities.h"
 
+#include "secrets/aws/identity.h"
+
 namespace sallyport::secrets {
 
-std::vector<std::pair<std::string_view, IdentityMaker>> identities() { return {}; }
+std::vector<std::pair<std::string_view, IdentityMaker>> identities() { return {{"aws", aws::aws_identity}}; }
 
 }  // namespace sallyport::secrets

@@ -18,6 +18,9 @@ namespace sallyport::secrets::aws {
 struct Search {
   std::vector<Tried> tried;  ///< providers that gave nothing, in their order
   Duration skew{};           ///< AWS' clock minus ours, as known before; learnt anew from STS
+  bool local =
+      false;  ///< the keys stand in a variable or file: cheap to read again, and they may be replaced
+  bool timed_out = false;  ///< a metadata service did not answer: it may do so later
 };
 
 /// Asks the chain.
@@ -55,7 +58,7 @@ class KeyCache {
  private:
   [[nodiscard]] bool valid(Moment now) const;
   [[nodiscard]] bool due(Moment now) const;
-  void keep(Keys keys, Inquiry& ask);
+  void keep(Keys keys, bool local, const Inquiry& ask);
 
   std::optional<Settings> settings_;
   std::optional<Keys> keys_;

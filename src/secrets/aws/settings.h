@@ -2,65 +2,54 @@
 // AWS' own, and the two profile files themselves.
 //
 // All AWS tools share these variables and files; botocore is what we keep to where they differ (docs/aws-identity.md).
-// An endpoint that is set may only be https, or http to a loopback literal when the reference says why: requests to it
-// carry signatures and session tokens (threat 12).
 #pragma once
 
+#include "secrets/aws/endpoints.h"
 #include "secrets/aws/profiles.h"
 #include "secrets/inquiry.h"
 
 #include <map>
 #include <memory>
 #include <string>
-#include <string_view>
 
 namespace sallyport::secrets::aws {
 
 /// What a reference's attributes choose.
 struct Choice {
-  std::string profile;            ///< ?profile=; empty: AWS_PROFILE, AWS_DEFAULT_PROFILE, "default"
-  std::string region;             ///< ?region=; empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's
-  bool insecure_allowed = false;  ///< ?insecure_reason= is there
-  std::string where;              ///< for errors: "aws-sm:prod/db"
+  std::string profile;          ///< ?profile=; empty: AWS_DEFAULT_PROFILE, AWS_PROFILE, "default"
+  std::string region;           ///< ?region=; empty: AWS_REGION, AWS_DEFAULT_REGION, the profile's
+  std::string insecure_reason;  ///< ?insecure_reason=
+  std::string where;            ///< for errors: "aws-sm:prod/db"
 };
 
 struct Settings {
   std::string profile = "default";
+  std::string profile_said_by;  ///< "?profile=", "AWS_PROFILE"; empty: nobody, it is "default"
   bool profile_chosen =
-      false;  ///< by the reference: environment keys do not count then (AWS_PROFILE alone: they do)
-  bool profile_named = false;  ///< by anything: it must exist
-  std::string region;          ///< empty: nobody says
-  bool fips = false;
-  bool dualstack = false;
-  bool sts_global = false;  ///< sts_regional_endpoints = legacy
-  /// By service ("secretsmanager", "ssm", "sts", "sso"): checked URLs without a last slash.
-  std::map<std::string, std::string, std::less<>> endpoint_urls;
-  std::shared_ptr<const Profiles> profiles;
+      false;           ///< by the reference: environment keys do not count then (AWS_PROFILE alone: they do)
+  std::string region;  ///< empty: nobody says
+  std::string region_said_by;  ///< "?region=", "AWS_REGION", "profile app"
+  std::shared_ptr<const Profiles> profiles = std::make_shared<Profiles>();
   std::string
-      ca_bundle;  ///< a file of authorities instead of the system's (AWS_CA_BUNDLE, ca_bundle); for HttpRequest::ca_file
+      ca_bundle;  ///< AWS_CA_BUNDLE or the profile's ca_bundle, for HttpRequest::ca_file; empty: the system's
+  std::string home;  ///< $HOME without a last slash
+  std::string insecure_reason;
   std::string where;
-  bool insecure_allowed = false;
-  std::string home;
+  std::map<Service, EndpointOptions> endpoints;  ///< of each service: the environment's, then the profile's
 
-  /// The URL that is set for a service; empty: none, use AWS' own.
-  [[nodiscard]] std::string endpoint_url(std::string_view service) const {
-    const auto at = endpoint_urls.find(service);
-    return at == endpoint_urls.end() ? std::string{} : at->second;
-  }
+  /// Where `service` is in `in_region` (empty: ours).
+  /// Errors  bad_config as endpoint_of(): `where` is the reference's.
+  [[nodiscard]] Result<Endpoint> endpoint(Service service, const std::string& in_region = {}) const;
 };
 
 /// Asks for variables, then the two profile files; no request.
 ///
-/// Errors  bad_config: a file that is no profile file (its line is named), a named profile that neither has, an endpoint
-///         that is not allowed. `where` begins with choice.where.
+/// Errors  bad_config: a file that is no profile file (its line is named), a chosen profile that neither has, a region
+///         that is none. `where` begins with choice.where.
 Result<Settings> read_settings(Inquiry& ask, const Choice& choice);
 
-/// An endpoint's URL as configured: https, or http to a loopback literal with `insecure_allowed`; no user, query or
-/// fragment. Returned without a last slash.
-/// Errors  bad_config, `where` is `variable`: with the fix.
-Result<std::string> checked_endpoint(std::string_view url, std::string_view variable, bool insecure_allowed);
-
-/// A request to an endpoint of ours that is plain http passed checked_endpoint().
-inline bool is_plain_http(std::string_view url) { return url.starts_with("http://"); }
+/// Variables that read_settings() and the chain consume: settings, and what is secret or leads to a secret.
+const std::vector<std::string>& settings_variables();
+const std::vector<std::string>& identity_variables();
 
 }  // namespace sallyport::secrets::aws

@@ -1,0 +1,65 @@
+#include "secrets/aws/identity.h"
+
+#include "secrets/aws/sts.h"
+
+namespace sallyport::secrets::aws {
+
+namespace {
+
+struct State {
+  WhoAmI who;
+};
+
+/// An error's text without its place, which is the line's own beginning.
+std::string text_of(Error error) {
+  error.where.clear();
+  error.hint.clear();
+  error.hop = Hop::none;
+  return describe(error);
+}
+
+Result<Then> find(Inquiry& ask, State& state) {
+  auto settings = read_settings(ask, {"", "", "", "aws"});
+  Search search;
+  auto keys = settings ? find_keys(ask, *settings, search) : Result<Keys>{settings.error()};
+  WhoAmI who;
+  who.cloud = "aws";
+  who.tried = std::move(search.tried);
+  if (!keys) {
+    // With a list the error says it once more; without an end of the list it is the one that ended it.
+    const bool ended = !settings || keys.error().what.find("asked were") == std::string::npos;
+    if (ended) who.tried.push_back({"chain", text_of(keys.error())});
+    who.fix = keys.error().hint;
+    state.who = std::move(who);
+    return Then::next_step;
+  }
+  who.provider = keys->provider;
+  who.expires = keys->expires;
+  auto arn = caller_identity(ask, *settings, search, *keys);
+  if (arn) {
+    who.identity = std::move(*arn);
+  } else {
+    who.tried.push_back({"STS", "the identity's name is not known: " + text_of(arn.error())});
+    who.fix = arn.error().hint;
+  }
+  state.who = std::move(who);
+  return Then::next_step;
+}
+
+class AwsIdentity final : public IdentityConversation {
+ public:
+  AwsIdentity() : run_({[this](Inquiry& ask) { return find(ask, state_); }}, "aws") {}
+
+  Result<Action> resume(Input input) override { return run_.resume(std::move(input)); }
+  WhoAmI take() override { return std::move(state_.who); }
+
+ private:
+  State state_;
+  InquiryRun run_;
+};
+
+}  // namespace
+
+std::unique_ptr<IdentityConversation> aws_identity() { return std::make_unique<AwsIdentity>(); }
+
+}  // namespace sallyport::secrets::aws
