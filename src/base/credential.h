@@ -4,8 +4,11 @@
 #include "base/clock.h"
 #include "base/secret.h"
 
+#include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace sallyport {
 
@@ -24,6 +27,13 @@ struct Lease {
   bool renewable = false;
 };
 
+/// A secret that one server alone takes.
+struct HostSecret {
+  std::string host;
+  std::uint16_t port = 0;
+  Secret secret;
+};
+
 struct Credential {
   std::string user;
   Secret secret;  ///< password, token, or the client certificate's private key (PEM)
@@ -32,9 +42,20 @@ struct Credential {
   std::optional<WallTime> expires;  ///< none: it does not expire by itself
   std::optional<Lease> lease;
   std::string version;  ///< the source's own version of it, for the audit trail
+  std::vector<HostSecret> per_host =
+      {};  ///< tokens signed for one of several servers; `secret` is the first one's
 
   [[nodiscard]] Credential clone() const {
-    return {user, secret.clone(), kind, certificate_pem, expires, lease, version};
+    Credential out{user, secret.clone(), kind, certificate_pem, expires, lease, version};
+    for (const auto& one : per_host) out.per_host.push_back({one.host, one.port, one.secret.clone()});
+    return out;
+  }
+
+  /// The secret for this server.
+  [[nodiscard]] const Secret& secret_for(std::string_view host, std::uint16_t port) const {
+    for (const auto& one : per_host)
+      if (one.host == host && one.port == port) return one.secret;
+    return secret;
   }
 };
 

@@ -50,6 +50,16 @@ Error error_of_login(const net::RunResult& result) {
   return error;
 }
 
+/// A token that is signed for one server is of no use to another.
+std::shared_ptr<const Credential> credential_for(const broker::ConnectRequest& request) {
+  const auto& all = request.generation->credential;
+  if (all->per_host.empty()) return all;
+  auto one = std::make_shared<Credential>(all->clone());
+  one->secret = one->secret_for(request.endpoint.host, request.endpoint.port).clone();
+  one->per_host.clear();
+  return one;
+}
+
 broker::ProvenPeer proven(const net::UnixPeer& peer, std::string executable) {
   return {peer.pid, peer.uid, peer.gid, std::move(executable), peer.groups};
 }
@@ -85,7 +95,7 @@ void DriverConnector::connect(broker::ConnectRequest request,
   login.user = request.user;
   login.database = request.database;
   login.parameters = std::move(request.parameters);
-  login.credential = request.generation->credential;
+  login.credential = credential_for(request);
   const auto tls = tls_of(*request.reach, request.endpoint);
   login.tls = login_tls(*request.reach, tls);
   login.preamble = preamble_of(*request.reach);

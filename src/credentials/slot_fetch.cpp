@@ -148,7 +148,7 @@ void SlotState::accept_same(const secrets::Fetched& fetched, const std::optional
     prefetch_ = true;  // asked before the refusal: says nothing about what the source gives now
     return;
   }
-  if (refusals_ < 2) return login_refused_again(now);
+  if (refusals_ < 2) return newest_word_refused(now);
   live.refused = false;
   probation_ = true;
   probation_since_ = now.mono;

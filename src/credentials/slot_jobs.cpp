@@ -48,7 +48,9 @@ bool SlotState::is_pressed(Moment now) const {
 void SlotState::add_fetch_job(Moment now, std::vector<Job>& out) const {
   const Duration held_for = std::max(fetch_not_before_, blocked_until_) - now.mono;
   if (!usable(now)) {
-    if (waiting_ > 0)
+    if (pending_)
+      out.push_back({JobKind::pending_fetch, 0, Duration::zero()});
+    else if (waiting_ > 0)
       out.push_back({JobKind::urgent_fetch, 0, held_for});
     else if (prefetch_)
       out.push_back({JobKind::fetch, 0, held_for});
@@ -70,6 +72,7 @@ SlotState::Job SlotState::urgent_job(Moment now) const {
 void SlotState::start(const Job& job, Moment now) {
   switch (job.kind) {
     case JobKind::keep_alive: return start_keep_alive(now);
+    case JobKind::pending_fetch: return start_pending(now);
     case JobKind::urgent_fetch: return start_fetch(now);
     case JobKind::renew: return start_renewal(job.id, now);
     case JobKind::fetch: return start_fetch(now);

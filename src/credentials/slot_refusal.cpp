@@ -24,6 +24,7 @@ void SlotState::report_login_succeeded(std::uint64_t number) {
     if (refusal_sqlstate_ == "28P01") return;
     live->refused = false;
     prefetch_ = false;
+    pending_.reset();
     blocked_until_ = {};
   }
   refusals_ = 0;
@@ -49,13 +50,42 @@ void SlotState::report_login_failed(std::uint64_t number, std::string_view sqlst
   trial_until_.reset();
   refusal_sqlstate_ = std::string(sqlstate);
   refusal_said_ = std::string(said);
+  session_->on_refused();
   if (refusals_ == 0) {
     refusals_ = 1;
+    pending_tried_ = false;
     prefetch_ = true;
   } else {
-    login_refused_again(now);
+    newest_word_refused(now);
   }
   pump();
+}
+
+/// A rotation may be under way: between its change in the database and its end only the pending version works.
+void SlotState::newest_word_refused(Moment now) {
+  if (!std::exchange(pending_tried_, true)) pending_ = session_->fetch_pending();
+  if (!pending_) login_refused_again(now);
+}
+
+void SlotState::start_pending(Moment now) {
+  ++counters_.fetches;
+  fetching_ = true;
+  run(std::exchange(pending_, nullptr), &SlotState::pending_ended, 0, now);
+}
+
+void SlotState::pending_ended(std::uint64_t, Moment started, Result<void> result,
+                              Conversation* conversation) {
+  fetching_ = false;
+  const Moment now = timers_.now();
+  const Live* live = find(current_);
+  if (!live || !live->refused || shutting_down_) return;
+  if (!result) return login_refused_again(now);
+  auto fetched = static_cast<secrets::FetchConversation*>(conversation)->take();
+  if (fetched.credential.secret.equals(live->generation->credential->secret)) return login_refused_again(now);
+  warn(
+      "the database refuses the current version of the secret; its pending one is tried, as a rotation is "
+      "under way");
+  accept(std::move(fetched), started, now);
 }
 
 /// The source's newest word is refused as well: nothing that we can fetch will cure it for now.

@@ -97,7 +97,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
     std::optional<Result<GenerationPtr>> answer;  ///< decided, on its way through the outbox
   };
 
-  enum class JobKind { keep_alive, urgent_fetch, renew, fetch, revoke, close, none };
+  enum class JobKind { keep_alive, pending_fetch, urgent_fetch, renew, fetch, revoke, close, none };
   struct Job {
     JobKind kind = JobKind::none;
     std::uint64_t id = 0;  ///< renew: generation; revoke: key of endings_
@@ -164,6 +164,9 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void discard(const Credential& credential, Moment now);
 
   // slot_refusal.cpp: what the database says to it.
+  void newest_word_refused(Moment now);
+  void start_pending(Moment now);
+  void pending_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);
   void login_refused_again(Moment now);
 
   // slot_lease.cpp: schedules, renewals, keep-alive.
@@ -226,6 +229,8 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   unsigned refusals_ = 0;  ///< logins refused in a row, over generations
   std::string refusal_sqlstate_;
   std::string refusal_said_;
+  std::unique_ptr<secrets::FetchConversation> pending_;  ///< of the source's next version, before it runs
+  bool pending_tried_ = false;                           ///< since the first of these refusals
   bool accepted_ever_ = false;  ///< some login with some generation succeeded
   MonotonicTime refused_at_{};
   MonotonicTime blocked_until_{};  ///< no fetch and no login before

@@ -1,4 +1,5 @@
 // What is wrong with a certificate, in words (the certificate half of tls_explain.h).
+#include "base/ascii.h"
 #include "net/tls_explain.h"
 #include "net/tls_material.h"
 
@@ -128,6 +129,25 @@ Error explain_name(const CertificateProblem& problem, bool is_ip) {
   return tls_error(ErrorCode::denied, what, hint);
 }
 
+/// Amazon signs the certificates of RDS with authorities of its own, which are in no system's store.
+std::string rds_hint(const CertificateProblem& problem) {
+  const auto name = to_lower(problem.name);
+  const bool china = name.ends_with(".amazonaws.com.cn");
+  const bool rds = name.find(".rds.") != std::string::npos && (china || name.ends_with(".amazonaws.com"));
+  if (!rds) return {};
+  const auto* url = china ? "https://rds-truststore.s3.cn-north-1.amazonaws.com.cn/global/global-bundle.pem"
+                          : "https://truststore.pki.rds.amazonaws.com/global/global-bundle.pem";
+  return "Amazon signs the certificates of RDS with authorities of its own: get " + std::string{url} +
+         " and name the file, sslrootcert=/PATH/global-bundle.pem in a reference, tls: {roots: "
+         "[/PATH/global-bundle.pem]} "
+         "in sallyport.yaml";
+}
+
+Error for_rds(Error error, const CertificateProblem& problem) {
+  if (auto hint = rds_hint(problem); !hint.empty()) error.hint = std::move(hint);
+  return error;
+}
+
 /// No path to a root. What helps depends on whether the server left out an intermediate, which cannot be
 /// known from here, so the hint names both.
 Error explain_unknown_authority(const CertificateProblem& problem) {
@@ -251,9 +271,10 @@ Error explain_certificate(const CertificateProblem& problem, WallTime now) {
     case X509_V_ERR_HOSTNAME_MISMATCH: return explain_name(problem, false);
     case X509_V_ERR_IP_ADDRESS_MISMATCH: return explain_name(problem, true);
     case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
-    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE: return explain_unknown_authority(problem);
+    case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+      return for_rds(explain_unknown_authority(problem), problem);
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
-    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return explain_self_signed(problem);
+    case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN: return for_rds(explain_self_signed(problem), problem);
     case X509_V_ERR_UNABLE_TO_GET_CRL:
     case X509_V_ERR_UNABLE_TO_GET_CRL_ISSUER:
     case X509_V_ERR_CRL_HAS_EXPIRED:

@@ -1,4 +1,5 @@
 // The explicit list of sources. Adding one is its folder and a line here.
+#include "secrets/aws/aws.h"
 #include "secrets/local/local.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
@@ -28,6 +29,7 @@ Registry register_all(const SourceSettings& settings) {
   registry.add(env_source());
   registry.add(systemd_source());
   registry.add(exec_source());
+  registry.add(aws_rds_source());
   return registry;
 }
 

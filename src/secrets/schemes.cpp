@@ -18,7 +18,7 @@ std::span<const Scheme> schemes() {
       {"azure-kv", LocatorKind::path, false, "azure-kv:my-vault/db-connection"},
       {"k8s", LocatorKind::path, false, "k8s:namespace/secret#key"},
       {"issuer", LocatorKind::path, false, "issuer:app-role"},
-      {"aws-rds-iam", LocatorKind::nothing, false, "aws-rds-iam:"},
+      {"aws-rds-iam", LocatorKind::nothing, true, "aws-rds-iam:"},
       {"gcp-cloudsql-iam", LocatorKind::nothing, false, "gcp-cloudsql-iam:"},
       {"azure-entra", LocatorKind::nothing, false, "azure-entra:"},
   });

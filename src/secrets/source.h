@@ -93,6 +93,15 @@ class SourceSession {
   /// Ends everything that hangs on a token of our own (revoke-self). Null when the token is the user's.
   virtual std::unique_ptr<Conversation> close() = 0;
 
+  /// The database has refused what was fetched last; another fetch follows. For what the session keeps: keys that
+  /// sign, a pending version that it had chosen.
+  virtual void on_refused() {}
+
+  /// The database has refused the source's newest word as well. Null: the source has no other. Else what it is about to
+  /// say: the version of a secret that a rotation has set in the database and not yet made the current one. Failing,
+  /// it has none. Once it has been given out, fetch() answers with it until the source itself has gone on.
+  virtual std::unique_ptr<FetchConversation> fetch_pending() { return nullptr; }
+
   /// What start-up must say aloud: e.g. that the policy does not allow revocation, with the lines to add.
   /// Valid after the first fetch.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
