@@ -71,7 +71,16 @@ Offer profile_keys(Inquiry& ask, const Settings& settings, Search& search, const
 
 Result<Keys> find_keys(Inquiry& ask, const Settings& settings, Search& search) {
   auto offer = ask_all(ask, settings, search);
-  if (!offer) return std::move(offer).error();
+  if (!offer) {
+    auto error = std::move(offer).error();
+    const auto split = error.what.find(": ");
+    search.ended_by = split == std::string::npos
+                          ? Tried{"chain", error.what}
+                          : Tried{error.what.substr(0, split), error.what.substr(split + 2)};
+    // Nobody configures it; so whoever meant another provider must see what became of that.
+    if (search.ended_by->provider == instance_provider) error.what += "; before it: " + list_of(search.tried);
+    return error;
+  }
   if (*offer) return std::move(**offer);
   return Error{
       search.timed_out ? ErrorCode::timed_out : ErrorCode::bad_config, Hop::secret_source, settings.where,

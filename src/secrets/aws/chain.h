@@ -16,8 +16,9 @@ namespace sallyport::secrets::aws {
 
 /// How a search went, beside its result.
 struct Search {
-  std::vector<Tried> tried;  ///< providers that gave nothing, in their order
-  Duration skew{};           ///< AWS' clock minus ours, as known before; learnt anew from STS
+  std::vector<Tried> tried;         ///< providers that gave nothing, in their order
+  std::optional<Tried> ended_by{};  ///< the provider whose error ended the search
+  Duration skew{};                  ///< AWS' clock minus ours, as known before; learnt anew from STS
   bool local =
       false;  ///< the keys stand in a variable or file: cheap to read again, and they may be replaced
   bool timed_out = false;  ///< a metadata service did not answer: it may do so later

@@ -26,9 +26,8 @@ Result<Then> find(Inquiry& ask, State& state) {
   who.cloud = "aws";
   who.tried = std::move(search.tried);
   if (!keys) {
-    // With a list the error says it once more; without an end of the list it is the one that ended it.
-    const bool ended = !settings || keys.error().what.find("asked were") == std::string::npos;
-    if (ended) who.tried.push_back({"chain", text_of(keys.error())});
+    if (!settings) who.tried.push_back({"configuration", text_of(keys.error())});
+    if (search.ended_by) who.tried.push_back(*search.ended_by);
     who.fix = keys.error().hint;
     state.who = std::move(who);
     return Then::next_step;

@@ -208,7 +208,7 @@ class Imds {
   Inquiry& ask_;
   const Settings& settings_;
   Search& search_;
-  const std::string provider_ = "IMDS";
+  const std::string provider_{instance_provider};
   std::string address_;
   Secret token_;
   std::string absent_;

@@ -59,6 +59,7 @@ Offer login_keys(const Settings& settings, Search& search, const std::string& pr
 Offer process_keys(Inquiry& ask, const Settings& settings, Search& search, const std::string& profile);
 
 Offer container_keys(Inquiry& ask, const Settings& settings, Search& search);
+inline constexpr std::string_view instance_provider = "IMDS";
 Offer instance_keys(Inquiry& ask, const Settings& settings, Search& search);
 
 /// The providers of one profile in their order, but for its role.
