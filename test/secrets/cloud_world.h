@@ -26,7 +26,7 @@ struct Asked {
 };
 
 struct Told {
-  int status = 200;
+  int status = 200;  ///< 0: no whole reply within the deadline
   std::string body;
   std::vector<std::pair<std::string, std::string>> headers;  ///< names in lower case
 };
@@ -115,6 +115,7 @@ class CloudWorld {
     }
     if (best == nullptr) return ActionFailed{test_failure(ErrorCode::retry_later, "refused, not sent")};
     auto told = (*best)(one);
+    if (told.status == 0) return ActionFailed{test_failure(ErrorCode::timed_out, "slow")};
     HttpReply reply;
     reply.status = told.status;
     reply.headers = told.headers;

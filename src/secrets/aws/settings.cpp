@@ -2,11 +2,9 @@
 #include "secrets/aws/settings.h"
 
 #include "base/ascii.h"
-#include "secrets/caret.h"
-#include "secrets/nearest.h"
 
-#include <algorithm>
 #include <array>
+#include <tuple>
 
 namespace sallyport::secrets::aws {
 
@@ -18,8 +16,10 @@ constexpr std::array<std::pair<Service, std::string_view>, 4> services{
      {Service::sts, "sts"},
      {Service::sso, "sso"}}};
 
+/// `where` becomes the reference's; what it was begins the text.
 Error located(Error error, const std::string& where) {
-  if (!error.where.starts_with(where)) error.where = where + (error.where.empty() ? "" : " " + error.where);
+  if (error.where != where && !error.where.empty()) error.what = error.where + ": " + error.what;
+  error.where = where;
   error.hop = Hop::secret_source;
   return error;
 }
