@@ -4,7 +4,12 @@ services. botocore is asked first, so that the services are shown to satisfy it.
 import hashlib
 import json
 import os
+import signal
+import ssl
+import subprocess
+import sys
 import time
+import urllib.request
 from unittest import mock
 
 import pytest
@@ -17,6 +22,7 @@ import botocore.tokens         # noqa: E402
 
 from harness.fake_aws import ACCOUNT, FakeAws, iso    # noqa: E402
 from harness.pki import Pki                            # noqa: E402
+from harness.processes import die_with_parent, free_port, stop, wait_for    # noqa: E402
 from harness.sallyport import Run                      # noqa: E402
 
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/"
@@ -298,3 +304,55 @@ def test_a_program_without_its_path_is_refused_with_the_fix(aws, home):
     home.write(".aws/config", "[default]\ncredential_process = keys\n")
     answer = whoami(home, {**home.env, **aws.environment()})
     assert "command -v" in answer["fix"], answer
+
+
+@pytest.fixture(scope="module")
+def moto(pki):
+    """moto's STS and IAM over TLS; after five calls it checks every signature and policy."""
+    leaf = pki.leaf("good")
+    port = free_port()
+    program = os.path.join(os.path.dirname(sys.executable), "moto_server")
+    if not os.access(program, os.X_OK):
+        pytest.skip("moto is not installed")
+    process = subprocess.Popen([program, "-H", "127.0.0.1", "-p", str(port), "-s", "-c", leaf.certificate, "-k", leaf.key],
+                               env={**os.environ, "INITIAL_NO_AUTH_ACTION_COUNT": "5"}, stdout=subprocess.DEVNULL,
+                               stderr=subprocess.DEVNULL, preexec_fn=die_with_parent(signal.SIGTERM))
+    context = ssl.create_default_context(cafile=os.path.join(pki.folder, "ca.crt"))
+    url = f"https://127.0.0.1:{port}"
+
+    def answers():
+        try:
+            return urllib.request.urlopen(url + "/moto-api/", context=context, timeout=2).status == 200
+        except OSError:
+            return False
+    try:
+        wait_for(answers, 30)
+        yield url
+    finally:
+        stop(process)
+
+
+def test_moto_checks_the_signatures_of_a_role_and_of_whoami(moto, home, pki):
+    ca = os.path.join(pki.folder, "ca.crt")
+    client = botocore_session.get_session().create_client("iam", region_name="eu-west-1", endpoint_url=moto, verify=ca,
+                                                          aws_access_key_id="x", aws_secret_access_key="x")
+    allow = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "sts:*", "Resource": "*"}]})
+    trust = json.dumps({"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Principal": {"AWS": "*"},
+                                                                "Action": "sts:AssumeRole"}]})
+    client.create_user(UserName="me")
+    key = client.create_access_key(UserName="me")["AccessKey"]
+    client.put_user_policy(UserName="me", PolicyName="sts", PolicyDocument=allow)
+    role = client.create_role(RoleName="app", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    client.put_role_policy(RoleName="app", PolicyName="sts", PolicyDocument=allow)
+
+    base = f"[base]\naws_access_key_id = {key['AccessKeyId']}\naws_secret_access_key = "
+    home.write(".aws/config", f"[profile app]\nrole_arn = {role}\nsource_profile = base\nrole_session_name = tester\n")
+    home.write(".aws/credentials", base + key["SecretAccessKey"] + "\n")
+    env = {**home.env, "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": moto}
+    answer = whoami(home, {**env, "AWS_PROFILE": "base"})
+    assert answer["identity"].endswith(":user/me"), answer
+    answer = whoami(home, {**env, "AWS_PROFILE": "app"})
+    assert answer["identity"].endswith(":assumed-role/app/tester") and answer["expires"], answer
+    home.write(".aws/credentials", base + "wrong\n")
+    answer = whoami(home, {**env, "AWS_PROFILE": "app"})
+    assert "SignatureDoesNotMatch" in answer["tried"][-1]["reason"] and "secret access key" in answer["fix"], answer

@@ -33,8 +33,13 @@ constexpr std::array<std::string_view, 12> passing{"Throttling",
                                                    "RequestTimeoutException",
                                                    "IDPCommunicationError"};
 
+/// STS' own form, and the older ones that botocore reads as well.
 std::string code_of(const WebReply& reply) {
-  return shown_code(xml_text(reply.http->body.reveal(), {"ErrorResponse", "Error", "Code"}).value_or(""));
+  const auto document = reply.http->body.reveal();
+  auto code = xml_text(document, {"ErrorResponse", "Error", "Code"});
+  if (!code) code = xml_text(document, {"ErrorResponse", "Errors", "Error", "Code"});
+  if (!code) code = xml_text(document, {"Response", "Errors", "Error", "Code"});
+  return shown_code(code.value_or(""));
 }
 
 struct Call {
