@@ -150,6 +150,7 @@ class RoleChain {
 
 Offer role_keys(Inquiry& ask, const Settings& settings, Search& search) {
   const auto& profile = settings.profile;
+  if (!settings.profiles->has(profile)) return std::optional<Keys>{};  // profile_keys() says so
   if (!is_role(*settings.profiles, profile))
     return nothing(search, "profile " + profile + " (assume role)", "has no role_arn");
   auto keys = RoleChain{ask, settings, search}.role(profile);
