@@ -212,6 +212,8 @@ struct FakeManager {
   std::function<Result<secrets::Fetched>()> on_fetch = [this] { return issue(); };
   std::function<Result<Lease>(const Lease&)> on_renew = [this](const Lease& lease) { return renew(lease); };
   std::function<Result<void>(const Lease&)> on_revoke = [this](const Lease& lease) { return revoke(lease); };
+  std::function<Result<secrets::Fetched>()> on_pending = nullptr;  ///< none: there is no other version
+  unsigned refusals_told = 0;
   std::function<Result<void>()> on_keep_alive = [] { return Result<void>{}; };
   std::function<Result<void>()> on_close = [this] {
     for (auto& [id, issued] : leases) issued.revoked = true;
@@ -247,6 +249,11 @@ class FakeSession final : public secrets::SourceSession {
     });
   }
   [[nodiscard]] std::vector<std::string> warnings() const override { return manager_.warnings; }
+  void on_refused() override { ++manager_.refusals_told; }
+  std::unique_ptr<secrets::FetchConversation> fetch_pending() override {
+    if (!manager_.on_pending) return nullptr;
+    return std::make_unique<ScriptedFetch>([this] { return manager_.on_pending(); });
+  }
 
  private:
   FakeManager& manager_;

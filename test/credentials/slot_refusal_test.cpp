@@ -69,6 +69,91 @@ TEST(SlotRefusal, WhatWasNeverLetInIsNoEventAndKeepsTheServersWords) {
   }
 }
 
+/// Inside a rotation: the manager's current word is refused, its pending one is right.
+World& with_rotation(World& world) {
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("old"); };
+  world.manager.on_pending = []() -> Result<secrets::Fetched> { return static_password("new"); };
+  return world;
+}
+
+TEST(SlotRefusal, ThePendingVersionIsTriedWhenTheSourceStillGivesWhatWasRefused) {
+  World world;
+  ASSERT_TRUE(with_rotation(world).get());
+  world.slot().report_login_succeeded(1);
+  world.slot().report_login_failed(1, "28P01");
+  const auto result = world.get();
+  ASSERT_TRUE(result);
+  EXPECT_TRUE((*result)->credential->secret.equals("new"));
+  EXPECT_EQ(world.slot().counters().fetches, 3u);
+  EXPECT_EQ(world.manager.refusals_told, 1u);
+  world.slot().report_login_succeeded(2);
+  world.timers.advance(1s);
+  EXPECT_TRUE(world.observer.events.empty()) << "a rotation is no attack";
+  EXPECT_FALSE(world.slot().is_blocked());
+}
+
+TEST(SlotRefusal, ThePendingVersionIsTriedWhenTheSourcesNewWordIsRefusedToo) {
+  World world;
+  ASSERT_TRUE(with_rotation(world).get());
+  world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("newer"); };
+  world.slot().report_login_failed(1, "28P01");
+  ASSERT_TRUE(world.get());
+  world.slot().report_login_failed(2, "28P01");
+  const auto result = world.get();
+  ASSERT_TRUE(result);
+  EXPECT_TRUE((*result)->credential->secret.equals("new"));
+}
+
+TEST(SlotRefusal, APendingVersionThatIsRefusedEndsInTheBackOffAndIsNotAskedForTwice) {
+  World world;
+  unsigned asked = 0;
+  ASSERT_TRUE(with_rotation(world).get());
+  world.manager.on_pending = [&]() -> Result<secrets::Fetched> {
+    ++asked;
+    return static_password("new");
+  };
+  world.slot().report_login_failed(1, "28P01");
+  ASSERT_TRUE(world.get());
+  world.slot().report_login_failed(2, "28P01");
+  EXPECT_FALSE(world.get(100ms));
+  EXPECT_TRUE(world.slot().is_blocked());
+  EXPECT_EQ(world.observer.events.size(), 1u);
+  EXPECT_EQ(asked, 1u);
+  EXPECT_EQ(world.manager.refusals_told, 2u);
+}
+
+TEST(SlotRefusal, WithoutAPendingVersionOrWithTheSameOneTheErrorIsTheRefusal) {
+  for (const bool same : {false, true}) {
+    World world;
+    ASSERT_TRUE(with_rotation(world).get());
+    world.manager.on_pending = [&]() -> Result<secrets::Fetched> {
+      if (same) return static_password("old");
+      return failure(ErrorCode::not_found);
+    };
+    world.slot().report_login_failed(1, "28P01");
+    const auto result = world.get();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().hop, Hop::login);
+    EXPECT_TRUE(world.slot().is_blocked());
+  }
+}
+
+TEST(SlotRefusal, AHundredCallersInsideARotationCauseOneFetchOfEachVersion) {
+  World world;
+  ASSERT_TRUE(with_rotation(world).get());
+  world.slot().report_login_failed(1, "28P01");
+  int answered = 0;
+  for (int i = 0; i < 100; ++i) {
+    world.slot().get(world.timers.now().mono + 30s, [&](const Result<GenerationPtr>& result) {
+      answered += result && (*result)->credential->secret.equals("new") ? 1 : 0;
+      if (result) world.slot().report_login_succeeded((*result)->number);
+    });
+  }
+  world.timers.advance(5s);
+  EXPECT_EQ(answered, 100);
+  EXPECT_EQ(world.slot().counters().fetches, 3u);
+}
+
 TEST(SlotRefusal, AWrongStaticPasswordIsNoticedWithoutASecondLogin) {
   World world;
   world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("wrong"); };
