@@ -30,6 +30,8 @@ Registry register_all(const SourceSettings& settings) {
   registry.add(systemd_source());
   registry.add(exec_source());
   registry.add(aws_rds_source());
+  registry.add(aws_secrets_manager_source());
+  registry.add(aws_parameter_source());
   return registry;
 }
 

@@ -1,6 +1,7 @@
 #include "secrets/aws/common.h"
 
 #include "secrets/attributes.h"
+#include "secrets/aws/arn.h"
 
 #include <vector>
 
@@ -17,6 +18,20 @@ Result<Choice> choice_of(const Reference& reference, std::span<const std::string
     return wrong_attribute("region", "is no region", "Write for example region=eu-west-1");
   }
   return choice;
+}
+
+Result<void> take_region_of_arn(std::string_view locator, std::string_view service, Choice& choice) {
+  auto arn = parse_arn(locator, service, choice.where);
+  if (!arn) return std::move(arn).error();
+  if (!*arn) return {};
+  const auto& region = (*arn)->region;
+  if (!choice.region.empty() && choice.region != region) {
+    return wrong_reference(choice.where,
+                           "wrong region in ARN: it says " + region + ", and region= says " + choice.region,
+                           "Leave out region=, or name the secret of " + choice.region);
+  }
+  choice.region = region;
+  return {};
 }
 
 Authority identity_authority() {

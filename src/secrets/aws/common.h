@@ -15,6 +15,10 @@ namespace sallyport::secrets::aws {
 Result<Choice> choice_of(const Reference& reference, std::span<const std::string_view> own,
                          std::string where);
 
+/// Where `locator` is an ARN its region counts, and region= may only repeat it.
+/// Errors  bad_config.
+Result<void> take_region_of_arn(std::string_view locator, std::string_view service, Choice& choice);
+
 /// Variables and files of the chain; the same for every source.
 Authority identity_authority();
 
