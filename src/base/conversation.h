@@ -139,6 +139,7 @@ struct RunProgram {
   std::vector<std::string> argv;  ///< argv[0] is an absolute path; no shell
   Duration deadline = std::chrono::seconds{10};
   std::size_t output_bytes_max = 65'536;
+  std::vector<std::string> environment = {};  ///< "NAME=value", beside what every program gets; no secret
 };
 struct WaitUntil {
   MonotonicTime moment;

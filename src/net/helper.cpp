@@ -125,9 +125,12 @@ Helper::~Helper() { end_attendant(attendant_); }
 Result<void> Helper::request(const RunProgram& program, std::uint32_t number, MonotonicTime deadline,
                              UniqueFd output) {
   HelperRequest head{HelperOrder::run, number, static_cast<std::uint32_t>(milliseconds_until(deadline)),
-                     static_cast<std::uint32_t>(program.argv.size())};
+                     static_cast<std::uint32_t>(program.argv.size()),
+                     static_cast<std::uint32_t>(program.environment.size())};
   std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
-  for (const auto& argument : program.argv) packet.append(argument).push_back('\0');
+  for (const auto* list : {&program.argv, &program.environment}) {
+    for (const auto& one : *list) packet.append(one).push_back('\0');
+  }
   if (!send_with_descriptor(attendant_.socket.get(), packet.data(), packet.size(), output.get()))
     return helper_gone(program.argv[0]);
   return {};
@@ -146,6 +149,7 @@ Result<ProgramEnded> Helper::run(const RunProgram& program) {
     }
     size += argument.size() + 1;
   }
+  for (const auto& variable : program.environment) size += variable.size() + 1;
   if (size > program_request_bytes_max) {
     return fault(ErrorCode::bad_config, program.argv[0],
                  "its arguments are longer than " + std::to_string(program_request_bytes_max) + " bytes",
@@ -195,7 +199,7 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
                    "Restart Sallyport.");
     if (ready[1].revents != 0) output.read_from(from_program.get());
     if (output.over() && !killed) {
-      const HelperRequest stop{HelperOrder::kill, number, 0, 0};
+      const HelperRequest stop{HelperOrder::kill, number, 0, 0, 0};
       killed = send(attendant_.socket.get(), &stop, sizeof stop, MSG_NOSIGNAL) >= 0;
     }
     if (ready[0].revents == 0) continue;

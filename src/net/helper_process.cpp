@@ -29,6 +29,7 @@ constexpr std::size_t packet_bytes_max = program_request_bytes_max + sizeof(Help
 struct Request {
   HelperRequest head;
   std::vector<std::string> arguments;
+  std::vector<std::string> variables;
   UniqueFd output;
 };
 
@@ -53,12 +54,16 @@ std::optional<Request> receive_request() {
   std::memcpy(&request.head, packet.data(), sizeof request.head);
   const char* at = packet.data() + sizeof request.head;
   const char* end = packet.data() + size;
-  while (at < end && request.arguments.size() < request.head.arguments) {
-    const auto length = strnlen(at, static_cast<std::size_t>(end - at));
-    request.arguments.emplace_back(at, length);
-    at += length + 1;
-  }
-  if (request.arguments.size() != request.head.arguments) return {};
+  const auto take = [&](std::vector<std::string>& out, std::uint32_t count) {
+    while (at < end && out.size() < count) {
+      const auto length = strnlen(at, static_cast<std::size_t>(end - at));
+      out.emplace_back(at, length);
+      at += length + 1;
+    }
+    return out.size() == count;
+  };
+  if (!take(request.arguments, request.head.arguments)) return {};
+  if (!take(request.variables, request.head.variables)) return {};
   return request;
 }
 
@@ -87,6 +92,7 @@ std::vector<char*> pointers_to(std::vector<std::string>& strings) {
   close_range(socket_fd + 1, ~0U, 0);
   reset_signals();
   auto arguments = pointers_to(request.arguments);
+  environment.insert(environment.end(), request.variables.begin(), request.variables.end());
   auto variables = pointers_to(environment);
   execve(arguments[0], arguments.data(), variables.data());
   const int reason = errno;

@@ -17,6 +17,7 @@ struct HelperRequest {
   std::uint32_t number = 0;       ///< answers carry it
   std::uint32_t deadline_ms = 0;  ///< from now
   std::uint32_t arguments = 0;    ///< how many, each ended by a zero byte, behind this
+  std::uint32_t variables = 0;    ///< likewise "NAME=value", behind the arguments
 };
 
 enum class HelperOutcome : std::uint32_t { exited, signalled, not_started, timed_out, refused };

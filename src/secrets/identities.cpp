@@ -1,9 +1,15 @@
 #include "secrets/identities.h"
 
 #include "secrets/aws/identity.h"
+#include "secrets/gcp/gcp.h"
 
 namespace sallyport::secrets {
 
-std::vector<std::pair<std::string_view, IdentityMaker>> identities() { return {{"aws", aws::aws_identity}}; }
+std::vector<std::pair<std::string_view, IdentityMaker>> identities() {
+  return {
+      {"aws", aws::aws_identity},
+      {"gcp", gcp_identity},
+  };
+}
 
 }  // namespace sallyport::secrets

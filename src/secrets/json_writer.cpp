@@ -44,7 +44,7 @@ void JsonWriter::flag(std::string_view key, bool value) {
   raw(value ? "true" : "false");
 }
 
-void JsonWriter::list(std::string_view key, std::initializer_list<std::string_view> values) {
+void JsonWriter::list(std::string_view key, std::span<const std::string_view> values) {
   name(key);
   out_.push_back('[');
   bool first = true;

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string_view>
 
 namespace sallyport::secrets {
@@ -14,7 +15,10 @@ class JsonWriter {
   void text(std::string_view name, std::string_view value);
   void number(std::string_view name, std::int64_t value);
   void flag(std::string_view name, bool value);
-  void list(std::string_view name, std::initializer_list<std::string_view> values);
+  void list(std::string_view name, std::span<const std::string_view> values);
+  void list(std::string_view name, std::initializer_list<std::string_view> values) {
+    list(name, std::span{values.begin(), values.size()});
+  }
 
   /// The whole object; the writer is empty afterwards.
   Secret finish();

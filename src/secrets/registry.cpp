@@ -1,5 +1,6 @@
 // The explicit list of sources. Adding one is its folder and a line here.
 #include "secrets/aws/aws.h"
+#include "secrets/gcp/gcp.h"
 #include "secrets/local/local.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
@@ -32,6 +33,8 @@ Registry register_all(const SourceSettings& settings) {
   registry.add(aws_rds_source());
   registry.add(aws_secrets_manager_source());
   registry.add(aws_parameter_source());
+  registry.add(gcp_secret_manager_source());
+  registry.add(gcp_cloudsql_source());
   return registry;
 }
 

@@ -14,12 +14,12 @@ std::span<const Scheme> schemes() {
       {"exec", LocatorKind::words, true, "exec:/usr/bin/pass show db"},
       {"aws-sm", LocatorKind::any_path, true, "aws-sm:prod/database/connection"},
       {"aws-ssm", LocatorKind::any_path, true, "aws-ssm:/prod/db/url"},
-      {"gcp-sm", LocatorKind::path, false, "gcp-sm:projects/123/secrets/db/versions/latest"},
+      {"gcp-sm", LocatorKind::path, true, "gcp-sm:projects/123/secrets/db/versions/latest"},
       {"azure-kv", LocatorKind::path, false, "azure-kv:my-vault/db-connection"},
       {"k8s", LocatorKind::path, false, "k8s:namespace/secret#key"},
       {"issuer", LocatorKind::path, false, "issuer:app-role"},
       {"aws-rds-iam", LocatorKind::nothing, true, "aws-rds-iam:"},
-      {"gcp-cloudsql-iam", LocatorKind::nothing, false, "gcp-cloudsql-iam:"},
+      {"gcp-cloudsql-iam", LocatorKind::nothing, true, "gcp-cloudsql-iam:"},
       {"azure-entra", LocatorKind::nothing, false, "azure-entra:"},
   });
   return table;
