@@ -30,6 +30,12 @@ bool weakens(std::string_view name, std::string_view value) {
   return holds(secrets::weakening_attributes, name) || holds(weakening_here, name);
 }
 
+/// An endpoint, or the authorities that vouch for one; or another token for it.
+bool chooses_receiver(std::string_view scheme, std::string_view name) {
+  if (scheme == "k8s") return name == "server" || name == "token_file" || name == "ca_file";
+  return name == "addr";
+}
+
 Error refused(const std::string& variable, std::string what) {
   return {
       ErrorCode::bad_config,
@@ -52,9 +58,10 @@ Result<void> check_environment_reference(const std::string& variable, std::strin
   if (weakens("sslmode", mode))
     return refused(variable, "sslmode=" + mode + " weakens a check, which the environment alone may not do");
   for (const auto& [name, value] : reference->attributes) {
-    if (name == "addr")
-      return refused(variable,
-                     "the attribute addr chooses who gets our token, which the environment alone may not do");
+    if (chooses_receiver(reference->scheme, name)) {
+      return refused(variable, "the attribute " + name +
+                                   " chooses who gets our token, which the environment alone may not do");
+    }
     if (!weakens(name, value)) continue;
     return refused(variable,
                    "the attribute " + name + " weakens a check, which the environment alone may not do");

@@ -1,4 +1,5 @@
 // Base64 of hash.h: strict, because two spellings of one value must not both be accepted in a proof.
+#include "base/secret.h"
 #include "crypto/hash.h"
 
 namespace sallyport::crypto {
@@ -51,7 +52,10 @@ Result<std::vector<std::uint8_t>> base64_decode(std::string_view text, std::stri
   int held = 0;
   for (const char digit : digits) {
     const auto value = values[static_cast<std::uint8_t>(digit)];
-    if (value < 0) return not_base64(where, "a character that is not base64");
+    if (value < 0) {
+      wipe_memory(bytes.data(), bytes.size());  // what was read so far may be of a secret
+      return not_base64(where, "a character that is not base64");
+    }
     bits = bits << 6 | static_cast<std::uint32_t>(value);
     held += 6;
     if (held >= 8) {

@@ -2,6 +2,7 @@
 
 #include "secrets/aws/identity.h"
 #include "secrets/gcp/gcp.h"
+#include "secrets/kubernetes/kubernetes.h"
 
 namespace sallyport::secrets {
 
@@ -9,6 +10,7 @@ std::vector<std::pair<std::string_view, IdentityMaker>> identities() {
   return {
       {"aws", aws::aws_identity},
       {"gcp", gcp_identity},
+      {"kubernetes", kubernetes_identity},
   };
 }
 

@@ -1,6 +1,7 @@
 // The explicit list of sources. Adding one is its folder and a line here.
 #include "secrets/aws/aws.h"
 #include "secrets/gcp/gcp.h"
+#include "secrets/kubernetes/kubernetes.h"
 #include "secrets/local/local.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
@@ -35,6 +36,7 @@ Registry register_all(const SourceSettings& settings) {
   registry.add(aws_parameter_source());
   registry.add(gcp_secret_manager_source());
   registry.add(gcp_cloudsql_source());
+  registry.add(kubernetes_source());
   return registry;
 }
 

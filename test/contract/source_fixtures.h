@@ -2,6 +2,7 @@
 // the suite.
 #pragma once
 
+#include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/secrets/vault_replies.h"
 
@@ -91,9 +92,15 @@ inline SourceFixture kv_fixture() {
   return fixture;
 }
 
+inline SourceFixture kubernetes_fixture() { return {"k8s", "k8s:prod/db", kubernetes_world(), {"variable "}}; }
+
+inline SourceFixture kubernetes_key_fixture() {
+  return {"k8s_own_namespace", "k8s:db#password", kubernetes_world(), {"variable "}};
+}
+
 inline std::vector<SourceFixture> all_fixtures() {
-  return {file_fixture(),  env_fixture(),     systemd_fixture(), exec_fixture(),
-          vault_fixture(), approle_fixture(), kv_fixture()};
+  return {file_fixture(),    env_fixture(), systemd_fixture(),    exec_fixture(),          vault_fixture(),
+          approle_fixture(), kv_fixture(),  kubernetes_fixture(), kubernetes_key_fixture()};
 }
 
 }  // namespace sallyport::contract
