@@ -1,9 +1,9 @@
 // AWS' chain of providers, driven with any answers: variables, profile files, tokens, replies of the metadata service, of
-// containers, SSO and STS, programs' output. Drives AwsIdentity, InquiryFetch.
+// containers, SSO and STS, programs' output. No request may leave for an address that none of them allows.
+// Drives AwsIdentity, InquiryFetch.
 //
 // The first byte chooses: even, whoami; odd, a session's cache over several uses. Then comes a list of answers: one byte
-// says what happens, two bytes a length, then that many bytes of text. A canary is put into each text where the kind says
-// so: no error and no line of whoami may hold it, but in what is shown on purpose. When the list runs out the driver fails.
+// says what happens, two bytes a length, then that many bytes of text. When the list runs out the driver fails.
 #include "base/limits.h"
 #include "secrets/aws/chain.h"
 #include "secrets/aws/identity.h"

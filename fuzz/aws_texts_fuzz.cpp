@@ -1,7 +1,6 @@
 // The texts of AWS' tools: profile files, the words of a command line, STS' XML. The first byte chooses which.
 //
-// Drives IniFile, Profiles, shell_words, xml_text. What they give are views into the input, read here to their last byte;
-// XML whose text was found still has it when its root's attributes change.
+// Drives IniFile, Profiles, shell_words, xml_text. What they give are views into the input, read here to their last byte.
 #include "secrets/aws/profiles.h"
 #include "secrets/aws/shell_words.h"
 #include "secrets/aws/xml.h"
