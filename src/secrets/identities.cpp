@@ -3,6 +3,7 @@
 #include "secrets/aws/identity.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/kubernetes/kubernetes.h"
+#include "secrets/azure/azure.h"
 
 namespace sallyport::secrets {
 
@@ -11,6 +12,7 @@ std::vector<std::pair<std::string_view, IdentityMaker>> identities() {
       {"aws", aws::aws_identity},
       {"gcp", gcp_identity},
       {"kubernetes", kubernetes_identity},
+      {"azure", azure_identity},
   };
 }
 

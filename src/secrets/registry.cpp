@@ -2,6 +2,7 @@
 #include "secrets/aws/aws.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/kubernetes/kubernetes.h"
+#include "secrets/azure/azure.h"
 #include "secrets/local/local.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
@@ -37,6 +38,8 @@ Registry register_all(const SourceSettings& settings) {
   registry.add(gcp_secret_manager_source());
   registry.add(gcp_cloudsql_source());
   registry.add(kubernetes_source());
+  registry.add(azure_vault_source());
+  registry.add(azure_entra_source());
   return registry;
 }
 

@@ -15,12 +15,12 @@ std::span<const Scheme> schemes() {
       {"aws-sm", LocatorKind::any_path, true, "aws-sm:prod/database/connection"},
       {"aws-ssm", LocatorKind::any_path, true, "aws-ssm:/prod/db/url"},
       {"gcp-sm", LocatorKind::path, true, "gcp-sm:projects/123/secrets/db/versions/latest"},
-      {"azure-kv", LocatorKind::path, false, "azure-kv:my-vault/db-connection"},
+      {"azure-kv", LocatorKind::path, true, "azure-kv:my-vault/db-connection"},
       {"k8s", LocatorKind::path, true, "k8s:namespace/secret#key"},
       {"issuer", LocatorKind::path, false, "issuer:app-role"},
       {"aws-rds-iam", LocatorKind::nothing, true, "aws-rds-iam:"},
       {"gcp-cloudsql-iam", LocatorKind::nothing, true, "gcp-cloudsql-iam:"},
-      {"azure-entra", LocatorKind::nothing, false, "azure-entra:"},
+      {"azure-entra", LocatorKind::nothing, true, "azure-entra:"},
   });
   return table;
 }

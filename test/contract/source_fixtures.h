@@ -3,6 +3,7 @@
 #pragma once
 
 #include "test/contract/kubernetes_fixtures.h"
+#include "test/contract/azure_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/secrets/vault_replies.h"
 
@@ -101,6 +102,11 @@ inline SourceFixture kubernetes_key_fixture() {
 inline std::vector<SourceFixture> all_fixtures() {
   return {file_fixture(),    env_fixture(), systemd_fixture(),    exec_fixture(),          vault_fixture(),
           approle_fixture(), kv_fixture(),  kubernetes_fixture(), kubernetes_key_fixture()};
+  std::vector<SourceFixture> all{file_fixture(),  env_fixture(),     systemd_fixture(), exec_fixture(),
+                                 vault_fixture(), approle_fixture(), kv_fixture()};
+  for (auto& [name, reference, world] : azure_worlds())
+    all.push_back({name, reference, std::move(world), {"variable "}});
+  return all;
 }
 
 }  // namespace sallyport::contract

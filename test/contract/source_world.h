@@ -8,6 +8,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <optional>
@@ -25,6 +26,7 @@ inline Error outside_failure(ErrorCode code) { return {code, Hop::tcp, "outside"
 struct Answer {
   int status = 200;
   std::string_view body;
+  std::vector<std::pair<std::string, std::string>> headers = {};  ///< names in lower case
 };
 
 /// Answers honestly. What a table does not have is not there.
@@ -33,6 +35,7 @@ struct SourceWorld {
   std::map<std::string, std::string, std::less<>> files;
   std::map<std::string, std::string, std::less<>> programs;  ///< by argv[0]: what it prints
   std::map<std::string, Answer, std::less<>> http;           ///< by "METHOD URL"
+  std::map<std::string, Answer, std::less<>> challenges;     ///< likewise, when there is no Authorization
 
   Moment now{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
 
@@ -62,10 +65,17 @@ struct SourceWorld {
   }
 
   Event serve(const HttpRequest& request) {
-    const auto found = http.find(request.method + " " + request.url);
+    const auto line = request.method + " " + request.url;
+    const bool authorised =
+        std::any_of(request.headers.begin(), request.headers.end(),
+                    [](const HttpHeader& header) { return header.name == "Authorization"; });
+    const auto& table = !authorised && challenges.contains(line) ? challenges : http;
+    const auto found = table.find(line);
     HttpReply reply;
-    reply.status = found == http.end() ? 404 : found->second.status;
-    if (found != http.end()) reply.body = Secret::copy_of(found->second.body);
+    reply.status = found == table.end() ? 404 : found->second.status;
+    if (found == table.end()) return reply;
+    reply.body = Secret::copy_of(found->second.body);
+    reply.headers = found->second.headers;
     return reply;
   }
 
