@@ -30,12 +30,12 @@ bool weakens(std::string_view name, std::string_view value) {
   return holds(secrets::weakening_attributes, name) || holds(weakening_here, name);
 }
 
-/// An endpoint, or the authorities that vouch for one; or another token for it.
+/// An endpoint, the authorities that vouch for one, a program, or another token for it.
 bool chooses_receiver(std::string_view scheme, std::string_view name) {
   if (scheme == "k8s") return name == "server" || name == "token_file" || name == "ca_file";
-/// An endpoint, the authorities that vouch for one, or a program.
-  if (scheme.starts_with("azure-"))
+  if (scheme.starts_with("azure-")) {
     return name == "authority" || name == "vault_url" || name == "ca_file" || name == "az_path";
+  }
   return name == "addr";
 }
 

@@ -1,9 +1,9 @@
 #include "secrets/identities.h"
 
 #include "secrets/aws/identity.h"
+#include "secrets/azure/azure.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/kubernetes/kubernetes.h"
-#include "secrets/azure/azure.h"
 
 namespace sallyport::secrets {
 

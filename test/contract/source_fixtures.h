@@ -2,8 +2,8 @@
 // the suite.
 #pragma once
 
-#include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/azure_fixtures.h"
+#include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/secrets/vault_replies.h"
 
@@ -93,19 +93,21 @@ inline SourceFixture kv_fixture() {
   return fixture;
 }
 
-inline SourceFixture kubernetes_fixture() { return {"k8s", "k8s:prod/db", kubernetes_world(), {"variable "}}; }
+inline SourceFixture kubernetes_fixture() {
+  return {"k8s", "k8s:prod/db", kubernetes_world(), {"variable "}};
+}
 
 inline SourceFixture kubernetes_key_fixture() {
   return {"k8s_own_namespace", "k8s:db#password", kubernetes_world(), {"variable "}};
 }
 
 inline std::vector<SourceFixture> all_fixtures() {
-  return {file_fixture(),    env_fixture(), systemd_fixture(),    exec_fixture(),          vault_fixture(),
-          approle_fixture(), kv_fixture(),  kubernetes_fixture(), kubernetes_key_fixture()};
-  std::vector<SourceFixture> all{file_fixture(),  env_fixture(),     systemd_fixture(), exec_fixture(),
-                                 vault_fixture(), approle_fixture(), kv_fixture()};
-  for (auto& [name, reference, world] : azure_worlds())
+  std::vector<SourceFixture> all{file_fixture(), env_fixture(),        systemd_fixture(),
+                                 exec_fixture(), vault_fixture(),      approle_fixture(),
+                                 kv_fixture(),   kubernetes_fixture(), kubernetes_key_fixture()};
+  for (auto& [name, reference, world] : azure_worlds()) {
     all.push_back({name, reference, std::move(world), {"variable "}});
+  }
   return all;
 }
 
