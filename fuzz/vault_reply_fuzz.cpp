@@ -94,13 +94,18 @@ class World {
       now_ = {now_.wall + duration, wait->moment};
       event.emplace(Woken{});
     } else if (auto* request = std::get_if<HttpRequest>(&action)) {
-      if (!request->url.starts_with("https://vault:8200/v1/") &&
+      const bool metadata =
+          request->url.starts_with("http://169.254.169.254/metadata/") && request->plain_http_allowed;
+      if (!metadata && !request->url.starts_with("https://vault:8200/v1/") &&
           !request->url.starts_with("https://node2:8200/v1/") &&
           !request->url.starts_with("https://vault:")) {
         std::abort();
       }
       now_ = {now_.wall + std::chrono::seconds{300}, now_.mono + std::chrono::seconds{300}};
       event.emplace(server_.answer());
+    } else if (const auto* file = std::get_if<ReadFile>(&action);
+               file != nullptr && !file->path.ends_with("/.vault-token")) {
+      event.emplace(FileRead{Secret::copy_of(file->path == "/c" ? "-----BEGIN CERTIFICATE-----" : canary)});
     } else {
       event.emplace(ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}});
     }
@@ -123,9 +128,15 @@ class World {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   static const auto source = secrets::vault_source();
-  static const char* const references[] = {
-      "vault:database/creds/app", "vault:secret/prod/db", "vault:secret/prod/db?version=2#password",
-      "vault:database/static-creds/st", "vault:database/creds/app?redirect_to=https://node2:8200"};
+  static const char* const references[] = {"vault:database/creds/app",
+                                           "vault:secret/prod/db",
+                                           "vault:secret/prod/db?version=2#password",
+                                           "vault:database/static-creds/st",
+                                           "vault:database/creds/app?redirect_to=https://node2:8200",
+                                           "vault:database/creds/app?auth=kubernetes&role=app",
+                                           "vault:database/creds/app?secret_id_wrapped=true&role=app",
+                                           "vault:database/creds/app?auth=cert&client_cert=/c&client_key=/k",
+                                           "vault:secret/prod/db?auth=azure&role=a"};
   Server server{{data, size}};
   const auto choice = server.byte();
   World world{server, (choice & 1) != 0};
@@ -140,6 +151,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       if (fetched.credential.lease) lease = fetched.credential.lease;
     }
     for (const auto& warning : (*session)->warnings()) check_text(warning);
+    for (const auto& seen : (*session)->take_events()) check_text(seen.text);
     if (lease) {
       auto renew = (*session)->renew(*lease);
       if (world.run(*renew)) lease = renew->take();

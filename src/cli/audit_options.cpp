@@ -38,7 +38,7 @@ Exit codes: 0 the trail is whole, 1 it is damaged (said on standard error), 2 er
 constexpr int records_max = 100'000'000;
 
 /// All that a record's `result` can be (docs/audit.md, "Fields").
-constexpr std::array<std::string_view, 10> results{"ok",
+constexpr std::array<std::string_view, 11> results{"ok",
                                                    "denied",
                                                    "failed",
                                                    "fetched",
@@ -46,6 +46,7 @@ constexpr std::array<std::string_view, 10> results{"ok",
                                                    "credential_changed_outside",
                                                    "role_changed_outside",
                                                    "endpoint_changed",
+                                                   "unwrap_failed",
                                                    "cancel_refused",
                                                    "dropped"};
 
@@ -86,7 +87,7 @@ void add_filters(CLI::App& app, AuditOptions& options) {
       });
   app.add_option("--result", options.query.result,
                  "ok, denied, failed; of credentials fetched, gone; of security credential_changed_outside, "
-                 "role_changed_outside, endpoint_changed, cancel_refused, dropped")
+                 "role_changed_outside, endpoint_changed, unwrap_failed, cancel_refused, dropped")
       ->check([](const std::string& result) {
         return if_unknown("result", result, results, [](std::string_view one) { return one; });
       });

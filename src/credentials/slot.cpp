@@ -11,6 +11,7 @@ std::string_view name_of(SecurityEvent::Kind kind) {
     case SecurityEvent::Kind::credential_changed_outside: return "credential_changed_outside";
     case SecurityEvent::Kind::endpoint_changed: return "endpoint_changed";
     case SecurityEvent::Kind::role_changed_outside: return "role_changed_outside";
+    case SecurityEvent::Kind::unwrap_failed: return "unwrap_failed";
   }
   return "unknown";
 }

@@ -37,13 +37,14 @@ struct SecurityEvent {
     credential_changed_outside,  ///< the database refuses a credential that the source has just given (threat 5)
     endpoint_changed,            ///< a refetched secret points elsewhere than the first one (threat 3)
     role_changed_outside,  ///< the settings of the database's user were changed in the server (threat 5)
+    unwrap_failed,         ///< a secret of the manager's was opened before us, or wrapped elsewhere
   };
   Kind kind;
   std::uint64_t generation = 0;  ///< the one it is about; 0: none was made
   std::string text;              ///< what was seen, what was expected, how to fix it; no secret
 };
 
-/// "credential_changed_outside", "endpoint_changed", "role_changed_outside".
+/// "credential_changed_outside", "endpoint_changed", "role_changed_outside", "unwrap_failed".
 std::string_view name_of(SecurityEvent::Kind kind);
 
 /// Is told what happens to a slot's generations. Every call comes on the slot's thread, from its event loop

@@ -39,10 +39,19 @@ void SlotState::start_fetch(Moment now) {
 
 void SlotState::fetch_ended(std::uint64_t, Moment started, Result<void> result, Conversation* conversation) {
   fetching_ = false;
+  report_source_events();
   const Moment now = timers_.now();
   if (!result) return fetch_failed(result.error(), now);
   counters_.fetch_duration.add(now.mono - started.mono);
   accept(static_cast<secrets::FetchConversation*>(conversation)->take(), started, now);
+}
+
+void SlotState::report_source_events() {
+  for (auto& seen : session_->take_events()) {
+    post([this, event = SecurityEvent{SecurityEvent::Kind::unwrap_failed, 0, about(seen.text)}] {
+      observer_.on_security_event(event);
+    });
+  }
 }
 
 void SlotState::fetch_failed(Error error, Moment now) {

@@ -154,6 +154,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   void start_fetch(Moment now);
   void fetch_ended(std::uint64_t id, Moment started, Result<void> result, Conversation* conversation);
   void fetch_sooner();
+  void report_source_events();
   void fetch_failed(Error error, Moment now);
   void accept(secrets::Fetched fetched, Moment started, Moment now);
   std::optional<Error> check_fetched(const secrets::Fetched& fetched, const std::optional<Moment>& expires,

@@ -73,6 +73,15 @@ class RenewConversation : public Conversation {
   virtual Lease take() = 0;
 };
 
+/// Something that an attacker may have done, as a source saw it.
+struct SourceEvent {
+  enum class Kind {
+    unwrap_failed,  ///< a wrapped secret was opened before, or was made elsewhere
+  };
+  Kind kind = Kind::unwrap_failed;
+  std::string text;  ///< what was seen, what was expected, how to fix it; no secret
+};
+
 class SourceSession {
  public:
   virtual ~SourceSession() = default;
@@ -105,6 +114,9 @@ class SourceSession {
   /// What start-up must say aloud: e.g. that the policy does not allow revocation, with the lines to add.
   /// Valid after the first fetch.
   [[nodiscard]] virtual std::vector<std::string> warnings() const { return {}; }
+
+  /// Those since the last call. Asked after each conversation that logs in, also when it failed.
+  virtual std::vector<SourceEvent> take_events() { return {}; }
 };
 
 /// What a source consumed of the environment, so that it is not handed on (threat 11).

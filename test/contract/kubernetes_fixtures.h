@@ -15,7 +15,8 @@ inline SourceWorld kubernetes_world() {
   world.variables["KUBERNETES_SERVICE_HOST"] = "10.96.0.1";
   world.variables["KUBERNETES_SERVICE_PORT"] = "443";
   const std::string mount = "/var/run/secrets/kubernetes.io/serviceaccount/";
-  world.files[mount + "token"] = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6cHJvZDphcHAifQ.canary-token";
+  world.files[mount + "token"] =
+      "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJzeXN0ZW06c2VydmljZWFjY291bnQ6cHJvZDphcHAifQ.canary-token";
   world.files[mount + "ca.crt"] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   world.files[mount + "namespace"] = "prod";
   world.http["GET https://10.96.0.1:443/api/v1/namespaces/prod/secrets/db"] = {200, kubernetes_secret};

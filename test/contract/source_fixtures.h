@@ -5,6 +5,7 @@
 #include "test/contract/azure_fixtures.h"
 #include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
+#include "test/contract/vault_login_fixtures.h"
 #include "test/secrets/vault_replies.h"
 
 #include <string_view>
@@ -109,6 +110,12 @@ inline std::vector<SourceFixture> all_fixtures() {
     all.push_back({name, reference, std::move(world), {"variable "}});
   }
   return all;
+  std::vector<SourceFixture> out{file_fixture(), env_fixture(),        systemd_fixture(),
+  const auto approle = approle_fixture();
+  for (auto& [name, reference, world] : login_worlds(approle.world, replies::login)) {
+    out.push_back({name, reference, std::move(world), approle.may_fail});
+    out.back().may_fail.emplace_back("variable AZURE_");
+  return out;
 }
 
 }  // namespace sallyport::contract

@@ -64,6 +64,8 @@ Result<Action> Call::send(const State& state, Moment now) {
     http.body = request_.body.clone();
   }
   http.ca_file = state.ca_file;
+  http.client_certificate = state.client_certificate;
+  if (!state.client_key.empty()) http.client_key = state.client_key.clone();
   http.plain_http_allowed = !address_.https;  // setup.cpp let no other http address through
   http.deadline = limits::http_deadline;
   return Action{std::move(http)};

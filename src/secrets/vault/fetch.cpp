@@ -266,7 +266,8 @@ void Fetch::on_capabilities(const Reply& reply) {
   const auto& token = *state_.token;
   if (!token.ours() && token.expires && *fetched_.credential.expires == *token.expires) {
     state_.warn("the token ends at " + format_utc(*token.expires) +
-                ", before the lease would, and all its leases end with it. Use AppRole, or renew the token");
+                ", before the lease would, and all its leases end with it. Let Sallyport log in itself "
+                "(auth=…), or renew the token");
   }
 }
 

@@ -9,50 +9,28 @@ namespace sallyport::secrets::vault {
 
 namespace {
 
-constexpr std::array<std::string_view, 13> own_attributes{
-    "version",          "auth",      "token_file", "role_id",     "role_id_file",
-    "secret_id_file",   "mount",     "addr",       "redirect_to", "insecure_reason",
-    "allow_root_token", "namespace", "shape"};
-
-Result<std::string> path_attribute(const Reference& reference, std::string_view name) {
-  const auto value = attribute_of(reference, name);
-  const auto inside = value + "/";
-  if (!value.empty() && (value.front() != '/' || inside.find("/../") != std::string::npos)) {
-    return wrong_attribute(name, "no absolute path, or one with ..", "Write an absolute path");
-  }
-  return value;
-}
-
-Result<void> read_auth(const Reference& reference, Options& options) {
-  const auto auth = attribute_of(reference, "auth");
-  if (auth == "token")
-    options.auth = Options::Auth::token;
-  else if (auth == "approle")
-    options.auth = Options::Auth::approle;
-  else if (!auth.empty())
-    return wrong_attribute("auth", "neither token nor approle", "Write auth=approle");
-  for (const auto& [name, out] :
-       {std::pair{"token_file", &options.token_file}, std::pair{"role_id_file", &options.role_id_file},
-        std::pair{"secret_id_file", &options.secret_id_file}}) {
-    auto path = path_attribute(reference, name);
-    if (!path) return std::move(path).error();
-    *out = std::move(*path);
-  }
-  options.role_id = attribute_of(reference, "role_id");
-  if (const auto mount = attribute_of(reference, "mount"); !mount.empty()) options.auth_mount = mount;
-  if (!is_plain_path(options.auth_mount))
-    return wrong_attribute("mount", "no name of a mount", "Write mount=approle");
-  const bool approle =
-      !options.role_id.empty() || !options.role_id_file.empty() || !options.secret_id_file.empty();
-  if (approle && options.auth == Options::Auth::automatic) options.auth = Options::Auth::approle;
-  if (approle && options.auth == Options::Auth::token) {
-    return wrong_attribute("auth", "auth=token beside attributes of AppRole", "Remove one of the two");
-  }
-  if (options.auth == Options::Auth::approle && !options.token_file.empty()) {
-    return wrong_attribute("token_file", "a token file beside AppRole", "Remove one of the two");
-  }
-  return {};
-}
+constexpr std::array<std::string_view, 22> own_attributes{"version",
+                                                          "auth",
+                                                          "mount",
+                                                          "addr",
+                                                          "redirect_to",
+                                                          "insecure_reason",
+                                                          "allow_root_token",
+                                                          "namespace",
+                                                          "shape",
+                                                          "token_file",
+                                                          "role_id",
+                                                          "role_id_file",
+                                                          "secret_id_file",
+                                                          "secret_id_wrapped",
+                                                          "role",
+                                                          "jwt_file",
+                                                          "client_cert",
+                                                          "client_key",
+                                                          "username",
+                                                          "password_file",
+                                                          "resource",
+                                                          "client_id"};
 
 Result<void> read_addresses(const Reference& reference, Options& options) {
   if (const auto text = attribute_of(reference, "addr"); !text.empty()) {

@@ -28,7 +28,6 @@ Setup::Progress Setup::ask_file(Stage stage, std::string path) {
   path_ = std::move(path);
   ReadFile read{path_};
   read.bytes_max = token_bytes_max;
-  read.must_be_private = stage != Stage::role_id_file;  // a role_id is a name
   return std::optional<Action>{std::move(read)};
 }
 
@@ -39,7 +38,7 @@ Setup::Progress Setup::start(State& state, Moment now) {
   auto& token = *state.token;
   if (token.ours() && wants_new_login(token, now.wall)) {
     retire(state, now.wall);
-    return start_approle(state, now);
+    return start_login(state, now);
   }
   if (!token.ours() && token.expires && now.wall - token.looked_up > look_up_again_after)
     return look_up(state, now);
@@ -54,6 +53,7 @@ Setup::Progress Setup::resume(State& state, Input input) {
     const auto& reply = std::get<Reply>(*step);
     return stage_ == Stage::login ? on_login(state, reply) : on_look_up(state, reply);
   }
+  if (stage_ == Stage::gather) return gather(state, std::move(input));
   if (auto* read = std::get_if<VariableRead>(&input.event)) {
     if (read->value && read->value->empty()) read->value.reset();
     return on_environment(state, std::move(read->value), input.now);
@@ -93,25 +93,11 @@ Setup::Progress Setup::on_environment(State& state, std::optional<Secret> value,
       if (value) return ask_file(Stage::token_file, std::string{text_of(value)});
       return ask_variable(Stage::home, "HOME");
     case Stage::home:
-      if (!text_of(value).starts_with('/')) return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
+      if (!text_of(value).starts_with('/')) return start_login(state, now);
       optional_file_ = true;
       return ask_file(Stage::token_file, std::string{text_of(value)} + "/.vault-token");
-    case Stage::role_id:
-      if (!value) {
-        if (state.options.auth != Options::Auth::approle) return no_token(state);
-        return wrong_at(ErrorCode::bad_config, state, "no role_id for AppRole",
-                        "Set VAULT_ROLE_ID, or role_id_file=/path");
-      }
-      return on_approle_value(state, std::move(*value), now);
-    case Stage::secret_id:
-      if (!value) {
-        return wrong_at(ErrorCode::bad_config, state, "no secret_id for AppRole",
-                        "Set VAULT_SECRET_ID, or secret_id_file=/path");
-      }
-      return on_approle_value(state, std::move(*value), now);
     case Stage::token_file:
-    case Stage::role_id_file:
-    case Stage::secret_id_file:
+    case Stage::gather:
     case Stage::login:
     case Stage::look_up: break;
   }

@@ -2,19 +2,24 @@
 // when all is known.
 //
 // The order in which a token is looked for, the first found counts:
-//   1. what the reference says: token_file=, or AppRole's role_id=/role_id_file=/secret_id_file=, or auth=
+//   1. what the reference says: token_file=, or auth= with what the method takes (options.h)
 //   2. VAULT_TOKEN
 //   3. the file that VAULT_TOKEN_FILE names; else ~/.vault-token
 //   4. VAULT_ROLE_ID and VAULT_SECRET_ID: we log in by AppRole, and the token is ours
+// What a login needs is gathered by an Inquiry (login.h).
 #pragma once
 
 #include "secrets/vault/call.h"
+#include "secrets/vault/login.h"
 
 namespace sallyport::secrets::vault {
 
 class Setup {
  public:
-  void seed(const std::array<std::uint8_t, 64>& random) { call_.seed(random); }
+  void seed(const std::array<std::uint8_t, 64>& random) {
+    call_.seed(random);
+    random_ = random;
+  }
 
   /// An action, or nothing when all is known.
   ///
@@ -34,10 +39,7 @@ class Setup {
     token_file_variable,
     home,
     token_file,
-    role_id,
-    role_id_file,
-    secret_id,
-    secret_id_file,
+    gather,
     login,
     look_up,
   };
@@ -55,8 +57,8 @@ class Setup {
   Progress on_file(State& state, Secret content, Moment now);
   Progress on_file_failed(State& state, Error error, Moment now);
   Progress take_token(State& state, Secret text, Token::Origin origin, Moment now);
-  Progress start_approle(State& state, Moment now);
-  Progress on_approle_value(State& state, Secret value, Moment now);
+  Progress start_login(State& state, Moment now);
+  Progress gather(State& state, Input input);
   Progress log_in(State& state, Moment now);
   Progress on_login(State& state, const Reply& reply);
   Progress look_up(State& state, Moment now);
@@ -67,8 +69,9 @@ class Setup {
   Call call_;
   std::string path_;  ///< of the file being read
   bool optional_file_ = false;
-  Secret role_id_;
-  Secret secret_id_;
+  std::array<std::uint8_t, 64> random_{};
+  std::optional<InquiryRun> gathering_;
+  Login login_;
 };
 
 }  // namespace sallyport::secrets::vault

@@ -1,5 +1,4 @@
 // The second half of Setup: who we are at Vault, once it is known where Vault is.
-#include "secrets/json_writer.h"
 #include "secrets/vault/meaning.h"
 #include "secrets/vault/setup.h"
 #include "secrets/vault/token.h"
@@ -7,7 +6,9 @@
 namespace sallyport::secrets::vault {
 
 Setup::Progress Setup::find_token(State& state, Moment now) {
-  if (state.options.auth == Options::Auth::approle) return start_approle(state, now);
+  using Auth = Options::Auth;
+  if (state.options.auth != Auth::automatic && state.options.auth != Auth::token)
+    return start_login(state, now);
   if (!state.options.token_file.empty()) return ask_file(Stage::token_file, state.options.token_file);
   return ask_variable(Stage::token_variable, "VAULT_TOKEN");
 }
@@ -19,17 +20,14 @@ Setup::Progress Setup::on_token_variable(State& state, std::optional<Secret> val
 
 Setup::Progress Setup::on_file(State& state, Secret content, Moment now) {
   if (stage_ == Stage::token_file) return take_token(state, std::move(content), Token::Origin::file, now);
-  if (stage_ == Stage::role_id_file || stage_ == Stage::secret_id_file) {
-    return on_approle_value(state, std::move(content), now);
-  }
   return wrong_at(ErrorCode::internal, state, "the driver answered what was not asked", {});
 }
 
-Setup::Progress Setup::on_file_failed(State& state, Error error, Moment) {
+Setup::Progress Setup::on_file_failed(State& state, Error error, Moment now) {
   if (stage_ == Stage::token_file && optional_file_ && error.code == ErrorCode::not_found) {
     optional_file_ = false;
     if (state.options.auth == Options::Auth::token) return no_token(state);
-    return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
+    return start_login(state, now);
   }
   error.hop = Hop::secret_source;
   error.where = path_.empty() ? state.where() : state.where() + " (" + path_ + ")";
@@ -51,59 +49,44 @@ Setup::Progress Setup::take_token(State& state, Secret text, Token::Origin origi
   return look_up(state, now);
 }
 
-Setup::Progress Setup::start_approle(State& state, Moment now) {
-  if (!state.options.role_id.empty()) {
-    stage_ = Stage::role_id;
-    return on_approle_value(state, Secret::copy_of(state.options.role_id), now);
-  }
-  if (!state.options.role_id_file.empty()) return ask_file(Stage::role_id_file, state.options.role_id_file);
-  return ask_variable(Stage::role_id, "VAULT_ROLE_ID");
+Setup::Progress Setup::start_login(State& state, Moment now) {
+  stage_ = Stage::gather;
+  gathering_.emplace(std::vector<InquiryRun::Step>{[this, &state](Inquiry& ask) -> Result<Then> {
+                       auto login = gather_login(ask, state);
+                       if (!login) return std::move(login).error();
+                       login_ = std::move(*login);
+                       return Then::next_step;
+                     }},
+                     state.where());
+  return gather(state, {now, Started{random_}});
 }
 
-Setup::Progress Setup::on_approle_value(State& state, Secret value, Moment now) {
-  auto word = trimmed_token(value);
-  const bool role = stage_ == Stage::role_id || stage_ == Stage::role_id_file;
-  if (!word) {
-    return wrong_at(ErrorCode::bad_config, state,
-                    role ? "a role_id that is no word" : "a secret_id that is no word",
-                    "It is one word of printable characters");
-  }
-  if (!role) {
-    secret_id_ = std::move(*word);
-    return log_in(state, now);
-  }
-  role_id_ = std::move(*word);
-  if (!state.options.secret_id_file.empty())
-    return ask_file(Stage::secret_id_file, state.options.secret_id_file);
-  return ask_variable(Stage::secret_id, "VAULT_SECRET_ID");
+Setup::Progress Setup::gather(State& state, Input input) {
+  const Moment now = input.now;
+  auto action = gathering_->resume(std::move(input));
+  if (!action) return std::move(action).error();
+  if (!std::holds_alternative<Done>(*action)) return std::optional<Action>{std::move(*action)};
+  gathering_.reset();
+  return log_in(state, now);
 }
 
 Setup::Progress Setup::log_in(State& state, Moment now) {
   stage_ = Stage::login;
-  JsonWriter body;
-  body.text("role_id", role_id_.reveal());
-  body.text("secret_id", secret_id_.reveal());
-  role_id_.wipe();
-  secret_id_.wipe();
+  state.client_certificate = std::move(login_.client_certificate);
+  state.client_key = std::move(login_.client_key);
+  if (login_.unwrapped) state.unwrapped = std::move(login_.unwrapped);
   Request request;
   request.method = "POST";
-  request.path = "auth/" + state.options.auth_mount + "/login";
-  request.body = body.finish();
+  request.path = std::move(login_.path);
+  request.body = std::move(login_.body);
+  login_ = {};
   auto action = call_.start(state, std::move(request), now);
   if (!action) return std::move(action).error();
   return std::optional<Action>{std::move(*action)};
 }
 
 Setup::Progress Setup::on_login(State& state, const Reply& reply) {
-  if (!reply.success()) {
-    auto error = meaning_of(state, reply, "auth/" + state.options.auth_mount + "/login", "create");
-    if (error.code == ErrorCode::denied && reply.status == 403) {
-      error.what = "Vault refused the AppRole login (403)";
-      error.hint = "Check that AppRole is enabled at mount=" + state.options.auth_mount +
-                   " and the address may use it";
-    }
-    return error;
-  }
+  if (!reply.success()) return login_refused(state, reply);
   const auto auth = reply.root()["auth"];
   if (auth["mfa_requirement"].is_object()) {
     return wrong_at(ErrorCode::peer_unsupported, state, "Vault asks for a second factor at login",
@@ -114,7 +97,7 @@ Setup::Progress Setup::on_login(State& state, const Reply& reply) {
     return wrong_at(ErrorCode::peer_misbehaved, state, "Vault's answer to the login has no token", {});
   Token token;
   token.value = value->clone();
-  token.origin = Token::Origin::approle;
+  token.origin = Token::Origin::login;
   token.accessor = plain_accessor(auth["accessor"].text());
   token.looked_up = reply.sent;
   note_grant(token, auth, reply.sent);

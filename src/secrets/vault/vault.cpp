@@ -1,5 +1,6 @@
 #include "secrets/vault/vault.h"
 
+#include "secrets/kubernetes/account.h"
 #include "secrets/vault/fetch.h"
 #include "secrets/vault/lease.h"
 #include "secrets/vault/own_token.h"
@@ -39,6 +40,8 @@ class VaultSession final : public SourceSession {
 
   [[nodiscard]] std::vector<std::string> warnings() const override { return state_.warnings; }
 
+  std::vector<SourceEvent> take_events() override { return std::exchange(state_.events, {}); }
+
  private:
   vault::State state_;
 };
@@ -58,9 +61,17 @@ class VaultSource final : public Source {
 
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     auto out = authority();
-    for (const auto* name : {"token_file", "role_id_file", "secret_id_file"}) {
+    for (const auto* name :
+         {"token_file", "role_id_file", "secret_id_file", "jwt_file", "client_key", "password_file"}) {
       const auto found = reference.attributes.find(name);
       if (found != reference.attributes.end()) out.files.push_back(found->second);
+    }
+    const auto certificate = reference.attributes.find("client_cert");
+    if (certificate != reference.attributes.end()) out.public_files.push_back(certificate->second);
+    const auto auth = reference.attributes.find("auth");
+    const bool in_pod = auth != reference.attributes.end() && auth->second == "kubernetes";
+    if (in_pod && !reference.attributes.contains("jwt_file")) {
+      out.files.emplace_back(kubernetes::mounted_token);
     }
     return out;
   }

@@ -45,6 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.send(*mood)
         return self.send(*owner.answer(self.path, self.headers.get("Authorization", "")))
 
+    def do_POST(self):      # noqa: N802
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+        self.send(*self.server.owner.review(self.path, self.headers.get("Authorization", ""), body))
+
     def send(self, code, body, headers=()):
         data = body if isinstance(body, bytes) else json.dumps(body).encode() + b"\n"
         self.send_response(code)
@@ -125,6 +129,20 @@ class KubernetesApi:
         if (namespace, name) not in self.secrets:
             return status(404, "NotFound", f'secrets "{name}" not found', details)
         return 200, self.secrets[namespace, name]
+
+    def review(self, path, authorization, body):
+        """TokenReview: whose token is this? Only a reviewer may ask (system:auth-delegator)."""
+        if path != "/apis/authentication.k8s.io/v1/tokenreviews" or not (self._subject(authorization) or "").endswith(":reviewer"):
+            return status(403, "Forbidden", "forbidden")
+        claims = verify_es256(self.signer, body["spec"]["token"])
+        audiences = body["spec"].get("audiences") or [AUDIENCE]
+        if claims is None or claims["exp"] < time.time() or not set(audiences) & set(claims["aud"]):
+            return 201, {**body, "status": {"user": {}, "error": "[invalid bearer token]"}}
+        home = claims["kubernetes.io"]["namespace"]
+        return 201, {**body, "status": {
+            "authenticated": True, "audiences": audiences,
+            "user": {"username": claims["sub"], "uid": claims["kubernetes.io"]["serviceaccount"]["uid"],
+                     "groups": ["system:serviceaccounts", f"system:serviceaccounts:{home}", "system:authenticated"]}}}
 
     def _subject(self, authorization):
         scheme, _, token = authorization.partition(" ")

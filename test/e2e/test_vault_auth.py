@@ -1,0 +1,296 @@
+"""Logging in to a real OpenBao by each method, up to a query in a real PostgreSQL; and wrapped secret ids, which open once."""
+
+import importlib
+import json
+import re
+import ssl
+import subprocess
+import time
+import urllib.request
+
+import pytest
+
+from conftest import require
+from harness.children import psql
+from harness.kubernetes_api import KubernetesApi, Pod, can_unshare, sign_es256
+from harness.metadata_services import MetadataServices
+from harness.openbao import ROOT_TOKEN, ApiError
+from harness.processes import wait_for
+from harness.sallyport import reference
+
+WHO = "SELECT session_user, current_user"
+REASON = "a metadata service of the tests"
+
+
+@pytest.fixture(scope="module")
+def signer(pki):
+    """(private key, public key) of whoever issues the tests' JSON web tokens."""
+    key = pki.leaf("other-host").key
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], check=True, capture_output=True, text=True).stdout
+    return key, public
+
+
+@pytest.fixture(scope="module")
+def enabled(bao, pki, signer):
+    """OpenBao with every method enabled, each with a role `app` whose tokens have the policy `app`."""
+    for name, kind in (("kubernetes", "kubernetes"), ("jwt", "jwt"), ("cert", "cert"), ("userpass", "userpass"), ("gcp", "jwt"), ("azure", "jwt")):
+        bao.call("POST", f"sys/auth/{name}", {"type": kind})
+    for mount, audience in (("jwt", "vault"), ("gcp", "vault/app"), ("azure", "https://management.azure.com/")):
+        bao.call("POST", f"auth/{mount}/config", {"jwt_validation_pubkeys": [signer[1]], "jwt_supported_algs": ["ES256"]})
+        bao.call("POST", f"auth/{mount}/role/app", {"role_type": "jwt", "user_claim": "sub", "bound_audiences": [audience],
+                                                    "token_policies": "app", "token_ttl": "1h"})
+    client = pki.client("vault-client", cn="shop")
+    with open(pki.ca, encoding="ascii") as file:
+        bao.call("POST", "auth/cert/certs/app", {"certificate": file.read(), "allowed_common_names": "shop", "token_policies": "app",
+                                                 "token_ttl": "1h"})
+    bao.call("POST", "auth/userpass/users/app", {"password": "canary userpass \u00e4", "token_policies": "app", "token_ttl": "1h"})
+    return client
+
+
+@pytest.fixture
+def url_of(pg, pki):
+    """A DATABASE_URL with a dynamic credential; `role` is the method's here."""
+    def make(**more):
+        return reference("vault:database/creds/app-role", engine="postgresql", host="localhost", port=pg.port, dbname="app",
+                         sslrootcert=pki.ca, run_as="app_owner", **more)
+    return make
+
+
+@pytest.fixture
+def web_token(sallyport, signer):
+    def make(seconds=300, audience="vault", subject="shop", name="token.jwt"):
+        now = int(time.time())
+        claims = {"aud": [audience], "iss": "tests", "sub": subject, "iat": now - 60, "nbf": now - 60, "exp": now + seconds}
+        return sallyport.secret_file(sign_es256(signer[0], claims) + "\n", name)
+    return make
+
+
+@pytest.fixture
+def metadata(signer):
+    it = MetadataServices(signer[0])
+    yield it
+    it.close()
+
+
+def ended(bao, before):
+    wait_for(lambda: set(bao.leases("app-role")) <= before, "the token to be ended, and its lease with it", 10)
+
+
+def log_in(sallyport, bao, url, prefix, env=None, inside=(), in_environment=True):
+    before = set(bao.leases("app-role"))
+    env = {**bao.environment(), **(env or {})}
+    given = {"url": url} if in_environment else {"flags": ["-e", f"DATABASE_URL={url}"]}
+    run = sallyport.exec(psql(WHO), env=env, inside=inside, **given).ok()
+    assert re.fullmatch(rf"v-{prefix}\S*\|app_owner\n", run.stdout), run.stdout
+    ended(bao, before)
+    return run
+
+
+def test_jwt(sallyport, bao, enabled, url_of, web_token):
+    log_in(sallyport, bao, url_of(auth="jwt", role="app", jwt_file=web_token()), "jwt")
+
+
+def test_jwt_at_another_mount_with_its_default_role(sallyport, bao, url_of, web_token, signer):
+    bao.call("POST", "sys/auth/ci", {"type": "jwt"})
+    bao.call("POST", "auth/ci/config", {"jwt_validation_pubkeys": [signer[1]], "jwt_supported_algs": ["ES256"], "default_role": "ci"})
+    bao.call("POST", "auth/ci/role/ci", {"role_type": "jwt", "user_claim": "sub", "bound_audiences": ["vault"], "token_policies": "app"})
+    log_in(sallyport, bao, url_of(auth="jwt", mount="ci", jwt_file=web_token()), "ci")
+
+
+def test_userpass(sallyport, bao, enabled, url_of):
+    path = sallyport.secret_file("canary userpass \u00e4\n", "userpass")
+    log_in(sallyport, bao, url_of(auth="userpass", username="app", password_file=path), "userpass")
+    sallyport.assert_no_canary("canary userpass \u00e4", allowed_files=[path])
+
+
+def test_a_client_certificate(sallyport, bao, enabled, url_of):
+    """Leaving, we end our token with the certificate that it is bound to."""
+    url = url_of(auth="cert", client_cert=enabled.certificate, client_key=enabled.key)
+    log_in(sallyport, bao, url, "cert")
+    log_in(sallyport, bao, url_of(auth="cert", role="app", client_cert=enabled.certificate, client_key=enabled.key), "cert")
+
+
+def test_a_token_of_a_client_certificate_is_renewed_with_it(sallyport, bao, enabled, url_of):
+    bao.call("POST", "auth/cert/certs/short", {"certificate": open(enabled.certificate, encoding="ascii").read(), "token_policies": "app",
+                                               "token_ttl": "4s", "token_max_ttl": "1h"})
+    url = url_of(auth="cert", role="short", client_cert=enabled.certificate, client_key=enabled.key)
+    run = sallyport.exec(psql(WHO, "SELECT pg_sleep(8)", WHO), url, env=bao.environment()).ok()
+    first, _, second = run.stdout.strip().split("\n")
+    assert first == second
+
+
+def test_kubernetes(sallyport, bao, enabled, url_of, pki):
+    """OpenBao asks the API server whose token it is."""
+    require(can_unshare(), "mount namespaces", ci_too=False)
+    api = KubernetesApi(pki)
+    try:
+        with open(pki.ca, encoding="ascii") as file:
+            bao.call("POST", "auth/kubernetes/config", {"kubernetes_host": api.address, "kubernetes_ca_cert": file.read(),
+                                                        "disable_local_ca_jwt": True, "token_reviewer_jwt": api.token("reviewer")})
+        bao.call("POST", "auth/kubernetes/role/app", {"bound_service_account_names": "app", "bound_service_account_namespaces": "prod",
+                                                      "token_policies": "app", "token_ttl": "1h"})
+        pod = Pod(sallyport.folder, api)
+        log_in(sallyport, bao, url_of(auth="kubernetes", role="app"), "kubernet", env=pod.env, inside=pod.inside)
+        elsewhere = sallyport.secret_file(api.token("other"), "token")
+        refused = sallyport.exec(psql(WHO), url_of(auth="kubernetes", role="app", jwt_file=elsewhere), env=bao.environment())
+        assert refused.code == 125 and "Vault refused the kubernetes login (403)" in refused.stderr, refused.stderr
+        assert "binds this service account" in refused.stderr
+    finally:
+        api.close()
+
+
+def test_googles_identity_token(sallyport, bao, enabled, url_of, metadata):
+    url = url_of(auth="gcp", role="app", insecure_reason=REASON)
+    log_in(sallyport, bao, url, "gcp", env={"GCE_METADATA_HOST": f"127.0.0.1:{metadata.port}"}, in_environment=False)
+
+
+def test_azures_managed_identity(sallyport, bao, enabled, url_of, metadata):
+    url = url_of(auth="azure", role="app", insecure_reason=REASON)
+    log_in(sallyport, bao, url, "azure", env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": f"http://127.0.0.1:{metadata.port}"}, in_environment=False)
+    assert any(path.startswith("/metadata/instance/compute") for path in metadata.requests)
+
+
+def test_the_vendors_clients_are_satisfied_by_the_metadata_services(metadata, monkeypatch):
+    google_compute = pytest.importorskip("google.auth.compute_engine")
+    transport = pytest.importorskip("google.auth.transport.requests")
+    monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.port}")
+    monkeypatch.setenv("GCE_METADATA_IP", f"127.0.0.1:{metadata.port}")
+    import google.auth.compute_engine._metadata as module
+    importlib.reload(module)
+    ours = google_compute.IDTokenCredentials(transport.Request(), "vault/app", use_metadata_identity_endpoint=True)
+    ours.refresh(transport.Request())
+    assert ours.token.count(".") == 2
+    identity = pytest.importorskip("azure.identity")
+    monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{metadata.port}")
+    token = identity.ManagedIdentityCredential().get_token("https://management.azure.com/.default")
+    assert token.token.count(".") == 2 and token.expires_on > time.time()
+
+
+@pytest.mark.parametrize("host", ["http://192.0.2.1", "https://169.254.169.254", "http://metadata.attacker.example", "127.0.0.1:1"])
+def test_a_metadata_service_elsewhere_is_not_asked(sallyport, bao, enabled, url_of, host):
+    run = sallyport.exec(psql(WHO), url_of(auth="gcp", role="app"), env={**bao.environment(), "GCE_METADATA_HOST": host})
+    assert run.code == 125 and "GCE_METADATA_HOST names no metadata service of a machine" in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("wrong, says", [
+    (dict(audience="other"), r"refused the jwt login \(400\)"), (dict(seconds=-400), r"refused the jwt login \(400\)"),
+])
+def test_a_web_token_that_is_refused(sallyport, bao, enabled, url_of, web_token, wrong, says):
+    run = sallyport.exec(psql(WHO), url_of(auth="jwt", role="app", jwt_file=web_token(**wrong)), env=bao.environment())
+    assert run.code == 125 and re.search(says, run.stderr) and "audience" in run.stderr, run.stderr
+
+
+def test_other_refusals_name_the_method(sallyport, bao, enabled, url_of, pki):
+    wrong = sallyport.secret_file("canary-wrong", "userpass")
+    stranger = pki.client("vault-stranger", cn="stranger")
+    for url, says in ((url_of(auth="userpass", username="app", password_file=wrong), "userpass login"),
+                      (url_of(auth="cert", client_cert=stranger.certificate, client_key=stranger.key), "cert login")):
+        run = sallyport.exec(psql(WHO), url, env=bao.environment())
+        assert run.code == 125 and f"Vault refused the {says}" in run.stderr, run.stderr
+        assert "canary" not in run.stderr
+
+
+# ---- Wrapped secret ids -------------------------------------------------------------------------
+
+
+def wrapped(bao, path, body=None):
+    """A wrapping token of what `path` answers."""
+    request = urllib.request.Request(f"{bao.address}/v1/{path}", method="POST", data=json.dumps(body or {}).encode(),
+                                     headers={"X-Vault-Token": ROOT_TOKEN, "X-Vault-Wrap-TTL": "60s"})
+    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=bao.ca), timeout=20) as reply:
+        return json.loads(reply.read())["wrap_info"]["token"]
+
+
+@pytest.fixture
+def wrapped_url(sallyport, bao, url_of):
+    def make(token, **changes):
+        role_id = bao.approle()[0]
+        path = sallyport.secret_file(token, "wrapped")
+        return url_of(auth="approle", role_id=role_id, secret_id_file=path, secret_id_wrapped="true", role="app", **changes)
+    return make
+
+
+def security(sallyport):
+    return [row for row in sallyport.audit("--kind", "security") if row["result"] == "unwrap_failed"]
+
+
+def test_a_wrapped_secret_id_opens_once(sallyport, bao, wrapped_url):
+    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    log_in(sallyport, bao, url, "approle")
+    assert not security(sallyport)
+    second = sallyport.exec(["echo", "started"], url, env=bao.environment())
+    assert second.code == 125 and "started" not in second.stdout
+    assert "was opened before, or has expired" in second.stderr and "secret-id-accessor/destroy" in second.stderr, second.stderr
+    [event] = security(sallyport)
+    assert "was opened before, or has expired" in event["reason"]
+
+
+def test_what_was_wrapped_elsewhere_is_not_opened(sallyport, bao, wrapped_url):
+    """An attacker who opened the real one may wrap what he likes; where it was made he cannot choose."""
+    role_id, secret_id = bao.approle()
+    token = wrapped(bao, "sys/wrapping/wrap", {"secret_id": secret_id})
+    run = sallyport.exec(["echo", "started"], wrapped_url(token), env=bao.environment())
+    assert run.code == 125 and 'was made at "sys/wrapping/wrap"' in run.stderr, run.stderr
+    assert 'expected "auth/approle/role/app/secret-id"' in run.stderr and secret_id not in run.output
+    assert len(security(sallyport)) == 1
+    assert bao.call("POST", "sys/wrapping/unwrap", token=token)["data"]["secret_id"] == secret_id
+
+
+def test_a_secret_id_of_another_role_is_not_opened(sallyport, bao, wrapped_url):
+    bao.call("POST", "auth/approle/role/other", {"token_policies": "app"})
+    run = sallyport.exec(["echo", "started"], wrapped_url(wrapped(bao, "auth/approle/role/other/secret-id")), env=bao.environment())
+    assert run.code == 125 and "auth/approle/role/other/secret-id" in run.stderr, run.stderr
+    assert len(security(sallyport)) == 1
+
+
+def test_a_vault_that_cannot_answer_is_no_alarm(sallyport, own_bao, pg, pki, url_of):
+    role_id = own_bao.approle()[0]
+    path = sallyport.secret_file(wrapped(own_bao, "auth/approle/role/app/secret-id"), "wrapped")
+    own_bao.seal()
+    run = sallyport.exec(psql(WHO), url_of(role_id=role_id, secret_id_file=path, secret_id_wrapped="true"), env=own_bao.environment())
+    assert run.code != 0 and "sealed" in run.stderr and not security(sallyport)
+
+
+# ---- Namespaces, quotas -------------------------------------------------------------------------
+
+
+def test_a_login_in_a_namespace(sallyport, own_bao, pg, pki, secret):
+    own_bao.call("POST", "sys/namespaces/team1", {})
+    own_bao.call("POST", "team1/sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+    own_bao.call("PUT", "team1/sys/policies/acl/app", {"policy": 'path "kv/*" { capabilities = ["read"] }'})
+    own_bao.call("POST", "team1/sys/auth/userpass", {"type": "userpass"})
+    own_bao.call("POST", "team1/auth/userpass/users/app", {"password": "canary-of-team1", "token_policies": "app"})
+    own_bao.call("POST", "team1/kv/data/db", {"data": {"username": "app", "password": "older"}})
+    own_bao.call("POST", "team1/kv/data/db", {"data": {"username": "app", "password": secret}})
+    path = sallyport.secret_file("canary-of-team1", "userpass")
+    query = (f"engine=postgresql&host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}&auth=userpass&username=app"
+             f"&password_file={path}")
+    url = f"vault:kv/db?{query}"
+    by_attribute = sallyport.exec(psql("SELECT current_user"), f"{url}&namespace=team1", env=own_bao.environment()).ok()
+    by_variable = sallyport.exec(psql("SELECT current_user"), url, env={**own_bao.environment(), "VAULT_NAMESPACE": "team1"}).ok()
+    assert by_attribute.stdout == by_variable.stdout == "app\n"
+    shown = sallyport.run("resolve", f"vault:kv/db?namespace=team1&version=1&auth=userpass&username=app&password_file={path}",
+                          env=own_bao.environment()).ok()
+    assert re.search(r"version +1\n", shown.stdout)
+    elsewhere = sallyport.exec(psql("SELECT 1"), f"{url}&namespace=team2", env=own_bao.environment())
+    assert elsewhere.code == 125 and "namespace" in elsewhere.stderr
+
+
+def test_a_rate_limit_is_waited_out(sallyport, own_bao, pg, pki, secret):
+    own_bao.call("POST", "secret/data/db", {"data": {"username": "app", "password": secret}})
+    own_bao.call("POST", "sys/quotas/config", {"enable_rate_limit_response_headers": True})
+    own_bao.call("POST", "sys/quotas/rate-limit/g", {"rate": 1, "interval": "2s", "path": "secret/"})
+    token = own_bao.token()
+    with pytest.raises(ApiError) as limited:
+        for _ in range(3):
+            own_bao.call("GET", "secret/data/db")
+    assert limited.value.status == 429
+    url = f"vault:secret/db?engine=postgresql&host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}"
+    assert sallyport.exec(psql("SELECT current_user"), url, env=own_bao.environment(token)).ok().stdout == "app\n"
+
+
+def test_attributes_of_another_method_are_refused(sallyport, bao, url_of):
+    for changes, says in ((dict(auth="jwt", role="app"), "jwt_file"), (dict(auth="kubernetes", role="app", username="x"), "username"),
+                          (dict(role="app"), "auth="), (dict(auth="ldap"), "kubernetes, jwt, cert")):
+        run = sallyport.exec(psql(WHO), url_of(**changes), env=bao.environment())
+        assert run.code == 125 and says in run.stderr, run.stderr
