@@ -54,6 +54,8 @@ inline std::vector<LoginWorld> login_worlds(const SourceWorld& approle, std::str
       ["GET "
        "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https%3A%2F%2F"
        "management.azure.com%2F"] = {200, R"({"access_token":"canary.web.token"})"};
+  azure.http["GET http://169.254.169.254/metadata/instance/compute?api-version=2021-02-01"] = {
+      200, R"({"subscriptionId":"s","resourceGroupName":"g","name":"vm"})"};
   azure.http["POST " + at + "auth/azure/login"] = {200, login};
   return out;
 }

@@ -106,15 +106,16 @@ Result<Login> gather_azure(Inquiry& ask, const State& state) {
   if (!root) return std::move(root).error();
   RetryRule rule;
   rule.statuses = {404, 410, 429, 500, 502, 503, 504};
-  const auto get = [&](const std::string& path) {
+  const auto get = [&](const std::string& path, const RetryRule& retried) {
     return ask_web(
-        ask, [&](Moment) { return metadata_request(*root + path, "Metadata", "true"); }, rule, state.where());
+        ask, [&](Moment) { return metadata_request(*root + path, "Metadata", "true"); }, retried,
+        state.where());
   };
   const auto resource = options.resource.empty() ? std::string{azure_default_resource} : options.resource;
   auto token_path =
       "/metadata/identity/oauth2/token?api-version=2018-02-01&resource=" + dsn::percent_encode(resource, "");
   if (!options.client_id.empty()) token_path += "&client_id=" + dsn::percent_encode(options.client_id, "");
-  auto reply = get(token_path);
+  auto reply = get(token_path, rule);
   if (!reply) return no_metadata(state, reply.error(), "Azure");
   const auto token = trimmed_token(Secret::copy_of(reply->root()["access_token"].text()));
   if (!reply->success() || !token) {
@@ -125,7 +126,7 @@ Result<Login> gather_azure(Inquiry& ask, const State& state) {
   body.text("role", options.role);
   body.text("jwt", token->reveal());
   // Where there is no machine (App Service, containers), the role is bound to the identity alone.
-  auto machine = get("/metadata/instance/compute?api-version=2021-02-01");
+  auto machine = get("/metadata/instance/compute?api-version=2021-02-01", {});
   if (!machine) return no_metadata(state, machine.error(), "Azure");
   if (machine->success()) {
     const auto compute = machine->root();
