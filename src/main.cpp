@@ -29,6 +29,7 @@ constexpr cli::Command commands[] = {
     {"resolve", "what a reference leads to, without its secret", &cli::run_resolve},
     {"token", "a cloud identity's token, for other tools", &cli::run_token},
     {"whoami", "which identity each cloud gives us, and why", &cli::run_whoami},
+    {"vault", "set up Vault's database engine: see the difference, make it so", &cli::run_vault},
     {"status", "what a running broker does and has", &cli::run_status},
     {"pause", "new sessions of a target wait", &cli::run_pause},
     {"resume", "and go on", &cli::run_resume},

@@ -67,5 +67,6 @@ int run_resolve(Context& context, const std::vector<std::string>& arguments);
 int run_token(Context& context, const std::vector<std::string>& arguments);
 int run_whoami(Context& context, const std::vector<std::string>& arguments);
 int run_reload(Context& context, const std::vector<std::string>& arguments);
+int run_vault(Context& context, const std::vector<std::string>& arguments);
 
 }  // namespace sallyport::cli

@@ -1,13 +1,10 @@
 #include "cli/reveal.h"
 
+#include "cli/confirm.h"
 #include "cli/options.h"
-#include "net/fd.h"
 #include "trail/trail.h"
 
-#include <fcntl.h>
 #include <unistd.h>
-
-#include <cstdio>
 
 namespace sallyport::cli {
 
@@ -20,13 +17,7 @@ Result<void> ask(const Context& context, const std::string& reference) {
   if (isatty(STDOUT_FILENO) == 0 || !context.output_file.empty()) {
     return denied("the output is no terminal", "Add --yes where the secret is meant to be written there");
   }
-  const net::UniqueFd terminal{open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)};
-  if (!terminal.valid()) return denied("there is no terminal to ask on", "Add --yes");
-  dprintf(terminal.get(), "Show the secret of %s on this terminal? [y/N] ", reference.c_str());
-  char answer[16] = {};
-  const auto size = read(terminal.get(), answer, sizeof answer - 1);
-  if (size > 0 && (answer[0] == 'y' || answer[0] == 'Y')) return {};
-  return denied("was not confirmed", {});
+  return confirm("Show the secret of " + reference + " on this terminal?", "--reveal", "Add --yes");
 }
 
 Result<void> write_down(Context& context, const std::string& reference) {

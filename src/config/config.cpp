@@ -1,19 +1,8 @@
-// From a text to a Config: literal secrets first, then the table of keys, then what needs several keys.
+// From a text to a Config: what the table of keys cannot check, because it needs several of them.
 #include "config/config.h"
 
-#include "base/trusted_file.h"
-#include "config/literal_secret.h"
-#include "config/program.h"
-#include "config/reader.h"
+#include "config/opening.h"
 #include "config/values.h"
-#include "config/walker.h"
-
-#include <grp.h>
-#include <pwd.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <filesystem>
 
 namespace sallyport::config {
 namespace {
@@ -22,19 +11,6 @@ constexpr std::string_view default_state = "sqlite:/var/lib/sallyport/state.db";
 constexpr std::string_view default_trail = "/var/lib/sallyport/audit";
 
 using Parsed = boost::system::result<Config, std::vector<Error>>;
-
-void read_version(const Node& root, Problems& problems) {
-  const Entry* version = root.find("version");
-  if (version == nullptr) {
-    problems.add(Position{}, "`version` is missing", "Write `version: 1` as the first line.");
-  } else if (!version->value->wrong && version->value->text != "1") {
-    problems.add(
-        *version->value,
-        "`version` is " + in_backquotes(version->value->text) + ", and this Sallyport reads version 1",
-        parse_integer(version->value->text).value_or(0) > 1 ? "The file was written for a newer Sallyport."
-                                                            : "Write `version: 1`.");
-  }
-}
 
 void read_state(const Node& root, Config& config, Problems& problems) {
   const Node* node = good(root, "state");
@@ -119,71 +95,16 @@ void read_routes(const Node& root, const Surroundings& around, Config& config, P
   }
 }
 
-/// getpwnam_r and getgrnam_r share a shape; the buffer grows until the entry fits (large groups).
-template <class Entry, class Find, class Id>
-std::optional<std::uint32_t> find_id(const std::string& name, Find find, Id id) {
-  if (name.find('\0') != std::string::npos) return std::nullopt;
-  for (std::size_t size = 4'096; size <= 1'048'576; size *= 4) {
-    std::vector<char> buffer(size);
-    Entry entry{};
-    Entry* found = nullptr;
-    const int result = find(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
-    if (result == ERANGE) continue;
-    if (result != 0 || found == nullptr) return std::nullopt;
-    return id(*found);
-  }
-  return std::nullopt;
-}
-
-Surroundings this_machine(WallTime now) {
-  return {.now = now,
-          .uid_of =
-              [](const std::string& name) {
-                return find_id<passwd>(name, getpwnam_r, [](const passwd& entry) { return entry.pw_uid; });
-              },
-          .gid_of =
-              [](const std::string& name) {
-                return find_id<group>(name, getgrnam_r, [](const group& entry) { return entry.gr_gid; });
-              },
-          .check_file = {}};
-}
-
-Result<std::string> content_of(const std::string& file, const FileOpener& outside) {
-  std::error_code ignored;  // without a working directory the path stays relative and is refused as such
-  const auto absolute = std::filesystem::absolute(file, ignored);
-  auto content = read_trusted_file(ignored ? file : absolute.string(), config_bytes_max, outside);
-  if (content) return content;
-  auto error = located_at(ignored ? file : absolute.string(), content.error());
-  error.where = file;
-  return error;
-}
-
 }  // namespace
 
 Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundings& around) {
   Problems problems(file);
-  auto document = read_document(yaml);
-  if (!document) {
-    problems.add(document.error());
-    return problems.take_errors();
-  }
-  for (const Problem& problem : (*document)->problems) problems.add(problem);
-  const Node* root = (*document)->root;
-  if (root == nullptr || root->type == Node::Type::empty) {
-    problems.add(Position{}, "the file is empty",
-                 "Write `version: 1`, `targets:` and `routes:`; see "
-                 "docs/configuration.md.");
-    return problems.take_errors();
-  }
-  if (root->type != Node::Type::map) {
-    problems.add(root->at, "the file is not a map of keys", "Begin with `version: 1`.");
-    return problems.take_errors();
-  }
-  refuse_literal_secrets(*root, problems);
-  check_against_table(*root, problems);
+  Tree tree = open_tree(yaml, problems, all_keys(),
+                        "Write `version: 1`, `targets:` and `routes:`; see docs/configuration.md.");
+  const Node* root = tree.root;
+  if (root == nullptr) return problems.take_errors();
   Config config;
   config.file = std::string{file};
-  read_version(*root, problems);
   read_targets(*root, around, config, problems);
   read_routes(*root, around, config, problems);
   read_state(*root, config, problems);
@@ -205,20 +126,7 @@ Parsed parse(std::string_view yaml, std::string_view file, WallTime now) {
 Parsed load(const std::string& file, WallTime now, const FileOpener& outside) {
   auto content = content_of(file, outside);
   if (!content) return std::vector<Error>{content.error()};
-  Surroundings around = this_machine(now);
-  around.check_file = check_trusted_file;
-  around.read_file = [&](const std::string& path, std::size_t bytes_max) {
-    return read_trusted_file(path, bytes_max, outside);
-  };
-  around.look_at_program = [&](const std::string& path) { return look_at_program(path, outside); };
-  around.others_read = [](const std::string& path) {
-    struct stat status {};
-    if (stat(path.c_str(), &status) != 0) return false;
-    // root's, for the group of the service: 0640.
-    const auto others = status.st_uid == 0 ? 0004U : 0044U;
-    return (status.st_mode & others) != 0;
-  };
-  return parse_with(*content, file, around);
+  return parse_with(*content, file, surroundings(now, outside));
 }
 
 Result<Places> find_places(const std::string& file) {

@@ -45,6 +45,13 @@ constexpr auto synonyms = std::to_array<Synonym>({
     {"directory", "dir"},
     {"path", "dir"},
     {"role", "run_as"},
+    {"db_name", "connection"},
+    {"url", "connection_url"},
+    {"plugin_name", "plugin"},
+    {"user", "username"},
+    {"run_as", "owner"},
+    {"verify_connection", "verify"},
+    {"ttl", "default_ttl"},
 });
 
 std::string joined(std::string_view parent, std::string_view key) {
@@ -63,9 +70,9 @@ std::string shown(std::string_view path) {
   return out;
 }
 
-std::vector<std::string> keys_below(std::string_view parent) {
+std::vector<std::string> keys_below(std::string_view parent, std::span<const Key> table) {
   std::vector<std::string> out;
-  for (const Key& key : all_keys()) {
+  for (const Key& key : table) {
     const bool element = key.path.ends_with("[]") || last_part(key.path) == "*";
     if (!element && parent_part(key.path) == parent) out.emplace_back(last_part(key.path));
   }
@@ -73,8 +80,8 @@ std::vector<std::string> keys_below(std::string_view parent) {
 }
 
 /// Where a key of this name does exist, when not here.
-std::string home_of(std::string_view word) {
-  for (const Key& key : all_keys()) {
+std::string home_of(std::string_view word, std::span<const Key> table) {
+  for (const Key& key : table) {
     if (last_part(key.path) == word && key.since == Since::now && !parent_part(key.path).empty()) {
       return shown(parent_part(key.path));
     }
@@ -91,19 +98,20 @@ std::string written(std::string_view path) {
 
 }  // namespace
 
-Guess guess(std::string_view word, std::string_view parent) {
-  const auto here = keys_below(parent);
+Guess guess(std::string_view word, std::string_view parent, std::span<const Key> table) {
+  const auto here = keys_below(parent, table);
   const bool one_dot =
       std::ranges::count(word, '.') == 1 && word.find_first_of("*[]") == std::string_view::npos;
-  if (one_dot && find_key(joined(parent, word)) != nullptr) return {{}, "Write " + written(word) + "."};
+  if (one_dot && find_key(joined(parent, word), table) != nullptr)
+    return {{}, "Write " + written(word) + "."};
   for (const Synonym& synonym : synonyms) {
-    if (word != synonym.word || find_key(joined(parent, synonym.meant)) == nullptr) continue;
+    if (word != synonym.word || find_key(joined(parent, synonym.meant), table) == nullptr) continue;
     return {std::string{synonym.meant}, "Here it is called " + written(synonym.meant) + "."};
   }
-  if (is_secret_key(word) && find_key(joined(parent, "auth")) != nullptr)
+  if (is_secret_key(word) && find_key(joined(parent, "auth"), table) != nullptr)
     return {"auth", "Here it is called `auth`."};
   if (const auto near = nearest(word, here); !near.empty()) return {near, "Did you mean `" + near + "`?"};
-  if (const auto home = home_of(word); !home.empty()) return {{}, "It belongs below `" + home + "`."};
+  if (const auto home = home_of(word, table); !home.empty()) return {{}, "It belongs below `" + home + "`."};
   return {{}, "Keys here: " + join_choices(here) + "."};
 }
 

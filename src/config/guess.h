@@ -1,6 +1,8 @@
 // What a mistyped key was meant to be.
 #pragma once
 
+#include "config/keys.h"
+
 #include <string>
 #include <string_view>
 
@@ -13,6 +15,6 @@ struct Guess {
 
 /// `parent` is the table's path ("targets.*") of the map in which `word` stands. Tries what other tools call
 /// it, then the nearest key there, then the place where a key of this name does exist.
-Guess guess(std::string_view word, std::string_view parent);
+Guess guess(std::string_view word, std::string_view parent, std::span<const Key> table = all_keys());
 
 }  // namespace sallyport::config

@@ -54,8 +54,8 @@ std::span<const Key> all_keys() {
   return all;
 }
 
-const Key* find_key(std::string_view path) {
-  for (const Key& key : all_keys()) {
+const Key* find_key(std::string_view path, std::span<const Key> table) {
+  for (const Key& key : table) {
     if (key.path == path) return &key;
   }
   return nullptr;

@@ -65,8 +65,11 @@ std::span<const Key> admin_keys();
 /// All, in the order of the documentation.
 std::span<const Key> all_keys();
 
+/// Those of a file for `sallyport vault` (vault_file.h): a table of its own.
+std::span<const Key> vault_keys();
+
 /// The key at exactly this path, or null.
-const Key* find_key(std::string_view path);
+const Key* find_key(std::string_view path, std::span<const Key> table = all_keys());
 
 /// The last part of a path: "max" of "targets.*.pool.max".
 std::string_view last_part(std::string_view path);

@@ -26,6 +26,9 @@ std::string squeezed(std::string_view key) {
   return out;
 }
 
+/// What stands for a password in a connection_url of Vault's.
+constexpr std::string_view vault_template = "{{password}}";
+
 /// `scheme://user:password@…`
 bool url_holds_password(std::string_view value) {
   for (auto at = value.find("://"); at != std::string_view::npos; at = value.find("://", at + 3)) {
@@ -34,7 +37,9 @@ bool url_holds_password(std::string_view value) {
     const auto end = authority.rfind('@');
     if (end == std::string_view::npos) continue;
     const auto colon = authority.substr(0, end).find(':');
-    if (colon != std::string_view::npos && colon + 1 < end) return true;
+    const auto password =
+        colon == std::string_view::npos ? std::string_view{} : authority.substr(colon + 1, end - colon - 1);
+    if (!password.empty() && password != vault_template) return true;
   }
   return false;
 }

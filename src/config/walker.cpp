@@ -34,14 +34,14 @@ struct Place {
 
 class Walker {
  public:
-  explicit Walker(Problems& problems) : problems_(problems) {}
+  Walker(Problems& problems, std::span<const Key> table) : problems_(problems), table_(table) {}
 
   /// Checks the children of a map.
   void map(const Node& node, const Place& place) {
     std::vector<std::string> meant;  // mistyped keys are not missing as well
     for (const Entry& entry : node.entries) {
       const Place child = place.below(entry);
-      const Key* key = is_plain_key(entry.key) ? find_key(child.path) : nullptr;
+      const Key* key = is_plain_key(entry.key) ? find_key(child.path, table_) : nullptr;
       if (key == nullptr) {
         meant.push_back(unknown(entry, place));
       } else if (key->since == Since::later) {
@@ -57,7 +57,7 @@ class Walker {
 
  private:
   std::string unknown(const Entry& entry, const Place& place) {
-    Guess known = guess(entry.key, place.path);
+    Guess known = guess(entry.key, place.path, table_);
     if (entry.value->wrong) return known.meant;  // a literal password: reported as that
     entry.value->wrong = true;
     problems_.add(entry.at, "unknown key " + in_backquotes(entry.key) + place.where(), std::move(known.hint));
@@ -65,7 +65,7 @@ class Walker {
   }
 
   void require(const Node& node, const Place& place, const std::vector<std::string>& meant) {
-    for (const Key& key : all_keys()) {
+    for (const Key& key : table_) {
       if (!key.required || parent_part(key.path) != place.path) continue;
       const auto name = last_part(key.path);
       if (node.find(name) != nullptr || std::ranges::find(meant, name) != meant.end()) continue;
@@ -103,7 +103,7 @@ class Walker {
   }
 
   void list(const Node& node, const Key& key, const Place& place, const std::string& name) {
-    const Key* element = find_key(std::string{key.path} + "[]");
+    const Key* element = find_key(std::string{key.path} + "[]", table_);
     for (std::size_t i = 0; i < node.items.size(); ++i) {
       const Node& item = *node.items[i];
       const std::string index = "[" + std::to_string(i + 1) + "]";
@@ -116,7 +116,7 @@ class Walker {
 
   void named_map(const Node& node, const Place& place) {
     const std::string path = place.path + ".*";
-    const Key& key = *find_key(path);
+    const Key& key = *find_key(path, table_);
     for (const Entry& entry : node.entries) {
       const bool fine = is_name(entry.key);
       if (!fine) {
@@ -246,12 +246,13 @@ class Walker {
   }
 
   Problems& problems_;
+  std::span<const Key> table_;
 };
 
 }  // namespace
 
-void check_against_table(const Node& root, Problems& problems) {
-  Walker{problems}.map(root, {"", "", root.at});
+void check_against_table(const Node& root, Problems& problems, std::span<const Key> table) {
+  Walker{problems, table}.map(root, {"", "", root.at});
 }
 
 }  // namespace sallyport::config

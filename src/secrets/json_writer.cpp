@@ -45,15 +45,23 @@ void JsonWriter::flag(std::string_view key, bool value) {
 }
 
 void JsonWriter::list(std::string_view key, std::span<const std::string_view> values) {
+template <class Values>
+void JsonWriter::quoted_list(std::string_view key, const Values& values) {
   name(key);
   out_.push_back('[');
   bool first = true;
-  for (const auto value : values) {
+  for (const std::string_view value : values) {
     if (!std::exchange(first, false)) out_.push_back(',');
     quoted(value);
   }
   out_.push_back(']');
 }
+
+void JsonWriter::list(std::string_view key, std::initializer_list<std::string_view> values) {
+  quoted_list(key, values);
+}
+
+void JsonWriter::list(std::string_view key, std::span<const std::string> values) { quoted_list(key, values); }
 
 Secret JsonWriter::finish() {
   if (out_.empty()) out_.push_back('{');

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <initializer_list>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace sallyport::secrets {
@@ -19,6 +20,8 @@ class JsonWriter {
   void list(std::string_view name, std::initializer_list<std::string_view> values) {
     list(name, std::span{values.begin(), values.size()});
   }
+  void list(std::string_view name, std::initializer_list<std::string_view> values);
+  void list(std::string_view name, std::span<const std::string> values);
 
   /// The whole object; the writer is empty afterwards.
   Secret finish();
@@ -26,6 +29,8 @@ class JsonWriter {
  private:
   void name(std::string_view name);
   void quoted(std::string_view value);
+  template <class Values>
+  void quoted_list(std::string_view key, const Values& values);
   void raw(std::string_view text) { out_.insert(out_.end(), text.begin(), text.end()); }
 
   WipedBytes out_;
