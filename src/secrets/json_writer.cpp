@@ -44,7 +44,6 @@ void JsonWriter::flag(std::string_view key, bool value) {
   raw(value ? "true" : "false");
 }
 
-void JsonWriter::list(std::string_view key, std::span<const std::string_view> values) {
 template <class Values>
 void JsonWriter::quoted_list(std::string_view key, const Values& values) {
   name(key);
@@ -57,7 +56,7 @@ void JsonWriter::quoted_list(std::string_view key, const Values& values) {
   out_.push_back(']');
 }
 
-void JsonWriter::list(std::string_view key, std::initializer_list<std::string_view> values) {
+void JsonWriter::list(std::string_view key, std::span<const std::string_view> values) {
   quoted_list(key, values);
 }
 

@@ -20,7 +20,6 @@ class JsonWriter {
   void list(std::string_view name, std::initializer_list<std::string_view> values) {
     list(name, std::span{values.begin(), values.size()});
   }
-  void list(std::string_view name, std::initializer_list<std::string_view> values);
   void list(std::string_view name, std::span<const std::string> values);
 
   /// The whole object; the writer is empty afterwards.

@@ -109,13 +109,12 @@ inline std::vector<SourceFixture> all_fixtures() {
   for (auto& [name, reference, world] : azure_worlds()) {
     all.push_back({name, reference, std::move(world), {"variable "}});
   }
-  return all;
-  std::vector<SourceFixture> out{file_fixture(), env_fixture(),        systemd_fixture(),
   const auto approle = approle_fixture();
   for (auto& [name, reference, world] : login_worlds(approle.world, replies::login)) {
-    out.push_back({name, reference, std::move(world), approle.may_fail});
-    out.back().may_fail.emplace_back("variable AZURE_");
-  return out;
+    all.push_back({name, reference, std::move(world), approle.may_fail});
+    all.back().may_fail.emplace_back("variable AZURE_");
+  }
+  return all;
 }
 
 }  // namespace sallyport::contract
