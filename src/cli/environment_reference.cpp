@@ -65,6 +65,11 @@ Result<void> check_environment_reference(const std::string& variable, std::strin
       return refused(variable, "the attribute " + name +
                                    " chooses who gets our token, which the environment alone may not do");
     }
+    if (name == "sign_host")
+      return refused(
+          variable,
+          "the attribute sign_host has another host given a token than the one it is good for, which the "
+          "environment alone may not do");
     if (!weakens(name, value)) continue;
     return refused(variable,
                    "the attribute " + name + " weakens a check, which the environment alone may not do");

@@ -3,6 +3,8 @@
 #pragma once
 
 #include "test/contract/azure_fixtures.h"
+#include "secrets/source.h"
+#include "test/contract/aws_fixtures.h"
 #include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/contract/vault_login_fixtures.h"
@@ -19,6 +21,8 @@ struct SourceFixture {
   SourceWorld world;           ///< in which `reference` yields the password "canary-password"
   /// Beginnings of the requests that may fail for good and the conversation still ends well. All others must not.
   std::vector<std::string_view> may_fail;
+  secrets::Purpose purpose = {};  ///< for what is signed for one host and user
+  bool signed_here = false;       ///< its secret is a signature of ours, and differs each time
 };
 
 inline constexpr std::string_view pair = R"({"username":"app","password":"canary-password"})";
@@ -102,6 +106,16 @@ inline SourceFixture kubernetes_key_fixture() {
   return {"k8s_own_namespace", "k8s:db#password", kubernetes_world(), {"variable "}};
 }
 
+/// Of the chain's questions most may fail, and the next provider is asked.
+inline std::vector<SourceFixture> aws_fixtures() {
+  const std::vector<std::string_view> may_fail{"variable ", "file "};
+  const secrets::Purpose purpose{"postgresql", {{"db.c1.eu-west-1.rds.amazonaws.com", 5432}}, "app"};
+  return {{"aws_sm", "aws-sm:prod/db", aws_world(), may_fail},
+          {"aws_ssm", "aws-ssm:/prod/db", aws_world(), may_fail},
+          {"aws_rds", "aws-rds-iam:", aws_world(), may_fail, purpose, true},
+          {"aws_rds_container", "aws-rds-iam:", aws_container_world(), may_fail, purpose, true}};
+}
+
 inline std::vector<SourceFixture> all_fixtures() {
   std::vector<SourceFixture> all{file_fixture(), env_fixture(),        systemd_fixture(),
                                  exec_fixture(), vault_fixture(),      approle_fixture(),
@@ -115,6 +129,9 @@ inline std::vector<SourceFixture> all_fixtures() {
     all.back().may_fail.emplace_back("variable AZURE_");
   }
   return all;
+  std::vector<SourceFixture> out{file_fixture(), env_fixture(),        systemd_fixture(),
+  for (auto& one : aws_fixtures()) out.push_back(std::move(one));
+  return out;
 }
 
 }  // namespace sallyport::contract

@@ -21,18 +21,19 @@ enum class Turn { first_fetch, next_fetch, renew, revoke, keep_alive, close };
 inline constexpr Turn all_turns[] = {Turn::first_fetch, Turn::next_fetch, Turn::renew,
                                      Turn::revoke,      Turn::keep_alive, Turn::close};
 
-inline std::unique_ptr<secrets::SourceSession> open_session(std::string_view text) {
+inline std::unique_ptr<secrets::SourceSession> open_session(std::string_view text,
+                                                            const secrets::Purpose& purpose = {}) {
   static const auto registry = secrets::register_all();
   const auto reference = secrets::parse_reference(text);
   if (!reference) return nullptr;
-  auto session = registry.find(reference->scheme)->open(*reference, {});
+  auto session = registry.find(reference->scheme)->open(*reference, purpose);
   return session ? std::move(*session) : nullptr;
 }
 
 /// A session in its world. Conversations borrow the session: let them go first.
 struct Scene {
   explicit Scene(const SourceFixture& fixture)
-      : world(fixture.world), session(open_session(fixture.reference)) {}
+      : world(fixture.world), session(open_session(fixture.reference, fixture.purpose)) {}
 
   /// The conversation of this turn, not yet started; null when the source has none.
   std::unique_ptr<Conversation> begin(Turn turn) {
@@ -99,10 +100,16 @@ class SourceContract : public testing::TestWithParam<Case> {
     ASSERT_TRUE(GetParam().fixture)
         << "the source " << GetParam().scheme
         << " is registered, but test/contract/source_fixtures.h has no world for it";
-    ASSERT_NE(open_session(fixture().reference), nullptr) << fixture().reference;
+    ASSERT_NE(open_session(fixture().reference, fixture().purpose), nullptr) << fixture().reference;
   }
 
   [[nodiscard]] const SourceFixture& fixture() const { return *GetParam().fixture; }
+
+  /// What the fixture's world gives.
+  [[nodiscard]] bool is_its_secret(const Secret& secret) const {
+    if (!fixture().signed_here) return secret.equals("canary-password");
+    return secret.reveal().find("&X-Amz-Signature=") != std::string_view::npos;
+  }
 
   [[nodiscard]] bool must_not_fail(std::string_view line) const {
     for (const auto beginning : fixture().may_fail) {

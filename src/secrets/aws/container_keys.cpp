@@ -87,6 +87,10 @@ Result<Secret> token_of(Inquiry& ask, const Settings& settings, const std::strin
   Secret token;
   std::string said_by = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
   if (!path->empty()) {
+    if (!path->starts_with('/')) {
+      return failed(settings, provider, ErrorCode::bad_config,
+                    "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is no absolute path", "Write it from / on");
+    }
     said_by = *path;
     auto content = ask.file({*path, limits::login_body_bytes_max, false});
     if (!content) {

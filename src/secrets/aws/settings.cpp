@@ -62,9 +62,21 @@ Result<Said> said_of(Inquiry& ask, Service service) {
   return said;
 }
 
+/// Where a service was started is nobody's intention.
+Result<void> check_absolute(const std::string& path) {
+  if (path.starts_with('/')) return {};
+  return Error{ErrorCode::bad_config,
+               Hop::environment,
+               "AWS_CONFIG_FILE or AWS_SHARED_CREDENTIALS_FILE",
+               "is no absolute path",  // not shown: it may be anything
+               "Write it from / or ~/ on",
+               {}};
+}
+
 /// A file that is not there is an empty one.
 Result<IniFile> ini_file(Inquiry& ask, const std::string& path) {
   if (path.empty()) return IniFile{};
+  if (auto checked = check_absolute(path); !checked) return std::move(checked).error();
   // Whether others may read it matters only if a secret in it is used (profile_keys.cpp asks again).
   auto read = ask.file({path, profile_file_bytes_max, false});
   if (read) return IniFile::parse(**read, path);
@@ -131,7 +143,7 @@ Result<Settings> read(Inquiry& ask, const Choice& choice) {
   settings.insecure_reason = choice.insecure_reason;
   auto home = ask.text("HOME");
   if (!home) return std::move(home).error();
-  settings.home = *home == "/" ? "" : *home;
+  settings.home = home->starts_with('/') && *home != "/" ? *home : "";
   // botocore's order of the two; other SDKs know AWS_PROFILE only.
   auto profile = first_of(ask, {"AWS_DEFAULT_PROFILE", "AWS_PROFILE"});
   if (!profile) return std::move(profile).error();

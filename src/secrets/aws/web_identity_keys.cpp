@@ -33,6 +33,10 @@ Offer web_identity_keys(Inquiry& ask, const Settings& settings, Search& search, 
                    (environment_counts ? "AWS_WEB_IDENTITY_TOKEN_FILE is not set, and " : "") +
                        ("profile " + profile) + " has no web_identity_token_file");
   }
+  if (!path->starts_with('/')) {
+    return failed(settings, provider, ErrorCode::bad_config, "the token file's path is not absolute",
+                  "Write it from / on");
+  }
   auto arn = value_of("AWS_ROLE_ARN", "role_arn");
   if (!arn) return failed(settings, provider, std::move(arn).error());
   if (arn->empty()) {
