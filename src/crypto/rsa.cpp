@@ -87,6 +87,21 @@ Result<std::vector<std::uint8_t>> public_key_info(const Secret& pem) {
   return out;
 }
 
+Result<std::vector<std::uint8_t>> public_key_pkcs1(const Secret& pem) {
+  const auto key = read_key(pem);
+  if (!key) return key.error();
+  const std::unique_ptr<OSSL_ENCODER_CTX, decltype(&OSSL_ENCODER_CTX_free)> encoder{
+      OSSL_ENCODER_CTX_new_for_pkey(key->get(), EVP_PKEY_PUBLIC_KEY, "DER", "pkcs1", nullptr),
+      OSSL_ENCODER_CTX_free};
+  unsigned char* data = nullptr;
+  std::size_t size = 0;
+  if (encoder == nullptr || OSSL_ENCODER_to_data(encoder.get(), &data, &size) != 1)
+    return wrong("has no public half");
+  std::vector<std::uint8_t> out{data, data + size};
+  OPENSSL_free(data);
+  return out;
+}
+
 Result<std::vector<std::uint8_t>> certificate_sha1(std::string_view pem) {
   const auto der = pem_body(pem, "CERTIFICATE");
   if (!der) return der.error();

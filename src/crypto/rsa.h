@@ -24,6 +24,10 @@ Result<Secret> new_rsa_key();
 /// Errors  invalid_message: as sign_rs256.
 Result<std::vector<std::uint8_t>> public_key_info(const Secret& key);
 
+/// The public half alone (PKCS #1 RSAPublicKey), DER.
+/// Errors  invalid_message: as sign_rs256.
+Result<std::vector<std::uint8_t>> public_key_pkcs1(const Secret& key);
+
 /// SHA-1 of the first certificate of `pem`, as JWT's `x5t` wants it (before base64url).
 /// Errors  invalid_message: no certificate.
 Result<std::vector<std::uint8_t>> certificate_sha1(std::string_view pem);

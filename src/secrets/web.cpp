@@ -32,11 +32,12 @@ std::optional<Duration> wanted_wait(const WebReply& reply) {
 
 /// Half to all of what is due: nobody waits zero, and a fleet does not come back at once.
 Duration jittered(const Inquiry& ask, const RetryRule& rule, int tried) {
+  const auto at = static_cast<std::size_t>(tried) * 2 % (ask.random().size() - 1);
+  const unsigned random = ask.random()[at] * 256U + ask.random()[at + 1];
+  if (rule.wait) return std::min(rule.wait(tried, random / 65'536.0), rule.cap);
   Duration most = rule.first;
   for (int i = 1; i < tried && most < rule.cap; ++i) most *= 2;
   most = std::min(most, rule.cap);
-  const auto at = static_cast<std::size_t>(tried) * 2 % (ask.random().size() - 1);
-  const unsigned random = ask.random()[at] * 256U + ask.random()[at + 1];
   return most / 2 + most / 2 * random / 65'536;
 }
 

@@ -35,6 +35,8 @@ struct RetryRule {
   Duration cap = std::chrono::seconds{20};
   std::vector<int> statuses = {429, 500, 502, 503, 504};
   bool lost_connections = true;
+  /// Another wait than half to all of `first` doubled: `tried` counts from 1, `random` is in [0, 1).
+  std::function<Duration(int tried, double random)> wait = nullptr;
   /// What else says "later", in the body for example.
   std::function<bool(const WebReply&)> also = nullptr;
 };

@@ -11,10 +11,11 @@ from google.api_core.client_options import ClientOptions
 from google.api_core import exceptions
 from google.auth import identity_pool, impersonated_credentials, pluggable
 from google.cloud import secretmanager_v1
+from google.cloud.sql.connector import Connector
 from google.oauth2 import credentials as oauth2_credentials
 from google.oauth2 import service_account
 
-from harness import fake_gcp
+from harness import fake_cloudsql, fake_gcp
 
 REQUEST = google.auth.transport.requests.Request()
 TARGET = "target@test-project.iam.gserviceaccount.com"
@@ -129,3 +130,31 @@ def test_secret_manager(gcp):
         client_of(gcp, "nobody's").access_secret_version(name="projects/test-project/secrets/db/versions/1")
     with pytest.raises(exceptions.Forbidden):
         client_of(gcp, gcp.mint("me", ["x"])).access_secret_version(name="projects/test-project/secrets/db/versions/1")
+
+
+USER = "app@test-project.iam"
+
+
+@pytest.fixture
+def cloud_sql(gcp, pg, tmp_path):
+    pg.sql(f'DROP ROLE IF EXISTS "{USER}"; CREATE ROLE "{USER}" LOGIN')
+    it = fake_cloudsql.CloudSql(str(tmp_path), pg, "127.0.33.7")
+    gcp.instances[("test-project", "db")] = it
+    yield it
+    it.close()
+
+
+def test_cloud_sql_by_googles_connector(gcp, cloud_sql):
+    with Connector(credentials=of_service_account(gcp), sqladmin_api_endpoint=gcp.url) as connector:
+        connection = connector.connect("test-project:europe-west1:db", "pg8000", user=USER, db="postgres", enable_iam_auth=True)
+        cursor = connection.cursor()
+        cursor.execute("SELECT session_user")
+        assert cursor.fetchall()[0][0] == USER
+        connection.close()
+    assert cloud_sql.logins == [USER]
+
+
+def test_another_user_than_the_tokens_is_refused(gcp, cloud_sql):
+    with Connector(credentials=of_service_account(gcp), sqladmin_api_endpoint=gcp.url) as connector:
+        with pytest.raises(Exception, match="28000"):
+            connector.connect("test-project:europe-west1:db", "pg8000", user="postgres", db="postgres", enable_iam_auth=True)
