@@ -94,7 +94,7 @@ Error meaning_of(const WebReply& reply, const Settings& settings) {
   const auto words = in_words(reply.root());
   const auto number = number_of(reply.root());
   const auto status = "status " + std::to_string(reply.status);
-  const auto suffix = words.empty() ? " (" + status + ")" : " (" + words + ")";
+  const auto suffix = " (" + status + (words.empty() ? "" : ", " + words) + ")";
   const auto* const known = std::find_if(meanings.begin(), meanings.end(),
                                          [&](const Meaning& one) { return one.number == number; });
   if (known != meanings.end()) {

@@ -36,7 +36,7 @@ struct Claims {
   std::string application_name;  ///< app_displayname; rarely there
   std::string resource_id;       ///< xms_mirid: of a managed identity
   std::string tenant;            ///< tid
-  bool is_application = false;   ///< idtyp=app, or no person in it
+  bool is_application = true;    ///< idtyp=app, or no person in it
   std::optional<WallTime> expires;
 };
 
