@@ -153,7 +153,13 @@ Offer entra_token(Inquiry& ask, const Settings& settings, const std::string& sco
     const auto learnt = counted_skew(*reply);
     if (reply->success()) {
       auto token = token_of(reply->root(), "access_token", ExpiryFrom::relative, ask.now(), learnt);
-      if (!token) return failed(settings, search, name, std::move(token).error());
+      if (!token) {
+        auto error = std::move(token).error();
+        error.what = host_of_url(settings.authority) + ": " + error.what;
+        if (error.hint.empty())
+          error.hint = "Check AZURE_AUTHORITY_HOST, and whether a proxy or a login page answers in its place";
+        return failed(settings, search, name, std::move(error));
+      }
       search.skew = learnt;
       return std::optional{named(std::move(*token), provider, name, settings.authority)};
     }
