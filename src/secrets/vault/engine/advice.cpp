@@ -56,7 +56,8 @@ class Adviser {
     if (url.find("sslmode=require") != std::string::npos || url.find("tls=skip-verify") != std::string::npos)
       say("the database's certificate is not verified, so whoever stands between gets Vault's own password. "
           "Use sslmode=verify-full (MySQL: tls=true)");
-    const bool says_tls = url.find("sslmode=") != std::string::npos || url.find("tls=") != std::string::npos;
+    const bool says_tls = !connection.tls_ca.empty() || url.find("sslmode=") != std::string::npos ||
+                          url.find("tls=") != std::string::npos;
     if (!says_tls) {
       say(connection.database == Database::postgresql
               ? "connection_url says no sslmode, and TLS is then optional. Use sslmode=verify-full"

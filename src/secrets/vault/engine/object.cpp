@@ -14,7 +14,8 @@ Object object_of(const std::string& mount, const Connection& connection) {
                 {"connection_url", connection.connection_url},
                 {"username", connection.username}};
   for (const auto& [name, text] : {std::pair{"password_authentication", &connection.password_authentication},
-                                   std::pair{"username_template", &connection.username_template}}) {
+                                   std::pair{"username_template", &connection.username_template},
+                                   std::pair{"tls_ca", &connection.tls_ca}}) {
     if (!text->empty()) out.fields.push_back({name, *text});
   }
   if (const auto& most = connection.open_connections_max)

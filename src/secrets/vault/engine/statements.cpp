@@ -1,9 +1,6 @@
 #include "secrets/vault/engine/statements.h"
 
-#include "base/ascii.h"
 #include "secrets/vault/engine/sql_words.h"
-
-#include <algorithm>
 
 namespace sallyport::secrets::vault::engine {
 
@@ -15,9 +12,6 @@ constexpr std::string_view name_bytes_allowed =
     "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.$";
 
 std::string quoted(const std::string& name) { return "\"" + name + "\""; }
-
-/// Grants of many users at once would meet on the same rows of the catalogue ("tuple concurrently updated").
-constexpr std::string_view one_at_a_time = "SELECT pg_advisory_xact_lock(hashtext('vault: grants'))";
 
 std::string create_role(const std::vector<std::string>& groups) {
   std::string out =
@@ -40,16 +34,14 @@ void grant_in_schema(Statements& out, const DynamicRole& role, const std::string
   out.push_back(later + sequences + " ON SEQUENCES" + to);
 }
 
-bool grants_on_tables(const DynamicRole& role) {
-  return role.grants == Grants::read || role.grants == Grants::write;
-}
-
 Statements postgresql_creation(const DynamicRole& role) {
   if (role.grants == Grants::owner) {
-    return {create_role({role.owner}), "ALTER ROLE \"{{name}}\" SET role = '" + role.owner + "'"};
+    auto groups = role.member_of;
+    groups.insert(groups.begin(), role.owner);
+    return {create_role(groups), "ALTER ROLE \"{{name}}\" SET role = '" + role.owner + "'"};
   }
   if (role.grants == Grants::none) return {create_role(role.member_of)};
-  Statements out{std::string{one_at_a_time}, create_role(role.member_of)};
+  Statements out{create_role(role.member_of)};
   for (const auto& schema : role.schemas) grant_in_schema(out, role, schema);
   return out;
 }
@@ -70,10 +62,7 @@ Statements postgresql_revocation(const DynamicRole& role) {
       "    DROP ROLE \"{{name}}\";\n"
       "  END IF;\n"
       "END $$";
-  Statements out;
-  if (grants_on_tables(role)) out.emplace_back(one_at_a_time);
-  out.push_back(std::move(block));
-  return out;
+  return {std::move(block)};
 }
 
 Statements mysql_creation(const DynamicRole& role) {

@@ -34,6 +34,7 @@ struct Connection {
   bool verify = true;
   std::string password_authentication;  ///< empty: not said
   std::string username_template;        ///< likewise
+  std::string tls_ca;                   ///< likewise; PEM
   std::optional<std::int64_t> open_connections_max;
   std::optional<std::int64_t> idle_connections_max;
   std::optional<std::int64_t> connection_seconds_max;
