@@ -119,11 +119,22 @@ std::string label_of(const engine::Change& change) {
   return std::string{engine::name_of(change.kind)} + " " + change.name;
 }
 
+bool repeats_revocation(const engine::Change& change, const engine::Difference& rollback) {
+  return std::any_of(change.differences.begin(), change.differences.end(), [&](const auto& difference) {
+    return difference.field == "revocation_statements" && difference.after == rollback.after;
+  });
+}
+
 std::string change_text(const ShownPlan& shown, std::size_t at, bool color) {
   const auto& change = shown.plan.changes[at];
   auto out = title(mark_of(change.effect), label_of(change), color);
-  for (const auto& difference : change.differences)
-    out += difference_text(difference, change.effect == engine::Effect::add);
+  const bool fresh = change.effect == engine::Effect::add;
+  for (const auto& difference : change.differences) {
+    const bool repeats =
+        fresh && difference.field == "rollback_statements" && repeats_revocation(change, difference);
+    out += repeats ? field_line(difference.field, "as revocation_statements")
+                   : difference_text(difference, fresh);
+  }
   if (change.kind == engine::Kind::connection && contains(shown.passwords, change.name))
     out += field_line("password", "that of " + trail::printable(shown.objects[at].password_from));
   if (!change.impossible.empty()) out += "    ! " + trail::printable(change.impossible) + "\n";

@@ -1,6 +1,7 @@
 // docs/configuration.md and the parser have the same keys: its table is compared with config/keys.h, and its
 // examples are parsed.
 #include "config/keys.h"
+#include "config/vault_file.h"
 #include "test/config/parse.h"
 
 #include <fstream>
@@ -10,8 +11,8 @@
 namespace sallyport::config {
 namespace {
 
-std::string document_text() {
-  std::ifstream file{SALLYPORT_SOURCE_DIR "/docs/configuration.md"};
+std::string document_text(const std::string& name = "configuration.md") {
+  std::ifstream file{SALLYPORT_SOURCE_DIR "/docs/" + name};
   std::ostringstream content;
   content << file.rdbuf();
   return content.str();
@@ -33,29 +34,35 @@ std::string row_of(const Key& key) {
          cell(key.meaning) + " |";
 }
 
-TEST(ConfigDocs, TableHasEveryKeyOfTheParserAndNoOther) {
+void expect_table(const std::string& document, std::span<const Key> keys) {
   std::vector<std::string> documented;
-  const std::string text = document_text();
+  const std::string text = document_text(document);
   std::istringstream lines{
       text.substr(std::min(text.find("| key | type | default | meaning |"), text.size()))};
   for (std::string line; std::getline(lines, line) && !line.empty();) {
     if (line.starts_with("| `")) documented.push_back(line);
   }
   std::vector<std::string> known;
-  for (const Key& key : all_keys()) known.push_back(row_of(key));
+  for (const Key& key : keys) known.push_back(row_of(key));
   if (documented == known) return;
   std::string table;
   for (const auto& row : known) table += row + "\n";
-  FAIL() << "docs/configuration.md should have these rows:\n" << table;
+  FAIL() << "docs/" << document << " should have these rows:\n" << table;
 }
 
+TEST(ConfigDocs, TableHasEveryKeyOfTheParserAndNoOther) { expect_table("configuration.md", all_keys()); }
+
+TEST(ConfigDocs, TheTableOfVaultsFileLikewise) { expect_table("vault-setup.md", vault_keys()); }
+
 TEST(ConfigDocs, KeysStandOnceEachBelowTheirParent) {
-  std::set<std::string_view> seen;
-  for (const Key& key : all_keys()) {
-    EXPECT_TRUE(seen.insert(key.path).second) << key.path;
-    std::string_view parent = parent_part(key.path);
-    if (key.path.ends_with("[]")) parent = key.path.substr(0, key.path.size() - 2);
-    EXPECT_TRUE(parent.empty() || seen.contains(parent)) << key.path;
+  for (const auto table : {all_keys(), vault_keys()}) {
+    std::set<std::string_view> seen;
+    for (const Key& key : table) {
+      EXPECT_TRUE(seen.insert(key.path).second) << key.path;
+      std::string_view parent = parent_part(key.path);
+      if (key.path.ends_with("[]")) parent = key.path.substr(0, key.path.size() - 2);
+      EXPECT_TRUE(parent.empty() || seen.contains(parent)) << key.path;
+    }
   }
 }
 
@@ -81,6 +88,13 @@ TEST(ConfigDocs, ExamplesLoadAndErrorsAreReal) {
   const auto shown = blocks(text, "console");
   ASSERT_FALSE(shown.empty());
   EXPECT_EQ(shown[0], output);
+}
+
+TEST(ConfigDocs, TheExampleOfVaultsFileLoads) {
+  const auto examples = blocks(document_text("vault-setup.md"), "yaml");
+  ASSERT_EQ(examples.size(), 1u);
+  const auto parsed = parse_vault_file(examples[0], "f", test_machine());
+  EXPECT_TRUE(parsed.has_value()) << describe(parsed.error().front());
 }
 
 /// A key of this version that the parser does not look at would be a lie of the table.

@@ -156,6 +156,20 @@ def test_a_revocation_succeeds_for_a_user_that_somebody_dropped(place):
     place.bao.call("POST", "sys/leases/revoke", {"lease_id": lease["lease_id"], "sync": True})
 
 
+def test_without_an_owner_a_users_tables_outlive_it_all_the_same(place):
+    place.pg.sql(f"CREATE ROLE {place.database}_makers; GRANT CREATE ON SCHEMA public TO {place.database}_makers", database=place.database)
+    try:
+        file = place.file(f"\n  app: {{member_of: {place.database}_makers}}")
+        assert "goes to Vault's own user" in place.run("plan", file).stdout
+        place.apply(file)
+        place.exec("app", "CREATE TABLE made (id int)").ok()
+        wait_for(lambda: place.pg.sql("SELECT tableowner FROM pg_tables WHERE tablename = 'made'", database=place.database)
+                 == [(place.admin,)], "the table to be handed over", 10)
+    finally:
+        place.pg.sql(f"DROP OWNED BY {place.database}_makers", database=place.database)
+        place.pg.sql(f"DROP ROLE {place.database}_makers")
+
+
 def test_members_of_a_group_need_no_grants_of_their_own(place):
     place.pg.sql(f"CREATE ROLE {place.database}_readers")
     try:

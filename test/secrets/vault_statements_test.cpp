@@ -27,14 +27,19 @@ TEST(VaultStatements, ReadersSeeWhatIsMadeLaterAndEndByThemselves) {
   EXPECT_TRUE(advice_on(sample()).empty()) << advice_on(sample()).front().what;
 }
 
-TEST(VaultStatements, WithoutAnOwnerNothingIsDroppedWithTheUser) {
+TEST(VaultStatements, WhatAUserMadeIsHandedOverBeforeAnythingIsDropped) {
   DynamicRole role;
   role.member_of = {"readers"};
   complete_statements(role, Database::postgresql);
   EXPECT_EQ(role.creation.front().substr(role.creation.front().size() - 17), R"(IN ROLE "readers")");
   ASSERT_EQ(role.revocation.size(), 1u);
-  EXPECT_EQ(role.revocation.front().find("DROP OWNED"), std::string::npos);
-  EXPECT_NE(role.revocation.front().find("DROP ROLE"), std::string::npos);
+  const auto& block = role.revocation.front();
+  const auto reassign = block.find(R"(REASSIGN OWNED BY "{{name}}" TO CURRENT_USER)");
+  ASSERT_NE(reassign, std::string::npos);
+  EXPECT_LT(reassign, block.find("DROP OWNED"));
+  auto wanted = sample();
+  wanted.roles["app"].revocation = role.revocation;
+  EXPECT_TRUE(advises(wanted, "goes to Vault's own user"));
 }
 
 TEST(VaultStatements, StatementsOfOnesOwnAreKept) {

@@ -110,6 +110,10 @@ class Adviser {
       say("its revocation has no REASSIGN OWNED: a user that made a table cannot be dropped, and its lease "
           "not "
           "ended. Set owner");
+    } else if (role.revocation.front().find("REASSIGN OWNED BY \"{{name}}\" TO CURRENT_USER") !=
+               std::string::npos) {
+      say("what its users make goes to Vault's own user when they end. Set owner, the role that owns the "
+          "tables");
     } else if (!have(role.revocation, {"DROP", "OWNED"})) {
       say("its revocation has no DROP OWNED: a user cannot be dropped while privileges are granted to it");
     }

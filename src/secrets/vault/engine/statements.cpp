@@ -46,23 +46,22 @@ Statements postgresql_creation(const DynamicRole& role) {
   return out;
 }
 
-/// Without an owner nothing may be dropped with the user: its tables would be lost, and a lease that cannot end is the
-/// smaller harm.
+/// Whatever the user made is handed over first: DROP OWNED would drop tables as well. Without an owner it goes to Vault's
+/// own user (advice.h tells).
 Statements postgresql_revocation(const DynamicRole& role) {
-  std::string block =
+  const auto heir = role.owner.empty() ? "CURRENT_USER" : quoted(role.owner);
+  return {
       "DO $$ BEGIN\n"
       "  IF EXISTS (SELECT FROM pg_roles WHERE rolname = '{{name}}') THEN\n"
       "    GRANT \"{{name}}\" TO CURRENT_USER;\n"
-      "    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';\n";
-  if (!role.owner.empty()) {
-    block += "    REASSIGN OWNED BY \"{{name}}\" TO " + quoted(role.owner) + ";\n";
-    block += "    DROP OWNED BY \"{{name}}\";\n";
-  }
-  block +=
+      "    PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{{name}}';\n"
+      "    REASSIGN OWNED BY \"{{name}}\" TO " +
+      heir +
+      ";\n"
+      "    DROP OWNED BY \"{{name}}\";\n"
       "    DROP ROLE \"{{name}}\";\n"
       "  END IF;\n"
-      "END $$";
-  return {std::move(block)};
+      "END $$"};
 }
 
 Statements mysql_creation(const DynamicRole& role) {
