@@ -2,9 +2,9 @@
 // the suite.
 #pragma once
 
-#include "test/contract/azure_fixtures.h"
 #include "secrets/source.h"
 #include "test/contract/aws_fixtures.h"
+#include "test/contract/azure_fixtures.h"
 #include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/contract/vault_login_fixtures.h"
@@ -120,6 +120,7 @@ inline std::vector<SourceFixture> all_fixtures() {
   std::vector<SourceFixture> all{file_fixture(), env_fixture(),        systemd_fixture(),
                                  exec_fixture(), vault_fixture(),      approle_fixture(),
                                  kv_fixture(),   kubernetes_fixture(), kubernetes_key_fixture()};
+  for (auto& one : aws_fixtures()) all.push_back(std::move(one));
   for (auto& [name, reference, world] : azure_worlds()) {
     all.push_back({name, reference, std::move(world), {"variable "}});
   }
@@ -129,9 +130,6 @@ inline std::vector<SourceFixture> all_fixtures() {
     all.back().may_fail.emplace_back("variable AZURE_");
   }
   return all;
-  std::vector<SourceFixture> out{file_fixture(), env_fixture(),        systemd_fixture(),
-  for (auto& one : aws_fixtures()) out.push_back(std::move(one));
-  return out;
 }
 
 }  // namespace sallyport::contract
