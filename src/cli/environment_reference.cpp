@@ -36,6 +36,7 @@ bool chooses_receiver(std::string_view scheme, std::string_view name) {
   if (scheme.starts_with("azure-")) {
     return name == "authority" || name == "vault_url" || name == "ca_file" || name == "az_path";
   }
+  if (scheme.starts_with("gcp-")) return name == "endpoint";
   return name == "addr";
 }
 

@@ -5,6 +5,7 @@
 #include "secrets/source.h"
 #include "test/contract/aws_fixtures.h"
 #include "test/contract/azure_fixtures.h"
+#include "test/contract/gcp_fixtures.h"
 #include "test/contract/kubernetes_fixtures.h"
 #include "test/contract/source_world.h"
 #include "test/contract/vault_login_fixtures.h"
@@ -122,6 +123,9 @@ inline std::vector<SourceFixture> all_fixtures() {
                                  kv_fixture(),   kubernetes_fixture(), kubernetes_key_fixture()};
   for (auto& one : aws_fixtures()) all.push_back(std::move(one));
   for (auto& [name, reference, world] : azure_worlds()) {
+    all.push_back({name, reference, std::move(world), {"variable "}});
+  }
+  for (auto& [name, reference, world] : gcp_worlds()) {
     all.push_back({name, reference, std::move(world), {"variable "}});
   }
   const auto approle = approle_fixture();

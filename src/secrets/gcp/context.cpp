@@ -24,10 +24,12 @@ bool is_loopback_literal(std::string_view host) {
   return host.starts_with("127.") && digits_only(host, ".") && std::ranges::count(host, '.') == 3;
 }
 
-bool plain_characters(std::string_view url) {
-  return std::ranges::all_of(url, [](char c) {
-    return c > ' ' && c < 0x7f && std::string_view{"\"<>\\^`{|}@"}.find(c) == std::string_view::npos;
-  });
+/// Nothing that could be read in two ways; no user in front of the host.
+bool is_plain(std::string_view url) {
+  const auto authority = url.substr(0, url.find_first_of("/?#", url.find("://") + 3));
+  return authority.find('@') == std::string_view::npos && std::ranges::all_of(url, [](char c) {
+           return c > ' ' && c < 0x7f && std::string_view{"\"<>\\^`{|}"}.find(c) == std::string_view::npos;
+         });
 }
 
 }  // namespace
@@ -52,7 +54,7 @@ Result<HttpRequest> request_to(Inquiry& ask, const Context& context, std::string
   const bool https = url.starts_with("https://");
   const bool http = url.starts_with("http://");
   const auto host = host_of_url(url);
-  if (!(https || http) || host.empty() || url.size() > url_bytes_max || !plain_characters(url)) {
+  if (!(https || http) || host.empty() || url.size() > url_bytes_max || !is_plain(url)) {
     return fault(context, ErrorCode::bad_config, named_by + " is no address", "Write https://HOST[:PORT]/…");
   }
   if (http && !is_loopback_literal(host)) {

@@ -37,17 +37,10 @@ Result<Subject> in_format(const Origin& origin, std::string_view text, const std
   return checked_subject(origin, member.text(), source);
 }
 
-/// Plain http to a link-local address: the metadata services of other clouds. Nothing secret is sent there.
-bool is_link_local(std::string_view url) {
-  const auto host = host_of_url(url);
-  return url.starts_with("http://169.254.") && std::ranges::count(host, '.') == 3 &&
-         std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == ':'; });
-}
-
 Result<Subject> from_url(Inquiry& ask, const Origin& origin, std::string_view url) {
   const std::string named = "credential_source.url of " + origin.path;
   HttpRequest request;
-  if (is_link_local(url)) {
+  if (is_link_local_url(url)) {
     request.url = url;
     request.plain_http_allowed = true;
   } else {
@@ -72,6 +65,12 @@ Result<Subject> from_url(Inquiry& ask, const Origin& origin, std::string_view ur
 }
 
 }  // namespace
+
+bool is_link_local_url(std::string_view url) {
+  const auto host = host_of_url(url);
+  return url.starts_with("http://169.254.") && std::ranges::count(host, '.') == 3 &&
+         std::ranges::all_of(host, [](char c) { return (c >= '0' && c <= '9') || c == '.' || c == ':'; });
+}
 
 Result<Subject> checked_subject(const Origin& origin, std::string_view token, const std::string& source) {
   constexpr std::string_view space = " \t\r\n";

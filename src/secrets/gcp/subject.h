@@ -21,6 +21,9 @@ Result<Subject> subject_from_program(Inquiry& ask, const Origin& origin);
 Result<Subject> subject_from_certificate(Inquiry& ask, const Origin& origin);
 Result<Subject> subject_from_aws(Inquiry& ask, const Origin& origin);
 
+/// Plain http to a literal link-local address: the metadata services of other clouds. Nothing secret is sent there.
+bool is_link_local_url(std::string_view url);
+
 /// A token that a form may hold, without the white space around it.
 Result<Subject> checked_subject(const Origin& origin, std::string_view token, const std::string& source);
 

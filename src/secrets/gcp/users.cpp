@@ -30,10 +30,10 @@ Result<AccessToken> token_or_login(const Origin& origin, const WebReply& reply) 
       error.what += ": the organisation wants a new login";
   }
   if (code == "invalid_scope") {
-    error.hint =
-        std::string{login_again} +
+    error.hint = login_again;
+    error.hint.append(
         " --scopes=openid,https://www.googleapis.com/auth/userinfo.email,"
-        "https://www.googleapis.com/auth/cloud-platform,https://www.googleapis.com/auth/sqlservice.login";
+        "https://www.googleapis.com/auth/cloud-platform,https://www.googleapis.com/auth/sqlservice.login");
   }
   return error;
 }

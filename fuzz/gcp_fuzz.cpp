@@ -1,0 +1,167 @@
+// A Google Cloud that answers anything: credentials files, token endpoints, the metadata server, Secret Manager and the
+// control planes of databases.
+// Drives IdentitySearch.
+//
+// The first byte chooses the reference and what the environment says. Then come answers: one byte for what happens (a
+// status from a table, or a failed action), two of length, that many bytes of body. `@` in front of a body makes its first
+// line a header (Date, Location, Retry-After). Our key and our tokens never come back in a text, and no request goes
+// anywhere by plain http but to the metadata server.
+#include "secrets/gcp/gcp.h"
+#include "secrets/gcp/instance.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <cstring>
+
+namespace {
+
+using namespace sallyport;
+
+constexpr std::string_view canary = "canary-k7Qz2pXv";
+constexpr std::string_view person =
+    R"({"type":"authorized_user","client_id":"c","client_secret":"canary-k7Qz2pXv","refresh_token":"canary-k7Qz2pXv"})";
+constexpr std::string_view workload =
+    R"({"type":"external_account","audience":"//iam.googleapis.com/x","subject_token_type":"t",)"
+    R"("token_url":"https://sts/","credential_source":{"url":"https://subject/"},)"
+    R"("service_account_impersonation_url":"https://iam/v1/projects/-/serviceAccounts/a@b:generateAccessToken"})";
+
+class World {
+ public:
+  explicit World(Bytes script) : script_(script), mode_(byte()) {}
+
+  [[nodiscard]] std::uint8_t mode() const { return mode_; }
+  [[nodiscard]] bool empty() const { return script_.empty(); }
+
+  bool run(Conversation& conversation) {
+    Started started;
+    started.random.fill(7);
+    std::optional<Event> event{started};
+    for (int step = 0; step < 600; ++step) {
+      auto action = conversation.resume({now_, std::move(*event)});
+      if (!action) {
+        check(describe(action.error()));
+        return false;
+      }
+      if (std::holds_alternative<Done>(*action)) return true;
+      event.emplace(std::visit([this](auto& wanted) { return serve(wanted); }, *action));
+    }
+    std::abort();
+  }
+
+  static void check(std::string_view text) {
+    if (text.find(canary) != std::string_view::npos || text.size() > 8'000) std::abort();
+  }
+
+ private:
+  std::uint8_t byte() {
+    if (script_.empty()) return 0xFF;
+    const auto out = script_.front();
+    script_ = script_.subspan(1);
+    return out;
+  }
+
+  std::string_view body() {
+    const std::size_t wanted = byte() * 256U + byte();
+    const auto out = script_.subspan(0, std::min(wanted, script_.size()));
+    script_ = script_.subspan(out.size());
+    return as_text(out);
+  }
+
+  Event serve(ReadVariable& wanted) {
+    if (wanted.name == "GOOGLE_APPLICATION_CREDENTIALS" && (mode_ & 3U) != 3)
+      return VariableRead{Secret::copy_of("/c.json")};
+    if (wanted.name == "GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES") return VariableRead{Secret::copy_of("1")};
+    if (wanted.name == "AWS_REGION") return VariableRead{Secret::copy_of("eu-west-1")};
+    if (wanted.name.starts_with("AWS_") && wanted.name.find("KEY") != std::string::npos)
+      return VariableRead{Secret::copy_of(canary)};
+    return VariableRead{std::nullopt};
+  }
+
+  Event serve(ReadFile& wanted) {
+    if (wanted.path == "/c.json" && (mode_ & 3U) < 2)
+      return FileRead{Secret::copy_of((mode_ & 1U) != 0 ? person : workload)};
+    if (byte() >= 0xF0) return ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}};
+    return FileRead{Secret::copy_of(body())};
+  }
+
+  Event serve(RunProgram&) { return ProgramEnded{byte() >= 0x80 ? 1 : 0, Secret::copy_of(body())}; }
+
+  Event serve(HttpRequest& wanted) {
+    if (wanted.url.starts_with("http://") != wanted.plain_http_allowed) std::abort();
+    if (wanted.plain_http_allowed && !wanted.url.starts_with("http://169.254.")) std::abort();
+    check(wanted.url);
+    static constexpr int statuses[] = {200, 200, 200, 200, 200, 201, 302, 400,
+                                       401, 403, 404, 429, 500, 503, 0,   204};
+    const auto kind = byte();
+    now_ = {now_.wall + std::chrono::seconds{kind}, now_.mono + std::chrono::seconds{kind}};
+    if (kind >= 0xF0)
+      return ActionFailed{
+          {(kind & 1U) != 0 ? ErrorCode::timed_out : ErrorCode::denied, Hop::tcp, "x", "x", {}, {}}};
+    HttpReply reply;
+    reply.status = statuses[kind % std::size(statuses)];
+    auto text = body();
+    if (text.starts_with('@')) {
+      const auto line = text.substr(1, text.find('\n') - 1);
+      for (const auto* name : {"date", "location", "retry-after"}) reply.headers.emplace_back(name, line);
+      text.remove_prefix(std::min(line.size() + 2, text.size()));
+    }
+    if ((kind & 0x80U) == 0) reply.headers.emplace_back("metadata-flavor", "Google");
+    reply.body = Secret::copy_of(text);
+    return reply;
+  }
+
+  Event serve(WaitUntil& wanted) {
+    const auto pause = wanted.moment - now_.mono;
+    if (pause < Duration::zero() || pause > std::chrono::minutes{1}) std::abort();
+    now_ = {now_.wall + pause, wanted.moment};
+    return Woken{};
+  }
+
+  template <class Other>
+  Event serve(Other&) {
+    return ActionFailed{{ErrorCode::internal, Hop::none, "x", "x", {}, {}}};
+  }
+
+  Bytes script_;
+  std::uint8_t mode_;
+  Moment now_{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
+};
+
+void try_instance(Bytes input) {
+  const auto instance = secrets::gcp::parse_instance(as_text(input));
+  if (instance && instance->path().find("..") != std::string::npos &&
+      instance->path().find("/..") != std::string::npos)
+    std::abort();
+  (void)secrets::gcp::parse_ip_type(as_text(input));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const auto secret_manager = secrets::gcp_secret_manager_source();
+  static const auto cloud_sql = secrets::gcp_cloudsql_source();
+  static const char* const references[] = {
+      "gcp-sm:projects/p/secrets/s", "gcp-sm:projects/p/locations/l/secrets/s/versions/2#password",
+      "gcp-cloudsql-iam:", "gcp-cloudsql-iam:?instance=p:r:i&ip_type=private",
+      "gcp-cloudsql-iam:?instance=projects/p/locations/r/clusters/c/instances/i"};
+  try_instance({data, size});
+  World world{{data, size}};
+  if ((world.mode() & 0x80U) != 0) {
+    auto who = secrets::gcp_identity();
+    if (!world.run(*who)) return 0;
+    const auto told = who->take();
+    World::check(secrets::list_of(told.tried) + told.identity + told.provider + told.fix);
+    return 0;
+  }
+  const auto reference = secrets::parse_reference(references[(world.mode() >> 2U) % std::size(references)]);
+  const auto& source = reference->scheme == "gcp-sm" ? secret_manager : cloud_sql;
+  auto session = source->open(*reference, {"postgresql", {}, ""});
+  for (int turn = 0; turn < 3 && !world.empty(); ++turn) {
+    auto fetch = (*session)->fetch();
+    if (!world.run(*fetch)) continue;
+    const auto fetched = fetch->take();
+    if (fetched.credential.secret.empty()) std::abort();
+    World::check(fetched.credential.user + fetched.origin + fetched.credential.version);
+  }
+  return 0;
+}
