@@ -215,7 +215,7 @@ Result<broker::RoleOpening> Runtime::open_role(const Target& target, const Role&
                  Hop::reference,
                  reference->scheme + ":",
                  "is not in this version",
-                 "Use vault:, file:, env:, systemd: or exec:",
+                 "sallyport --help names the page that lists them",
                  {}};
   }
   secrets::Purpose purpose{"postgresql", {}, role.user};

@@ -101,7 +101,7 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   const auto* scheme = secrets::find_scheme(reference->scheme);
   if (scheme == nullptr || !scheme->available) {
     problems.add(node, "references to `" + reference->scheme + ":` are not in this version",
-                 "Use vault:, file:, systemd:, env: or exec:.");
+                 "docs/configuration.md lists those that are.");
     return;
   }
   check_attributes(node, *reference, problems);

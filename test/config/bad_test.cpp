@@ -263,7 +263,7 @@ state: postgresql://u:hunter2@db/state
        R"(version: 1
 targets:
   r: {engine: postgresql, host: db.example.com, database: x, auth: "vault:database//creds"}
-  s: {engine: postgresql, host: db.example.com, database: x, auth: aws-sm:prod/db}
+  s: {engine: postgresql, host: db.example.com, database: x, auth: issuer:app-role}
   t: {engine: postgresql, host: db.example.com, database: x, auth: "vault:database/creds/../x"}
   u: {engine: postgresql, host: db.example.com, database: x, auth: "exec:pass show x"}
   v: {engine: postgresql, host: db.example.com, database: x, auth: vautl:database/creds/x}
@@ -275,8 +275,9 @@ targets:
   x: {engine: postgresql, host: db.example.com, database: x, roles: {a: "file:run/secrets/x"}}
 )",
        {"3:84: `auth`: an empty part. Remove the extra slash.",
-        "4:68: `auth`: the scheme \"aws-sm:\" is not in this version. This version has vault:, file:, env:, "
-        "systemd:, exec:.",
+        "4:68: `auth`: the scheme \"issuer:\" is not in this version. This version has vault:, file:, env:, "
+        "systemd:, exec:, aws-sm:, aws-ssm:, gcp-sm:, azure-kv:, k8s:, aws-rds-iam:, gcp-cloudsql-iam:, "
+        "azure-entra:.",
         "5:90: `auth`: a part that leads elsewhere. Write the path without . and ..",
         "6:74: `auth`: the program is not an absolute path. Write exec:/usr/bin/pass show db.",
         "7:68: `auth` is not a reference (value not shown: it may be a secret). Write where the secret is "

@@ -142,7 +142,7 @@ TEST(VaultFile, WhatVaultIsAskedWithIsChecked) {
   says(with("address: vault"), "2:18: `address`: it does not begin with https://");
   says(with("mount: \"a/../b\""), "2:16: `mount` is no path of Vault");
   says(with("namespace: \"a b\""), "2:20: `namespace`: no name of a namespace");
-  says(with("token_file: /t, role_id_file: /r"), "a token file beside AppRole");
+  says(with("token_file: /t, role_id_file: /r"), "an attribute that auth=approle has not");
   says(with("token: hunter2"), "`token` may not stand in this file");
 }
 
