@@ -519,6 +519,24 @@ TEST_F(Tls, SystemStoreIsUsedByDefaultAndTheEnvironmentCannotAddToIt) {
   EXPECT_NE(result.error.find("not in the system's store"), std::string::npos) << result.error;
 }
 
+TEST_F(Tls, AnUnknownAuthorityOfRdsSaysWhereAmazonsBundleIs) {
+  TlsPolicy system;
+  for (const auto& [name, said] : std::vector<std::pair<std::string, std::string>>{
+           {"db.c1.eu-west-1.rds.amazonaws.com", "truststore.pki.rds.amazonaws.com/global/global-bundle.pem"},
+           {"db.c1.rds.cn-north-1.amazonaws.com.cn", "amazonaws.com.cn/global/global-bundle.pem"},
+           {"db.example.com", ""}}) {
+    system.server_name = name;
+    const TlsServer tls{{server("DNS:" + name)}};
+    const auto error = attempt(system, tls.port()).error;
+    EXPECT_EQ(error.find("sslrootcert=/PATH/global-bundle.pem") != std::string::npos,
+              name != "db.example.com")
+        << error;
+    if (name != "db.example.com") {
+      EXPECT_NE(error.find(said), std::string::npos) << error;
+    }
+  }
+}
+
 TEST_F(Tls, AgreesOnAlpnAndPrefersAes128) {
   const TlsServer tls{{.identity = server("DNS:db.example.com"), .alpn = "postgresql"}};
   const auto result = attempt(policy(), tls.port());

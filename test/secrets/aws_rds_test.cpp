@@ -50,6 +50,16 @@ TEST(AwsRdsToken, AHostInCapitalsIsSignedAsItIsAsked) {
 
 constexpr const char* endpoint = "db.c1a2b3.eu-west-1.rds.amazonaws.com";
 
+std::string http_date(WallTime wall) {
+  const auto time =
+      static_cast<std::time_t>(std::chrono::floor<std::chrono::seconds>(wall.time_since_epoch()).count());
+  std::array<char, 64> text{};
+  std::tm parts{};
+  gmtime_r(&time, &parts);
+  (void)std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+  return text.data();
+}
+
 class AwsRds : public testing::Test {
  protected:
   AwsRds() {
@@ -167,6 +177,35 @@ TEST_F(AwsRds, ATokenEndsWithTheKeysThatSignedIt) {
   EXPECT_GT(*fetched->credential.expires - world.now.wall, 58s);
   EXPECT_NE(fetched->credential.secret.reveal().find("&X-Amz-Security-Token=canary-token&"),
             std::string_view::npos);
+}
+
+TEST_F(AwsRds, ATokenIsDatedByAwsClockWhereThatIsKnownToDiffer) {
+  for (const auto& [date, used] :
+       std::vector<std::pair<Duration, Duration>>{{10min, 10min}, {-10min, -10min}, {20s, 0s}, {0s, 0s}}) {
+    world.variables = {{"AWS_ROLE_ARN", "arn:aws:iam::1:role/app"},
+                       {"AWS_WEB_IDENTITY_TOKEN_FILE", "/run/token"},
+                       {"AWS_REGION", "eu-west-1"}};
+    world.files["/run/token"] = "canary-web";
+    const auto at = [&](Duration ahead) {
+      return std::chrono::floor<std::chrono::seconds>(world.now.wall +
+                                                      std::chrono::duration_cast<WallTime::duration>(ahead));
+    };
+    world.on(
+        "POST https://sts.eu-west-1.amazonaws.com/",
+        {200,
+         "<AssumeRoleWithWebIdentityResponse><AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>ASIA1"
+         "</AccessKeyId><SecretAccessKey>canary</SecretAccessKey><SessionToken>canary-t</"
+         "SessionToken><Expiration>" +
+             format_utc(at(date + 1h)) +
+             "</Expiration></Credentials></AssumeRoleWithWebIdentityResult></"
+             "AssumeRoleWithWebIdentityResponse>",
+         {{"date", http_date(at(date))}}});
+    const auto fetched = fetch("aws-rds-iam:", purpose_for({{endpoint, 5432}}));
+    ASSERT_TRUE(fetched) << describe(fetched.error());
+    const std::string token{fetched->credential.secret.reveal()};
+    EXPECT_NE(token.find("X-Amz-Date=" + format_basic(at(used))), std::string::npos) << token.substr(0, 300);
+    EXPECT_EQ(*fetched->credential.expires - world.now.wall, 900s) << "by our clock";
+  }
 }
 
 TEST_F(AwsRds, KeysAreKeptForTheNextTokenAndAskedForAgainAfterARefusal) {

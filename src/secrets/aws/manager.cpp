@@ -15,7 +15,6 @@ constexpr auto request_deadline = std::chrono::seconds{10};
 
 /// AWS allows 5 minutes.
 constexpr Duration skew_fatal = std::chrono::minutes{4};
-constexpr Duration skew_min = std::chrono::seconds{30};
 
 template <std::size_t size>
 bool holds(const std::array<std::string_view, size>& list, std::string_view code) {
@@ -113,12 +112,6 @@ std::string_view ManagerReply::message() const {
   const auto root = web.root();
   const auto text = root["Message"].text();
   return text.empty() ? root["message"].text() : text;
-}
-
-Duration told_skew(const WebReply& reply, Duration known) {
-  const auto skew = skew_of(reply);
-  if (!skew) return known;
-  return *skew > skew_min || *skew < -skew_min ? *skew : Duration::zero();
 }
 
 Result<ManagerReply> ask_manager(Inquiry& ask, const KeyCache& keys, const ManagerCall& call,

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "secrets/aws/chain.h"
+#include "secrets/aws/provider.h"
 #include "secrets/web.h"
 
 #include <functional>
@@ -43,8 +44,5 @@ Result<ManagerReply> ask_manager(Inquiry& ask, const KeyCache& keys, const Manag
 
 /// What every refusal of either manager means that is not the caller's own to explain.
 Error manager_refusal(const ManagerCall& call, const ManagerReply& reply, const KeyCache& keys);
-
-/// AWS' clock minus ours, as far as it matters: 30 seconds and less are the network's.
-Duration told_skew(const WebReply& reply, Duration known);
 
 }  // namespace sallyport::secrets::aws

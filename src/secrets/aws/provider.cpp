@@ -37,6 +37,13 @@ Error failed(const Settings& settings, const std::string& provider, ErrorCode co
   return {code, Hop::secret_source, settings.where, provider + ": " + std::move(what), std::move(hint), {}};
 }
 
+Duration told_skew(const WebReply& reply, Duration known) {
+  constexpr Duration skew_min = std::chrono::seconds{30};
+  const auto skew = skew_of(reply);
+  if (!skew) return known;
+  return *skew > skew_min || *skew < -skew_min ? *skew : Duration::zero();
+}
+
 Result<Keys> checked_keys(Keys keys, Moment now, const Settings& settings, const std::string& provider) {
   const auto wrong = [&](const char* what) {
     return failed(settings, provider, ErrorCode::invalid_message, what,

@@ -4,6 +4,7 @@
 
 #include "secrets/aws/chain.h"
 #include "secrets/json.h"
+#include "secrets/web.h"
 
 #include <optional>
 #include <string>
@@ -37,6 +38,10 @@ Result<Keys> keys_of(JsonView object, const KeyNames& names, Moment now, const S
 
 /// Errors  invalid_message: an id that is none, an empty secret key, what no header may hold. denied: expired.
 Result<Keys> checked_keys(Keys keys, Moment now, const Settings& settings, const std::string& provider);
+
+/// AWS' clock minus ours by a reply's Date, as far as it matters: up to 30 seconds are the network's. `known`: where it has
+/// none.
+Duration told_skew(const WebReply& reply, Duration known);
 
 Offer environment_keys(Inquiry& ask, const Settings& settings, Search& search);
 

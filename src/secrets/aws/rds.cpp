@@ -22,9 +22,6 @@ using namespace aws;
 constexpr std::string_view where = "aws-rds-iam:";
 constexpr std::array<std::string_view, 1> own_attributes{"sign_host"};
 
-/// A smaller difference is the network's, or nobody's.
-constexpr auto skew_min = std::chrono::seconds{30};
-
 /// One server: where we connect, and the name that RDS knows it by.
 struct Server {
   SuppliedHost dialled;
@@ -131,10 +128,7 @@ class RdsSession final : public InquirySession {
   Result<Then> mint(Moment now, Fetched& out) const {
     if (auto checked = check(user_, servers_); !checked) return std::move(checked).error();
     const auto& keys = keys_.keys();
-    const auto skew = keys_.skew();
-    const bool skewed = skew > Duration{skew_min} || skew < -Duration{skew_min};
-    const auto theirs =
-        now.wall + std::chrono::duration_cast<WallTime::duration>(skewed ? skew : Duration::zero());
+    const auto theirs = now.wall + std::chrono::duration_cast<WallTime::duration>(keys_.skew());
     auto& credential = out.credential;
     for (const auto& server : servers_) {
       auto region = region_for(server);

@@ -28,7 +28,7 @@ class SsoLogin {
   SsoLogin(Inquiry& ask, const Settings& settings, const std::string& profile, const std::string& provider)
       : ask_(ask), settings_(settings), profile_(profile), provider_(provider) {}
 
-  Result<Keys> keys() {
+  Result<Keys> keys(Search& search) {
     auto role = role_of_profile();
     if (!role) return std::move(role).error();
     auto token = cached_token(*role);
@@ -47,6 +47,7 @@ class SsoLogin {
     auto reply = ask_web(ask_, make, RetryRule{}, settings_.where);
     if (!reply) return failed(settings_, provider_, std::move(reply).error());
     if (!reply->success()) return refused(*reply, *role);
+    search.skew = told_skew(*reply, search.skew);
     return keys_in(*reply);
   }
 
@@ -160,7 +161,7 @@ Offer sso_keys(Inquiry& ask, const Settings& settings, Search& search, const std
   const auto& files = *settings.profiles;
   if (!files.has(profile, "sso_role_name") && !files.has(profile, "sso_account_id"))
     return nothing(search, provider, "has no sso_role_name");
-  auto keys = SsoLogin{ask, settings, profile, provider}.keys();
+  auto keys = SsoLogin{ask, settings, profile, provider}.keys(search);
   if (!keys) return std::move(keys).error();
   return std::optional{std::move(*keys)};
 }

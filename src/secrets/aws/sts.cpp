@@ -81,11 +81,11 @@ Result<WebReply> send(Inquiry& ask, const Call& call) {
   };
   auto reply = ask_web(ask, make, rule, call.settings.where);
   if (!reply) return failed(call.settings, call.provider, std::move(reply).error());
-  const auto skew = skew_of(*reply);
-  if (call.keys == nullptr || reply->success() || !skew) return reply;
-  const auto off = *skew - call.search.skew;
-  if (off < skew_min && off > -skew_min) return reply;
-  call.search.skew = *skew;
+  // Of any reply: a token for RDS is dated by it, and nobody would correct that.
+  const auto off = told_skew(*reply, call.search.skew) - call.search.skew;
+  call.search.skew += off;
+  const bool spoilt = off >= skew_min || off <= -skew_min;
+  if (call.keys == nullptr || reply->success() || !spoilt) return reply;
   reply = ask_web(ask, make, rule, call.settings.where);
   if (!reply) return failed(call.settings, call.provider, std::move(reply).error());
   return reply;
