@@ -49,7 +49,7 @@ std::string describe(const Error& error) {
     if (!line.empty()) line += ' ';
     line += error.where;
   }
-  if (!line.empty()) line += ": ";
+  if (!line.empty()) line += line.ends_with(':') ? " " : ": ";  // a reference may be its scheme alone
   line += error.what.empty() ? std::string{name_of(error.code)} : error.what;
   if (!error.hint.empty()) {
     line += ". ";

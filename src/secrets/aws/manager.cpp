@@ -77,7 +77,8 @@ WallTime moved(WallTime time, Duration by) {
 
 std::string minutes_text(Duration skew) {
   const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(skew).count();
-  return std::to_string(minutes < 0 ? -minutes : minutes) + " minutes " + (minutes < 0 ? "ahead" : "behind");
+  return std::to_string(minutes < 0 ? -minutes : minutes) + " minutes " +
+         (minutes < 0 ? "ahead of" : "behind");
 }
 
 Error error_at(const ManagerCall& call, ErrorCode code, std::string what, std::string hint) {
@@ -89,7 +90,7 @@ Error keys_error(const ManagerCall& call, const ManagerReply& reply, const KeyCa
   const auto skew = skew_of(reply.web);
   if (skew && (*skew > skew_fatal || *skew < -skew_fatal)) {
     return error_at(call, ErrorCode::denied,
-                    said + "; this machine's clock is " + minutes_text(*skew) + " of it",
+                    said + "; this machine's clock is " + minutes_text(*skew) + " AWS' own",
                     "Correct the clock");
   }
   const auto& provider = keys.keys().provider;

@@ -32,6 +32,12 @@ Error lacks(std::string what, std::string hint) {
   return wrong_reference(std::string{where}, std::move(what), std::move(hint));
 }
 
+/// Found out only when the profile is known.
+Error unknown_region(std::string what, std::string hint) {
+  return {ErrorCode::bad_config, Hop::secret_source, std::string{where},
+          std::move(what),       std::move(hint),    {}};
+}
+
 /// "NAME" or "NAME:PORT".
 Result<SuppliedHost> parse_signed(std::string_view text, std::uint16_t port) {
   SuppliedHost out{std::string{text.substr(0, text.find(':'))}, port};
@@ -119,7 +125,7 @@ class RdsSession final : public InquirySession {
     if (!choice_.region.empty()) return choice_.region;
     if (auto named = region_of_rds_host(server.signed_for.host); !named.empty()) return named;
     if (!keys_.settings().region.empty()) return keys_.settings().region;
-    return lacks(
+    return unknown_region(
         "the region of " + server.signed_for.host +
             " is not known: its name is no RDS endpoint's, and neither AWS_REGION nor the profile says one",
         "Add region=eu-west-1; if the name is a CNAME, sign_host= with the endpoint that it stands for");
