@@ -78,8 +78,8 @@ inline std::vector<AzureWorld> azure_worlds() {
   workload.files["/var/run/secrets/azure/tokens/azure-identity-token"] = "canary-federated-token";
   out.push_back({"azure_workload", "azure-entra:", std::move(workload)});
   SourceWorld machine;
-  machine.http["GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01"] = {400,
-                                                                                                      ""};
+  machine.http["GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01"] = {
+      400, R"({"error":"invalid_request"})"};
   machine.http["GET http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&" +
                resource] = {200, azure_managed_reply};
   out.push_back({"azure_imds", "azure-entra:", std::move(machine)});

@@ -61,6 +61,19 @@ TEST(AzureManaged, AMetadataServiceThatIsSilentCostsOneTryAndIsToldAsSuch) {
   EXPECT_TRUE(says(error, "no metadata service answered within 1 s"));
 }
 
+TEST(AzureManaged, SomebodyElsesServiceAtThatAddressIsNoAzure) {
+  for (const auto& told : {Told{403, "<html>canary</html>", {}}, Told{404, "Not Found", {}},
+                           Told{401, "", {}}, Told{200, "ok", {}}}) {
+    auto world = machine();
+    world.on(imds_line, told);
+    const auto error = refusal(world);
+    EXPECT_TRUE(says(error, "is not Azure's metadata service (status " + std::to_string(told.status) + ")"))
+        << describe(error);
+    EXPECT_TRUE(says(error, "Azure CLI")) << "the chain goes on";
+    EXPECT_EQ(world.asked.size(), 1U) << "it is asked for no token";
+  }
+}
+
 TEST(AzureManaged, AnIdentityIsChosenByOneOfThreeIds) {
   const std::string resource_id = "/subscriptions/s/resourceGroups/g/x";
   struct Row {

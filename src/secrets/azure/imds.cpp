@@ -67,7 +67,11 @@ std::optional<std::string> absent(Inquiry& ask, const std::string& address, cons
                             : "no metadata service: " + reply.error().what;
   }
   if (says_unreachable(*reply)) return "no metadata service can be reached from this container";
-  return std::nullopt;
+  // Other clouds and networks have something at this address as well; Azure's says no as JSON.
+  const bool busy = reply->status == 410 || reply->status == 429 || reply->status >= 500;
+  if (busy || reply->root().is_object()) return std::nullopt;
+  return "what answers at " + host_of_url(address) + " is not Azure's metadata service (status " +
+         std::to_string(reply->status) + ")";
 }
 
 /// Doubled each time, and up to a quarter longer by chance: 410's sum must not be shorter.

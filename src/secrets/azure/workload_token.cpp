@@ -33,7 +33,7 @@ Offer workload_token(Inquiry& ask, const Settings& settings, const std::string& 
   for (const auto& [name, value] :
        {std::pair{"AZURE_CLIENT_ID", &settings.client_id}, std::pair{"AZURE_TENANT_ID", &settings.tenant}}) {
     if (value->empty())
-      return nothing(search, provider, std::string{name} + " is not set, but AZURE_FEDERATED_TOKEN_FILE is");
+      return nothing(search, provider, "AZURE_FEDERATED_TOKEN_FILE is set, but not " + std::string{name});
   }
   if (!path->starts_with('/')) {
     return failed(settings, search, provider, ErrorCode::bad_config,
