@@ -32,6 +32,12 @@ Result<Fetched> shape_members(JsonView object, std::string_view where) {
     if (*certificate && member_meaning(name) == dsn::Meaning::password) continue;
     if (auto taken = take_member(fetched, name, value, where); !taken) return std::move(taken).error();
   }
+  if (fetched.credential.secret.empty() && object["rsa_private_key"].present()) {
+    // Vault's key-pair credentials are for databases that check a signature (Snowflake); none of ours does.
+    return wrong_secret(ErrorCode::peer_unsupported, where,
+                        "a key pair (rsa_private_key), by which PostgreSQL lets nobody in",
+                        "Let the role make passwords or client certificates: credential_type=password");
+  }
   if (fetched.credential.secret.empty()) {
     return wrong_secret(ErrorCode::invalid_message, where, "a JSON object without a member \"password\"",
                         "Name the member that holds it: #FIELD");

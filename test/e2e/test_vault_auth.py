@@ -1,10 +1,13 @@
 """Logging in to a real OpenBao by each method, up to a query in a real PostgreSQL; and wrapped secret ids, which open once."""
 
+import base64
+import http.server
 import importlib
 import json
 import re
 import ssl
 import subprocess
+import threading
 import time
 import urllib.request
 
@@ -15,7 +18,7 @@ from harness.children import psql
 from harness.kubernetes_api import KubernetesApi, Pod, can_unshare, sign_es256
 from harness.metadata_services import MetadataServices
 from harness.openbao import ROOT_TOKEN, ApiError
-from harness.processes import wait_for
+from harness.processes import free_port, wait_for
 from harness.sallyport import reference
 
 WHO = "SELECT session_user, current_user"
@@ -112,9 +115,9 @@ def test_a_client_certificate(sallyport, bao, enabled, url_of):
 
 def test_a_token_of_a_client_certificate_is_renewed_with_it(sallyport, bao, enabled, url_of):
     bao.call("POST", "auth/cert/certs/short", {"certificate": open(enabled.certificate, encoding="ascii").read(), "token_policies": "app",
-                                               "token_ttl": "4s", "token_max_ttl": "1h"})
+                                               "token_ttl": "15s", "token_max_ttl": "1h"})
     url = url_of(auth="cert", role="short", client_cert=enabled.certificate, client_key=enabled.key)
-    run = sallyport.exec(psql(WHO, "SELECT pg_sleep(8)", WHO), url, env=bao.environment()).ok()
+    run = sallyport.exec(psql(WHO, "SELECT pg_sleep(20)", WHO), url, env=bao.environment()).ok()
     first, _, second = run.stdout.strip().split("\n")
     assert first == second
 
@@ -188,6 +191,84 @@ def test_other_refusals_name_the_method(sallyport, bao, enabled, url_of, pki):
         run = sallyport.exec(psql(WHO), url, env=bao.environment())
         assert run.code == 125 and f"Vault refused the {says}" in run.stderr, run.stderr
         assert "canary" not in run.stderr
+
+
+class VaultFront(http.server.BaseHTTPRequestHandler):
+    """OpenBao has no AWS method: in front of it the login is checked by botocore, AWS's own signer, and answered by another method's token."""
+
+    def do_POST(self):      # noqa: N802
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.path == "/v1/auth/aws/login":
+            login = json.loads(body)
+            self.server.logins.append(login)
+            if not self.server.is_signed(login):
+                return self.answer(400, b'{"errors":["error making upstream request: received error code 403 from STS"]}')
+            answer = self.server.bao.call("POST", "auth/userpass/login/app", {"password": "canary userpass \u00e4"}, token="")
+            return self.answer(200, json.dumps(answer).encode())
+        self.onward(body)
+
+    def do_GET(self):       # noqa: N802
+        self.onward(None)
+
+    def onward(self, body):
+        try:
+            answer = self.server.bao.call(self.command, self.path.removeprefix("/v1/"), json.loads(body) if body else None,
+                                          token=self.headers["X-Vault-Token"])
+            self.answer(200 if answer is not None else 204, json.dumps(answer).encode() if answer is not None else b"")
+        except ApiError as error:
+            self.answer(error.status, str(error).partition(": ")[2].encode())
+
+    def answer(self, code, body):
+        self.send_response(code)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def aws_front(bao, enabled, pki):
+    auth = pytest.importorskip("botocore.auth")
+    from botocore.awsrequest import AWSRequest
+    from botocore.credentials import Credentials
+    keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+canary", "canary-session-token")
+
+    def is_signed(login):
+        url, data, headers = (base64.b64decode(login[f"iam_request_{name}"]).decode() for name in ("url", "body", "headers"))
+        headers = json.loads(headers)
+        authorization = headers.pop("Authorization")
+        request = AWSRequest(method=login["iam_http_request_method"], url=url, data=data, headers=headers)
+        request.context["timestamp"] = headers["X-Amz-Date"]
+        region = re.search(r"/\d{8}/([a-z0-9-]+)/sts/aws4_request", authorization).group(1)
+        signer = auth.SigV4Auth(keys, "sts", region)
+        expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
+        return authorization.endswith(f"Signature={expected}") and data == "Action=GetCallerIdentity&Version=2011-06-15"
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), VaultFront)
+    server.bao, server.logins, server.is_signed = bao, [], is_signed
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pki.leaf("ip-only").certificate, pki.leaf("ip-only").key)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    server.env = {"VAULT_ADDR": f"https://127.0.0.1:{server.server_port}", "VAULT_CACERT": pki.ca, "AWS_ACCESS_KEY_ID": keys.access_key,
+                  "AWS_SECRET_ACCESS_KEY": keys.secret_key, "AWS_SESSION_TOKEN": keys.token}
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("more, host", [({}, "sts.amazonaws.com"), ({"region": "eu-west-1", "iam_server_id": "vault.example.com"},
+                                                                   "sts.eu-west-1.amazonaws.com")])
+def test_an_aws_identity(sallyport, bao, aws_front, url_of, more, host):
+    log_in(sallyport, bao, url_of(auth="aws", role="app", **more), "userpass", env=aws_front.env)
+    [login] = aws_front.logins
+    assert login["role"] == "app" and base64.b64decode(login["iam_request_url"]).decode() == f"https://{host}/"
+    headers = json.loads(base64.b64decode(login["iam_request_headers"]))
+    assert headers.get("X-Vault-AWS-IAM-Server-ID") == more.get("iam_server_id")
+    sallyport.assert_no_canary(aws_front.env["AWS_SECRET_ACCESS_KEY"])
+    wrong = sallyport.exec(psql(WHO), url_of(auth="aws", role="app", **more), env={**aws_front.env, "AWS_SECRET_ACCESS_KEY": "other"})
+    assert wrong.code == 125 and "Vault refused the aws login (400)" in wrong.stderr and "binds our ARN" in wrong.stderr, wrong.stderr
 
 
 # ---- Wrapped secret ids -------------------------------------------------------------------------

@@ -1,4 +1,7 @@
 // Logging in to a Vault in memory by each method: what is sent where, what is kept, and what a wrapped secret id survives.
+#include "crypto/hash.h"
+#include "secrets/aws/sigv4.h"
+#include "secrets/json.h"
 #include "test/secrets/vault_world.h"
 
 #include <gtest/gtest.h>
@@ -121,6 +124,60 @@ TEST(VaultLogin, AttributesOfAnotherMethodOrMissingOnesAreRefused) {
     const auto session = source->open(*reference, {});
     ASSERT_FALSE(session) << query;
     EXPECT_EQ(session.error().code, ErrorCode::bad_config) << query;
+  }
+}
+
+/// The request that Vault is given is the one that GetCallerIdentity needs, signed with our keys as it stands there.
+TEST(VaultLogin, AwsGivesVaultASignedRequestThatWasNotSent) {
+  struct Row {
+    std::string query;
+    std::string url;
+    std::string region;
+    std::string server_id;
+  };
+  for (const auto& row :
+       {Row{"", "https://sts.amazonaws.com/", "us-east-1", ""},
+        Row{"&region=eu-west-1&iam_server_id=vault.example.com", "https://sts.eu-west-1.amazonaws.com/",
+            "eu-west-1", "vault.example.com"},
+        Row{"&region=cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn/", "cn-north-1", ""}}) {
+    auto world = login_world("auth/aws/login");
+    world.variables["AWS_ACCESS_KEY_ID"] = "AKIDEXAMPLE";
+    world.variables["AWS_SECRET_ACCESS_KEY"] = "canary/K7MDENG";
+    world.variables["AWS_SESSION_TOKEN"] = "canary-session";
+    const auto session = open_vault("vault:database/creds/app?auth=aws&role=app" + row.query);
+    const auto got = fetch(world, *session);
+    ASSERT_TRUE(got) << describe(got.error());
+    const auto json = secrets::Json::parse(login_of(world).body, "body");
+    ASSERT_TRUE(json);
+    const auto decoded = [&](const char* name) {
+      const auto bytes = crypto::base64_decode(json->root()[name].text());
+      return bytes ? std::string{as_text(*bytes)} : std::string{};
+    };
+    EXPECT_EQ(json->root()["role"].text(), "app");
+    EXPECT_EQ(json->root()["iam_http_request_method"].text(), "POST");
+    EXPECT_EQ(decoded("iam_request_url"), row.url);
+    EXPECT_EQ(decoded("iam_request_body"), "Action=GetCallerIdentity&Version=2011-06-15");
+    const auto headers = secrets::Json::parse(decoded("iam_request_headers"), "headers");
+    ASSERT_TRUE(headers);
+    EXPECT_EQ(headers->root()["X-Vault-AWS-IAM-Server-ID"].text(), row.server_id);
+    EXPECT_FALSE(headers->root()["Host"].present());
+    const auto given = headers->root()["Authorization"].text();
+    EXPECT_EQ(given.find("x-vault-aws-iam-server-id") != std::string_view::npos, !row.server_id.empty());
+    HttpRequest again{"POST", row.url};
+    for (const auto name : headers->root().keys()) {
+      if (name == "Authorization" || name == "X-Amz-Date" || name == "X-Amz-Security-Token") continue;
+      again.headers.push_back({std::string{name}, Secret::copy_of(headers->root()[name].text())});
+    }
+    again.body = Secret::copy_of(decoded("iam_request_body"));
+    secrets::aws::Keys keys;
+    keys.access_key_id = "AKIDEXAMPLE";
+    keys.secret_access_key = Secret::copy_of("canary/K7MDENG");
+    keys.session_token = Secret::copy_of("canary-session");
+    secrets::aws::sign(again, keys, {row.region, "sts", world.now.wall});
+    for (const auto& header : again.headers) {
+      if (header.name == "Authorization") EXPECT_TRUE(header.value.equals(given));
+    }
+    for (const auto& line : world.lines()) EXPECT_EQ(line.find("amazonaws"), std::string::npos) << line;
   }
 }
 
@@ -257,6 +314,46 @@ TEST(VaultWrapping, ALostAnswerToTheUnwrappingIsNotAskedForAgainAndRememberedInT
   ASSERT_FALSE(used_up);
   EXPECT_NE(used_up.error().what.find("perhaps by ourselves"), std::string::npos) << used_up.error().what;
   EXPECT_EQ(session->take_events().size(), 1U);
+}
+
+// ---- Kinds of database credentials -----------------------------------------------------------
+
+TEST(VaultCredentials, ADynamicClientCertificateIsOneAndAKeyPairIsRefusedWithTheFix) {
+  const auto creds = [](const std::string& data) {
+    return R"({"lease_id":"database/creds/app/abc","renewable":true,"lease_duration":3600,"data":{)" + data +
+           "}}";
+  };
+  auto world = database_world();
+  world.on(
+      "GET database/creds/app",
+      {ok(creds(
+          R"("username":"v-app","client_certificate":"-----BEGIN CERTIFICATE-----\nx","private_key":"canary-k",)"
+          R"("private_key_type":"rsa")"))});
+  const auto got = fetch(world, *open_vault("vault:database/creds/app"));
+  ASSERT_TRUE(got) << describe(got.error());
+  EXPECT_EQ(got->credential.kind, CredentialKind::client_certificate);
+  EXPECT_EQ(got->credential.user, "v-app");
+  EXPECT_TRUE(got->credential.lease);
+  auto pair = database_world();
+  pair.on("GET database/creds/app", {ok(creds(R"("username":"v-app","rsa_private_key":"canary-k")"))});
+  const auto refused = fetch(pair, *open_vault("vault:database/creds/app"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, ErrorCode::peer_unsupported);
+  EXPECT_NE(refused.error().hint.find("credential_type=password"), std::string::npos);
+}
+
+TEST(VaultCredentials, AStaticRolesRotationIsItsVersionInBothDialects) {
+  for (const auto* name : {"last_vault_rotation", "last_openbao_rotation"}) {
+    auto world = database_world();
+    world.on("GET sys/internal/ui/mounts/database/static-creds/st", {ok(replies::mount_database)});
+    const auto body = R"({"data":{")" + std::string{name} +
+                      R"(":"2026-11-25T10:56:49Z","password":"canary","ttl":30,"username":"st"}})";
+    world.on("GET database/static-creds/st", {ok(body)});
+    const auto got = fetch(world, *open_vault("vault:database/static-creds/st"));
+    ASSERT_TRUE(got) << describe(got.error());
+    EXPECT_EQ(got->credential.version, "2026-11-25T10:56:49Z");
+    EXPECT_EQ(got->refetch_after, std::chrono::seconds{31});
+  }
 }
 
 }  // namespace

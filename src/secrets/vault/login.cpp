@@ -119,6 +119,8 @@ constexpr Advice advices[] = {
     {Options::Auth::gcp, "role= exists, is of type gce or iam, and binds this project and service account"},
     {Options::Auth::azure,
      "role= exists, and binds this subscription, resource group and machine; resource= is its audience"},
+    {Options::Auth::aws,
+     "role= exists, and binds our ARN; iam_server_id= and region= are what the mount asks for"},
 };
 
 }  // namespace
@@ -178,6 +180,7 @@ Result<Login> gather_login(Inquiry& ask, State& state) {
     case Options::Auth::userpass: return gather_userpass(ask, state);
     case Options::Auth::gcp: return gather_gcp(ask, state);
     case Options::Auth::azure: return gather_azure(ask, state);
+    case Options::Auth::aws: return gather_aws(ask, state);
   }
   return no_token(state);
 }

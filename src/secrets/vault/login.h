@@ -43,6 +43,7 @@ Result<Secret> word_of_file(Inquiry& ask, const State& state, const std::string&
 Result<Login> gather_approle(Inquiry& ask, State& state);
 Result<Login> gather_gcp(Inquiry& ask, const State& state);
 Result<Login> gather_azure(Inquiry& ask, const State& state);
+Result<Login> gather_aws(Inquiry& ask, const State& state);
 
 /// The secret id inside a wrapping token. Its lookup first: only what AppRole made is opened.
 Result<Secret> unwrap_secret_id(Inquiry& ask, State& state, const Secret& wrapping_token);

@@ -9,7 +9,7 @@ namespace sallyport::secrets::vault {
 
 namespace {
 
-constexpr std::array<std::string_view, 22> own_attributes{"version",
+constexpr std::array<std::string_view, 25> own_attributes{"version",
                                                           "auth",
                                                           "mount",
                                                           "addr",
@@ -30,7 +30,10 @@ constexpr std::array<std::string_view, 22> own_attributes{"version",
                                                           "username",
                                                           "password_file",
                                                           "resource",
-                                                          "client_id"};
+                                                          "client_id",
+                                                          "region",
+                                                          "profile",
+                                                          "iam_server_id"};
 
 Result<void> read_addresses(const Reference& reference, Options& options) {
   if (const auto text = attribute_of(reference, "addr"); !text.empty()) {

@@ -12,6 +12,7 @@
 //     userpass    username=  password_file=/path
 //     gcp         role=
 //     azure       role=  resource=  client_id=
+//     aws         role= (default: the name of our role or user)  region=  profile=  iam_server_id=
 //   mount=NAME                where the method is enabled; default: its own name
 //   namespace=…               instead of VAULT_NAMESPACE
 //   addr=https://…            instead of VAULT_ADDR; not from the environment, which may not choose where a token
@@ -35,7 +36,7 @@ namespace sallyport::secrets::vault {
 inline constexpr std::size_t redirects_max = 8;
 
 struct Options {
-  enum class Auth { automatic, token, approle, kubernetes, jwt, cert, userpass, gcp, azure };
+  enum class Auth { automatic, token, approle, kubernetes, jwt, cert, userpass, gcp, azure, aws };
 
   std::string path;  ///< "database/creds/app-role"
   ShapeOptions shape;
@@ -54,6 +55,9 @@ struct Options {
   std::string password_file;
   std::string resource;
   std::string client_id;
+  std::string region;
+  std::string profile;
+  std::string iam_server_id;
   std::string auth_mount;  ///< empty: the method's name
   std::optional<std::string> name_space;
   std::optional<Address> address;

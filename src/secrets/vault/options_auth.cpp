@@ -1,5 +1,6 @@
 // The attributes that say who we are at Vault: one table says which of them each method takes and which it needs.
 #include "secrets/attributes.h"
+#include "secrets/aws/endpoints.h"
 #include "secrets/vault/options.h"
 
 #include <algorithm>
@@ -31,15 +32,16 @@ const std::vector<Method>& methods() {
       {"userpass", Auth::userpass, {"username", "password_file", "mount"}, {"username", "password_file"}},
       {"gcp", Auth::gcp, {"role", "mount"}, {"role"}},
       {"azure", Auth::azure, {"role", "resource", "client_id", "mount"}, {"role"}},
+      {"aws", Auth::aws, {"role", "region", "profile", "iam_server_id", "mount"}, {}},
   };
   return table;
 }
 
 /// What belongs to some method and not to the reference as such.
 constexpr std::string_view all_of_methods[] = {
-    "token_file",    "role_id",  "role_id_file", "secret_id_file", "secret_id_wrapped",
-    "role",          "jwt_file", "client_cert",  "client_key",     "username",
-    "password_file", "resource", "client_id"};
+    "token_file", "role_id",     "role_id_file", "secret_id_file", "secret_id_wrapped", "role",
+    "jwt_file",   "client_cert", "client_key",   "username",       "password_file",     "resource",
+    "client_id",  "region",      "profile",      "iam_server_id"};
 
 std::string list_of_methods() {
   std::string out;
@@ -107,6 +109,12 @@ Result<void> read_names(const Reference& reference, Options& options) {
   options.username = attribute_of(reference, "username");
   options.resource = attribute_of(reference, "resource");
   options.client_id = attribute_of(reference, "client_id");
+  options.profile = attribute_of(reference, "profile");
+  options.region = attribute_of(reference, "region");
+  if (!options.region.empty()) {
+    if (auto checked = aws::check_region(options.region, "region="); !checked) return checked;
+  }
+  options.iam_server_id = attribute_of(reference, "iam_server_id");
   options.auth_mount = attribute_of(reference, "mount");
   const auto wrong_name = [](const std::string& text) { return !text.empty() && !is_plain_path(text); };
   if (wrong_name(options.auth_mount)) {

@@ -1,5 +1,7 @@
 #include "secrets/vault/vault.h"
 
+#include "secrets/attributes.h"
+#include "secrets/aws/common.h"
 #include "secrets/kubernetes/account.h"
 #include "secrets/vault/fetch.h"
 #include "secrets/vault/lease.h"
@@ -68,10 +70,15 @@ class VaultSource final : public Source {
     }
     const auto certificate = reference.attributes.find("client_cert");
     if (certificate != reference.attributes.end()) out.public_files.push_back(certificate->second);
-    const auto auth = reference.attributes.find("auth");
-    const bool in_pod = auth != reference.attributes.end() && auth->second == "kubernetes";
-    if (in_pod && !reference.attributes.contains("jwt_file")) {
+    const auto auth = attribute_of(reference, "auth");
+    if (auth == "kubernetes" && !reference.attributes.contains("jwt_file")) {
       out.files.emplace_back(kubernetes::mounted_token);
+    }
+    if (auth == "aws") {
+      const auto keys = aws::identity_authority();
+      out.variables.insert(out.variables.end(), keys.variables.begin(), keys.variables.end());
+      out.files.insert(out.files.end(), keys.files.begin(), keys.files.end());
+      out.public_files.insert(out.public_files.end(), keys.public_files.begin(), keys.public_files.end());
     }
     return out;
   }
