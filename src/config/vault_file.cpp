@@ -12,6 +12,7 @@
 #include "secrets/vault/options.h"
 
 #include <algorithm>
+#include <array>
 
 namespace sallyport::config {
 namespace {
@@ -20,6 +21,28 @@ namespace engine = secrets::vault::engine;
 using Parsed = boost::system::result<VaultFile, std::vector<Error>>;
 
 constexpr std::size_t authorities_bytes_max = 65'536;
+
+/// A key below `vault`, and the attribute of a `vault:` reference that says the same.
+struct VaultAttribute {
+  std::string_view key;
+  std::string_view attribute;
+  bool by_itself = false;  ///< needs no other to be right
+};
+constexpr auto vault_attributes = std::to_array<VaultAttribute>({{"address", "addr", true},
+                                                                 {"namespace", "namespace", true},
+                                                                 {"redirect_to", "redirect_to", true},
+                                                                 {"insecure_reason", "insecure_reason", true},
+                                                                 {"auth", "auth"},
+                                                                 {"auth_mount", "mount"},
+                                                                 {"token_file", "token_file"},
+                                                                 {"role_id_file", "role_id_file"},
+                                                                 {"secret_id_file", "secret_id_file"},
+                                                                 {"role", "role"},
+                                                                 {"jwt_file", "jwt_file"},
+                                                                 {"client_cert", "client_cert"},
+                                                                 {"client_key", "client_key"},
+                                                                 {"username", "username"},
+                                                                 {"password_file", "password_file"}});
 
 class VaultReader {
  public:
@@ -44,15 +67,13 @@ class VaultReader {
     const Node& map = node == nullptr ? none : *node;
     secrets::Reference reference{"vault", text_of(map, "mount", "database"), {}, {}};
     while (reference.locator.ends_with('/')) reference.locator.pop_back();
-    for (const auto& [key, attribute] :
-         {std::pair{"address", "addr"}, std::pair{"namespace", "namespace"},
-          std::pair{"token_file", "token_file"}, std::pair{"role_id_file", "role_id_file"},
-          std::pair{"secret_id_file", "secret_id_file"}, std::pair{"auth_mount", "mount"},
-          std::pair{"insecure_reason", "insecure_reason"}}) {
+    for (const auto& [key, attribute, by_itself] : vault_attributes) {
       const Node* value = good(map, key);
       if (value == nullptr) continue;
-      reference.attributes[attribute] = std::string{strip_file_scheme(value->text)};
-      const secrets::Reference alone{"vault", "database", {}, {{attribute, reference.attributes[attribute]}}};
+      auto& text = reference.attributes[std::string{attribute}] = std::string{strip_file_scheme(value->text)};
+      // What is wrong of one alone is told where it stands.
+      const secrets::Reference alone{"vault", "database", {}, {{std::string{attribute}, text}}};
+      if (!by_itself) continue;
       if (auto checked = secrets::vault::parse_options(alone); !checked)
         problems_.add(*value, "`" + std::string{key} + "`: " + checked.error().what, checked.error().hint);
     }
@@ -60,13 +81,24 @@ class VaultReader {
       problems_.add(*good(map, "mount"), "`mount` is no path of Vault", "Write `mount: database`.");
       return;
     }
-    if (const auto checked = secrets::vault::parse_options(reference); !checked && node != nullptr)
-      problems_.add(*node, "`vault`: " + checked.error().what, checked.error().hint);
+    if (const auto checked = secrets::vault::parse_options(reference); !checked && problems_.empty())
+      report_login(map, checked.error());
     if (reference.attributes.contains("insecure_reason"))
       problems_.warn(good(map, "insecure_reason")->at,
                      "Vault is asked over plain http. Remove it as soon as you can");
     out_.reference = secrets::to_string(reference);
     out_.wanted.mount = reference.locator;
+  }
+
+  /// At the key that the error is about, where it is one of ours.
+  void report_login(const Node& map, const Error& error) {
+    for (const auto& [key, attribute, by_itself] : vault_attributes) {
+      const Node* value = good(map, key);
+      if (value == nullptr || !error.where.ends_with(attribute)) continue;
+      problems_.add(*value, "`" + std::string{key} + "`: " + error.what, error.hint);
+      return;
+    }
+    problems_.add(map.at, "`vault`: " + error.what, error.hint);
   }
 
   void read_connection(const Entry& entry) {

@@ -72,6 +72,10 @@ TEST(VaultFile, TheVaultIsAReferencesAttributes) {
       std::string{connection});
   EXPECT_EQ(out.reference, "vault:team/db?addr=https://v:8200&namespace=t&token_file=/run/t");
   EXPECT_EQ(out.wanted.mount, "team/db");
+  const auto pod =
+      good_file("version: 1\nvault: {auth: kubernetes, role: setup, auth_mount: k8s}\nconnections:\n" +
+                std::string{connection});
+  EXPECT_EQ(pod.reference, "vault:database?auth=kubernetes&mount=k8s&role=setup");
 }
 
 TEST(VaultFile, AUrlMayNameTheTemplatesAndNobodyElse) {
@@ -143,6 +147,10 @@ TEST(VaultFile, WhatVaultIsAskedWithIsChecked) {
   says(with("mount: \"a/../b\""), "2:16: `mount` is no path of Vault");
   says(with("namespace: \"a b\""), "2:20: `namespace`: no name of a namespace");
   says(with("token_file: /t, role_id_file: /r"), "an attribute that auth=approle has not");
+  says(with("token_file: /t, role_id_file: /r"),
+       "2:21: `token_file`: an attribute that auth=approle has not");
+  says(with("auth: cert, client_cert: /c"), "client_key");
+  says(with("auth: ldap"), "2:15: `auth`: ");
   says(with("token: hunter2"), "`token` may not stand in this file");
 }
 
