@@ -216,8 +216,7 @@ Result<std::unique_ptr<SourceSession>> connector_session(const Reference& refere
                 purpose.engine, TokenCache{alloydb ? cloud_platform_scope : sql_admin_scope},
                 TokenCache{alloydb ? alloydb_login_scope : sql_login_scope}});
   return std::make_unique<InquirySession>([state] {
-    // Near its end a token that is kept would cut the certificate's life short.
-    state->login.make_stale();
+    state->login.drop();  // one that is kept would cut the certificate's life short
     return std::make_unique<InquiryFetch>(
         std::vector<InquiryFetch::Step>{
             [state](Inquiry& ask, Fetched&) { return take_turn(ask, *state); },

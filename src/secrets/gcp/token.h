@@ -92,13 +92,8 @@ class TokenCache {
   [[nodiscard]] const AccessToken& token() const { return *token_; }
   [[nodiscard]] const Identity& identity() const { return identity_; }
 
-  /// The next refresh() asks anew; the token at hand is not used again.
+  /// The next refresh() asks anew.
   void drop() { token_.reset(); }
-  /// The next refresh() asks anew, and falls back on the token at hand.
-  void make_stale() {
-    refresh_at_ = {};
-    pause_until_ = {};
-  }
 
  private:
   std::string scope_;

@@ -5,6 +5,7 @@ certificate or token it is, and that the user in the start-up packet is that ide
 import contextlib
 import datetime
 import os
+import select
 import socket
 import ssl
 import struct
@@ -19,6 +20,7 @@ from cryptography.x509.oid import NameOID
 from . import fake_gcp
 
 CLOUD_SQL_PORT, ALLOYDB_PORT = 3307, 5433
+CANCEL_REQUEST, SSL_REQUEST = struct.pack(">I", 80877102), struct.pack(">I", 80877103)
 
 
 def name(common_name):
@@ -96,18 +98,20 @@ class Instance:
             threading.Thread(target=self.serve, args=(client,), daemon=True).start()
 
     def serve(self, raw):
-        with contextlib.suppress(OSError, ssl.SSLError, EOFError):
+        with contextlib.suppress(OSError, ssl.SSLError, EOFError), raw:
             client = self.context.wrap_socket(raw, server_side=True)
             self.handshakes += 1
             shown = x509.load_der_x509_certificate(client.getpeercert(binary_form=True))
             token, first = self.exchange(client, self.granted.get(shown.serial_number))
-            startup = first + read(client, 4 - len(first)) if len(first) < 4 else first
-            startup += read(client, struct.unpack(">I", startup[:4])[0] - len(startup))
-            self.relay(client, startup, token)
-        raw.close()
+            startup = packet(client, first)
+            if startup[4:8] == SSL_REQUEST:     # as the server behind a real proxy says it
+                client.sendall(b"N")
+                startup = packet(client)
+            with client:
+                self.relay(client, startup, token)
 
     def relay(self, client, startup, token):
-        user = startup[8:].split(b"\0")[1].decode() if startup[4:8] != struct.pack(">I", 80877102) else None
+        user = startup[8:].split(b"\0")[1].decode() if startup[4:8] != CANCEL_REQUEST else None
         if user is not None:
             self.logins.append(user)
             if not token or token["expires"] < time.time() or user != database_user(token["who"]):
@@ -117,10 +121,7 @@ class Instance:
         server = socket.socket(socket.AF_UNIX)
         server.connect(os.path.join(self.pg.folder, f".s.PGSQL.{self.pg.port}"))
         server.sendall(startup)
-        pump = threading.Thread(target=copy, args=(server, client), daemon=True)
-        pump.start()
-        copy(client, server)
-        pump.join(5)
+        pump(client, server)
         server.close()
 
 
@@ -134,12 +135,24 @@ def read(source, count):
     return out
 
 
-def copy(source, sink):
-    with contextlib.suppress(OSError, ValueError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    with contextlib.suppress(OSError):
-        sink.shutdown(socket.SHUT_RDWR)
+def packet(source, first=b""):
+    first += read(source, max(0, 4 - len(first)))
+    return first + read(source, struct.unpack(">I", first[:4])[0] - len(first))
+
+
+def pump(client, server):
+    """Both ways in one thread: an SSL object is not for two."""
+    client.settimeout(30)
+    with contextlib.suppress(OSError, ValueError, ssl.SSLError):
+        while True:
+            ready = [client] if client.pending() else select.select([client, server], [], [])[0]
+            for source, sink in ((client, server), (server, client)):
+                if source not in ready:
+                    continue
+                data = source.recv(65536)
+                if not data:
+                    return
+                sink.sendall(data)
 
 
 class CloudSql(Instance):
