@@ -100,8 +100,8 @@ Error not_readable(const State& state, const WebReply& reply) {
   const auto says = [&](std::string_view word) { return message.find(word) != std::string_view::npos; };
   if (says("DISABLED") || says("disabled")) {
     return fault(state.context, ErrorCode::denied, "Secret Manager: " + version + " is disabled",
-                 "Run " + command(state, "versions enable " + wanted.version + " --secret " + wanted.secret) +
-                     ", or name another version");
+                 "Run " + command(state, "versions list " + wanted.secret) +
+                     ", and name one that is enabled, or enable it: gcloud secrets versions enable");
   }
   if (says("DESTROYED") || says("destroyed")) {
     return fault(state.context, ErrorCode::not_found, "Secret Manager: " + version + " is destroyed",
