@@ -138,7 +138,7 @@ USER = "app@test-project.iam"
 @pytest.fixture
 def cloud_sql(gcp, pg, tmp_path):
     pg.sql(f'DROP ROLE IF EXISTS "{USER}"; CREATE ROLE "{USER}" LOGIN')
-    it = fake_cloudsql.CloudSql(str(tmp_path), pg, "127.0.33.7")
+    it = fake_cloudsql.CloudSql(str(tmp_path), pg, fake_cloudsql.own_address())
     gcp.instances[("test-project", "db")] = it
     yield it
     it.close()

@@ -284,7 +284,7 @@ def user(pg):
 
 @pytest.fixture
 def cloud_sql(gcp, pg, user, tmp_path):
-    it = fake_cloudsql.CloudSql(str(tmp_path), pg, "127.0.33.8")
+    it = fake_cloudsql.CloudSql(str(tmp_path), pg, fake_cloudsql.own_address())
     gcp.instances[("test-project", "db")] = it
     yield it
     it.close()
@@ -321,7 +321,7 @@ def test_the_metadata_exchange_comes_first_where_the_instance_speaks_it(sallypor
 
 
 def test_alloydb_hears_the_token_first(sallyport, gcp, pg, user, tmp_path):
-    it = fake_cloudsql.AlloyDb(str(tmp_path), pg, gcp, "127.0.33.9")
+    it = fake_cloudsql.AlloyDb(str(tmp_path), pg, gcp, fake_cloudsql.own_address())
     gcp.alloydb[("test-project", "r1", "c1", "i1")] = it
     try:
         url = connector_url(gcp, "projects/test-project/locations/r1/clusters/c1/instances/i1", ip_type="private")

@@ -5,6 +5,7 @@ certificate or token it is, and that the user in the start-up packet is that ide
 import contextlib
 import datetime
 import os
+import random
 import select
 import socket
 import ssl
@@ -48,6 +49,12 @@ def new_key():
 
 def database_user(address):
     return address.removesuffix(".gserviceaccount.com")
+
+
+
+def own_address():
+    """The port is fixed: each fake has an address of its own, so that two tests may run at a time."""
+    return "127." + ".".join(str(random.randint(1, 250)) for _ in range(3))
 
 
 class Instance:
