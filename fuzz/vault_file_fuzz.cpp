@@ -2,6 +2,7 @@
 // with a place. Any text as SQL and as a connection_url.
 #include "config/vault_file.h"
 #include "config/vault_target.h"
+#include "secrets/reference.h"
 #include "secrets/vault/engine/advice.h"
 #include "secrets/vault/engine/object.h"
 #include "secrets/vault/engine/sql_words.h"
