@@ -22,9 +22,8 @@ struct SourceFixture {
   SourceWorld world;           ///< in which `reference` yields the password "canary-password"
   /// Beginnings of the requests that may fail for good and the conversation still ends well. All others must not.
   std::vector<std::string_view> may_fail;
-  secrets::Purpose purpose = {};     ///< for what is signed for one host and user
-  bool signed_here = false;          ///< its secret is a signature of ours, and differs each time
-  bool keeps_what_is_valid = false;  ///< a later fetch that fails yields the first one's token again
+  secrets::Purpose purpose = {};  ///< for what is signed for one host and user
+  bool signed_here = false;       ///< its secret is a signature of ours, and differs each time
 };
 
 inline constexpr std::string_view pair = R"({"username":"app","password":"canary-password"})";
@@ -128,7 +127,6 @@ inline std::vector<SourceFixture> all_fixtures() {
   }
   for (auto& [name, reference, world] : gcp_worlds()) {
     all.push_back({name, reference, std::move(world), {"variable "}});
-    all.back().keeps_what_is_valid = reference.starts_with("gcp-cloudsql-iam:");
   }
   const auto approle = approle_fixture();
   for (auto& [name, reference, world] : login_worlds(approle.world, replies::login)) {

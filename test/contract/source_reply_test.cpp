@@ -48,7 +48,7 @@ TEST_P(SourceContract, AReplyMayBeCutAnywhere) {
             return honest;
           },
           after(line));
-      if (secret_was_cut && !may_use_the_first(turn)) {
+      if (secret_was_cut) {
         EXPECT_FALSE(end);
       }
     }
@@ -75,7 +75,7 @@ TEST_P(SourceContract, AReplyOfTheLargestSizeIsReadAndOneByteMoreIsAnError) {
       if (over == 0 && json) {
         EXPECT_TRUE(end) << describe(end.error());
       }
-      if (over == 1 && secret && !may_use_the_first(turn)) {
+      if (over == 1 && secret) {
         ASSERT_FALSE(end);
         EXPECT_EQ(end.error().code, ErrorCode::limit_exceeded) << describe(end.error());
       }
@@ -129,7 +129,7 @@ TEST_P(SourceContract, AnAnswerToAnotherQuestionIsAnErrorOfOurs) {
         tampered = true;
         return other;
       });
-      if (!tampered || !must_not_fail(turn, line)) continue;
+      if (!tampered || !must_not_fail(line)) continue;
       ASSERT_FALSE(end);
       EXPECT_EQ(end.error().code, ErrorCode::internal) << describe(end.error());
     }
@@ -141,7 +141,7 @@ TEST_P(SourceContract, AWakeUpThatWasNotAskedForIsAnErrorOfOurs) {
     const auto end = play(turn, [&](std::size_t step, const std::string&, Event honest) {
       return step == at ? Event{Woken{}} : std::move(honest);
     });
-    if (!must_not_fail(turn, line)) return;
+    if (!must_not_fail(line)) return;
     ASSERT_FALSE(end);
     EXPECT_EQ(end.error().code, ErrorCode::internal) << describe(end.error());
   });

@@ -44,7 +44,7 @@ TEST_P(SourceContract, AFailureOfAnyKindAtAnyStepEndsItAndTheNextFetchWorks) {
           const bool fails = line == failing && (for_good || !std::exchange(once, true));
           return fails ? Event{ActionFailed{outside_failure(code)}} : std::move(honest);
         });
-        if (for_good && must_not_fail(turn, failing)) {
+        if (for_good && must_not_fail(failing)) {
           EXPECT_FALSE(end);
         }
       }
@@ -93,7 +93,7 @@ TEST_P(SourceContract, TheDeadlineMayPassAtAnyStep) {
     const auto end = play(turn, [&](std::size_t, const std::string& line, Event honest) {
       return line == late ? Event{ActionFailed{outside_failure(ErrorCode::timed_out)}} : std::move(honest);
     });
-    if (!must_not_fail(turn, late)) return;
+    if (!must_not_fail(late)) return;
     ASSERT_FALSE(end);
     // A lost reply may have made something that a new fetch replaces: told as what may be tried again.
     EXPECT_TRUE(end.error().code == ErrorCode::timed_out || end.error().code == ErrorCode::retry_later)
