@@ -36,8 +36,7 @@ Result<Then> log_in_with(Inquiry&, Direct& state, Fetched& out) {
 std::unique_ptr<SourceSession> direct_session(Context context, const Purpose& purpose) {
   auto state = std::make_shared<Direct>(Direct{std::move(context), purpose.user, purpose.engine});
   return std::make_unique<InquirySession>([state] {
-    state->tokens
-        .drop();  // a fetch means that a new one is wanted; who asks keeps the old one as long as it is valid
+    state->tokens.drop();  // a fetch wants a new one; who asks keeps the old one while it is valid
     return std::make_unique<InquiryFetch>(
         std::vector<InquiryFetch::Step>{
             [state](Inquiry& ask, Fetched&) { return state->tokens.refresh(ask, state->context); },
