@@ -57,7 +57,8 @@ std::vector<std::string> psc_names(JsonView settings) {
                       one["dnsScope"].text() == "INSTANCE" && is_domain(name);
     if (ours) out.emplace_back(name);
   }
-  std::ranges::stable_partition(out, [](const auto& name) { return name.ends_with(".sql-psc.goog"); });
+  std::stable_partition(out.begin(), out.end(),
+                        [](const auto& name) { return name.ends_with(".sql-psc.goog"); });
   const auto single = without_dot(settings["dnsName"].text());
   if (out.empty() && is_domain(single)) out.emplace_back(single);
   return out;
