@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+import pty
 import re
+import select
 import uuid
 
 import psycopg
@@ -15,7 +17,7 @@ from harness.children import psql
 from harness.manager_proxy import ManagerProxy
 from harness.postgres import Postgres
 from harness.processes import wait_for
-from harness.sallyport import reference
+from harness.sallyport import binary, reference
 
 POLICY = """
 path "sys/mounts/{mount}" {{ capabilities = ["create", "update"] }}
@@ -307,6 +309,31 @@ def test_without_a_terminal_apply_needs_yes(place):
     assert "+ connection production" in run.stdout
     with pytest.raises(Exception, match="404"):
         place.read("config/production")
+
+
+@pytest.mark.parametrize("answer", ["n", "y"])
+def test_on_a_terminal_apply_asks(place, answer):
+    file = place.file()
+    child, terminal = pty.fork()
+    if child == 0:
+        os.execve(binary(), [binary(), "vault", "apply", file], place.sallyport.env(**place.bao.environment(place.token)))
+    seen, answered = b"", False
+    while select.select([terminal], [], [], 20)[0]:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not more:
+            break
+        seen += more
+        if b"Make these changes? [y/N]" in seen and not answered:
+            os.write(terminal, answer.encode() + b"\n")
+            answered = True
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    assert answered and code == (0 if answer == "y" else 2), seen
+    assert (b"done: role app-rw" in seen) == (answer == "y") and (b"was not confirmed" in seen) == (answer == "n")
+    assert place.run("plan", file).code == (0 if answer == "y" else 1)
 
 
 def test_a_wrong_admin_password_is_told_and_a_later_apply_goes_on(place):

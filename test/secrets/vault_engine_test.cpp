@@ -4,6 +4,8 @@
 #include "test/secrets/vault_engine_sample.h"
 #include "test/secrets/vault_world.h"
 
+#include <algorithm>
+
 namespace sallyport::secrets::vault::engine {
 namespace {
 
