@@ -146,7 +146,6 @@ TEST(VaultFile, WhatVaultIsAskedWithIsChecked) {
   says(with("address: vault"), "2:18: `address`: it does not begin with https://");
   says(with("mount: \"a/../b\""), "2:16: `mount` is no path of Vault");
   says(with("namespace: \"a b\""), "2:20: `namespace`: no name of a namespace");
-  says(with("token_file: /t, role_id_file: /r"), "an attribute that auth=approle has not");
   says(with("token_file: /t, role_id_file: /r"),
        "2:21: `token_file`: an attribute that auth=approle has not");
   says(with("auth: cert, client_cert: /c"), "client_key");
