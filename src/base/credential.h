@@ -16,6 +16,14 @@ namespace sallyport {
 /// in clear, a token made for being sent in clear does (inside verified TLS only).
 enum class CredentialKind { password, token, client_certificate };
 
+/// What to do when a database does not take a token.
+inline constexpr std::string_view refused_token_hint =
+    "The server does not take this token: look with sallyport whoami for whom it was made, whether that "
+    "identity may "
+    "log in as this user there (RDS: rds-db:connect, and GRANT rds_iam to the user), and whether host and "
+    "region are "
+    "the server's own";
+
 /// The right to a dynamic credential for a time.
 struct Lease {
   std::string id;              ///< the manager's id, needed to renew and revoke; not a secret

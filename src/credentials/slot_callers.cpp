@@ -94,20 +94,24 @@ std::optional<Error> SlotState::held_back(Moment now, MonotonicTime deadline) co
 
 Error SlotState::refused_error(Moment now) const {
   const auto live = live_.find(current_);
-  const auto user = live == live_.end() ? std::string{} : live->second.generation->credential->user;
+  const auto* credential = live == live_.end() ? nullptr : live->second.generation->credential.get();
+  const auto user = credential == nullptr ? std::string{} : credential->user;
+  std::string hint =
+      "Compare the role in the database with the secret: one of them was changed without the other.";
+  if (refusal_sqlstate_ == "28000")
+    hint =
+        "Look in pg_hba.conf for this user, database and address, whether it wants a client certificate "
+        "(sslcert= and sslkey=), and whether the role may log in.";
+  if (credential != nullptr && credential->kind == CredentialKind::token) hint = refused_token_hint;
   const auto whom = user.empty() ? std::string{} : "user \"" + user + "\" with ";
   const auto said = refusal_said_.empty() ? std::string{} : ": " + refusal_said_;
-  return {
-      ErrorCode::denied,
-      Hop::login,
-      options_.name,
-      "the database refuses " + whom + "the credential that its source has just given" + said +
-          "; no other attempt for " + format_duration(blocked_until_ - now.mono),
-      refusal_sqlstate_ == "28000"
-          ? "Look in pg_hba.conf for this user, database and address, whether it wants a client certificate "
-            "(sslcert= and sslkey=), and whether the role may log in."
-          : "Compare the role in the database with the secret: one of them was changed without the other.",
-      refusal_sqlstate_};
+  return {ErrorCode::denied,
+          Hop::login,
+          options_.name,
+          "the database refuses " + whom + "the credential that its source has just given" + said +
+              "; no other attempt for " + format_duration(blocked_until_ - now.mono),
+          std::move(hint),
+          refusal_sqlstate_};
 }
 
 void SlotState::settle_waiters(Moment now) {

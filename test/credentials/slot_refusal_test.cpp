@@ -154,6 +154,22 @@ TEST(SlotRefusal, AHundredCallersInsideARotationCauseOneFetchOfEachVersion) {
   EXPECT_EQ(world.slot().counters().fetches, 3u);
 }
 
+TEST(SlotRefusal, ATokenThatIsRefusedIsNotComparedWithAPassword) {
+  for (const char* sqlstate : {"28000", "28P01"}) {
+    World world;
+    world.manager.on_fetch = []() -> Result<secrets::Fetched> {
+      auto fetched = static_password("token");
+      fetched.credential.kind = CredentialKind::token;
+      return fetched;
+    };
+    ASSERT_TRUE(world.get());
+    world.slot().report_login_failed(1, sqlstate);
+    const auto result = world.get();
+    ASSERT_FALSE(result);
+    EXPECT_EQ(result.error().hint, refused_token_hint);
+  }
+}
+
 TEST(SlotRefusal, AWrongStaticPasswordIsNoticedWithoutASecondLogin) {
   World world;
   world.manager.on_fetch = []() -> Result<secrets::Fetched> { return static_password("wrong"); };

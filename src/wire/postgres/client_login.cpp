@@ -244,10 +244,7 @@ ClientLogin::Step ClientLogin::on_ready(Bytes body) {
 Error ClientLogin::refused_by_server(Bytes body) const {
   auto error = error_of_server(body, request_.credential->secret);
   if (request_.credential->kind == CredentialKind::token && refuses_credential(error.sqlstate)) {
-    error.hint =
-        "The server does not take this token: look with sallyport whoami for whom it was made, whether that "
-        "identity may log in as this user there (RDS: rds-db:connect, and GRANT rds_iam to the user), and "
-        "whether host and region are the server's own";
+    error.hint = refused_token_hint;
   }
   return error;
 }
