@@ -207,6 +207,7 @@ def figures(text):
             int(re.search(r"failed transactions: (\d+)", text).group(1)))
 
 
+@pytest.mark.alone
 def test_no_transaction_fails_while_tokens_live_for_five_seconds(sallyport, azure, pki, entra_pg, entra_url, ldap):
     azure.life, azure.padding = 5, 7000
     seconds = 20
@@ -214,9 +215,10 @@ def test_no_transaction_fails_while_tokens_live_for_five_seconds(sallyport, azur
                          env=env_of(azure, pki, "secret"), seconds=90).ok()
     done, failed = figures(run.stdout)
     assert failed == 0 and done > 100
-    assert all(good for _, _, good in ldap.binds)
-    # Refreshed at 85 % of five seconds: one each 4.25 s, and one at the start.
-    assert seconds / 5 <= azure.mints <= seconds / 4 + 3, azure.mints
+    # On a busy machine a token can end on its way to the database: that login is made again with the next one.
+    assert sum(not good for _, _, good in ldap.binds) <= 2
+    # Refreshed at 85 % of the four seconds that are certain: one each 3.4 s, and one at the start.
+    assert seconds / 5 <= azure.mints <= seconds / 3 + 3, (azure.mints, azure.asked, run.stderr)
 
 
 def one_query(sallyport):
@@ -226,6 +228,7 @@ def one_query(sallyport):
     return path
 
 
+@pytest.mark.alone
 def test_three_hundred_clients_do_not_cause_three_hundred_tokens(sallyport, azure, pki, entra_pg, ldap):
     azure.padding = 7000
     service = Service(sallyport, entra_pg, pki, "azure-entra:", user=ENTRA_USER, extra_target="    pool: {mode: session, max: 350}")

@@ -72,8 +72,7 @@ class FakeAzure:
 
         class Handler(_Handler):
             azure = fake
-        server = http.server.ThreadingHTTPServer(address, Handler)
-        server.daemon_threads = True
+        server = _Server(address, Handler)
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -211,6 +210,10 @@ class FakeAzure:
         return env
 
 
+class _Server(http.server.ThreadingHTTPServer):
+    daemon_threads, request_queue_size = True, 256
+
+
 class _Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     azure = None
@@ -320,7 +323,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         elif form["client_secret"] != azure.clients[client]["secret"]:
             raise Refusal(401, "invalid_client", 7000215, "Invalid client secret provided.")
         token = azure.mint(client, scope.removesuffix("/.default"))
-        return {"token_type": "Bearer", "expires_in": azure.life, "ext_expires_in": azure.life, "access_token": token}
+        left = azure.life - 1     # as Entra says it: `exp` is a whole second, and it may be nearly over
+        return {"token_type": "Bearer", "expires_in": left, "ext_expires_in": left, "access_token": token}
 
     # -- managed identity ------------------------------------------------------------------------
 

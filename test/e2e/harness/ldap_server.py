@@ -31,6 +31,10 @@ def take(data, at=0):
     return data[at], data[start:start + size], start + size
 
 
+class _Server(socketserver.ThreadingTCPServer):
+    daemon_threads, allow_reuse_address, request_queue_size = True, True, 256
+
+
 class LdapServer:
     """`check(dn, password)` says whether it is good. `binds`: (dn, length of the password, answer) of each."""
 
@@ -41,9 +45,7 @@ class LdapServer:
         class Handler(socketserver.BaseRequestHandler):
             def handle(self):
                 outer._serve(self.request)
-        socketserver.ThreadingTCPServer.allow_reuse_address = True
-        self._server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self.port = self._server.server_address[1]
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
