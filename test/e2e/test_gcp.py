@@ -18,7 +18,7 @@ from google.cloud import secretmanager_v1
 
 from conftest import require
 from harness import fake_cloudsql, fake_gcp
-from harness.children import psql
+from harness.children import environment, psql, read_environment
 from harness.ldap_server import LdapServer
 from harness.processes import die_with_parent, free_port, stop, wait_for
 from harness.sallyport import reference
@@ -184,6 +184,16 @@ def test_a_key_that_everybody_may_read_is_refused(sallyport, gcp, sm_url, secret
     refused = sallyport.exec(psql(WHO), flags=given(sm_url()), env=env)
     assert "chmod o-rwx" in refused.stderr and gcp.calls == []
     assert sallyport.exec(psql(WHO), flags=given(sm_url(allow_world_readable="true")), env=env).ok()
+
+
+def test_the_child_is_not_told_where_the_key_is(sallyport, gcp, sm_url, secret):
+    gcp.secret("db", pair(secret))
+    info = gcp.service_account()
+    env = credentials(sallyport, info)
+    run = sallyport.exec(environment(), flags=given(sm_url()), env=env).ok()
+    assert "GOOGLE_APPLICATION_CREDENTIALS" not in read_environment(run)
+    sallyport.assert_no_canary(secret)
+    sallyport.assert_no_canary(info["private_key"].splitlines()[5], allowed_files=[env["GOOGLE_APPLICATION_CREDENTIALS"]])
 
 
 def misbehaviours():
