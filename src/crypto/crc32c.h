@@ -1,4 +1,6 @@
-// CRC-32C (Castagnoli, RFC 3720 B.4), which GCP's Secret Manager sends beside a payload.
+// CRC-32C (Castagnoli): the checksum of every record of the trail, and what Google's Secret Manager sends beside a
+// payload. It finds bits that a disk, a network or a careless hand changed. It is no proof against somebody who
+// recomputes it; for the trail that is what the hash chain of a later version is for.
 #pragma once
 
 #include "base/bytes.h"
@@ -7,6 +9,7 @@
 
 namespace sallyport::crypto {
 
-std::uint32_t crc32c(Bytes bytes);
+/// Source  RFC 3720 appendix B.4 (test vectors there).
+std::uint32_t crc32c(Bytes input);
 
 }  // namespace sallyport::crypto

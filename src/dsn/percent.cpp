@@ -18,6 +18,21 @@ bool unreserved(char c) {
 
 /// Calls `put` for each decoded byte; false at the first malformed escape.
 template <class Put>
+void encode_each(std::string_view text, std::string_view also_kept, Put put) {
+  static constexpr std::string_view digits = "0123456789ABCDEF";
+  for (const char c : text) {
+    if (unreserved(c) || also_kept.find(c) != std::string_view::npos) {
+      put(c);
+      continue;
+    }
+    const auto byte = static_cast<unsigned char>(c);
+    put('%');
+    put(digits[byte >> 4U]);
+    put(digits[byte & 15U]);
+  }
+}
+
+template <class Put>
 bool decode_each(std::string_view text, Put put) {
   for (std::size_t i = 0; i < text.size(); ++i) {
     if (text[i] != '%') {
@@ -59,20 +74,14 @@ std::optional<Secret> percent_decode_secret(std::string_view text) {
 }
 
 std::string percent_encode(std::string_view text, std::string_view also_kept) {
-  static constexpr std::string_view digits = "0123456789ABCDEF";
   std::string out;
   out.reserve(text.size());
-  for (const char c : text) {
-    if (unreserved(c) || also_kept.find(c) != std::string_view::npos) {
-      out.push_back(c);
-      continue;
-    }
-    const auto byte = static_cast<unsigned char>(c);
-    out.push_back('%');
-    out.push_back(digits[byte >> 4]);
-    out.push_back(digits[byte & 15U]);
-  }
+  encode_each(text, also_kept, [&](char c) { out.push_back(c); });
   return out;
+}
+
+void percent_encode_secret(WipedBytes& out, std::string_view text, std::string_view also_kept) {
+  encode_each(text, also_kept, [&](char c) { out.push_back(static_cast<std::uint8_t>(c)); });
 }
 
 }  // namespace sallyport::dsn

@@ -19,6 +19,9 @@ std::optional<Secret> percent_decode_secret(std::string_view text);
 /// Keeps letters, digits, `-._~` and what `also_kept` names; all other bytes become %XX.
 std::string percent_encode(std::string_view text, std::string_view also_kept = {});
 
+/// The same, behind what `out` holds: for what may be a secret.
+void percent_encode_secret(WipedBytes& out, std::string_view text, std::string_view also_kept = {});
+
 /// The value of two hexadecimal digits at `text[at]`, or nothing.
 std::optional<unsigned char> hex_pair_at(std::string_view text, std::size_t at);
 

@@ -16,7 +16,6 @@ class FormWriter {
   Secret finish();
 
  private:
-  void encoded(std::string_view text);
   WipedBytes out_;
 };
 

@@ -109,21 +109,4 @@ class InquiryFetch final : public FetchConversation {
   InquiryRun run_;
 };
 
-/// A session that only fetches: no leases, nothing to end. `make` gives the steps of one fetch.
-class InquirySession : public SourceSession {
- public:
-  using Maker = std::function<std::unique_ptr<FetchConversation>()>;
-  explicit InquirySession(Maker make) : make_(std::move(make)) {}
-
-  std::unique_ptr<FetchConversation> fetch() override { return make_(); }
-  std::unique_ptr<RenewConversation> renew(const Lease&) override { return nullptr; }
-  std::unique_ptr<Conversation> revoke(const Lease&) override { return nullptr; }
-  std::unique_ptr<Conversation> keep_alive() override { return nullptr; }
-  [[nodiscard]] std::optional<WallTime> keep_alive_at() const override { return std::nullopt; }
-  std::unique_ptr<Conversation> close() override { return nullptr; }
-
- private:
-  Maker make_;
-};
-
 }  // namespace sallyport::secrets

@@ -1,6 +1,6 @@
 #include "trail/segment.h"
 
-#include "trail/crc32c.h"
+#include "crypto/crc32c.h"
 
 #include <nlohmann/json.hpp>
 
@@ -43,7 +43,7 @@ std::optional<Prefix> read_prefix(std::string_view text) {
 void fill_prefix(char* at, std::string_view json) {
   write_hex8(at, static_cast<std::uint32_t>(json.size()));
   at[8] = ' ';
-  write_hex8(at + 9, crc32c(as_bytes(json)));
+  write_hex8(at + 9, crypto::crc32c(as_bytes(json)));
   at[17] = ' ';
 }
 
@@ -111,7 +111,7 @@ Result<SegmentHeader> decode_header(Bytes front) {
   if (!prefix || prefix->length > text.size() - frame_prefix_bytes - 1)
     return bad_header("has no length and checksum");
   const auto json = text.substr(frame_prefix_bytes, prefix->length);
-  if (crc32c(as_bytes(json)) != prefix->checksum) return bad_header("does not match its checksum");
+  if (crypto::crc32c(as_bytes(json)) != prefix->checksum) return bad_header("does not match its checksum");
   return header_of_json(json);
 }
 
@@ -139,7 +139,7 @@ std::variant<Frame, Incomplete, Damaged> scan_frame(Bytes input) {
   if (text.size() < size) return no_record("a record shorter than it says");
   if (text[size - 1] != '\n') return no_record("a record longer than it says");
   const auto record = text.substr(frame_prefix_bytes, prefix->length);
-  if (crc32c(as_bytes(record)) != prefix->checksum)
+  if (crypto::crc32c(as_bytes(record)) != prefix->checksum)
     return no_record("a record that does not match its checksum");
   return Frame{record, size};
 }

@@ -2,7 +2,7 @@
 #include "cli/audit_time.h"
 #include "cli/command.h"
 #include "cli/environment.h"
-#include "trail/crc32c.h"
+#include "crypto/crc32c.h"
 #include "trail/writer.h"
 
 #include <gtest/gtest.h>
@@ -197,7 +197,7 @@ TEST_F(AuditCommand, SegmentThatHoldsRawEscapesIsPrintedEscaped) {
                            "\u009b\u202E"
                            R"(","reason":"\u001b[31m","seq":2})";
   char prefix[32];
-  std::snprintf(prefix, sizeof prefix, "%08zx %08x ", json.size(), trail::crc32c(as_bytes(json)));
+  std::snprintf(prefix, sizeof prefix, "%08zx %08x ", json.size(), crypto::crc32c(as_bytes(json)));
   std::ofstream{segment_, std::ios::app} << prefix << json << '\n';
   const auto text = run({"query", "-q"});
   EXPECT_EQ(text.code, exit_ok) << text.errors;

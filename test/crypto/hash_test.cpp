@@ -1,5 +1,7 @@
 #include "crypto/hash.h"
 
+#include "crypto/crc32c.h"
+
 #include <gtest/gtest.h>
 
 namespace sallyport {
@@ -88,6 +90,14 @@ TEST(Base64, RefusesWhatIsNotCanonical) {
                            "Zg==Zg==", "Zm9-", "Zm\xc3\xa9"}) {
     EXPECT_FALSE(base64_decode(text)) << text;
   }
+}
+
+// RFC 3720 B.4.
+TEST(Crc32c, KnowsTheVectors) {
+  EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0)), 0x8A9136AAU);
+  EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0xFF)), 0x62A8AB43U);
+  EXPECT_EQ(crc32c({}), 0U);
+  EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283U);
 }
 
 }  // namespace

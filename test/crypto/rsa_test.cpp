@@ -1,7 +1,6 @@
 #include "crypto/rsa.h"
 
 #include "crypto/base64_pem.h"
-#include "crypto/crc32c.h"
 #include "crypto/hash.h"
 
 #include <gtest/gtest.h>
@@ -46,13 +45,6 @@ TEST(Pem, GoesThereAndBack) {
   ASSERT_TRUE(back);
   EXPECT_EQ(*back, bytes);
   EXPECT_FALSE(pem_body(pem, "CERTIFICATE"));
-}
-
-// RFC 3720 B.4.
-TEST(Crc32c, KnowsTheVectors) {
-  EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0)), 0x8A9136AAU);
-  EXPECT_EQ(crc32c(std::vector<std::uint8_t>(32, 0xFF)), 0x62A8AB43U);
-  EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283U);
 }
 
 // RFC 4648 10, without padding, and the two characters that differ.

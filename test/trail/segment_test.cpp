@@ -1,17 +1,9 @@
 #include "trail_fixture.h"
 
-#include "trail/crc32c.h"
 #include "trail/segment.h"
 
 namespace sallyport::trail {
 namespace {
-
-TEST(TrailChecksum, MatchesRfc3720) {
-  EXPECT_EQ(crc32c(as_bytes("123456789")), 0xE3069283U);
-  EXPECT_EQ(crc32c(as_bytes(std::string(32, '\0'))), 0x8A9136AAU);
-  EXPECT_EQ(crc32c(as_bytes(std::string(32, '\xff'))), 0x62A8AB43U);
-  EXPECT_EQ(crc32c({}), 0U);
-}
 
 TEST(TrailSegment, HeaderIsOneLineOfFixedSizeAndReadBack) {
   const SegmentHeader header{"w-20261125T100923-1a2b3c4d", 7, 4001, moment(0)};

@@ -8,6 +8,7 @@
 #include "secrets/aws/settings.h"
 #include "secrets/identity.h"
 #include "secrets/inquiry.h"
+#include "secrets/refresh_window.h"
 
 #include <optional>
 #include <vector>
@@ -57,16 +58,9 @@ class KeyCache {
   void drop();
 
  private:
-  [[nodiscard]] bool valid(Moment now) const;
-  [[nodiscard]] bool due(Moment now) const;
-  void keep(Keys keys, bool local, const Inquiry& ask);
-
   std::optional<Settings> settings_;
   std::optional<Keys> keys_;
-  bool kept_ = false;  ///< keys_ may be used again; static keys are read at each use instead
-  WallTime advisory_at_{};
-  WallTime mandatory_at_{};
-  WallTime pause_until_{};
+  RefreshWindow window_{{advisory_window, 3, mandatory_window, 5}};  ///< open: keys_ may be used again
   Duration skew_{};
 };
 

@@ -5,6 +5,7 @@
 #include "secrets/aws/aws.h"
 #include "secrets/aws/common.h"
 #include "secrets/aws/manager.h"
+#include "secrets/fetching_session.h"
 #include "secrets/json_writer.h"
 #include "secrets/shape.h"
 
@@ -20,10 +21,10 @@ using namespace aws;
 constexpr std::array<std::string_view, 1> own_attributes{"shape"};
 constexpr std::size_t name_bytes_max = 2048;
 
-class ParameterSession final : public InquirySession {
+class ParameterSession final : public FetchingSession {
  public:
   ParameterSession(Choice choice, ManagerCall call, std::string name, ShapeOptions shape)
-      : InquirySession([this] { return start(); }),
+      : FetchingSession([this] { return start(); }),
         choice_(std::move(choice)),
         call_(std::move(call)),
         name_(std::move(name)),

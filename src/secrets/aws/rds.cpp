@@ -8,6 +8,7 @@
 #include "secrets/aws/chain.h"
 #include "secrets/aws/common.h"
 #include "secrets/aws/rds_token.h"
+#include "secrets/fetching_session.h"
 
 #include <algorithm>
 #include <array>
@@ -99,10 +100,10 @@ Result<void> check(const std::string& user, const std::vector<Server>& servers) 
   return {};
 }
 
-class RdsSession final : public InquirySession {
+class RdsSession final : public FetchingSession {
  public:
   RdsSession(Choice choice, std::vector<Server> servers, std::string user)
-      : InquirySession([this] { return start(); }),
+      : FetchingSession([this] { return start(); }),
         choice_(std::move(choice)),
         servers_(std::move(servers)),
         user_(std::move(user)) {}

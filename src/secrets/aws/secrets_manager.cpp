@@ -10,6 +10,7 @@
 #include "secrets/aws/aws.h"
 #include "secrets/aws/common.h"
 #include "secrets/aws/manager.h"
+#include "secrets/fetching_session.h"
 #include "secrets/json_writer.h"
 #include "secrets/shape.h"
 
@@ -67,10 +68,10 @@ Result<Secret> value_in(const ManagerCall& call, JsonView root) {
       "Store it as SecretString");
 }
 
-class SecretsManagerSession final : public InquirySession {
+class SecretsManagerSession final : public FetchingSession {
  public:
   SecretsManagerSession(Choice choice, ManagerCall call, Wanted wanted)
-      : InquirySession([this] { return start(); }),
+      : FetchingSession([this] { return start(); }),
         choice_(std::move(choice)),
         call_(std::move(call)),
         wanted_(std::move(wanted)) {}

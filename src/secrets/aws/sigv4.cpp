@@ -1,6 +1,8 @@
 #include "secrets/aws/sigv4.h"
 
+#include "base/ascii.h"
 #include "crypto/hash.h"
+#include "dsn/percent.h"
 #include "secrets/time_text.h"
 
 #include <algorithm>
@@ -42,32 +44,6 @@ void append(WipedBytes& out, std::string_view text) { out.insert(out.end(), text
 std::string joined(std::initializer_list<std::string_view> pieces) {
   std::string out;
   for (const auto piece : pieces) out += piece;
-  return out;
-}
-
-bool unreserved(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' ||
-         c == '.' || c == '~';
-}
-
-void append_encoded(WipedBytes& out, std::string_view text, std::string_view also_kept) {
-  static constexpr std::string_view digits = "0123456789ABCDEF";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (unreserved(c) || also_kept.find(c) != std::string_view::npos) {
-      out.push_back(byte);
-    } else {
-      out.push_back('%');
-      out.push_back(static_cast<std::uint8_t>(digits[byte >> 4U]));
-      out.push_back(static_cast<std::uint8_t>(digits[byte & 15U]));
-    }
-  }
-}
-
-std::string lower(std::string_view text) {
-  std::string out{text};
-  for (auto& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
   return out;
 }
 
@@ -120,8 +96,8 @@ void append_query(WipedBytes& out, std::string_view query) {
     query.remove_prefix(std::min(end + 1, query.size()));
     const auto equals = std::min(pair.find('='), pair.size());
     auto& [name, value] = parameters.emplace_back();
-    append_encoded(name, pair.substr(0, equals), "%");
-    if (equals < pair.size()) append_encoded(value, pair.substr(equals + 1), "%");
+    dsn::percent_encode_secret(name, pair.substr(0, equals), "%");
+    if (equals < pair.size()) dsn::percent_encode_secret(value, pair.substr(equals + 1), "%");
   }
   std::sort(parameters.begin(), parameters.end());
   bool first = true;
@@ -156,7 +132,7 @@ using SignedHeaders = std::map<std::string, WipedBytes>;
 SignedHeaders headers_to_sign(const HttpRequest& request) {
   SignedHeaders out;
   for (const auto& header : request.headers) {
-    auto name = lower(header.name);
+    auto name = to_lower(header.name);
     if (std::find(unsigned_headers.begin(), unsigned_headers.end(), name) != unsigned_headers.end()) continue;
     auto [at, fresh] = out.try_emplace(std::move(name));
     if (!fresh) at->second.push_back(',');
@@ -179,7 +155,7 @@ WipedBytes canonical(std::string_view method, const Url& url, const SignedHeader
   WipedBytes out;
   append(out, method);
   out.push_back('\n');
-  append_encoded(out, normalised(url.path), "/");
+  dsn::percent_encode_secret(out, normalised(url.path), "/");
   out.push_back('\n');
   append_query(out, url.query);
   out.push_back('\n');
@@ -216,8 +192,8 @@ std::string signature(const Keys& keys, const Scope& scope, const std::string& t
 }
 
 void replace_header(HttpRequest& request, std::string_view name, Secret value) {
-  const auto wanted = lower(name);
-  std::erase_if(request.headers, [&](const HttpHeader& header) { return lower(header.name) == wanted; });
+  const auto wanted = to_lower(name);
+  std::erase_if(request.headers, [&](const HttpHeader& header) { return to_lower(header.name) == wanted; });
   request.headers.push_back({std::string{name}, std::move(value)});
 }
 
@@ -225,7 +201,7 @@ void replace_header(HttpRequest& request, std::string_view name, Secret value) {
 
 std::string uri_encode(std::string_view text, bool keep_slash) {
   WipedBytes out;
-  append_encoded(out, text, keep_slash ? "/" : "");
+  dsn::percent_encode_secret(out, text, keep_slash ? "/" : "");
   return std::string{as_text(out)};
 }
 
@@ -262,7 +238,7 @@ Secret presign(std::string_view method, std::string_view url, const Keys& keys, 
     if (!first && !as_text(out).ends_with('?')) out.push_back('&');
     append(out, name);
     out.push_back('=');
-    append_encoded(out, value, "");
+    dsn::percent_encode_secret(out, value, "");
   };
   parameter("X-Amz-Algorithm", algorithm);
   parameter("X-Amz-Credential", keys.access_key_id + "/" + scope_text(scope));

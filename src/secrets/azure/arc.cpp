@@ -1,6 +1,7 @@
 // Azure Arc: a machine elsewhere, whose agent gives a token to whoever can read a file that it names. So the agent proves
 // nothing and we do; a false agent must not be able to name a file of its choice. The file is in the agent's directory,
 // its name is a plain one with .key behind it, and it is short (threat 12).
+#include "base/ascii.h"
 #include "secrets/azure/endpoint.h"
 #include "secrets/azure/provider.h"
 
@@ -17,7 +18,7 @@ constexpr std::size_t key_bytes_max = 4096;
 /// "/var/opt/azcmagent/tokens/….key" of `Basic realm=…`; empty: no such file.
 std::string key_file_of(std::string_view challenge) {
   constexpr std::string_view prefix = "basic realm=";
-  if (challenge.size() <= prefix.size() || lower(challenge.substr(0, prefix.size())) != prefix) return {};
+  if (challenge.size() <= prefix.size() || to_lower(challenge.substr(0, prefix.size())) != prefix) return {};
   auto path = challenge.substr(prefix.size());
   if (path.size() > 2 && path.starts_with('"') && path.ends_with('"')) path = path.substr(1, path.size() - 2);
   if (!path.starts_with(directory) || !path.ends_with(".key") || path.size() > 255) return {};
@@ -56,7 +57,7 @@ Result<Secret> basic(Inquiry& ask, const Settings& settings, Search& search, con
 /// An old agent does not know how to choose and answers for the machine: that would be somebody else.
 bool is_confirmed(JsonView root, const Settings& settings) {
   const auto same = [](std::string_view wanted, std::string_view given) {
-    return lower(wanted) == lower(given);
+    return to_lower(wanted) == to_lower(given);
   };
   if (!settings.resource_id.empty())
     return same(settings.resource_id, root["msi_res_id"].text()) ||

@@ -9,6 +9,7 @@
 #include "secrets/azure/token.h"
 #include "secrets/identity.h"
 #include "secrets/inquiry.h"
+#include "secrets/refresh_window.h"
 
 #include <optional>
 #include <string>
@@ -51,18 +52,13 @@ class TokenCache {
   [[nodiscard]] const Token& token() const { return *token_; }
   [[nodiscard]] const Settings& settings() const { return *settings_; }
 
-  void drop() { token_.reset(); }
+  void drop() { window_.end(); }
 
  private:
-  [[nodiscard]] bool valid(const std::string& scope, WallTime now) const;
-  [[nodiscard]] bool due(const std::string& scope, WallTime now) const;
-  void keep(Token token, const std::string& scope);
-
   std::optional<Settings> settings_;
   std::optional<Token> token_;
   std::string scope_;  ///< of token_
-  WallTime stale_at_{};
-  WallTime pause_until_{};
+  RefreshWindow window_{{stale_before, 5, {}, 5, {}, std::chrono::seconds{30}}};
   std::optional<Provider> winner_;
   Duration skew_{};
 };

@@ -1,5 +1,6 @@
 #include "secrets/azure/challenge.h"
 
+#include "base/ascii.h"
 #include "secrets/azure/clouds.h"
 #include "secrets/azure/endpoint.h"
 
@@ -33,7 +34,7 @@ std::string parameter(std::string_view text, std::string_view name) {
     const auto one = trimmed(text.substr(0, comma));
     text.remove_prefix(std::min(comma + 1, text.size()));
     const auto equals = one.find('=');
-    if (equals == std::string_view::npos || lower(trimmed(one.substr(0, equals))) != name) continue;
+    if (equals == std::string_view::npos || to_lower(trimmed(one.substr(0, equals))) != name) continue;
     auto value = trimmed(one.substr(equals + 1));
     if (value.size() >= 2 && value.starts_with('"') && value.ends_with('"'))
       value = value.substr(1, value.size() - 2);
@@ -58,7 +59,7 @@ std::string tenant_of(std::string_view authorization) {
 
 Result<Challenge> read_challenge(std::string_view header, std::string_view vault_host, bool named) {
   constexpr std::string_view scheme = "bearer ";
-  if (header.size() > header_bytes_max || lower(header.substr(0, scheme.size())) != scheme)
+  if (header.size() > header_bytes_max || to_lower(header.substr(0, scheme.size())) != scheme)
     return misbehaved("it asks for a token without the challenge of a vault (WWW-Authenticate: Bearer …)");
   const auto parameters = header.substr(scheme.size());
   auto resource = parameter(parameters, "resource");

@@ -1,4 +1,5 @@
 #include "secrets/azure/clouds.h"
+#include "base/ascii.h"
 
 #include <algorithm>
 #include <array>
@@ -30,21 +31,15 @@ constexpr std::array<Alias, 5> aliases{{{"login.windows.net", 0},
 
 }  // namespace
 
-std::string lower(std::string_view text) {
-  std::string out{text};
-  for (auto& c : out) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c + 32 : c);
-  return out;
-}
-
 bool is_below(std::string_view host, std::string_view suffix) {
-  const auto whole = lower(host);
-  return !suffix.empty() && whole.size() > suffix.size() + 1 && whole.ends_with("." + lower(suffix));
+  const auto whole = to_lower(host);
+  return !suffix.empty() && whole.size() > suffix.size() + 1 && whole.ends_with("." + to_lower(suffix));
 }
 
 const Cloud& public_cloud() { return clouds[0]; }
 
 const Cloud* cloud_of_authority(std::string_view host) {
-  const auto name = lower(host);
+  const auto name = to_lower(host);
   for (const auto& cloud : clouds) {
     if (cloud.authority == name) return &cloud;
   }
@@ -61,7 +56,7 @@ const Cloud* cloud_of_host(std::string_view host) {
 }
 
 bool is_vault_audience(std::string_view host) {
-  const auto name = lower(host);
+  const auto name = to_lower(host);
   return std::any_of(clouds.begin(), clouds.end(), [&](const Cloud& cloud) { return cloud.vaults == name; });
 }
 

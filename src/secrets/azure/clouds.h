@@ -32,6 +32,4 @@ bool is_vault_audience(std::string_view host);
 /// "name.vault.azure.net" ends with "vault.azure.net" behind a dot. Letters' case does not matter.
 bool is_below(std::string_view host, std::string_view suffix);
 
-std::string lower(std::string_view text);
-
 }  // namespace sallyport::secrets::azure

@@ -1,5 +1,6 @@
 #include "secrets/azure/endpoint.h"
 
+#include "base/ascii.h"
 #include "secrets/azure/clouds.h"
 
 #include <algorithm>
@@ -57,12 +58,12 @@ std::optional<Endpoint> parse_endpoint(std::string_view url) {
   Endpoint out;
   const auto colon = url.find("://");
   if (colon == std::string_view::npos) return std::nullopt;
-  const auto scheme = lower(url.substr(0, colon));
+  const auto scheme = to_lower(url.substr(0, colon));
   if (scheme != "https" && scheme != "http") return std::nullopt;
   out.https = scheme == "https";
   url.remove_prefix(scheme.size() + 3);
   const auto slash = std::min(url.find('/'), url.size());
-  out.authority = lower(url.substr(0, slash));
+  out.authority = to_lower(url.substr(0, slash));
   out.path = url.substr(slash);
   if ((out.path + "/").find("/../") != std::string::npos) return std::nullopt;
   const std::string_view authority = out.authority;

@@ -8,6 +8,7 @@
 #include "secrets/azure/azure.h"
 #include "secrets/azure/endpoint.h"
 #include "secrets/azure/vault.h"
+#include "secrets/fetching_session.h"
 
 #include <algorithm>
 
@@ -71,10 +72,10 @@ Result<Then> give_token(EntraState& state, Fetched& yield) {
   return Then::next_step;
 }
 
-class EntraSession final : public InquirySession {
+class EntraSession final : public FetchingSession {
  public:
   explicit EntraSession(EntraState state)
-      : InquirySession([this] { return start(); }), state_(std::move(state)) {}
+      : FetchingSession([this] { return start(); }), state_(std::move(state)) {}
 
  private:
   std::unique_ptr<FetchConversation> start() {

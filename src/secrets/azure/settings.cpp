@@ -1,5 +1,6 @@
 #include "secrets/azure/settings.h"
 
+#include "base/ascii.h"
 #include "secrets/attributes.h"
 #include "secrets/azure/endpoint.h"
 #include "secrets/nearest.h"
@@ -62,7 +63,7 @@ Error unknown_credential(std::string_view value, const std::string& said_by, boo
   const auto known =
       "Known are prod, dev, EnvironmentCredential, WorkloadIdentityCredential, "
       "ManagedIdentityCredential and AzureCliCredential";
-  const bool another = std::find(others.begin(), others.end(), lower(value)) != others.end();
+  const bool another = std::find(others.begin(), others.end(), to_lower(value)) != others.end();
   const std::string what = another ? "names a credential that only the SDKs have" : "names no credential";
   return attribute ? wrong_attribute(said_by, what, known) : wrong_variable(said_by, what, known);
 }
@@ -72,7 +73,7 @@ Result<void> choose_providers(const std::string& value, const std::string& said_
   using enum Provider;
   settings.providers = {environment, workload, managed, cli};
   if (value.empty()) return {};
-  const auto wanted = lower(value);
+  const auto wanted = to_lower(value);
   const auto found =
       std::find_if(names().begin(), names().end(), [&](const Named& one) { return one.name == wanted; });
   if (found == names().end()) return unknown_credential(value, said_by, attribute);

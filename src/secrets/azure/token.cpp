@@ -1,5 +1,6 @@
 #include "secrets/azure/token.h"
 
+#include "base/ascii.h"
 #include "secrets/time_text.h"
 
 #include <algorithm>
@@ -114,7 +115,7 @@ Result<Token> token_of(JsonView object, std::string_view name, ExpiryFrom first,
   if (!is_token(value))
     return malformed("the answer has no " + std::string{name} + "; it has " + fields_of(object));
   const auto type = object["token_type"].text();
-  if (!type.empty() && lower(type) != "bearer") return malformed("the answer's token is no bearer token");
+  if (!type.empty() && to_lower(type) != "bearer") return malformed("the answer's token is no bearer token");
   Token out;
   out.value = Secret::copy_of(value);
   out.received = now.wall;

@@ -4,6 +4,7 @@
 
 #include "secrets/azure/azure.h"
 #include "secrets/azure/endpoint.h"
+#include "secrets/fetching_session.h"
 
 namespace sallyport::secrets {
 
@@ -135,10 +136,10 @@ namespace {
 
 using namespace azure;
 
-class VaultSession final : public InquirySession {
+class VaultSession final : public FetchingSession {
  public:
   explicit VaultSession(VaultOptions options)
-      : InquirySession([this] { return start(); }), state_{std::move(options), {}, {}} {}
+      : FetchingSession([this] { return start(); }), state_{std::move(options), {}, {}} {}
 
  private:
   std::unique_ptr<FetchConversation> start() {

@@ -1,4 +1,5 @@
 // What a vault's answers mean. Its own messages are not shown: they repeat what was asked, and may hold what they please.
+#include "base/ascii.h"
 #include "secrets/azure/vault.h"
 
 #include <algorithm>
@@ -67,7 +68,7 @@ Error unauthorised(const VaultState& state) {
   if (!state.challenge || state.challenge->tenant.empty()) return wrong(ErrorCode::denied, state, what, hint);
   const auto ours = claims_of(state.cache.token().value).tenant;
   const auto& theirs = state.challenge->tenant;
-  if (!ours.empty() && lower(ours) != lower(theirs)) {
+  if (!ours.empty() && to_lower(ours) != to_lower(theirs)) {
     what += ": it is of tenant " + ours + ", and the vault belongs to tenant " + theirs;
     hint = "Write tenant=" + theirs + " into the reference, or set AZURE_TENANT_ID";
   }

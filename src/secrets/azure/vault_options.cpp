@@ -1,5 +1,6 @@
 #include "secrets/azure/vault_options.h"
 
+#include "base/ascii.h"
 #include "secrets/attributes.h"
 #include "secrets/azure/endpoint.h"
 
@@ -31,7 +32,7 @@ Result<void> read_locator(const Reference& reference, VaultOptions& out) {
   const std::string_view locator = reference.locator;
   const auto slash = locator.find('/');
   if (slash == std::string_view::npos) return wrong_locator("names a vault, but no secret in it");
-  out.vault = lower(locator.substr(0, slash));
+  out.vault = to_lower(locator.substr(0, slash));
   auto rest = locator.substr(slash + 1);
   // People paste the identifier, whose path is /secrets/NAME/VERSION.
   if (rest.starts_with("secrets/")) rest.remove_prefix(8);

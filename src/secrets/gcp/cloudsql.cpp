@@ -1,6 +1,7 @@
 // `gcp-cloudsql-iam:`. Without an instance: the identity's token is the password, over TLS to the target's own host. With
 // one, the connector's way (connector.h): the cloud says where the server is and whom to believe, and gives a client
 // certificate that the token is in.
+#include "secrets/fetching_session.h"
 #include "secrets/gcp/connector.h"
 #include "secrets/gcp/database_user.h"
 #include "secrets/gcp/gcp.h"
@@ -35,7 +36,7 @@ Result<Then> log_in_with(Inquiry&, Direct& state, Fetched& out) {
 
 std::unique_ptr<SourceSession> direct_session(Context context, const Purpose& purpose) {
   auto state = std::make_shared<Direct>(Direct{std::move(context), purpose.user, purpose.engine});
-  return std::make_unique<InquirySession>([state] {
+  return std::make_unique<FetchingSession>([state] {
     state->tokens.drop();  // a fetch wants a new one; who asks keeps the old one while it is valid
     return std::make_unique<InquiryFetch>(
         std::vector<InquiryFetch::Step>{

@@ -3,6 +3,7 @@
 #include "crypto/base64_pem.h"
 #include "crypto/certificate.h"
 #include "crypto/rsa.h"
+#include "secrets/fetching_session.h"
 #include "secrets/gcp/database_user.h"
 #include "secrets/gcp/instance.h"
 #include "secrets/gcp/service.h"
@@ -215,7 +216,7 @@ Result<std::unique_ptr<SourceSession>> connector_session(const Reference& refere
       Connector{std::move(context), std::move(service), std::move(*instance), *ip, purpose.user,
                 purpose.engine, TokenCache{alloydb ? cloud_platform_scope : sql_admin_scope},
                 TokenCache{alloydb ? alloydb_login_scope : sql_login_scope}});
-  return std::make_unique<InquirySession>([state] {
+  return std::make_unique<FetchingSession>([state] {
     state->login.drop();  // one that is kept would cut the certificate's life short
     return std::make_unique<InquiryFetch>(
         std::vector<InquiryFetch::Step>{

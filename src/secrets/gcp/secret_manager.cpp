@@ -2,6 +2,7 @@
 #include "base/limits.h"
 #include "crypto/crc32c.h"
 #include "crypto/hash.h"
+#include "secrets/fetching_session.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/gcp/service.h"
 #include "secrets/shape.h"
@@ -198,7 +199,7 @@ class SecretManagerSource final : public Source {
     service.api = "secretmanager.googleapis.com";
     auto state = std::make_shared<State>(
         State{std::move(*context), std::move(service), std::move(*wanted), std::move(*shape)});
-    return std::make_unique<InquirySession>([state] {
+    return std::make_unique<FetchingSession>([state] {
       return std::make_unique<InquiryFetch>(
           std::vector<InquiryFetch::Step>{
               [state](Inquiry& ask, Fetched&) { return state->tokens.refresh(ask, state->context); },

@@ -106,27 +106,25 @@ Result<AccessToken> token_from_file(Inquiry& ask, const Origin& origin, std::str
   return fault(origin.context, ErrorCode::internal, "a type without a way");
 }
 
+TokenCache::TokenCache(std::string_view scope)
+    : scope_(scope), window_({refresh_early, 6, {}, 6, use_margin, failure_pause}) {}
+
 Result<Then> TokenCache::refresh(Inquiry& ask, const Context& context) {
   const auto now = ask.now().wall;
-  const bool usable = token_ && now + use_margin < token_->expires;
-  if (usable && (now < refresh_at_ || now < pause_until_)) return Then::next_step;
+  if (!window_.due(now)) return Then::next_step;
   std::vector<Tried> tried;
   auto account = find_account(ask, context, tried);
   auto identity = account ? identity_of(ask, context, *account) : Result<Identity>{account.error()};
   auto made =
       identity ? token_of_account(ask, context, *account, scope_) : Result<AccessToken>{identity.error()};
   if (!made) {
-    const auto later = ask.now().wall;
-    if (!usable || later + use_margin >= token_->expires) return std::move(made).error();
-    pause_until_ = later + failure_pause;
+    if (!window_.valid(ask.now().wall)) return std::move(made).error();
+    window_.failed(ask);
     return Then::next_step;
   }
-  const Duration life = made->expires - ask.now().wall;
-  refresh_at_ =
-      made->expires - std::chrono::duration_cast<WallTime::duration>(std::min(refresh_early, life * 3 / 20));
+  window_.begin(ask, made->expires);
   token_ = std::move(*made);
   identity_ = std::move(*identity);
-  pause_until_ = {};
   return Then::next_step;
 }
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "secrets/gcp/account.h"
+#include "secrets/refresh_window.h"
 
 #include <optional>
 #include <string>
@@ -84,7 +85,7 @@ Result<Identity> identity_of(Inquiry& ask, const Context& context, const Account
 ///   step 2   ask with tokens.token(); on status 401 and ask.attempt() == 0: tokens.drop(); return Then::all_again;
 class TokenCache {
  public:
-  explicit TokenCache(std::string_view scope) : scope_(scope) {}
+  explicit TokenCache(std::string_view scope);
 
   Result<Then> refresh(Inquiry& ask, const Context& context);
 
@@ -93,14 +94,13 @@ class TokenCache {
   [[nodiscard]] const Identity& identity() const { return identity_; }
 
   /// The next refresh() asks anew.
-  void drop() { token_.reset(); }
+  void drop() { window_.end(); }
 
  private:
   std::string scope_;
   std::optional<AccessToken> token_;
   Identity identity_;
-  WallTime refresh_at_{};
-  WallTime pause_until_{};
+  RefreshWindow window_;
 };
 
 }  // namespace sallyport::secrets::gcp

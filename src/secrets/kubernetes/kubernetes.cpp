@@ -1,5 +1,6 @@
 #include "secrets/kubernetes/kubernetes.h"
 
+#include "secrets/fetching_session.h"
 #include "secrets/kubernetes/api.h"
 
 namespace sallyport::secrets {
@@ -35,7 +36,7 @@ class KubernetesSource final : public Source {
     auto options = kubernetes::parse_options(reference);
     if (!options) return std::move(options).error();
     const auto where = options->where();
-    return std::make_unique<InquirySession>([options = std::move(*options), where] {
+    return std::make_unique<FetchingSession>([options = std::move(*options), where] {
       std::vector<InquiryFetch::Step> steps;
       steps.emplace_back(
           [options](Inquiry& ask, Fetched& yield) { return kubernetes::fetch_secret(ask, options, yield); });

@@ -1,8 +1,9 @@
 // `env:`. The variable is read from our own environment at fetch, and is among those that we do not hand on.
 #include "base/limits.h"
 #include "secrets/attributes.h"
+#include "secrets/fetching_session.h"
 #include "secrets/local/local.h"
-#include "secrets/local/simple_session.h"
+#include "secrets/local/simple_fetch.h"
 
 #include <algorithm>
 
@@ -66,7 +67,7 @@ class EnvSource final : public Source {
     }
     auto shape = shape_options_of(reference);
     if (!shape) return std::move(shape).error();
-    return std::make_unique<SimpleSession>(
+    return std::make_unique<FetchingSession>(
         [name = reference.locator, options = *shape] { return std::make_unique<EnvFetch>(name, options); });
   }
 };

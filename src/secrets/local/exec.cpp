@@ -2,8 +2,9 @@
 // only thing an error tells.
 #include "base/limits.h"
 #include "secrets/attributes.h"
+#include "secrets/fetching_session.h"
 #include "secrets/local/local.h"
-#include "secrets/local/simple_session.h"
+#include "secrets/local/simple_fetch.h"
 #include "secrets/words.h"
 
 namespace sallyport::secrets {
@@ -67,7 +68,7 @@ class ExecSource final : public Source {
                    "Write for example exec:/usr/bin/pass show db",
                    {}};
     }
-    return std::make_unique<SimpleSession>(
+    return std::make_unique<FetchingSession>(
         [words = std::move(argv), options = *shape] { return std::make_unique<ExecFetch>(words, options); });
   }
 };

@@ -2,8 +2,9 @@
 // reference says allow_world_readable=true.
 #include "base/limits.h"
 #include "secrets/attributes.h"
+#include "secrets/fetching_session.h"
 #include "secrets/local/local.h"
-#include "secrets/local/simple_session.h"
+#include "secrets/local/simple_fetch.h"
 
 namespace sallyport::secrets {
 
@@ -58,7 +59,7 @@ class FileSource final : public Source {
     if (!shape) return std::move(shape).error();
     auto world_readable = flag_of(reference, "allow_world_readable");
     if (!world_readable) return std::move(world_readable).error();
-    return std::make_unique<SimpleSession>(
+    return std::make_unique<FetchingSession>(
         [path = reference.locator, must_be_private = !*world_readable, options = *shape] {
           return std::make_unique<FileFetch>(path, must_be_private, options);
         });

@@ -2,8 +2,9 @@
 // name it in $CREDENTIALS_DIRECTORY (systemd.exec(5), "Credentials").
 #include "base/limits.h"
 #include "secrets/attributes.h"
+#include "secrets/fetching_session.h"
 #include "secrets/local/local.h"
-#include "secrets/local/simple_session.h"
+#include "secrets/local/simple_fetch.h"
 
 namespace sallyport::secrets {
 
@@ -77,7 +78,7 @@ class SystemdSource final : public Source {
       return std::move(checked).error();
     auto shape = shape_options_of(reference);
     if (!shape) return std::move(shape).error();
-    return std::make_unique<SimpleSession>([name = reference.locator, options = *shape] {
+    return std::make_unique<FetchingSession>([name = reference.locator, options = *shape] {
       return std::make_unique<SystemdFetch>(name, options);
     });
   }

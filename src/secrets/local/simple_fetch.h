@@ -1,29 +1,10 @@
-// What the local sources share: a session that only knows how to fetch.
+// What the local sources share: a fetch that turns one text into the result.
 #pragma once
 
 #include "secrets/shape.h"
 #include "secrets/source.h"
 
-#include <functional>
-
 namespace sallyport::secrets {
-
-/// Makes a fresh FetchConversation for every fetch; no leases, nothing to keep alive, nothing to end.
-class SimpleSession final : public SourceSession {
- public:
-  using Maker = std::function<std::unique_ptr<FetchConversation>()>;
-  explicit SimpleSession(Maker maker) : maker_(std::move(maker)) {}
-
-  std::unique_ptr<FetchConversation> fetch() override { return maker_(); }
-  std::unique_ptr<RenewConversation> renew(const Lease&) override { return nullptr; }
-  std::unique_ptr<Conversation> revoke(const Lease&) override { return nullptr; }
-  std::unique_ptr<Conversation> keep_alive() override { return nullptr; }
-  [[nodiscard]] std::optional<WallTime> keep_alive_at() const override { return std::nullopt; }
-  std::unique_ptr<Conversation> close() override { return nullptr; }
-
- private:
-  Maker maker_;
-};
 
 /// Turns the text into the result, or says why not.
 class SimpleFetch : public FetchConversation {
