@@ -5,6 +5,7 @@
 // addresses that AWS uses for this, and nowhere else (threat 12).
 #include "base/limits.h"
 #include "secrets/aws/provider.h"
+#include "secrets/literal_host.h"
 #include "secrets/web.h"
 
 #include <algorithm>
@@ -16,25 +17,8 @@ namespace {
 
 constexpr auto request_deadline = std::chrono::seconds{2};
 constexpr std::string_view ecs_address = "http://169.254.170.2";
-constexpr std::array<std::string_view, 5> plain_hosts{"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]",
-                                                      "[::1]", "localhost"};
-
-/// 127.0.0.0/8 as four numbers, and in no other notation.
-bool is_loopback(std::string_view host) {
-  if (!host.starts_with("127.") || host.size() > 15) return false;
-  int dots = 0;
-  int digits = 0;
-  for (const char c : host) {
-    if (c == '.') {
-      if (digits == 0) return false;
-      ++dots;
-      digits = 0;
-    } else if (c < '0' || c > '9' || ++digits > 3) {
-      return false;
-    }
-  }
-  return dots == 3 && digits > 0;
-}
+constexpr std::array<std::string_view, 4> plain_hosts{"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]",
+                                                      "localhost"};
 
 struct Address {
   std::string url;
@@ -55,10 +39,9 @@ Result<void> check(const Settings& settings, const std::string& provider, const 
     return wrong("is no http:// or https:// address without user and fragment", "Correct the variable");
   auto authority = url.substr(scheme.size() + 3);
   authority = authority.substr(0, authority.find_first_of("/?"));
-  const auto host = authority.starts_with('[') ? authority.substr(0, authority.find(']') + 1)
-                                               : authority.substr(0, authority.find(':'));
+  const auto host = split_authority(authority).host;
   if (host.empty()) return wrong("names no host", "Correct the variable");
-  const bool allowed = !plain || is_loopback(host) ||
+  const bool allowed = !plain || is_loopback_literal(host) ||
                        std::find(plain_hosts.begin(), plain_hosts.end(), host) != plain_hosts.end();
   if (allowed) return {};
   return wrong("is plain http to " + host_of_url(url) + ", which is not asked for keys",

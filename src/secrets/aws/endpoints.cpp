@@ -1,7 +1,8 @@
 #include "secrets/aws/endpoints.h"
 
 #include "base/ascii.h"
-#include "secrets/vault/address.h"
+#include "secrets/address.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 #include <array>
@@ -62,24 +63,24 @@ Result<Endpoint> configured(const EndpointOptions& options, std::string_view reg
             " is asked for beside an address of its own, of which nobody can tell whether it is that",
         "Leave out the one or the other");
   }
-  auto address = vault::parse_address(options.url, options.url_name);
+  auto address = parse_address(options.url, options.url_name);
   if (!address) {
     auto error = std::move(address).error();
     error.hint = "Write for example https://vpce-1a2b.secretsmanager.eu-west-1.vpce.amazonaws.com";
     return error;
   }
-  Endpoint out{vault::to_string(*address), std::string{region}, false};
+  Endpoint out{to_string(*address), std::string{region}, false};
   if (address->https) {
     if (address->port == 443) out.url = "https://" + address->host;
     return out;
   }
-  if (!vault::is_loopback_literal(*address)) {
+  if (!is_loopback_literal(address->host)) {
     return wrong(options.url_name,
                  "plain http to " + address->host + ", so that whoever stands in between reads the secret",
                  "Use https://; plain http is for a literal loopback address (127.0.0.1) in tests");
   }
   if (reason.empty()) {
-    return wrong(options.url_name, "plain http to " + vault::to_string(*address) + " without a reason",
+    return wrong(options.url_name, "plain http to " + to_string(*address) + " without a reason",
                  "Use https://, or say why not: insecure_reason=… in the reference");
   }
   out.plain_http = true;

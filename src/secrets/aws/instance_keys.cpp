@@ -5,6 +5,7 @@
 // Source: botocore's InstanceMetadataFetcher.
 #include "base/ascii.h"
 #include "secrets/aws/provider.h"
+#include "secrets/literal_host.h"
 #include "secrets/web.h"
 
 #include <algorithm>
@@ -29,16 +30,15 @@ bool is_role_name(std::string_view name) {
   });
 }
 
+/// The socket's own address is checked once more when it is connected.
 bool is_metadata_address(std::string_view url) {
   if (!url.starts_with("http://")) return false;
-  auto host = url.substr(7);
-  host = host.substr(0, host.find('/'));
-  if (host.find_first_of("@?#\\") != std::string_view::npos) return false;
-  // The number notations are few on purpose; the socket's own address is checked once more when it is connected.
-  const bool v6 = host.starts_with("[fd00:ec2::") || host.starts_with("[::1]");
-  const auto name = host.substr(0, host.find(':'));
-  const bool digits = name.find_first_not_of("0123456789.") == std::string_view::npos;
-  return v6 || (digits && (name.starts_with("169.254.") || name.starts_with("127.")));
+  const auto authority = url.substr(7, url.find('/', 7) - 7);
+  const auto [host, port] = split_authority(authority);
+  const bool is_port = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool is_own_network = host.starts_with("[fd00:ec2::") &&
+                              host.find_first_not_of("[]0123456789abcdef:") == std::string_view::npos;
+  return is_port && (is_own_network || is_link_local_literal(host) || is_loopback_literal(host));
 }
 
 class Imds {

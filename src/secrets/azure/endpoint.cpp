@@ -2,29 +2,13 @@
 
 #include "base/ascii.h"
 #include "secrets/azure/clouds.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 
 namespace sallyport::secrets::azure {
 
 namespace {
-
-/// Four numbers between dots, the first ones being `beginning`; no other notation, of which there are many.
-bool is_dotted(std::string_view host, std::string_view beginning) {
-  if (!host.starts_with(beginning) || host.size() > 15) return false;
-  int dots = 0;
-  int digits = 0;
-  for (const char c : host) {
-    if (c == '.') {
-      if (digits == 0) return false;
-      ++dots;
-      digits = 0;
-    } else if (c < '0' || c > '9' || ++digits > 3) {
-      return false;
-    }
-  }
-  return dots == 3 && digits > 0;
-}
 
 bool is_host(std::string_view text) {
   if (text.starts_with('[')) {
@@ -43,12 +27,8 @@ bool is_port(std::string_view text) {
 
 }  // namespace
 
-bool Endpoint::is_loopback_literal() const { return host == "[::1]" || is_dotted(host, "127."); }
-
-bool Endpoint::is_link_local_literal() const { return is_dotted(host, "169.254."); }
-
 bool Endpoint::is_on_this_machine() const {
-  return host == "localhost" || is_loopback_literal() || is_link_local_literal();
+  return host == "localhost" || is_loopback_literal(host) || is_link_local_literal(host);
 }
 
 std::optional<Endpoint> parse_endpoint(std::string_view url) {
@@ -66,13 +46,10 @@ std::optional<Endpoint> parse_endpoint(std::string_view url) {
   out.authority = to_lower(url.substr(0, slash));
   out.path = url.substr(slash);
   if ((out.path + "/").find("/../") != std::string::npos) return std::nullopt;
-  const std::string_view authority = out.authority;
-  const auto end = authority.starts_with('[') ? authority.find(']') : authority.find(':');
-  const auto host_end = authority.starts_with('[') && end != std::string_view::npos ? end + 1 : end;
-  out.host = authority.substr(0, host_end);
-  if (!is_host(out.host)) return std::nullopt;
-  const auto rest = authority.substr(out.host.size());
-  if (!rest.empty() && (rest.front() != ':' || !is_port(rest.substr(1)))) return std::nullopt;
+  const auto [host, port] = split_authority(out.authority);
+  out.host = host;
+  if (!is_host(out.host) || out.authority.ends_with(':') || (!port.empty() && !is_port(port)))
+    return std::nullopt;
   return out;
 }
 

@@ -17,11 +17,7 @@ struct Endpoint {
 
   [[nodiscard]] std::string origin() const { return (https ? "https://" : "http://") + authority; }
 
-  /// 127.0.0.0/8 or ::1, written as an address.
-  [[nodiscard]] bool is_loopback_literal() const;
-  /// 169.254.0.0/16, written as an address.
-  [[nodiscard]] bool is_link_local_literal() const;
-  /// What Azure's agents listen on: the above, and "localhost".
+  /// What Azure's agents listen on: literals of loopback and link-local addresses, and "localhost".
   [[nodiscard]] bool is_on_this_machine() const;
 };
 

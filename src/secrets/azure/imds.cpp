@@ -4,6 +4,7 @@
 // 70 seconds.
 #include "secrets/azure/endpoint.h"
 #include "secrets/azure/provider.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 
@@ -34,8 +35,8 @@ Result<std::string> address_of(Inquiry& ask, const Settings& settings, Search& s
     return failed(settings, search, name, ErrorCode::bad_config, variable + " " + what, std::move(hint));
   };
   if (!endpoint || !endpoint->path.empty()) return wrong("is no address", "Unset it");
-  const bool allowed = endpoint->https || endpoint->is_link_local_literal() ||
-                       (endpoint->is_loopback_literal() && settings.plain_loopback);
+  const bool allowed = endpoint->https || is_link_local_literal(endpoint->host) ||
+                       (is_loopback_literal(endpoint->host) && settings.plain_loopback);
   if (!allowed) {
     return wrong("is plain http to " + endpoint->host + ", which is not the metadata service",
                  "Unset it; a test's service on 127.0.0.1 needs insecure_reason= in the reference");

@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "secrets/attributes.h"
 #include "secrets/azure/endpoint.h"
+#include "secrets/literal_host.h"
 #include "secrets/nearest.h"
 
 #include <algorithm>
@@ -102,7 +103,7 @@ Result<void> read_authority(Inquiry& ask, const Choice& choice, Settings& settin
     return wrong_variable(said_by, "is no https:// address of an authority",
                           "Write for example https://login.microsoftonline.com");
   }
-  if (!endpoint->https && !(choice.plain_loopback && endpoint->is_loopback_literal())) {
+  if (!endpoint->https && !(choice.plain_loopback && is_loopback_literal(endpoint->host))) {
     return wrong_variable(
         said_by, "is plain http to " + endpoint->host + ", to which no secret is sent",
         "Use https://; a test's authority on 127.0.0.1 needs insecure_reason= in the reference");

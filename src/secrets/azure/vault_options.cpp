@@ -3,6 +3,7 @@
 #include "base/ascii.h"
 #include "secrets/attributes.h"
 #include "secrets/azure/endpoint.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 
@@ -79,7 +80,7 @@ Result<VaultOptions> parse_vault_options(const Reference& reference) {
   if (out.url.empty()) return out;
   const auto endpoint = parse_endpoint(out.url);
   const bool plain = endpoint && !endpoint->https;
-  if (!endpoint || !endpoint->path.empty() || (plain && !endpoint->is_loopback_literal())) {
+  if (!endpoint || !endpoint->path.empty() || (plain && !is_loopback_literal(endpoint->host))) {
     return wrong_attribute("vault_url", "no https:// address of a vault",
                            "Write for example vault_url=https://my-vault.example.com");
   }

@@ -1,6 +1,7 @@
 #include "secrets/gcp/context.h"
 
 #include "base/ascii.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 
@@ -10,19 +11,6 @@ namespace {
 
 constexpr std::size_t url_bytes_max = 2048;
 constexpr Duration request_deadline = std::chrono::seconds{10};
-
-bool digits_only(std::string_view text, std::string_view also) {
-  return !text.empty() && std::ranges::all_of(text, [&](char c) {
-    return (c >= '0' && c <= '9') || also.find(c) != std::string_view::npos;
-  });
-}
-
-/// 127.0.0.0/8 or [::1], as they are written: a name may lead elsewhere.
-bool is_loopback_literal(std::string_view host) {
-  if (host.starts_with("[::1]")) return host.size() == 5 || host[5] == ':';
-  host = host.substr(0, host.find(':'));
-  return host.starts_with("127.") && digits_only(host, ".") && std::ranges::count(host, '.') == 3;
-}
 
 /// Nothing that could be read in two ways; no user in front of the host.
 bool is_plain(std::string_view url) {
@@ -57,7 +45,7 @@ Result<HttpRequest> request_to(Inquiry& ask, const Context& context, std::string
   if (!(https || http) || host.empty() || url.size() > url_bytes_max || !is_plain(url)) {
     return fault(context, ErrorCode::bad_config, named_by + " is no address", "Write https://HOST[:PORT]/…");
   }
-  if (http && !is_loopback_literal(host)) {
+  if (http && !is_loopback_literal(split_authority(host).host)) {
     return fault(context, ErrorCode::bad_config,
                  named_by + " is plain http to " + host + ", which would send secrets in clear",
                  "Write https://");

@@ -1,6 +1,7 @@
 #include "secrets/gcp/metadata.h"
 
 #include "secrets/gcp/account.h"
+#include "secrets/literal_host.h"
 
 #include <algorithm>
 
@@ -18,17 +19,6 @@ constexpr Duration detect_deadline = std::chrono::seconds{1};
 /// As google-auth fetches: five tries of three seconds.
 constexpr int fetch_tries = 5;
 constexpr Duration fetch_deadline = std::chrono::seconds{3};
-
-bool is_address_of(std::string_view host, std::string_view network) {
-  const auto address = host.substr(0, host.find(':'));
-  const auto port = host.substr(address.size());
-  const auto digits = [](std::string_view text) {
-    return std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
-  };
-  if (!port.empty() && (port.size() < 2 || port.size() > 6 || !digits(port.substr(1)))) return false;
-  if (!address.starts_with(network) || std::ranges::count(address, '.') != 3) return false;
-  return std::ranges::all_of(address, [](char c) { return (c >= '0' && c <= '9') || c == '.'; });
-}
 
 Error wrong_host(const Context& context) {
   return fault(context, ErrorCode::bad_config,
@@ -122,8 +112,10 @@ Result<MetadataServer> find_metadata_server(Inquiry& ask, const Context& context
   // The name is the same service; asked by its address, nobody's name server can lead elsewhere.
   if (*host == "metadata.google.internal" || *host == "metadata.google.internal." || *host == "metadata")
     *host = usual_address;
-  const bool loopback = is_address_of(*host, "127.");
-  if (!loopback && !is_address_of(*host, "169.254.")) return wrong_host(context);
+  const auto [name, port] = split_authority(*host);
+  const bool is_port = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
+  const bool loopback = is_loopback_literal(name);
+  if (!is_port || (!loopback && !is_link_local_literal(name))) return wrong_host(context);
   if (loopback && context.insecure_reason.empty()) return wrong_host(context);
   return MetadataServer{"http://" + *host, {}};
 }

@@ -1,8 +1,8 @@
 #include "secrets/kubernetes/api.h"
 
 #include "base/limits.h"
+#include "secrets/address.h"
 #include "secrets/kubernetes/fields.h"
-#include "secrets/vault/address.h"
 
 namespace sallyport::secrets::kubernetes {
 
@@ -26,14 +26,14 @@ Result<std::string> server_of(Inquiry& ask, const Options& options) {
   }
   const bool bare_ipv6 = host->find(':') != std::string::npos && host->front() != '[';
   const auto written = bare_ipv6 ? "[" + *host + "]" : *host;
-  auto address = vault::parse_address("https://" + written + ":" + (port->empty() ? "443" : *port),
-                                      "KUBERNETES_SERVICE_HOST");
+  auto address =
+      parse_address("https://" + written + ":" + (port->empty() ? "443" : *port), "KUBERNETES_SERVICE_HOST");
   if (!address) {
     auto error = std::move(address).error();
     error.hint = "The kubelet sets it, with KUBERNETES_SERVICE_PORT, for example to 10.96.0.1 and 443";
     return error;
   }
-  return vault::to_string(*address);
+  return to_string(*address);
 }
 
 /// A file of the mount, whole, that is no secret.

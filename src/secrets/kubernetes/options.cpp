@@ -2,8 +2,8 @@
 // another path of the API.
 #include "secrets/kubernetes/options.h"
 
+#include "secrets/address.h"
 #include "secrets/attributes.h"
-#include "secrets/vault/address.h"
 
 #include <algorithm>
 
@@ -47,7 +47,7 @@ Result<void> read_paths(const Reference& reference, Options& options) {
   }
   const auto server = attribute_of(reference, "server");
   if (server.empty()) return {};
-  auto address = vault::parse_address(server, "attribute server");
+  auto address = parse_address(server, "attribute server");
   if (!address || !address->https) {
     return wrong_attribute("server", "no https address of an API server",
                            "Write for example server=https://api.example.com:6443");
@@ -56,7 +56,7 @@ Result<void> read_paths(const Reference& reference, Options& options) {
     return wrong_attribute("server", "another API server, but no token for it",
                            "Add token_file=/path: the pod's own token is for the pod's own server only");
   }
-  options.server = vault::to_string(*address);
+  options.server = to_string(*address);
   return {};
 }
 

@@ -5,6 +5,7 @@
 // address, or with insecure_reason= a loopback one, and nothing else.
 #include "dsn/percent.h"
 #include "secrets/json_writer.h"
+#include "secrets/literal_host.h"
 #include "secrets/vault/login.h"
 #include "secrets/vault/meaning.h"
 #include "secrets/vault/token.h"
@@ -31,7 +32,8 @@ Result<std::string> metadata_root(Inquiry& ask, const State& state, const char* 
   if (text->empty()) return "http://" + std::string{usual_address};
   const auto url = text->find("://") == std::string::npos ? "http://" + *text : *text;
   auto address = parse_address(url, variable);
-  const bool loopback = address && is_loopback_literal(*address) && !state.options.insecure_reason.empty();
+  const bool loopback =
+      address && is_loopback_literal(address->host) && !state.options.insecure_reason.empty();
   if (!address || address->https || !(is_link_local(*address) || loopback)) {
     return wrong_at(ErrorCode::bad_config, state,
                     std::string{variable} + " names no metadata service of a machine",

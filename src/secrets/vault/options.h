@@ -23,9 +23,9 @@
 //   shape=password            as for all sources
 #pragma once
 
+#include "secrets/address.h"
 #include "secrets/shape.h"
 #include "secrets/source.h"
-#include "secrets/vault/address.h"
 
 #include <optional>
 #include <string>

@@ -1,5 +1,6 @@
 #include "secrets/vault/setup.h"
 
+#include "secrets/literal_host.h"
 #include "secrets/vault/meaning.h"
 #include "secrets/vault/token.h"
 
@@ -131,7 +132,7 @@ Setup::Progress Setup::after_address(State& state, Moment now) {
 
 /// The second of the two exceptions to invariant 2.
 Setup::Progress Setup::check_plain_http(State& state, Moment now) {
-  if (!is_loopback_literal(state.address)) {
+  if (!is_loopback_literal(state.address.host)) {
     return wrong_at(
         ErrorCode::bad_config, state,
         "plain http to " + to_string(state.address) + ": a token would cross the network unprotected",

@@ -1,11 +1,11 @@
-#include "secrets/vault/address.h"
+#include "secrets/address.h"
 
 #include "base/ascii.h"
 
 #include <algorithm>
 #include <charconv>
 
-namespace sallyport::secrets::vault {
+namespace sallyport::secrets {
 
 namespace {
 
@@ -76,21 +76,4 @@ std::string to_string(const Address& address) {
   return (address.https ? "https://" : "http://") + address.host + ":" + std::to_string(address.port);
 }
 
-bool is_loopback_literal(const Address& address) {
-  if (address.host == "[::1]") return true;
-  // Dotted quad only: 127.1 and its kind are names to some resolvers, and 0127.0.0.1 is octal, 87.0.0.1, to most.
-  std::string_view rest = address.host;
-  for (int part = 0; part < 4; ++part) {
-    unsigned value = 0;
-    const auto [stop, error] = std::from_chars(rest.data(), rest.data() + rest.size(), value);
-    const bool leading_zero = rest.starts_with('0') && stop != rest.data() + 1;
-    if (error != std::errc{} || leading_zero || value > 255 || (part == 0 && value != 127)) return false;
-    rest.remove_prefix(static_cast<std::size_t>(stop - rest.data()));
-    if (part == 3) return rest.empty();
-    if (!rest.starts_with('.')) return false;
-    rest.remove_prefix(1);
-  }
-  return false;
-}
-
-}  // namespace sallyport::secrets::vault
+}  // namespace sallyport::secrets

@@ -1,4 +1,4 @@
-// Where a Vault is: scheme, host, port, and nothing else.
+// Where a secret manager is: scheme, host, port, and nothing else.
 //
 // A token goes to that address only. Plain http is for a literal loopback address with a stated reason, because
 // only there does nobody stand between us and the server (threat 12); "localhost" is a name, and names are
@@ -11,7 +11,7 @@
 #include <string>
 #include <string_view>
 
-namespace sallyport::secrets::vault {
+namespace sallyport::secrets {
 
 struct Address {
   bool https = true;
@@ -27,7 +27,4 @@ Result<Address> parse_address(std::string_view text, std::string_view name);
 /// "https://vault.example.com:8200": always with the port, so that equal addresses have equal texts.
 std::string to_string(const Address& address);
 
-/// 127.0.0.0/8 or ::1, as a literal.
-bool is_loopback_literal(const Address& address);
-
-}  // namespace sallyport::secrets::vault
+}  // namespace sallyport::secrets
