@@ -20,7 +20,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (address->host.find_first_of("@/?# ") != std::string::npos) std::abort();
   const auto again = secrets::parse_address(secrets::to_string(*address), "VAULT_ADDR");
   if (!again || *again != *address) std::abort();
-  if (secrets::is_loopback_literal(address->host) && address->host != "[::1]" && !address->host.starts_with("127.")) {
+  if (secrets::is_loopback_literal(address->host) && address->host != "[::1]" &&
+      !address->host.starts_with("127.")) {
     std::abort();
   }
   return 0;

@@ -5,6 +5,7 @@
 // The first byte chooses: even, whoami; odd, a session's cache over several uses. Then comes a list of answers: one byte
 // says what happens, two bytes a length, then that many bytes of text. When the list runs out the driver fails.
 #include "base/limits.h"
+#include "fuzz/source_world.h"
 #include "secrets/aws/chain.h"
 #include "secrets/aws/identity.h"
 
@@ -16,33 +17,9 @@
 namespace {
 
 using namespace sallyport;
+using Script = fuzz::Answers;
 
 constexpr int steps_max = 400;
-
-class Script {
- public:
-  explicit Script(Bytes bytes) : bytes_(bytes) {}
-
-  [[nodiscard]] bool over() const { return bytes_.empty(); }
-
-  std::uint8_t byte() {
-    if (bytes_.empty()) return 0xFF;
-    const auto out = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return out;
-  }
-
-  std::string_view text() {
-    const std::size_t high = byte();
-    const std::size_t low = byte();
-    const auto taken = bytes_.first(std::min(high * 256 + low, bytes_.size()));
-    bytes_ = bytes_.subspan(taken.size());
-    return as_text(taken);
-  }
-
- private:
-  Bytes bytes_;
-};
 
 /// Plain http goes to this machine or link and nowhere else, and a program has its path.
 void check_request(const Action& action) {
@@ -64,7 +41,7 @@ Event answer_to(const Action& action, Script& script) {
   const auto kind = script.byte();
   if (std::holds_alternative<WaitUntil>(action)) return Woken{};
   if (kind >= 0xF0) {
-    const auto code = static_cast<ErrorCode>(kind % (static_cast<int>(ErrorCode::internal) + 1));
+    const auto code = static_cast<ErrorCode>(kind % static_cast<int>(ErrorCode::internal));
     return ActionFailed{{code, Hop::none, "x", "x", {}, {}}};
   }
   if (std::holds_alternative<ReadVariable>(action) && kind % 2 == 0) return VariableRead{std::nullopt};

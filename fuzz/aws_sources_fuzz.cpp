@@ -5,6 +5,7 @@
 // comes a list of answers to requests: one byte says what happens (a status from a table, or a failed action), two bytes a
 // length, then that many bytes of text; `$` in front of a text stands for a whole secret. When the list runs out requests fail.
 // An ARN is parsed out of the same bytes. Neither the secret key nor the secret may come back in a text.
+#include "fuzz/source_world.h"
 #include "secrets/aws/arn.h"
 #include "secrets/aws/aws.h"
 
@@ -16,77 +17,24 @@
 namespace {
 
 using namespace sallyport;
+using fuzz::canary;
+using fuzz::check_text;
 
-constexpr std::string_view canary = "canary-k7Qz2pXv";
 constexpr std::string_view whole =
     R"({"VersionId":"v1","SecretString":"canary-k7Qz2pXv","Parameter":{"Value":"canary-k7Qz2pXv","Version":1},"x":)";
-constexpr int steps_max = 400;
 
-class Script {
+class World final : public fuzz::SourceWorld {
  public:
-  explicit Script(Bytes bytes) : bytes_(bytes) {}
-
-  [[nodiscard]] bool over() const { return bytes_.empty(); }
-
-  std::uint8_t byte() {
-    if (bytes_.empty()) return 0xFF;
-    const auto out = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return out;
-  }
-
-  std::string text() {
-    const std::size_t high = byte();
-    const auto taken = bytes_.first(std::min(high * 256 + byte(), bytes_.size()));
-    bytes_ = bytes_.subspan(taken.size());
-    std::string out{as_text(taken)};
-    if (out.starts_with('$')) out.replace(0, 1, whole);
-    return out;
-  }
+  explicit World(fuzz::Answers& answers) : SourceWorld(answers, {.text_bytes_max = 12'000}) {}
 
  private:
-  Bytes bytes_;
-};
-
-void check_text(std::string_view text) {
-  if (text.find(canary) != std::string_view::npos || text.size() > 12'000) std::abort();
-}
-
-class World {
- public:
-  explicit World(Script& script) : script_(script) {}
-
-  bool run(Conversation& conversation) {
-    std::optional<Event> event;
-    Started started;
-    started.random.fill(7);
-    event.emplace(started);
-    for (int step = 0; step < steps_max; ++step) {
-      auto action = conversation.resume({now_, std::move(*event)});
-      if (!action) {
-        check_text(describe(action.error()));
-        return false;
-      }
-      if (std::holds_alternative<Done>(*action)) return true;
-      event.emplace(answer(*action));
-    }
-    std::abort();
-  }
-
- private:
-  Event answer(const Action& action) {
+  Event answer(Action& action) override {
     if (const auto* variable = std::get_if<ReadVariable>(&action)) {
       if (variable->name == "AWS_ACCESS_KEY_ID")
         return VariableRead{Secret::copy_of(std::string_view{"AKIDEXAMPLE"})};
       if (variable->name == "AWS_SECRET_ACCESS_KEY") return VariableRead{Secret::copy_of(canary)};
       if (variable->name == "AWS_REGION") return VariableRead{Secret::copy_of(std::string_view{"eu-west-1"})};
       return VariableRead{std::nullopt};
-    }
-    if (const auto* wait = std::get_if<WaitUntil>(&action)) {
-      const auto duration = wait->moment - now_.mono;
-      if (duration < Duration::zero() || duration > std::chrono::minutes{1}) std::abort();
-      now_ = {now_.wall + duration, wait->moment};
-      return Woken{};
     }
     if (const auto* request = std::get_if<HttpRequest>(&action)) return reply_to(*request);
     std::abort();
@@ -99,21 +47,24 @@ class World {
         !url.starts_with("https://ssm.eu-west-1.amazonaws.com/"))
       std::abort();
     if (request.plain_http_allowed) std::abort();
-    const auto kind = script_.byte();
+    const auto kind = answers_.byte();
     if (kind >= 0xF0) return ActionFailed{{ErrorCode::timed_out, Hop::tcp, "x", "x", {}, {}}};
     HttpReply reply;
     reply.status = statuses[kind % std::size(statuses)];
-    const auto text = script_.text();
-    if (text.starts_with('@')) {
+    const auto body = text();
+    if (body.starts_with('@')) {
       for (const auto* name : {"location", "retry-after", "date", "x-amzn-errortype"})
-        reply.headers.emplace_back(name, text.substr(1));
+        reply.headers.emplace_back(name, body.substr(1));
     }
-    reply.body = Secret::copy_of(text);
+    reply.body = Secret::copy_of(body);
     return reply;
   }
 
-  Script& script_;
-  Moment now_{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
+  std::string text() {
+    std::string out{answers_.text()};
+    if (out.starts_with('$')) out.replace(0, 1, whole);
+    return out;
+  }
 };
 
 void check_fetched(const secrets::Fetched& fetched) {
@@ -137,14 +88,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text{reinterpret_cast<const char*>(data), size};
   (void)secrets::aws::parse_arn(text, "ssm", "aws-ssm:");
   (void)secrets::aws::parse_arn("arn:aws:ssm:" + std::string{text}, "ssm", "aws-ssm:");
-  Script script{{data, size}};
-  World world{script};
-  const auto choice = script.byte() % std::size(references);
+  fuzz::Answers answers{{data, size}};
+  World world{answers};
+  const auto choice = answers.byte() % std::size(references);
   const auto reference = *secrets::parse_reference(references[choice]);
   const secrets::Purpose purpose{"postgresql", {{"db.c1.eu-west-1.rds.amazonaws.com", 5432}}, "app"};
   const auto session = *sources[choice % std::size(sources) * (choice != 6)]->open(reference, purpose);
-  for (int turn = 0; turn < 6 && !script.over(); ++turn) {
-    const auto kind = script.byte() % 3;
+  for (int turn = 0; turn < 6 && !answers.over(); ++turn) {
+    const auto kind = answers.byte() % 3;
     if (kind == 1) session->on_refused();
     auto fetch = kind == 2 ? session->fetch_pending() : session->fetch();
     if (fetch == nullptr) continue;

@@ -7,6 +7,7 @@
 // When the list runs out the driver fails. Tokens and secrets must come back in no text, go to no host that is not one of
 // those here, and no file is read but those that were named.
 #include "base/limits.h"
+#include "fuzz/source_world.h"
 #include "secrets/azure/azure.h"
 #include "secrets/azure/endpoint.h"
 #include "secrets/azure/token.h"
@@ -22,37 +23,8 @@
 namespace {
 
 using namespace sallyport;
-
-constexpr std::string_view canary = "canary-k7Qz2pXv";
-constexpr int steps_max = 400;
-
-class Script {
- public:
-  explicit Script(Bytes bytes) : bytes_(bytes) {}
-
-  [[nodiscard]] bool empty() const { return bytes_.empty(); }
-
-  std::uint8_t byte() {
-    if (bytes_.empty()) return 0xFF;
-    const auto out = bytes_.front();
-    bytes_ = bytes_.subspan(1);
-    return out;
-  }
-
-  std::string text() {
-    const std::size_t high = byte();
-    const auto taken = bytes_.first(std::min(high * 256 + byte(), bytes_.size()));
-    bytes_ = bytes_.subspan(taken.size());
-    return std::string{as_text(taken)};
-  }
-
- private:
-  Bytes bytes_;
-};
-
-void check_text(std::string_view text) {
-  if (text.find(canary) != std::string_view::npos || text.size() > 8'000) std::abort();
-}
+using fuzz::canary;
+using fuzz::check_text;
 
 std::string filled(std::string text) {
   const std::string secret{canary};
@@ -65,9 +37,10 @@ std::string filled(std::string text) {
   return text;
 }
 
-class World {
+class World final : public fuzz::SourceWorld {
  public:
-  World(Script& script, std::uint8_t set) : script_(script) {
+  World(fuzz::Answers& answers, std::uint8_t set)
+      : SourceWorld(answers, {.pause_max = std::chrono::minutes{2}}) {
     const auto on = [&](int bit) { return (set >> bit & 1) != 0; };
     if (on(0)) variables_ = {{"AZURE_TENANT_ID", "t"}, {"AZURE_CLIENT_ID", "c"}};
     if (on(1)) variables_["AZURE_CLIENT_SECRET"] = canary;
@@ -80,61 +53,41 @@ class World {
     free_ = on(7);
   }
 
-  bool run(Conversation& conversation) {
-    std::optional<Event> event;
-    Started started;
-    started.random.fill(7);
-    event.emplace(started);
-    for (int step = 0; step < steps_max; ++step) {
-      auto action = conversation.resume({now_, std::move(*event)});
-      if (!action) {
-        check_text(describe(action.error()));
-        return false;
-      }
-      if (std::holds_alternative<Done>(*action)) return true;
-      event.emplace(std::visit([this](auto& wanted) { return answer(wanted); }, *action));
-    }
-    std::abort();
+ private:
+  Event answer(Action& action) override {
+    return std::visit([this](auto& wanted) { return serve(wanted); }, action);
   }
 
- private:
-  Event answer(ReadVariable& wanted) {
-    if (free_ && script_.byte() == 1) return VariableRead{Secret::copy_of(script_.text())};
+  Event serve(ReadVariable& wanted) {
+    if (free_ && answers_.byte() == 1) return VariableRead{Secret::copy_of(answers_.text())};
     const auto found = variables_.find(wanted.name);
     if (found == variables_.end()) return VariableRead{std::nullopt};
     return VariableRead{Secret::copy_of(found->second)};
   }
 
-  Event answer(WaitUntil& wanted) {
-    const auto duration = wanted.moment - now_.mono;
-    if (duration < Duration::zero() || duration > std::chrono::minutes{2}) std::abort();
-    now_ = {now_.wall + duration, wanted.moment};
-    return Woken{};
-  }
-
-  Event answer(ReadFile& wanted) {
+  Event serve(ReadFile& wanted) {
     if (!wanted.path.starts_with('/') || wanted.bytes_max > limits::secret_bytes_max) std::abort();
     const bool known = wanted.path == "/run/sp.pem" || wanted.path == "/var/run/secrets/token" ||
                        (wanted.path.starts_with("/var/opt/azcmagent/tokens/") && wanted.bytes_max == 4096 &&
                         wanted.path.find('/', 26) == std::string::npos && wanted.path.ends_with(".key"));
     if (!known && !free_) std::abort();
-    const auto kind = script_.byte();
+    const auto kind = answers_.byte();
     if (kind >= 0xF0) return ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}};
-    if (kind >= 0x80) return FileRead{Secret::copy_of(script_.text())};
+    if (kind >= 0x80) return FileRead{Secret::copy_of(answers_.text())};
     if (wanted.path == "/run/sp.pem") return FileRead{Secret::copy_of(azure_certificate())};
     return FileRead{Secret::copy_of(canary)};
   }
 
-  Event answer(RunProgram& wanted) {
+  Event serve(RunProgram& wanted) {
     if (wanted.argv.front() != "/usr/bin/az" && wanted.argv.front() != "/usr/local/bin/az" &&
         wanted.argv.front() != "/opt/az/bin/az")
       std::abort();
-    const auto kind = script_.byte();
+    const auto kind = answers_.byte();
     if (kind >= 0x80) return ActionFailed{{ErrorCode::bad_config, Hop::none, "x", "x", {}, {}}};
-    return ProgramEnded{kind & 1, Secret::copy_of(filled(script_.text()))};
+    return ProgramEnded{kind & 1, Secret::copy_of(filled(std::string{answers_.text()}))};
   }
 
-  Event answer(HttpRequest& wanted) {
+  Event serve(HttpRequest& wanted) {
     static constexpr int statuses[] = {200, 200, 200, 401, 401, 403, 404, 410, 429, 500, 503, 302, 400, 0};
     check_text(wanted.url);
     const auto endpoint = secrets::azure::parse_endpoint(wanted.url.substr(0, wanted.url.find('?')));
@@ -144,11 +97,11 @@ class World {
                        endpoint->host == "v.vault.azure.net" || endpoint->host == "127.0.0.1" ||
                        endpoint->host == "169.254.169.254";
     if (!known && !free_) std::abort();
-    const auto kind = script_.byte();
+    const auto kind = answers_.byte();
     if (kind >= 0xF0) return ActionFailed{{ErrorCode::timed_out, Hop::tcp, "x", "x", {}, {}}};
     HttpReply reply;
     reply.status = statuses[kind % std::size(statuses)];
-    auto text = script_.text();
+    std::string text{answers_.text()};
     if (text.starts_with('@')) {
       for (const auto* name : {"location", "retry-after", "www-authenticate", "date"})
         reply.headers.emplace_back(name, text.substr(1));
@@ -158,14 +111,12 @@ class World {
   }
 
   template <class Other>
-  Event answer(Other&) {
+  Event serve(Other&) {
     std::abort();
   }
 
-  Script& script_;
   std::map<std::string, std::string> variables_;
   bool free_ = false;  ///< the script says variables too: then addresses are what it says
-  Moment now_{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
 };
 
 void parse_alone(const std::string& text) {
@@ -189,10 +140,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                            "azure-entra:?credential=dev",
                                            "azure-entra:?credential=ManagedIdentityCredential",
                                            "azure-entra:?scope=https://database.windows.net"};
-  Script script{{data, size}};
-  const auto choice = script.byte();
-  if (choice == 0xFE) return parse_alone(script.text()), 0;
-  World world{script, script.byte()};
+  fuzz::Answers answers{{data, size}};
+  const auto choice = answers.byte();
+  if (choice == 0xFE) return parse_alone(std::string{answers.text()}), 0;
+  World world{answers, answers.byte()};
   if (choice == 0xFF) {
     auto identity = secrets::azure_identity();
     if (!world.run(*identity)) std::abort();
@@ -204,7 +155,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const auto reference = *secrets::parse_reference(references[choice % std::size(references)]);
   const auto& source = reference.scheme == "azure-kv" ? vault : entra;
   const auto session = source->open(reference, {});
-  for (int turn = 0; turn < 2 && !script.empty(); ++turn) {
+  for (int turn = 0; turn < 2 && !answers.over(); ++turn) {
     const auto fetch = (*session)->fetch();
     if (!world.run(*fetch)) continue;
     const auto fetched = fetch->take();

@@ -6,6 +6,7 @@
 // status from a table, or a failed action), two of length, that many bytes of body. `@` in front of a body makes its first
 // line a header (Date, Location, Retry-After). Our key and our tokens never come back in a text, and no request goes
 // anywhere by plain http but to the metadata server.
+#include "fuzz/source_world.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/gcp/instance.h"
 
@@ -16,8 +17,9 @@
 namespace {
 
 using namespace sallyport;
+using fuzz::canary;
+using fuzz::check_text;
 
-constexpr std::string_view canary = "canary-k7Qz2pXv";
 constexpr std::string_view person =
     R"({"type":"authorized_user","client_id":"c","client_secret":"canary-k7Qz2pXv","refresh_token":"canary-k7Qz2pXv"})";
 constexpr std::string_view workload =
@@ -25,46 +27,13 @@ constexpr std::string_view workload =
     R"("token_url":"https://sts/","credential_source":{"url":"https://subject/"},)"
     R"("service_account_impersonation_url":"https://iam/v1/projects/-/serviceAccounts/a@b:generateAccessToken"})";
 
-class World {
+class World final : public fuzz::SourceWorld {
  public:
-  explicit World(Bytes script) : script_(script), mode_(byte()) {}
-
-  [[nodiscard]] std::uint8_t mode() const { return mode_; }
-  [[nodiscard]] bool empty() const { return script_.empty(); }
-
-  bool run(Conversation& conversation) {
-    Started started;
-    started.random.fill(7);
-    std::optional<Event> event{started};
-    for (int step = 0; step < 600; ++step) {
-      auto action = conversation.resume({now_, std::move(*event)});
-      if (!action) {
-        check(describe(action.error()));
-        return false;
-      }
-      if (std::holds_alternative<Done>(*action)) return true;
-      event.emplace(std::visit([this](auto& wanted) { return serve(wanted); }, *action));
-    }
-    std::abort();
-  }
-
-  static void check(std::string_view text) {
-    if (text.find(canary) != std::string_view::npos || text.size() > 8'000) std::abort();
-  }
+  World(fuzz::Answers& answers, std::uint8_t mode) : SourceWorld(answers, {.steps_max = 600}), mode_(mode) {}
 
  private:
-  std::uint8_t byte() {
-    if (script_.empty()) return 0xFF;
-    const auto out = script_.front();
-    script_ = script_.subspan(1);
-    return out;
-  }
-
-  std::string_view body() {
-    const std::size_t wanted = byte() * 256U + byte();
-    const auto out = script_.subspan(0, std::min(wanted, script_.size()));
-    script_ = script_.subspan(out.size());
-    return as_text(out);
+  Event answer(Action& action) override {
+    return std::visit([this](auto& wanted) { return serve(wanted); }, action);
   }
 
   Event serve(ReadVariable& wanted) {
@@ -80,41 +49,29 @@ class World {
   Event serve(ReadFile& wanted) {
     if (wanted.path == "/c.json" && (mode_ & 3U) < 2)
       return FileRead{Secret::copy_of((mode_ & 1U) != 0 ? person : workload)};
-    if (byte() >= 0xF0) return ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}};
-    return FileRead{Secret::copy_of(body())};
+    if (answers_.byte() >= 0xF0) return ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}};
+    return FileRead{Secret::copy_of(answers_.text())};
   }
 
-  Event serve(RunProgram&) { return ProgramEnded{byte() >= 0x80 ? 1 : 0, Secret::copy_of(body())}; }
+  Event serve(RunProgram&) {
+    return ProgramEnded{answers_.byte() >= 0x80 ? 1 : 0, Secret::copy_of(answers_.text())};
+  }
 
   Event serve(HttpRequest& wanted) {
     if (wanted.url.starts_with("http://") != wanted.plain_http_allowed) std::abort();
     if (wanted.plain_http_allowed && !wanted.url.starts_with("http://169.254.")) std::abort();
-    check(wanted.url);
+    check_text(wanted.url);
     static constexpr int statuses[] = {200, 200, 200, 200, 200, 201, 302, 400,
                                        401, 403, 404, 429, 500, 503, 0,   204};
-    const auto kind = byte();
+    const auto kind = answers_.byte();
     now_ = {now_.wall + std::chrono::seconds{kind}, now_.mono + std::chrono::seconds{kind}};
-    if (kind >= 0xF0)
-      return ActionFailed{
-          {(kind & 1U) != 0 ? ErrorCode::timed_out : ErrorCode::denied, Hop::tcp, "x", "x", {}, {}}};
+    if (kind >= 0xF0) return failure((kind & 1U) != 0 ? ErrorCode::timed_out : ErrorCode::denied);
     HttpReply reply;
     reply.status = statuses[kind % std::size(statuses)];
-    auto text = body();
-    if (text.starts_with('@')) {
-      const auto line = text.substr(1, text.find('\n') - 1);
-      for (const auto* name : {"date", "location", "retry-after"}) reply.headers.emplace_back(name, line);
-      text.remove_prefix(std::min(line.size() + 2, text.size()));
-    }
+    const auto text = fuzz::take_headers(reply, answers_.text(), {"date", "location", "retry-after"});
     if ((kind & 0x80U) == 0) reply.headers.emplace_back("metadata-flavor", "Google");
     reply.body = Secret::copy_of(text);
     return reply;
-  }
-
-  Event serve(WaitUntil& wanted) {
-    const auto pause = wanted.moment - now_.mono;
-    if (pause < Duration::zero() || pause > std::chrono::minutes{1}) std::abort();
-    now_ = {now_.wall + pause, wanted.moment};
-    return Woken{};
   }
 
   template <class Other>
@@ -122,9 +79,7 @@ class World {
     return ActionFailed{{ErrorCode::internal, Hop::none, "x", "x", {}, {}}};
   }
 
-  Bytes script_;
   std::uint8_t mode_;
-  Moment now_{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
 };
 
 void try_instance(Bytes input) {
@@ -145,23 +100,25 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       "gcp-cloudsql-iam:", "gcp-cloudsql-iam:?instance=p:r:i&ip_type=private",
       "gcp-cloudsql-iam:?instance=projects/p/locations/r/clusters/c/instances/i"};
   try_instance({data, size});
-  World world{{data, size}};
-  if ((world.mode() & 0x80U) != 0) {
+  fuzz::Answers answers{{data, size}};
+  const auto mode = answers.byte();
+  World world{answers, mode};
+  if ((mode & 0x80U) != 0) {
     auto who = secrets::gcp_identity();
     if (!world.run(*who)) return 0;
     const auto told = who->take();
-    World::check(secrets::list_of(told.tried) + told.identity + told.provider + told.fix);
+    check_text(secrets::list_of(told.tried) + told.identity + told.provider + told.fix);
     return 0;
   }
-  const auto reference = secrets::parse_reference(references[(world.mode() >> 2U) % std::size(references)]);
+  const auto reference = secrets::parse_reference(references[(mode >> 2U) % std::size(references)]);
   const auto& source = reference->scheme == "gcp-sm" ? secret_manager : cloud_sql;
   auto session = source->open(*reference, {"postgresql", {}, ""});
-  for (int turn = 0; turn < 3 && !world.empty(); ++turn) {
+  for (int turn = 0; turn < 3 && !answers.over(); ++turn) {
     auto fetch = (*session)->fetch();
     if (!world.run(*fetch)) continue;
     const auto fetched = fetch->take();
     if (fetched.credential.secret.empty()) std::abort();
-    World::check(fetched.credential.user + fetched.origin + fetched.credential.version);
+    check_text(fetched.credential.user + fetched.origin + fetched.credential.version);
   }
   return 0;
 }

@@ -6,7 +6,8 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace sallyport;
   if (size == 0) return 0;
-  const auto form = data[0] % 2 == 0 ? postgres::PreambleAnswer::cloud_sql : postgres::PreambleAnswer::alloydb;
+  const auto form =
+      data[0] % 2 == 0 ? postgres::PreambleAnswer::cloud_sql : postgres::PreambleAnswer::alloydb;
   const Bytes all{data + 1, size - 1};
   InputBuffer input;
   for (std::size_t at = 0; at < all.size(); ++at) {

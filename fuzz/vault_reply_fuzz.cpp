@@ -4,6 +4,7 @@
 // The input is a list of answers: one byte says what happens (a status from a table, or a failed action), two bytes
 // a length, then that many bytes of body; `@` in front of a body makes its first line a Location header. When it
 // runs out the server fails. Our token and secret_id must never come back in an error or a warning.
+#include "fuzz/source_world.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"
 
@@ -15,100 +16,42 @@
 namespace {
 
 using namespace sallyport;
+using fuzz::canary;
+using fuzz::check_text;
 
-constexpr std::string_view canary = "s.canary-k7Qz2pXv";
-constexpr int steps_max = 400;
+constexpr std::size_t text_bytes_max = 4'000;
 
-class Server {
+class World final : public fuzz::SourceWorld {
  public:
-  explicit Server(Bytes script) : script_(script) {}
+  World(fuzz::Answers& answers, bool approle)
+      : SourceWorld(answers, {.text_bytes_max = text_bytes_max}), approle_(approle) {}
 
-  [[nodiscard]] bool empty() const { return script_.empty(); }
-
-  std::uint8_t byte() {
-    if (script_.empty()) return 0xFF;
-    const auto out = script_.front();
-    script_ = script_.subspan(1);
-    return out;
+ private:
+  Event answer(Action& action) override {
+    if (const auto* variable = std::get_if<ReadVariable>(&action))
+      return VariableRead{value_of(variable->name)};
+    if (const auto* request = std::get_if<HttpRequest>(&action)) return reply_to(*request);
+    const auto* file = std::get_if<ReadFile>(&action);
+    if (file == nullptr || file->path.ends_with("/.vault-token")) return failure(ErrorCode::not_found);
+    return FileRead{Secret::copy_of(file->path == "/c" ? "-----BEGIN CERTIFICATE-----" : canary)};
   }
 
-  Event answer() {
+  Event reply_to(const HttpRequest& request) {
     static constexpr int statuses[] = {200, 200, 200, 204, 307, 308, 400, 403,
                                        404, 412, 429, 500, 503, 301, 0,   473};
-    const auto kind = byte();
-    if (kind >= 0xF0)
-      return ActionFailed{{kind & 1 ? ErrorCode::timed_out : ErrorCode::denied, Hop::tcp, "x", "x", {}, {}}};
-    const std::size_t wanted = byte() * 256U + byte();
-    const auto body = script_.subspan(0, std::min(wanted, script_.size()));
-    script_ = script_.subspan(body.size());
+    const bool metadata =
+        request.url.starts_with("http://169.254.169.254/metadata/") && request.plain_http_allowed;
+    if (!metadata && !request.url.starts_with("https://vault:8200/v1/") &&
+        !request.url.starts_with("https://node2:8200/v1/") && !request.url.starts_with("https://vault:")) {
+      std::abort();
+    }
+    now_ = {now_.wall + std::chrono::seconds{300}, now_.mono + std::chrono::seconds{300}};
+    const auto kind = answers_.byte();
+    if (kind >= 0xF0) return failure((kind & 1U) != 0 ? ErrorCode::timed_out : ErrorCode::denied);
     HttpReply reply;
     reply.status = statuses[kind % std::size(statuses)];
-    auto text = as_text(body);
-    if (text.starts_with('@')) {
-      const auto line = text.substr(1, text.find('\n') - 1);
-      reply.headers.emplace_back("location", line);
-      reply.headers.emplace_back("retry-after", line);
-      text.remove_prefix(std::min(line.size() + 2, text.size()));
-    }
-    reply.body = Secret::copy_of(text);
+    reply.body = Secret::copy_of(fuzz::take_headers(reply, answers_.text(), {"location", "retry-after"}));
     return reply;
-  }
-
- private:
-  Bytes script_;
-};
-
-void check_text(std::string_view text) {
-  if (text.find(canary) != std::string_view::npos) std::abort();
-  if (text.size() > 4'000) std::abort();
-}
-
-class World {
- public:
-  World(Server& server, bool approle) : server_(server), approle_(approle) {}
-
-  bool run(Conversation& conversation) {
-    std::optional<Event> event;
-    Started started;
-    started.random.fill(7);
-    event.emplace(started);
-    for (int step = 0; step < steps_max; ++step) {
-      auto action = conversation.resume({now_, std::move(*event)});
-      if (!action) {
-        check_text(describe(action.error()));
-        return false;
-      }
-      if (std::holds_alternative<Done>(*action)) return true;
-      perform(*action, event);
-    }
-    std::abort();
-  }
-
- private:
-  void perform(Action& action, std::optional<Event>& event) {
-    if (auto* variable = std::get_if<ReadVariable>(&action)) {
-      event.emplace(VariableRead{value_of(variable->name)});
-    } else if (auto* wait = std::get_if<WaitUntil>(&action)) {
-      const auto duration = wait->moment - now_.mono;
-      if (duration < Duration::zero() || duration > std::chrono::minutes{1}) std::abort();
-      now_ = {now_.wall + duration, wait->moment};
-      event.emplace(Woken{});
-    } else if (auto* request = std::get_if<HttpRequest>(&action)) {
-      const bool metadata =
-          request->url.starts_with("http://169.254.169.254/metadata/") && request->plain_http_allowed;
-      if (!metadata && !request->url.starts_with("https://vault:8200/v1/") &&
-          !request->url.starts_with("https://node2:8200/v1/") &&
-          !request->url.starts_with("https://vault:")) {
-        std::abort();
-      }
-      now_ = {now_.wall + std::chrono::seconds{300}, now_.mono + std::chrono::seconds{300}};
-      event.emplace(server_.answer());
-    } else if (const auto* file = std::get_if<ReadFile>(&action);
-               file != nullptr && !file->path.ends_with("/.vault-token")) {
-      event.emplace(FileRead{Secret::copy_of(file->path == "/c" ? "-----BEGIN CERTIFICATE-----" : canary)});
-    } else {
-      event.emplace(ActionFailed{{ErrorCode::not_found, Hop::none, "x", "x", {}, {}}});
-    }
   }
 
   std::optional<Secret> value_of(std::string_view name) const {
@@ -119,9 +62,7 @@ class World {
     return std::nullopt;
   }
 
-  Server& server_;
   bool approle_;
-  Moment now_{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
 };
 
 }  // namespace
@@ -137,21 +78,21 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
                                            "vault:database/creds/app?secret_id_wrapped=true&role=app",
                                            "vault:database/creds/app?auth=cert&client_cert=/c&client_key=/k",
                                            "vault:secret/prod/db?auth=azure&role=a"};
-  Server server{{data, size}};
-  const auto choice = server.byte();
-  World world{server, (choice & 1) != 0};
+  fuzz::Answers answers{{data, size}};
+  const auto choice = answers.byte();
+  World world{answers, (choice & 1) != 0};
   auto reference = secrets::parse_reference(references[(choice >> 1) % std::size(references)]);
   auto session = source->open(*reference, {});
   std::optional<Lease> lease;
-  for (int turn = 0; turn < 4 && !server.empty(); ++turn) {
+  for (int turn = 0; turn < 4 && !answers.over(); ++turn) {
     auto fetch = (*session)->fetch();
     if (world.run(*fetch)) {
       auto fetched = fetch->take();
       if (fetched.credential.secret.empty()) std::abort();
       if (fetched.credential.lease) lease = fetched.credential.lease;
     }
-    for (const auto& warning : (*session)->warnings()) check_text(warning);
-    for (const auto& seen : (*session)->take_events()) check_text(seen.text);
+    for (const auto& warning : (*session)->warnings()) check_text(warning, text_bytes_max);
+    for (const auto& seen : (*session)->take_events()) check_text(seen.text, text_bytes_max);
     if (lease) {
       auto renew = (*session)->renew(*lease);
       if (world.run(*renew)) lease = renew->take();

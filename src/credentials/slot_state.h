@@ -232,7 +232,7 @@ class SlotState : public std::enable_shared_from_this<SlotState> {
   std::string refusal_said_;
   std::unique_ptr<secrets::FetchConversation> pending_;  ///< of the source's next version, before it runs
   bool pending_tried_ = false;                           ///< since the first of these refusals
-  bool accepted_ever_ = false;  ///< some login with some generation succeeded
+  bool accepted_ever_ = false;                           ///< some login with some generation succeeded
   MonotonicTime refused_at_{};
   MonotonicTime blocked_until_{};  ///< no fetch and no login before
   bool probation_ = false;         ///< the current generation follows a refusal: one caller at a time

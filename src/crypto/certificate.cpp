@@ -18,7 +18,8 @@ Result<WallTime> certificate_end(std::string_view pem) {
   const std::unique_ptr<X509, decltype(&X509_free)> certificate{
       d2i_X509(nullptr, &at, static_cast<long>(der->size())), X509_free};
   std::tm end{};
-  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1) return none;
+  if (certificate == nullptr || ASN1_TIME_to_tm(X509_get0_notAfter(certificate.get()), &end) != 1)
+    return none;
   using std::chrono::year_month_day;
   const year_month_day day{std::chrono::year{end.tm_year + 1900},
                            std::chrono::month{static_cast<unsigned>(end.tm_mon) + 1},

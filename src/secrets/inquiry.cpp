@@ -1,5 +1,7 @@
 #include "secrets/inquiry.h"
 
+#include "secrets/fallback_fix.h"
+
 #include <algorithm>
 
 namespace sallyport::secrets {
@@ -106,7 +108,7 @@ Result<Action> InquiryRun::resume(Input input) {
     if (!answers(question, input.event)) return defect(where_, "the driver answered what was not asked");
     inquiry_.question_.reset();
     if (inquiry_.answers_.size() == questions_max) {
-      return Error{ErrorCode::peer_misbehaved, Hop::secret_source, where_, "it never ends", {}, {}};
+      return with_fix({ErrorCode::peer_misbehaved, Hop::secret_source, where_, "it never ends", {}, {}});
     }
     inquiry_.answers_.push_back(
         std::make_unique<Inquiry::Answer>(Inquiry::Answer{question, input.now, std::move(input.event)}));
@@ -117,7 +119,7 @@ Result<Action> InquiryRun::resume(Input input) {
     try {
       auto done = steps_[at_](inquiry_);
       if (inquiry_.out_of_step_) return defect(where_, "a step asks another question than before");
-      if (!done) return std::move(done).error();
+      if (!done) return with_fix(std::move(done).error());
       if (*done == Then::all_again && inquiry_.attempt_++ > 0)
         return defect(where_, "a step begins for ever");
       at_ = *done == Then::all_again ? 0 : at_ + 1;

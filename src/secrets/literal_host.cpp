@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cstdint>
 #include <optional>
 
 namespace sallyport::secrets {
@@ -24,6 +25,12 @@ std::optional<std::array<unsigned, 4>> dotted_quad(std::string_view text) {
 }
 
 }  // namespace
+
+bool is_port(std::string_view text) {
+  std::uint16_t port = 0;
+  const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), port);
+  return error == std::errc{} && stop == text.data() + text.size() && port != 0;
+}
 
 bool is_loopback_literal(std::string_view host) {
   if (host == "[::1]") return true;

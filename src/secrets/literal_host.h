@@ -12,6 +12,9 @@ bool is_loopback_literal(std::string_view host);
 /// 169.254.0.0/16.
 bool is_link_local_literal(std::string_view host);
 
+/// A decimal number from 1 to 65535.
+bool is_port(std::string_view text);
+
 /// Host and port of "host[:port]" and "[address][:port]"; the port is empty where there is none.
 struct HostAndPort {
   std::string_view host, port;

@@ -1,8 +1,8 @@
 // The explicit list of sources. Adding one is its folder and a line here.
 #include "secrets/aws/aws.h"
+#include "secrets/azure/azure.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/kubernetes/kubernetes.h"
-#include "secrets/azure/azure.h"
 #include "secrets/local/local.h"
 #include "secrets/source.h"
 #include "secrets/vault/vault.h"

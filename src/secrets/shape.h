@@ -23,7 +23,7 @@ inline constexpr std::size_t ignored_fields_max = 32;
 struct ShapeOptions {
   std::string field;           ///< dotted path into JSON; empty: the whole text
   bool bare_password = false;  ///< `?shape=password`: take the text as it is, whatever it looks like
-  bool first_line = false;     ///< `?shape=first_line`: likewise, and only its first line (what `pass` prints)
+  bool first_line = false;  ///< `?shape=first_line`: likewise, and only its first line (what `pass` prints)
 };
 
 /// What is wrong with a secret's text is said without quoting it; `where` names the secret.

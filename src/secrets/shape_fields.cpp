@@ -32,7 +32,12 @@ Result<void> set_engine(Fetched& fetched, std::string_view engine, std::string_v
 }  // namespace
 
 Error wrong_secret(ErrorCode code, std::string_view where, std::string what, std::string_view hint) {
-  return {code, Hop::secret_source, std::string{where}, std::move(what), std::string{hint}, {}};
+  return {code,
+          Hop::secret_source,
+          std::string{where},
+          std::move(what),
+          hint.empty() ? "Correct the secret where it is kept" : std::string{hint},
+          {}};
 }
 
 void ignore_field(Fetched& fetched, std::string_view name) {

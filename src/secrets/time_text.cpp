@@ -28,12 +28,12 @@ bool skip(std::string_view& text, std::string_view expected) {
 }
 
 std::optional<WallTime> moment(int year_number, int month_number, int day_number, int hour, int minute,
-                               int second) {
+                               int second, minutes offset = minutes{0}) {
   const year_month_day date{year{year_number}, month{static_cast<unsigned>(month_number)},
                             day{static_cast<unsigned>(day_number)}};
   if (!date.ok() || year_number < 1970 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
   // Whole seconds first: a time far off does not fit into nanoseconds.
-  const auto whole = sys_days{date} + hours{hour} + minutes{minute} + seconds{second};
+  const auto whole = sys_days{date} + hours{hour} + minutes{minute} + seconds{second} - offset;
   const auto latest = floor<seconds>(WallTime::max());
   return whole >= latest ? WallTime{latest} : WallTime{whole};
 }
@@ -102,8 +102,7 @@ std::optional<WallTime> parse_iso_time(std::string_view text) {
   }
   const auto offset = offset_of(text);
   if (!offset) return std::nullopt;
-  const auto local = moment(*year, *month, *day, time->hour, time->minute, time->second);
-  return local ? std::optional{*local - *offset} : std::nullopt;
+  return moment(*year, *month, *day, time->hour, time->minute, time->second, *offset);
 }
 
 std::string format_basic(WallTime time) {

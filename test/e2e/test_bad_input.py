@@ -40,7 +40,7 @@ def one_line(run, *says):
     ("vautl:database/creds/x?engine=postgresql&host=localhost&dbname=app", "vault|not a reference"),
     ("vault:?engine=postgresql&host=localhost&dbname=app", "vault|locator|path"),
     ("vault:database/creds/%zz?engine=postgresql&host=localhost&dbname=app", "%"),
-    ("aws-sm:prod/db?engine=postgresql&host=localhost&dbname=app", "not in this version|aws-sm"),
+    ("aws-sm:prod/db?engine=mongodb&host=localhost&dbname=app", "not in this version|mongodb"),
     ("file:/x?engine=postgresql&host=localhost&dbname=app&sslmode=disable", "sslmode|TLS"),
     ("env:NO_SUCH_VARIABLE?engine=postgresql&host=localhost&dbname=app&user=app", "NO_SUCH_VARIABLE"),
     ("systemd:db?engine=postgresql&host=localhost&dbname=app&user=app", "CREDENTIALS_DIRECTORY"),

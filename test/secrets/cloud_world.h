@@ -52,7 +52,10 @@ class CloudWorld {
     std::optional<Event> event{started()};
     for (int steps = 0; steps < 500; ++steps) {
       auto action = conversation.resume({now, std::move(*event)});
-      if (!action) return std::move(action).error();
+      if (!action) {
+        EXPECT_FALSE(action.error().hint.empty()) << "names no fix: " << describe(action.error());
+        return std::move(action).error();
+      }
       if (std::holds_alternative<Done>(*action)) return {};
       event.emplace(std::visit([this](auto& wanted) { return serve(wanted); }, *action));
     }

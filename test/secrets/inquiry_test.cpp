@@ -168,6 +168,8 @@ TEST(TimeText, ReadsWhatCloudsWrite) {
   EXPECT_EQ(seconds(secrets::parse_iso_time("1994-11-06T09:49:37+01:00")), 784'111'777);
   EXPECT_EQ(seconds(secrets::parse_iso_time("1994-11-06T07:49:37-0100")), 784'111'777);
   EXPECT_EQ(seconds(secrets::parse_iso_time("1994-11-06T08:49:37UTC")), 784'111'777);
+  const auto latest = seconds(std::chrono::floor<std::chrono::seconds>(WallTime::max()));
+  EXPECT_EQ(seconds(secrets::parse_iso_time("5994-11-06T08:49:37-0110")), latest) << "what no clock can hold";
   for (const auto* bad : {"", "1994-13-06T08:49:37Z", "1994-11-06T24:49:37Z", "1994-11-06T08:49:37", "x",
                           "1994-02-30T08:49:37Z", "1994-11-06T08:49:37.Z", "1994-11-06T08:49:37Zx"}) {
     EXPECT_FALSE(secrets::parse_iso_time(bad)) << bad;

@@ -59,7 +59,10 @@ class VaultWorld {
     event.emplace(started());
     while (true) {
       auto action = conversation.resume({now, std::move(*event)});
-      if (!action) return std::move(action).error();
+      if (!action) {
+        EXPECT_FALSE(action.error().hint.empty()) << "names no fix: " << describe(action.error());
+        return std::move(action).error();
+      }
       if (std::holds_alternative<Done>(*action)) return {};
       if (++steps > 200) return test_failure(ErrorCode::internal, "no end");
       if (steps == fail_at)

@@ -23,6 +23,11 @@ constexpr std::size_t token_bytes_max = 1024;
 constexpr auto extension_min = std::chrono::seconds{120};
 constexpr auto extension_max = std::chrono::seconds{600};
 
+constexpr const char* no_instance_fix =
+    "If this is no EC2 instance, set AWS_PROFILE or keys, and AWS_EC2_METADATA_DISABLED=true; if it is, see "
+    "its "
+    "metadata options and what filters 169.254.169.254";
+
 bool is_role_name(std::string_view name) {
   return !name.empty() && name.size() <= 64 && std::all_of(name.begin(), name.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
@@ -35,10 +40,10 @@ bool is_metadata_address(std::string_view url) {
   if (!url.starts_with("http://")) return false;
   const auto authority = url.substr(7, url.find('/', 7) - 7);
   const auto [host, port] = split_authority(authority);
-  const bool is_port = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
   const bool is_own_network = host.starts_with("[fd00:ec2::") &&
                               host.find_first_not_of("[]0123456789abcdef:") == std::string_view::npos;
-  return is_port && (is_own_network || is_link_local_literal(host) || is_loopback_literal(host));
+  return (port.empty() || is_port(port)) &&
+         (is_own_network || is_link_local_literal(host) || is_loopback_literal(host));
 }
 
 class Imds {
@@ -131,7 +136,7 @@ class Imds {
     } else {
       const bool later = reply->status == 429 || reply->status >= 500;
       return wrong(later ? ErrorCode::retry_later : ErrorCode::denied,
-                   "it refused a session token, status " + std::to_string(reply->status));
+                   "it refused a session token, status " + std::to_string(reply->status), no_instance_fix);
     }
     if (v1_disabled) return absent(why + ", and version 1 is disabled (AWS_EC2_METADATA_V1_DISABLED)");
     return true;
@@ -202,7 +207,7 @@ class Imds {
                  hops ? "Inside a container the instance's hop limit must be 2: `aws ec2 "
                         "modify-instance-metadata-options "
                         "--http-put-response-hop-limit 2 --instance-id …`"
-                      : "");
+                      : no_instance_fix);
   }
 
   Inquiry& ask_;

@@ -82,7 +82,7 @@ class SsoLogin {
             std::string{key} + " of the profile is another than that of [sso-session " + role.session + "]",
             "Leave it to the session");
       }
-      role.*field = shared.empty() ? std::move(*own) : shared;
+      role.*field = shared.empty() ? *own : shared;
       if ((role.*field).empty()) missing += (missing.empty() ? "" : ", ") + std::string{key};
     }
     if (!missing.empty())

@@ -60,7 +60,7 @@ void skip_declaration(std::string_view& rest) {
 
 class Walk {
  public:
-  explicit Walk(std::initializer_list<std::string_view> path) : path_(path) {}
+  Walk(std::initializer_list<std::string_view> path) : path_(path) {}
 
   /// False: no such XML.
   bool all(std::string_view rest) {

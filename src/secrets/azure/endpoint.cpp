@@ -20,11 +20,6 @@ bool is_host(std::string_view text) {
   });
 }
 
-bool is_port(std::string_view text) {
-  return !text.empty() && text.size() <= 5 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= '0' && c <= '9'; });
-}
-
 }  // namespace
 
 bool Endpoint::is_on_this_machine() const {

@@ -77,7 +77,7 @@ bool is_assertion_time(const WebReply& reply) {
 
 std::string in_words(JsonView root) {
   const auto number = number_of(root);
-  const auto code = shown_code(root["error"].text());
+  auto code = shown_code(root["error"].text());
   if (number.empty()) return code;
   return "AADSTS" + number + (code.empty() ? "" : ", " + code);
 }

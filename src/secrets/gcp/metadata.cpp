@@ -113,9 +113,9 @@ Result<MetadataServer> find_metadata_server(Inquiry& ask, const Context& context
   if (*host == "metadata.google.internal" || *host == "metadata.google.internal." || *host == "metadata")
     *host = usual_address;
   const auto [name, port] = split_authority(*host);
-  const bool is_port = port.size() <= 5 && port.find_first_not_of("0123456789") == std::string_view::npos;
   const bool loopback = is_loopback_literal(name);
-  if (!is_port || (!loopback && !is_link_local_literal(name))) return wrong_host(context);
+  if ((!port.empty() && !is_port(port)) || (!loopback && !is_link_local_literal(name)))
+    return wrong_host(context);
   if (loopback && context.insecure_reason.empty()) return wrong_host(context);
   return MetadataServer{"http://" + *host, {}};
 }

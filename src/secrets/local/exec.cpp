@@ -39,8 +39,12 @@ class ExecFetch final : public SimpleFetch {
                    {}};
     }
     if (ended.output.size() > limits::secret_bytes_max) {
-      return Error{
-          ErrorCode::limit_exceeded, Hop::secret_source, where(), "it printed more than 65536 bytes", {}, {}};
+      return Error{ErrorCode::limit_exceeded,
+                   Hop::secret_source,
+                   where(),
+                   "it printed more than 65536 bytes",
+                   "Have it print the secret alone",
+                   {}};
     }
     return done_with(ended.output);
   }

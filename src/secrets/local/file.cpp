@@ -25,8 +25,12 @@ class FileFetch final : public SimpleFetch {
     }
     if (auto* read = std::get_if<FileRead>(&input.event)) {
       if (read->content.size() > limits::secret_bytes_max) {
-        return Error{
-            ErrorCode::limit_exceeded, Hop::secret_source, where(), "longer than 65536 bytes", {}, {}};
+        return Error{ErrorCode::limit_exceeded,
+                     Hop::secret_source,
+                     where(),
+                     "longer than 65536 bytes",
+                     "Put the secret alone into it",
+                     {}};
       }
       return done_with(read->content);
     }

@@ -1,6 +1,7 @@
 // What the local sources share: a fetch that turns one text into the result.
 #pragma once
 
+#include "secrets/fallback_fix.h"
 #include "secrets/shape.h"
 #include "secrets/source.h"
 
@@ -16,7 +17,7 @@ class SimpleFetch : public FetchConversation {
  protected:
   Result<Action> done_with(const Secret& text) {
     auto fetched = shape_secret(text, shape_, where_);
-    if (!fetched) return std::move(fetched).error();
+    if (!fetched) return with_fix(std::move(fetched).error());
     fetched_ = std::move(*fetched);
     fetched_.origin = where_;
     return Action{Done{}};
@@ -25,8 +26,8 @@ class SimpleFetch : public FetchConversation {
   [[nodiscard]] const std::string& where() const { return where_; }
 
   [[nodiscard]] Error unexpected() const {
-    return {
-        ErrorCode::internal, Hop::secret_source, where_, "the driver answered what was not asked", {}, {}};
+    return with_fix(
+        {ErrorCode::internal, Hop::secret_source, where_, "the driver answered what was not asked", {}, {}});
   }
 
   /// The driver's own error with our place in it; its code and words say what happened.
@@ -34,7 +35,7 @@ class SimpleFetch : public FetchConversation {
     error.hop = Hop::secret_source;
     error.where = where_;
     if (error.hint.empty()) error.hint = hint;
-    return error;
+    return with_fix(std::move(error));
   }
 
  private:

@@ -1,10 +1,17 @@
 #include "secrets/vault/conversation.h"
 
+#include "secrets/fallback_fix.h"
 #include "secrets/vault/token.h"
 
 namespace sallyport::secrets::vault {
 
 Result<Action> Exchange::step(Input input) {
+  auto next = advance(std::move(input));
+  if (!next) return with_fix(std::move(next).error());
+  return next;
+}
+
+Result<Action> Exchange::advance(Input input) {
   const Moment now = input.now;
   if (auto* event = std::get_if<Started>(&input.event)) {
     setup_.seed(event->random);

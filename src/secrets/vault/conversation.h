@@ -13,6 +13,7 @@ class Exchange {
   explicit Exchange(State& state) : state_(state) {}
   virtual ~Exchange() = default;
 
+  /// An error of its has a hint.
   Result<Action> step(Input input);
 
  protected:
@@ -40,6 +41,7 @@ class Exchange {
   State& state_;
 
  private:
+  Result<Action> advance(Input input);
   Result<Action> after_setup(Result<std::optional<Action>> progress, Moment now);
   [[nodiscard]] bool can_log_in_again() const;
   Result<Action> on_forbidden(Reply reply, Moment now);

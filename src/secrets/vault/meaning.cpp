@@ -1,6 +1,7 @@
 #include "secrets/vault/meaning.h"
 
 #include "base/ascii.h"
+#include "secrets/fallback_fix.h"
 
 namespace sallyport::secrets::vault {
 
@@ -143,11 +144,11 @@ Error meaning_of(const State& state, const Reply& reply, std::string_view path, 
   error.code = told.code;
   error.what = std::move(told.what);
   error.hint = std::move(told.hint);
-  return error;
+  return with_fix(std::move(error));
 }
 
 Error wrong_at(ErrorCode code, const State& state, std::string what, std::string hint) {
-  return {code, Hop::secret_source, state.where(), std::move(what), std::move(hint), {}};
+  return with_fix({code, Hop::secret_source, state.where(), std::move(what), std::move(hint), {}});
 }
 
 Error no_token(const State& state) {

@@ -1,5 +1,6 @@
 #include "secrets/vault/own_token.h"
 
+#include "secrets/fallback_fix.h"
 #include "secrets/json_writer.h"
 #include "secrets/vault/token.h"
 
@@ -68,7 +69,7 @@ void Close::keep(Error error) {
     state_.token = std::move(token);
   else
     state_.old_tokens.push_back(std::move(token));
-  if (!first_error_) first_error_ = std::move(error);
+  if (!first_error_) first_error_ = with_fix(std::move(error));
 }
 
 Result<Action> Close::resume(Input input) {
