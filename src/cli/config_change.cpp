@@ -169,6 +169,18 @@ class Comparison {
     if (before != after) changed_.emplace_back("limits.clients_max changed");
   }
 
+  void identity(const config::Identity& before, const config::Identity& after) {
+    const auto more = [](const auto& old, const auto& now) {
+      return std::any_of(now.begin(), now.end(), [&](const auto& one) {
+        return std::find(old.begin(), old.end(), one) == old.end();
+      });
+    };
+    if (more(before.programs, after.programs)) weaker_.emplace_back("identity.programs allows more");
+    if (more(before.files, after.files)) weaker_.emplace_back("identity.files allows more");
+    if (more(after.programs, before.programs) || more(after.files, before.files))
+      changed_.emplace_back("identity allows less");
+  }
+
   void restart(const std::string& what) {
     if (!what.empty()) weaker_.push_back(what + " changed: needs a restart");
   }
@@ -209,6 +221,7 @@ std::string what_changes(const config::Config& before, const config::Config& aft
   comparison.reload_grace(before.reload_grace, after.reload_grace);
   comparison.upgrade_drain_max(before.upgrade_drain_max, after.upgrade_drain_max);
   comparison.clients_max(before.clients_max, after.clients_max);
+  comparison.identity(before.identity, after.identity);
   comparison.restart(what_needs_restart(before, after));
   return comparison.text();
 }

@@ -29,7 +29,7 @@ std::string real_path(const std::string& path) {
 SandboxSurroundings surroundings_of(const Context& context) {
   const auto& environment = *context.environment;
   std::map<std::string, std::string> variables;
-  for (const auto* name : file_variables) variables[name] = environment.plain(name);
+  for (const auto& name : file_variables(secrets::register_all())) variables[name] = environment.plain(name);
   return {[variables](const std::string& name) {
             const auto found = variables.find(name);
             return found == variables.end() ? std::string{} : found->second;

@@ -1,5 +1,5 @@
-// Which programs the helper of a confined broker runs: those that the configuration names in `exec:` references, and no
-// others, whoever asks.
+// Which programs the helper of a confined broker runs: those that the configuration names in `exec:` references and in
+// `identity.programs`, and no others, whoever asks.
 #pragma once
 
 #include "config/config.h"
@@ -11,7 +11,13 @@ namespace sallyport::cli {
 /// named once stays allowed. Runs in the helper.
 net::ProgramGate program_gate(const config::Config& config);
 
-/// The words of all `exec:` references.
-std::vector<std::vector<std::string>> programs_of(const config::Config& config);
+/// Which commands a configuration allows.
+struct AllowedPrograms {
+  std::vector<std::vector<std::string>> whole;      ///< of `exec:` references: these words and no more
+  std::vector<std::vector<std::string>> beginning;  ///< of `identity.programs`: more words may follow
+
+  void add(const config::Config& config);
+  [[nodiscard]] bool allow(const std::vector<std::string>& argv) const;
+};
 
 }  // namespace sallyport::cli

@@ -151,6 +151,23 @@ void add_admin(Collector& collect, const config::Admin& admin) {
 
 }  // namespace
 
+std::vector<std::string> file_variables(const secrets::Registry& sources) {
+  std::vector<std::string> names{"CREDENTIALS_DIRECTORY"};  // `systemd:` names a file below it, by reference
+  const auto take = [&](const std::vector<std::string>& files) {
+    for (const auto& file : files) {
+      if (file.starts_with('$')) names.push_back(file.substr(1, file.find('/') - 1));
+    }
+  };
+  for (const auto* source : sources.all()) {
+    const auto authority = source->authority();
+    take(authority.files);
+    take(authority.public_files);
+  }
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
 std::vector<FileRule> sandbox_rules(const config::Config& config, const secrets::Registry& sources,
                                     const SandboxSurroundings& around) {
   Collector collect{around};
@@ -167,6 +184,7 @@ std::vector<FileRule> sandbox_rules(const config::Config& config, const secrets:
     for (const auto& [role_name, role] : target.roles) add_source(collect, role.auth, sources, around);
   }
   for (const auto& route : config.routes) add_route(collect, route);
+  for (const auto& file : config.identity.files) collect.file(file);
   return collect.rules();
 }
 

@@ -14,8 +14,8 @@
 
 namespace sallyport::cli {
 
-/// Variables that name files, or a directory of them, which sources read ("$NAME" in secrets::Authority).
-inline constexpr std::array file_variables{"VAULT_TOKEN_FILE", "VAULT_CACERT", "CREDENTIALS_DIRECTORY"};
+/// Variables that name files, or a directory of them, which these sources read ("$NAME" in secrets::Authority).
+std::vector<std::string> file_variables(const secrets::Registry& sources);
 
 struct SandboxSurroundings {
   /// A variable of our environment that holds no secret; empty: not set.

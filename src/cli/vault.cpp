@@ -1,10 +1,12 @@
 // `sallyport vault plan|apply FILE`: Vault's database engine as a file describes it. Both read what is there and show the
 // difference; apply makes it so, after asking.
 #include "cli/command.h"
+#include "cli/command_record.h"
 #include "cli/confirm.h"
 #include "cli/errand.h"
 #include "cli/exec_run.h"
 #include "cli/options.h"
+#include "cli/vault_password.h"
 #include "cli/vault_plan_form.h"
 #include "config/vault_file.h"
 #include "secrets/source.h"
@@ -91,39 +93,6 @@ Result<void> check_names(const engine::Wanted& wanted, const std::vector<std::st
   return {};
 }
 
-/// The password of Vault's own user at a database, out of wherever `auth` says.
-Result<Secret> fetch_password(const Context& context, Errand& errand, const engine::Connection& connection) {
-  const auto reference = secrets::parse_reference(connection.auth);
-  if (!reference) return reference.error();
-  const auto sources = secrets::register_all({context.allow_root_token});
-  const auto* source = sources.find(reference->scheme);
-  if (source == nullptr)
-    return Error{
-        ErrorCode::bad_config, Hop::reference, reference->scheme + ":", "is not in this version", {}, {}};
-  auto session = source->open(*reference, {});
-  if (!session) return std::move(session).error();
-  auto outcome = errand.run((*session)->fetch());
-  Result<Secret> out = Secret{};
-  if (!outcome.end) {
-    out = std::move(outcome.end).error();
-  } else {
-    auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
-    const auto& user = fetched.credential.user;
-    if (!user.empty() && user != connection.username) {
-      out = Error{ErrorCode::bad_config,
-                  Hop::secret_source,
-                  secrets::to_string(*reference),
-                  "the secret is of another user than `username` of connections." + connection.name,
-                  "Correct one of them",
-                  {}};
-    } else {
-      out = std::move(fetched.credential.secret);
-    }
-  }
-  if (auto close = (*session)->close()) (void)errand.run(std::move(close));
-  return out;
-}
-
 /// Roles without number take their time.
 Duration deadline_for(std::size_t objects) { return errand_deadline + std::chrono::seconds{2} * objects; }
 
@@ -139,10 +108,10 @@ class VaultCommand {
     auto file = load(context_, wish_.file);
     if (!file) return std::move(file).error();
     file_ = std::move(*file);
-    for (const auto& [names, flag] :
-         {std::pair{&wish_.set_password, "--set-password"}, std::pair{&wish_.rotate_root, "--rotate-root"}}) {
-      if (auto checked = check_names(file_.wanted, *names, flag); !checked) return std::move(checked).error();
-    }
+    if (auto checked = check_names(file_.wanted, wish_.set_password, "--set-password"); !checked)
+      return std::move(checked).error();
+    if (auto checked = check_names(file_.wanted, wish_.rotate_root, "--rotate-root"); !checked)
+      return std::move(checked).error();
     const auto reference = secrets::parse_reference(file_.reference);
     if (!reference) return reference.error();
     auto session = engine::Session::open(*reference, {context_.allow_root_token});
@@ -229,10 +198,14 @@ class VaultCommand {
       if (!password) return std::move(password).error();
       order.passwords.emplace(name, std::move(*password));
     }
+    const auto what = "vault apply of " + session_->address() + "/" + file_.wanted.mount;
+    auto written = record_command(context_, what + ": " + changes_in_words(shown_plan()));
+    if (!written) return written;
     auto outcome = errand_->run(session_->apply(std::move(order)), deadline_for(objects_.size()));
     made = static_cast<engine::ApplyPlan&>(*outcome.conversation).made();
     if (outcome.end) return {};
     auto error = std::move(outcome.end).error();
+    (void)record_command(context_, what + " ended early: " + std::string{name_of(error.code)}, "failed");
     if (!made.empty())
       error.hint += std::string{error.hint.empty() ? "" : ". "} +
                     "What was done stays; after mending it, run apply again";

@@ -219,6 +219,21 @@ Json change_json(const ShownPlan& shown, std::size_t at) {
 
 }  // namespace
 
+std::string changes_in_words(const ShownPlan& shown) {
+  constexpr std::size_t bytes_max = 1'000;
+  std::string out;
+  const auto add = [&](const std::string& one) {
+    if (out.size() < bytes_max) out += (out.empty() ? "" : ", ") + one;
+  };
+  for (const auto& change : shown.plan.changes) {
+    if (change.effect != engine::Effect::keep)
+      add(std::string{engine::name_of(change.kind)} + " " + change.name);
+  }
+  for (const auto& name : shown.passwords) add("password of " + name);
+  for (const auto& name : shown.rotate_root) add("rotate-root " + name);
+  return out.size() < bytes_max ? out : out + ", and more";
+}
+
 bool has_changes(const ShownPlan& shown) {
   return !shown.plan.nothing_to_do() || !shown.rotate_root.empty() || !shown.passwords.empty();
 }

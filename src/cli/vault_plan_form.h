@@ -22,6 +22,9 @@ struct ShownPlan {
   std::optional<std::vector<std::string>> made{};  ///< by apply
 };
 
+/// What is asked for, in one line for the audit trail; at most about 1 kB.
+std::string changes_in_words(const ShownPlan& shown);
+
 /// Whether it says that something is to be done.
 bool has_changes(const ShownPlan& shown);
 

@@ -36,6 +36,21 @@ std::string left_of(const secrets::WhoAmI& who, Moment now) {
   return left <= Duration::zero() ? "expired" : "in " + format_duration(left);
 }
 
+/// Which clouds give an identity at once, and what chooses; empty: one at most. A pod's account is beside its cloud's.
+std::string choice_of(const std::vector<secrets::WhoAmI>& all) {
+  std::string clouds;
+  std::size_t found = 0;
+  for (const auto& who : all) {
+    if (who.provider.empty() || who.cloud == "kubernetes") continue;
+    clouds += (found++ == 0 ? "" : ", ") + who.cloud;
+  }
+  if (found < 2) return {};
+  return "\n" + clouds +
+         ": each gives an identity. A reference's scheme chooses between them (aws-…:, gcp-…:, azure-…:; "
+         "vault: by "
+         "?auth=)\n";
+}
+
 std::string as_text(const std::vector<secrets::WhoAmI>& all, Moment now, bool quiet) {
   TextTable table{{{"CLOUD"}, {"IDENTITY"}, {"PROVIDER"}, {"EXPIRES"}}};
   for (const auto& who : all) {
@@ -45,6 +60,7 @@ std::string as_text(const std::vector<secrets::WhoAmI>& all, Moment now, bool qu
   }
   std::string out = table.text();
   if (quiet) return out;
+  out += choice_of(all);
   for (const auto& who : all) {
     if (who.tried.empty() && who.fix.empty()) continue;
     out += "\n" + who.cloud + "\n";

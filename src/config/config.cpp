@@ -3,6 +3,7 @@
 
 #include "config/opening.h"
 #include "config/values.h"
+#include "secrets/words.h"
 
 namespace sallyport::config {
 namespace {
@@ -67,6 +68,26 @@ void read_sandbox(const Node& root, Config& config) {
                                         : SandboxMode::automatic;
 }
 
+void read_identity(const Node& root, Config& config, Problems& problems) {
+  const Node* identity = good(root, "identity");
+  if (identity == nullptr) return;
+  for (const Node* command : scalars_of(*identity, "programs")) {
+    secrets::WordsError error;
+    auto words = secrets::split_words(command->text, error);
+    if (!error.what.empty()) {
+      problems.add(*command, "`programs`: " + std::string{error.what},
+                   "Write it as for `exec:`, without a shell.");
+    } else if (words.empty() || !is_plain_absolute_path(words.front())) {
+      problems.add(*command, "`programs`: the program is named without its whole path",
+                   "Write the path that `command -v` shows for it.");
+    } else {
+      config.identity.programs.push_back(std::move(words));
+    }
+  }
+  for (const Node* file : scalars_of(*identity, "files"))
+    config.identity.files.emplace_back(strip_file_scheme(file->text));
+}
+
 void read_targets(const Node& root, const Surroundings& around, Config& config, Problems& problems) {
   const Node* targets = good(root, "targets");
   if (targets == nullptr) return;
@@ -113,6 +134,7 @@ Parsed parse_with(std::string_view yaml, std::string_view file, const Surroundin
   read_upgrade(*root, config);
   read_limits(*root, config);
   read_sandbox(*root, config);
+  read_identity(*root, config, problems);
   if (const Node* admin = good(*root, "admin")) config.admin = read_admin(*admin, around, problems);
   if (!problems.empty()) return problems.take_errors();
   config.warnings = problems.take_warnings();

@@ -44,6 +44,14 @@ struct Admin {
   bool operator==(const Admin&) const = default;
 };
 
+/// What the providers of cloud identities need beside what references say, in a confined `serve`.
+struct Identity {
+  std::vector<std::vector<std::string>>
+      programs;                    ///< words that a command begins with, the program's path first
+  std::vector<std::string> files;  ///< read, with what stands beside them
+  bool operator==(const Identity&) const = default;
+};
+
 struct Config {
   std::string file;  ///< where it came from
   std::map<std::string, Target> targets;
@@ -51,6 +59,7 @@ struct Config {
   std::string state_directory;  ///< lease journals live here
   Audit audit;
   SandboxMode sandbox = SandboxMode::automatic;
+  Identity identity;
   Admin admin;
   std::chrono::milliseconds reload_grace = std::chrono::seconds{30};  ///< of sessions that a reload refuses
   std::chrono::milliseconds upgrade_drain_max = std::chrono::hours{24};  ///< of sessions, after a handover

@@ -255,6 +255,25 @@ constexpr auto table = std::to_array<Key>({
                 "[operations.md](operations.md#sandbox). `auto`: as little as the kernel can enforce; "
                 "`required`: a start without all of it fails; `off`.",
      .choices = "auto|required|off"},
+    {.path = "identity",
+     .shape = Shape::map,
+     .fallback = "none",
+     .meaning =
+         "What cloud identities need beside what references say, in the [sandbox](operations.md#sandbox)."},
+    {.path = "identity.programs",
+     .shape = Shape::scalar_or_list,
+     .kind = Kind::text,
+     .fallback = "none",
+     .meaning =
+         "Commands that may be run for an identity: `credential_process` of AWS, `az`, `executable` of GCP. "
+         "Words as in `exec:`, the program's whole path first; more words may follow those that are named."},
+    {.path = "identity.files",
+     .shape = Shape::scalar_or_list,
+     .kind = Kind::path,
+     .fallback = "none",
+     .meaning =
+         "Files that an identity's own file names (`web_identity_token_file`, `credential_source.file`): "
+         "read, with what stands beside them."},
     later("relay_threads", "Loops that relay, shared by target."),
 });
 

@@ -210,7 +210,8 @@ Result<ProgramEnded> Helper::run_in_turn(const RunProgram& program, MonotonicTim
   output.read_from(from_program.get());  // what was still in the pipe when the program ended
   if (reply.outcome == HelperOutcome::refused) {
     return fault(ErrorCode::denied, program.argv[0], "is not a program that the configuration names",
-                 "The helper runs what an exec: reference of the file says, and nothing else.");
+                 "The sandbox runs what an exec: reference of the configuration says, and what "
+                 "identity.programs names there.");
   }
   if (reply.outcome == HelperOutcome::not_started) return not_started(program.argv[0], reply.value);
   if (output.over()) return too_much_output(program);

@@ -93,6 +93,21 @@ TEST_F(SandboxRules, NameFilesInTheRootByThemselves) {
   EXPECT_FALSE(allows("/anything", FileUse::read));
 }
 
+TEST_F(SandboxRules, KnowEveryVariableThatNamesAFileOfASource) {
+  const auto names = file_variables(sources_);
+  for (const auto* name :
+       {"VAULT_TOKEN_FILE", "VAULT_CACERT", "CREDENTIALS_DIRECTORY", "AWS_CONFIG_FILE",
+        "AWS_WEB_IDENTITY_TOKEN_FILE", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CA_BUNDLE",
+        "GOOGLE_APPLICATION_CREDENTIALS", "AZURE_FEDERATED_TOKEN_FILE", "AZURE_CLIENT_CERTIFICATE_PATH"}) {
+    EXPECT_EQ(std::count(names.begin(), names.end(), name), 1) << name;
+  }
+}
+
+TEST_F(SandboxRules, HoldWhatAnIdentityNeeds) {
+  config_.identity.files = {"/srv/tokens/oidc"};
+  EXPECT_TRUE(has({"/srv/tokens", FileUse::read}));
+}
+
 TEST_F(SandboxRules, HoldWhatSourcesRead) {
   config_.targets["db"].roles["app"].auth = "vault:database/creds/app?secret_id_file=/srv/approle/id";
   variables_ = {{"VAULT_TOKEN_FILE", "/srv/token/t"}, {"VAULT_CACERT", "/srv/vault/ca.pem"}};

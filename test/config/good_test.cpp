@@ -23,6 +23,15 @@ Config parsed(std::string_view yaml) {
 
 TEST(ConfigGood, SandboxIsWhatTheFileSays) {
   EXPECT_EQ(parsed("version: 1\nsandbox: required\n").sandbox, SandboxMode::required);
+  const auto identity = parsed(
+                            "version: 1\nidentity: {programs: [/usr/bin/az account get-access-token, "
+                            "\"/opt/keys 'my profile'\"], "
+                            "files: /srv/oidc}\n")
+                            .identity;
+  EXPECT_EQ(identity.programs,
+            (std::vector<std::vector<std::string>>{{"/usr/bin/az", "account", "get-access-token"},
+                                                   {"/opt/keys", "my profile"}}));
+  EXPECT_EQ(identity.files, std::vector<std::string>{"/srv/oidc"});
   EXPECT_EQ(parsed("version: 1\nsandbox: off\n").sandbox, SandboxMode::off) << "no boolean";
   EXPECT_EQ(parsed("version: 1\nsandbox: auto\n").sandbox, SandboxMode::automatic);
 }

@@ -1,6 +1,8 @@
 """Secrets Manager and Parameter Store of moto, which checks signatures and policies, in front of a real PostgreSQL."""
 
 import json
+import os
+import tempfile
 import urllib.parse
 import uuid
 
@@ -12,6 +14,7 @@ from conftest import require    # noqa: E402
 from harness import moto as motos    # noqa: E402
 from harness.children import environment, psql, read_environment    # noqa: E402
 from harness.moto import Moto, allow    # noqa: E402
+from harness.processes import wait_for    # noqa: E402
 from harness.sallyport import reference    # noqa: E402
 from harness.service import Service    # noqa: E402
 
@@ -179,3 +182,57 @@ def test_inside_a_rotation_the_pending_version_logs_in(sallyport, moto, manager,
         pg.sql(f"DROP ROLE {user}")
     for one in (secret, second):
         sallyport.assert_no_canary(one)
+
+
+# ---- in the sandbox of `serve` ----
+
+@pytest.fixture
+def elsewhere(pg):
+    """A directory that no configuration has named."""
+    with tempfile.TemporaryDirectory(prefix="sp-else-", dir=os.path.dirname(pg.folder)) as folder:
+        yield folder
+
+
+def without_keys(moto, **more):
+    env = moto.environment("app", **more)
+    return env.pop("AWS_ACCESS_KEY_ID"), env.pop("AWS_SECRET_ACCESS_KEY"), env
+
+
+def put(folder, name, text, mode=0o600):
+    path = os.path.join(folder, name)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.chmod(path, mode)
+    return path
+
+
+def test_files_that_variables_name_are_read_in_the_sandbox(sallyport, moto, stored, pg, pki, elsewhere):
+    key, secret_key, env = without_keys(moto)
+    env["AWS_SHARED_CREDENTIALS_FILE"] = put(elsewhere, "credentials", f"[default]\naws_access_key_id = {key}\n"
+                                                                       f"aws_secret_access_key = {secret_key}\n")
+    service = Service(sallyport, pg, pki, f"aws-sm:{stored()}", user=None)
+    service.start(env=env)
+    try:
+        run = service.psql(WHO)
+        assert run.stdout == "app\n", run.stderr + service.run.output[-3000:]
+    finally:
+        service.stop()
+    sallyport.assert_no_canary(secret_key)
+
+
+def test_a_program_for_keys_runs_in_serve_where_the_configuration_names_it(sallyport, moto, stored, pg, pki, elsewhere):
+    key, secret_key, env = without_keys(moto, AWS_PROFILE="app")
+    told = json.dumps({"Version": 1, "AccessKeyId": key, "SecretAccessKey": secret_key})
+    program = put(elsewhere, "keys", f"#!/bin/sh\n[ \"$2\" = app ] && echo '{told}'\n", 0o700)
+    env["AWS_CONFIG_FILE"] = put(elsewhere, "config", f"[profile app]\ncredential_process = {program} --profile app\n")
+    service = Service(sallyport, pg, pki, f"aws-sm:{stored()}", user=None, extra="identity: {programs: /nothing}")
+    service.start(env=env)
+    try:
+        refused = service.psql(WHO)
+        assert refused.returncode != 0 and "identity.programs" in service.run.output, refused.stderr + service.run.output[-3000:]
+        service.rewrite("programs: /nothing", f"programs: '{program} --profile'")
+        assert service.reload() and "identity.programs allows more" in service.run.output, service.run.output[-3000:]
+        wait_for(lambda: service.psql(WHO).stdout == "app\n", "the next attempt to fetch")
+    finally:
+        service.stop()
+    sallyport.assert_no_canary(secret_key)

@@ -274,6 +274,14 @@ def test_whoami_names_the_account_and_the_file(sallyport, gcp):
     assert nobody.code == 1 and "gcloud auth application-default login" in nobody.stdout
 
 
+def test_whoami_says_that_two_clouds_give_an_identity_and_what_chooses(sallyport, gcp):
+    env = {**credentials(sallyport, gcp.service_account()), "AWS_ACCESS_KEY_ID": "AKIDTEST", "AWS_SECRET_ACCESS_KEY": "x",
+           "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "https://127.0.0.1:9"}
+    both = sallyport.run("whoami", "aws", "gcp", env=env).ok().stdout
+    assert "aws, gcp: each gives an identity. A reference's scheme chooses" in both
+    assert "each gives" not in sallyport.run("whoami", "gcp", env=env).ok().stdout
+
+
 def test_token_prints_a_login_token(sallyport, gcp):
     run = sallyport.run("token", "gcp", "--set", "insecure_reason=test", "--format", "json",
                         env=credentials(sallyport, gcp.service_account())).ok()

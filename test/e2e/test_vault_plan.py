@@ -262,6 +262,9 @@ def test_rotate_root_is_warned_about_and_the_next_apply_still_works(place):
     run = place.apply(file, "--rotate-root", "production")
     assert "! root password of connection production" in run.stdout and "cannot be undone" in run.stdout
     assert "done: root password of production" in run.stdout
+    told = place.sallyport.run("audit", "query", "--kind", "admin", "--format", "json").ok().stdout
+    assert "role app-rw" in told and "password of production" in told and "rotate-root production" in told, told
+    assert place.password not in told
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(host="localhost", port=place.pg.port, user=place.admin, password=place.password,
                         dbname=place.database, sslmode="require")
