@@ -2,6 +2,7 @@
 
 #include "policy/tls_policy.h"
 #include "secrets/attributes.h"
+#include "secrets/azure/clouds.h"
 #include "secrets/reference.h"
 
 #include <algorithm>
@@ -37,6 +38,7 @@ bool chooses_receiver(std::string_view scheme, std::string_view name) {
     return name == "authority" || name == "vault_url" || name == "ca_file" || name == "az_path";
   }
   if (scheme.starts_with("gcp-")) return name == "endpoint";
+  if (scheme == "vault" && name == "resource") return true;  // of auth=azure: a token for anything
   return name == "addr";
 }
 
@@ -48,6 +50,36 @@ Error refused(const std::string& variable, std::string what) {
       std::move(what),
       "Say it on the command line: -e " + variable + "='…', or as TARGET of connect; or in sallyport.yaml",
       {}};
+}
+
+/// Entra's and Google's tokens are good for all databases that the identity may use, and who gets one can use it there, so
+/// they go to the cloud's own servers. (A token of RDS is good for the host that it is sent to alone.)
+Result<void> check_token_stays_in_its_cloud(const std::string& variable,
+                                            const secrets::Reference& reference) {
+  const bool entra = reference.scheme == "azure-entra";
+  if (!entra && reference.scheme != "gcp-cloudsql-iam") return {};
+  for (const auto* name : {"scope", "sslrootcert", "server_name"}) {
+    if (reference.attributes.contains(name))
+      return refused(variable, "the attribute " + std::string{name} +
+                                   " chooses who gets our token, which the environment alone may not do");
+  }
+  if (!entra) {
+    if (reference.attributes.contains("instance")) return {};
+    return refused(variable,
+                   "host= chooses who gets our token, which the environment alone may not do; instance= may "
+                   "stand there");
+  }
+  const auto hosts = secrets::attribute_of(reference, "host");
+  for (std::string_view rest = hosts; !rest.empty();) {
+    const auto host = rest.substr(0, rest.find(','));
+    rest.remove_prefix(std::min(host.size() + 1, rest.size()));
+    if (!secrets::azure::is_database_host(host))
+      return refused(
+          variable,
+          "the host is none of Azure's database servers; another one's getting our token is not for the "
+          "environment alone to decide");
+  }
+  return {};
 }
 
 }  // namespace
@@ -75,7 +107,7 @@ Result<void> check_environment_reference(const std::string& variable, std::strin
     return refused(variable,
                    "the attribute " + name + " weakens a check, which the environment alone may not do");
   }
-  return {};
+  return check_token_stays_in_its_cloud(variable, *reference);
 }
 
 }  // namespace sallyport::cli

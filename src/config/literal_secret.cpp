@@ -54,7 +54,9 @@ bool pair_holds_password(std::string_view value) {
     const auto name = start == std::string_view::npos ? left : left.substr(start + 1);
     const auto right = value.substr(equals + 1);
     const bool given = right.find_first_not_of(" \t") != std::string_view::npos;
-    if (given && is_secret_key(name)) return true;
+    // Which of Azure's providers is asked: a word of a reference.
+    const bool provider = name == "credential" && value.starts_with("azure-");
+    if (given && is_secret_key(name) && !provider) return true;
   }
   return false;
 }

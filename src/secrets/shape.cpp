@@ -12,6 +12,27 @@ namespace sallyport::secrets {
 
 namespace {
 
+/// Names only, and of those only what looks like one: a value that was mistaken for a name is not shown.
+std::string members_of(JsonView object) {
+  constexpr std::size_t shown_max = 16;
+  constexpr std::size_t name_bytes_max = 40;
+  std::string list;
+  std::size_t shown = 0;
+  const auto names = object.keys();
+  for (const auto name : names) {
+    const bool plain =
+        !name.empty() && name.size() <= name_bytes_max && std::all_of(name.begin(), name.end(), [](char c) {
+          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+                 c == '-' || c == '.';
+        });
+    if (!plain || shown == shown_max) continue;
+    list += (shown++ > 0 ? ", " : "") + std::string{name};
+  }
+  if (shown == 0) return names.empty() ? "The object is empty" : "Look which members the secret has";
+  if (shown < names.size()) list += " and " + std::to_string(names.size() - shown) + " more";
+  return "It has " + list;
+}
+
 constexpr std::string_view bare_hint = "If the text is a bare password, say so with ?shape=password";
 
 bool is_password_name(std::string_view name) {
@@ -40,7 +61,7 @@ Result<Fetched> shape_members(JsonView object, std::string_view where) {
   }
   if (fetched.credential.secret.empty()) {
     return wrong_secret(ErrorCode::invalid_message, where, "a JSON object without a member \"password\"",
-                        "Name the member that holds it: #FIELD");
+                        members_of(object) + ". Name the one that holds it: #FIELD");
   }
   return fetched;
 }
@@ -152,27 +173,6 @@ JsonView find_field(JsonView object, std::string_view path) {
   return {};
 }
 
-/// Names only, and of those only what looks like one: a value that was mistaken for a name is not shown.
-std::string members_of(JsonView object) {
-  constexpr std::size_t shown_max = 16;
-  constexpr std::size_t name_bytes_max = 40;
-  std::string list;
-  std::size_t shown = 0;
-  const auto names = object.keys();
-  for (const auto name : names) {
-    const bool plain =
-        !name.empty() && name.size() <= name_bytes_max && std::all_of(name.begin(), name.end(), [](char c) {
-          return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-                 c == '-' || c == '.';
-        });
-    if (!plain || shown == shown_max) continue;
-    list += (shown++ > 0 ? ", " : "") + std::string{name};
-  }
-  if (shown == 0) return names.empty() ? "The object is empty" : "Look which members the secret has";
-  if (shown < names.size()) list += " and " + std::to_string(names.size() - shown) + " more";
-  return "It has " + list;
-}
-
 }  // namespace
 
 Result<Fetched> shape_object(JsonView object, const ShapeOptions& options, std::string_view where) {
@@ -190,8 +190,8 @@ Result<Fetched> shape_object(JsonView object, const ShapeOptions& options, std::
     case JsonView::Kind::object: return shape_members(value, where);
     case JsonView::Kind::absent:
     case JsonView::Kind::null:
-      return wrong_secret(ErrorCode::not_found, where, "no member of the name that #field gives",
-                          members_of(object));
+      return wrong_secret(ErrorCode::not_found, where,
+                          "no member " + options.field + ", which the reference names", members_of(object));
     case JsonView::Kind::boolean:
     case JsonView::Kind::number:
     case JsonView::Kind::array: break;

@@ -52,6 +52,32 @@ TEST(EnvironmentReference, MayWeakenNothing) {
   }
 }
 
+TEST(EnvironmentReference, SendsATokenToItsCloudOnly) {
+  for (const auto* text : {
+           "azure-entra:?host=evil.example.com&user=u",
+           "azure-entra:?host=10.0.0.1&user=u",
+           "azure-entra:?host=postgres.database.azure.com.evil.example&user=u",
+           "azure-entra:?host=a.postgres.database.azure.com,evil.example.com&user=u",
+           "azure-entra:?host=v.vault.azure.net&user=u",
+           "azure-entra:?host=a.postgres.database.azure.com&user=u&scope=https://vault.azure.net/.default",
+           "azure-entra:?host=a.postgres.database.azure.com&user=u&sslrootcert=/ca.pem",
+           "azure-entra:?host=a.postgres.database.azure.com&user=u&server_name=evil.example.com",
+           "gcp-cloudsql-iam:?host=10.0.0.3&dbname=d",
+           "gcp-cloudsql-iam:?instance=p:r:i&dbname=d&sslrootcert=/ca.pem",
+           "vault:database/creds/app?host=h&auth=azure&resource=https://management.azure.com",
+       }) {
+    EXPECT_NE(refusal(text).find("token"), std::string::npos) << text << ": " << refusal(text);
+  }
+  for (const auto* text :
+       {"azure-entra:?host=shop.postgres.database.azure.com&user=u",
+        "azure-entra:?host=a.Postgres.Database.Azure.com,b.postgres.database.azure.com&user=u",
+        "azure-entra:?host=s.postgres.database.chinacloudapi.cn&user=u&client_id=c",
+        "gcp-cloudsql-iam:?instance=p:r:i&dbname=d",
+        "aws-rds-iam:?host=db.example.com&user=u&sslrootcert=/rds.pem"}) {
+    EXPECT_EQ(refusal(text), "") << text;
+  }
+}
+
 TEST(EnvironmentReference, TheValuesOfItsAttributesAreNotRepeated) {
   EXPECT_EQ(refusal("file:/p?host=h&login_reason=canary-4711").find("canary"), std::string::npos);
 }

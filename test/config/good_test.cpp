@@ -36,6 +36,14 @@ TEST(ConfigGood, SandboxIsWhatTheFileSays) {
   EXPECT_EQ(parsed("version: 1\nsandbox: auto\n").sandbox, SandboxMode::automatic);
 }
 
+TEST(ConfigGood, AzuresProviderIsNoPassword) {
+  const auto config = parsed(
+      "version: 1\ntargets:\n  p: {engine: postgresql, host: s.postgres.database.azure.com, database: d, "
+      "user: u,\n"
+      "      auth: 'azure-entra:?credential=ManagedIdentityCredential'}\n");
+  EXPECT_EQ(config.targets.size(), 1U);
+}
+
 TEST(ConfigGood, ExampleFileLoadsWithoutWarnings) {
   const auto config = parsed(read_file(SALLYPORT_SOURCE_DIR "/examples/sallyport.yaml"));
   EXPECT_EQ(config.targets.size(), 2u);

@@ -58,6 +58,12 @@ def entra_pg(pg, ldap):
     write_hba(pg, hba, before)
 
 
+
+def given(url):
+    """On the command line: the environment alone sends a token to Azure's own database hosts and nowhere else."""
+    return ["-e", "DATABASE_URL=" + url]
+
+
 def write_hba(pg, path, text):
     with open(path, "w", encoding="ascii") as file:
         file.write(text)
@@ -87,15 +93,22 @@ def env_of(azure, pki, *parts, **more):
 
 
 def test_a_token_logs_in(sallyport, azure, pki, entra_pg, ldap, entra_url):
-    run = sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, "secret")).ok()
+    run = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, "secret")).ok()
     assert run.stdout == ENTRA_USER + "\n"
     assert azure.mints == 1 and [good for _, _, good in ldap.binds] == [True] * len(ldap.binds) and ldap.binds
     sallyport.assert_no_canary(azure.clients[CLIENT]["secret"])
 
 
+def test_the_environment_alone_sends_no_token_to_another_host(sallyport, azure, pki, entra_pg, entra_url):
+    for url in (entra_url(), "azure-entra:?engine=postgresql&host=shop.postgres.database.azure.com&user=x&dbname=app"
+                             "&scope=https://vault.azure.net/.default"):
+        refused = sallyport.exec(psql(WHO), url, env=env_of(azure, pki, "secret"))
+        assert refused.code == 125 and "environment alone" in refused.stderr and azure.mints == 0, refused.output
+
+
 @pytest.mark.parametrize("agent", ["app-service", "cloud-shell"])
 def test_the_token_of_an_agent_logs_in(sallyport, azure, pki, entra_pg, entra_url, agent):
-    run = sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, agent)).ok()
+    run = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, agent)).ok()
     assert run.stdout == ENTRA_USER + "\n" and azure.mints == 1
 
 
@@ -111,10 +124,10 @@ def test_imds_logs_in(sallyport, azure, pki, entra_pg, entra_url):
 
 
 def test_arc_logs_in_with_the_key_that_its_agent_names(sallyport, azure, pki, entra_pg, entra_url, tmp_path):
-    run = sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, "arc"), inside=arc_inside(tmp_path)).ok()
+    run = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, "arc"), inside=arc_inside(tmp_path)).ok()
     assert run.stdout == ENTRA_USER + "\n"
     azure.arc_realm = "/etc/passwd"
-    refused = sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, "arc"), inside=arc_inside(tmp_path))
+    refused = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, "arc"), inside=arc_inside(tmp_path))
     assert refused.code == 125 and "no .key file in /var/opt/azcmagent/tokens/" in refused.stderr
 
 
@@ -122,10 +135,10 @@ def test_a_certificate_logs_in(sallyport, azure, pki, entra_pg, entra_url, tmp_p
     path, azure.clients[CLIENT]["certificate"] = rsa_certificate(str(tmp_path))
     os.chmod(path, 0o600)
     env = env_of(azure, pki, AZURE_TENANT_ID=TENANT, AZURE_CLIENT_ID=CLIENT, AZURE_CLIENT_CERTIFICATE_PATH=path)
-    assert sallyport.exec(psql(WHO), entra_url(), env=env).ok().stdout == ENTRA_USER + "\n"
+    assert sallyport.exec(psql(WHO), flags=given(entra_url()), env=env).ok().stdout == ENTRA_USER + "\n"
     assert len(azure.assertions) == 1
     os.chmod(path, 0o644)
-    refused = sallyport.exec(psql(WHO), entra_url(), env=env)
+    refused = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env)
     assert refused.code == 125 and path in refused.stderr
 
 
@@ -145,9 +158,9 @@ def test_a_federated_token_logs_in(sallyport, azure, pki, entra_pg, entra_url, t
     path.write_text(azure.federated_token() + "\n")
     path.chmod(0o600)
     env = env_of(azure, pki, AZURE_TENANT_ID=TENANT, AZURE_CLIENT_ID=CLIENT, AZURE_FEDERATED_TOKEN_FILE=str(path))
-    assert sallyport.exec(psql(WHO), entra_url(), env=env).ok().stdout == ENTRA_USER + "\n"
+    assert sallyport.exec(psql(WHO), flags=given(entra_url()), env=env).ok().stdout == ENTRA_USER + "\n"
     path.write_text(azure.federated_token(subject="system:serviceaccount:other:app"))
-    refused = sallyport.exec(psql(WHO), entra_url(), env=env)
+    refused = sallyport.exec(psql(WHO), flags=given(entra_url()), env=env)
     assert refused.code == 125 and "AADSTS700213" in refused.stderr and "az identity federated-credential list" in refused.stderr
 
 
@@ -178,25 +191,25 @@ def test_the_azure_cli_logs_in_as_a_person(sallyport, azure, pki, entra_pg, url)
 
 
 def test_an_application_has_to_be_told_its_name(sallyport, azure, pki, entra_pg, entra_url):
-    refused = sallyport.exec(psql(WHO), entra_url(user=None), env=env_of(azure, pki, "secret"))
+    refused = sallyport.exec(psql(WHO), flags=given(entra_url(user=None)), env=env_of(azure, pki, "secret"))
     assert refused.code == 125 and "user=NAME" in refused.stderr and CLIENT in refused.stderr
 
 
 def test_tokens_of_seven_kilobytes(sallyport, azure, pki, entra_pg, ldap, entra_url):
     azure.padding = 7000
-    assert sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, "secret")).ok().stdout == ENTRA_USER + "\n"
+    assert sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, "secret")).ok().stdout == ENTRA_USER + "\n"
     assert ldap.binds and all(good and size > 7000 for _, size, good in ldap.binds)
 
 
 def test_a_token_of_another_user_is_refused_by_the_database(sallyport, azure, pki, entra_pg, ldap, url):
-    run = sallyport.exec(psql(WHO), url(user=PERSON), env=env_of(azure, pki, "secret"))
+    run = sallyport.exec(psql(WHO), flags=given(url(user=PERSON)), env=env_of(azure, pki, "secret"))
     assert run.code != 0 and ldap.binds and not any(good for _, _, good in ldap.binds)
     assert azure.mints <= 3, "a refusal is no reason for a storm"
 
 
 def test_what_says_who_we_are_is_not_handed_on(sallyport, azure, pki, entra_pg, entra_url):
     env = env_of(azure, pki, "secret", IDENTITY_HEADER="left")
-    run = sallyport.exec(environment(), entra_url(), env=env).ok()
+    run = sallyport.exec(environment(), flags=given(entra_url()), env=env).ok()
     inside = read_environment(run)
     assert not {"AZURE_CLIENT_SECRET", "IDENTITY_HEADER"} & set(inside) and inside["AZURE_TENANT_ID"] == TENANT
     sallyport.assert_no_canary(azure.clients[CLIENT]["secret"])
@@ -211,7 +224,7 @@ def figures(text):
 def test_no_transaction_fails_while_tokens_live_for_five_seconds(sallyport, azure, pki, entra_pg, entra_url, ldap):
     azure.life, azure.padding = 5, 7000
     seconds = 20
-    run = sallyport.exec(["pgbench", "-n", "-C", "-c", "8", "-T", str(seconds), "-f", one_query(sallyport)], entra_url(),
+    run = sallyport.exec(["pgbench", "-n", "-C", "-c", "8", "-T", str(seconds), "-f", one_query(sallyport)], flags=given(entra_url()),
                          env=env_of(azure, pki, "secret"), seconds=90).ok()
     done, failed = figures(run.stdout)
     assert failed == 0 and done > 100
@@ -286,7 +299,7 @@ def test_a_token_that_expires_during_the_login_is_replaced(sallyport, azure, pki
             azure.revoked.add(password)
         return check(dn, password)
     ldap.check = slow
-    assert sallyport.exec(psql(WHO), entra_url(), env=env_of(azure, pki, "secret")).ok().stdout == ENTRA_USER + "\n"
+    assert sallyport.exec(psql(WHO), flags=given(entra_url()), env=env_of(azure, pki, "secret")).ok().stdout == ENTRA_USER + "\n"
     assert azure.mints == 2
 
 
@@ -420,7 +433,7 @@ def test_whoami_says_who_won_and_why_the_others_did_not(sallyport, azure, pki):
 
 
 def test_nobody_is_told_with_all_that_was_tried(sallyport, azure, pki, entra_url):
-    run = sallyport.exec(psql(WHO), entra_url(), env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": "https://127.0.0.1:1"})
+    run = sallyport.exec(psql(WHO), flags=given(entra_url()), env={"AZURE_POD_IDENTITY_AUTHORITY_HOST": "https://127.0.0.1:1"})
     assert run.code == 125
     for words in ("environment:", "workload identity:", "managed identity (IMDS):", "Azure CLI:", "az login"):
         assert words in run.stderr, run.stderr

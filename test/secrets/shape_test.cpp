@@ -27,6 +27,15 @@ std::string endpoint_of(const Fetched& f) {
          f.endpoint.database;
 }
 
+TEST(SecretShape, AnObjectWithoutThePasswordIsToldByItsMembersNamesAndNoValue) {
+  for (const auto* field : {"", "nope"}) {
+    const auto error = refused(R"({"user":"app","pwd_2":"hunter2","ODD name":"x"})", field);
+    EXPECT_NE(error.hint.find("It has user, pwd_2 and 1 more"), std::string::npos) << error.hint;
+    EXPECT_EQ(describe(error).find("hunter2"), std::string::npos);
+    if (*field != '\0') EXPECT_NE(error.what.find("no member nope"), std::string::npos) << error.what;
+  }
+}
+
 TEST(SecretShape, ReadsEveryShape) {
   struct Row {
     const char* text;

@@ -55,6 +55,12 @@ const Cloud* cloud_of_host(std::string_view host) {
   return found == clouds.end() ? nullptr : &*found;
 }
 
+bool is_database_host(std::string_view host) {
+  return std::any_of(clouds.begin(), clouds.end(), [&](const Cloud& cloud) {
+    return is_below(host, cloud.servers) || is_below(host, cloud.databases);
+  });
+}
+
 bool is_vault_audience(std::string_view host) {
   const auto name = to_lower(host);
   return std::any_of(clouds.begin(), clouds.end(), [&](const Cloud& cloud) { return cloud.vaults == name; });

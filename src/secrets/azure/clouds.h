@@ -26,6 +26,9 @@ const Cloud* cloud_of_authority(std::string_view host);
 /// By the host of a vault or of a database server; null: none that we know.
 const Cloud* cloud_of_host(std::string_view host);
 
+/// Whether Azure's own DNS gives out this name, to its database servers alone: a token for databases goes nowhere else.
+bool is_database_host(std::string_view host);
+
 /// Whether some cloud's vaults have tokens for this host.
 bool is_vault_audience(std::string_view host);
 
