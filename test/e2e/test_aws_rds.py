@@ -15,7 +15,7 @@ botocore_session = pytest.importorskip("botocore.session")
 import botocore.auth             # noqa: E402
 
 from conftest import require    # noqa: E402
-from harness import postgres    # noqa: E402
+from harness import crowd, postgres    # noqa: E402
 from harness.children import environment, psql, read_environment    # noqa: E402
 from harness.ldap_rds import ContainerKeys, RdsLdap, hba    # noqa: E402
 from harness.postgres import Postgres    # noqa: E402
@@ -175,11 +175,6 @@ def test_the_binarys_token_is_botocores(sallyport, user, session_token):
         assert ours == botocore_token(host, 5432, user, session_token=session_token)
 
 
-def figures_of(text):
-    return (int(re.search(r"actually processed: (\d+)", text).group(1)),
-            int(re.search(r"failed transactions: (\d+)", text).group(1)))
-
-
 @pytest.mark.alone
 def test_tokens_of_five_seconds_under_load(sallyport, rds, ldap, pki, figures):
     """Keys and tokens live 5 s and upstream connections about 2 s, so that logins go on: 300 clients, no failed transaction, and as
@@ -187,19 +182,12 @@ def test_tokens_of_five_seconds_under_load(sallyport, rds, ldap, pki, figures):
     server, _ = rds
     keys = ContainerKeys(life=5)
     ldap.keys, ldap.age_max = keys.keys, 5
-    service = Service(sallyport, server, pki, "aws-rds-iam:", user="iam_user",
-                      extra_target="    pool: {mode: transaction, max: 40, lifetime_max: 2s, wait_max: 60s}")
-    service.start(env={**REGION, **keys.environment})
+    service = Service(sallyport, server, pki, "aws-rds-iam:", user="iam_user", extra_target=crowd.POOL)
     seconds = 20
     try:
-        run = subprocess.run(["pgbench", "-n", "-S", "-c", "300", "-j", "4", "-T", str(seconds), "-h", service.directory,
-                              "-p", str(service.port), "-U", "root", "app"], capture_output=True, text=True, timeout=180, check=False,
-                             env={"PATH": os.environ["PATH"]})
+        done, failed = crowd.run(service, {**REGION, **keys.environment}, seconds)
     finally:
-        service.stop()
         keys.close()
-    assert run.returncode == 0, run.stdout + run.stderr + service.run.output[-3000:]
-    done, failed = figures_of(run.stdout)
     figures(f"{done} transactions, {failed} failed; {ldap.binds} logins with {len(ldap.tokens)} tokens, {keys.requests} requests for "
             f"keys, {len(ldap.refusals)} refused")
     assert failed == 0 and done > 1000 and not ldap.refusals
