@@ -5,6 +5,7 @@ import datetime
 import os
 import re
 import subprocess
+import time
 import uuid
 from unittest import mock
 
@@ -173,6 +174,20 @@ def test_the_binarys_token_is_botocores(sallyport, user, session_token):
     assert abs((datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - made).total_seconds()) < 60
     with mock.patch.object(botocore.auth, "get_current_datetime", lambda *_, **__: made):
         assert ours == botocore_token(host, 5432, user, session_token=session_token)
+
+
+def test_a_token_that_expires_during_the_login_is_replaced(sallyport, rds, ldap, pki, iam_url, monkeypatch):
+    """The first one comes too late: the database refuses it, and another one is signed. A token is of its second, so time goes on."""
+    check, late = ldap.check, []
+
+    def slow(name, password):
+        if not late:
+            late.append(password)
+            time.sleep(1.1)
+        return "expired" if password in late else check(name, password)
+    monkeypatch.setattr(ldap, "check", slow)
+    run = sallyport.exec(psql(WHO), iam_url(), env=KEYS).ok()
+    assert run.stdout == "iam_user\n" and len(ldap.tokens - set(late)) == 1
 
 
 @pytest.mark.alone
