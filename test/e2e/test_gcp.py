@@ -394,6 +394,20 @@ def test_a_machines_token_is_of_its_own_account(sallyport, gcp, checked_pg, pki)
     assert run.stdout == USER + "\n"
 
 
+def test_a_token_that_expires_during_the_login_is_replaced(sallyport, gcp, checked_pg, pki):
+    """The first one comes too late: the database refuses it, and another one is asked for."""
+    mint = gcp.mint
+
+    def late(who, scopes):
+        token = mint(who, scopes)
+        if len(gcp.tokens) == 1:
+            gcp.tokens[token]["expires"] = 0
+        return token
+    gcp.mint = late
+    run = sallyport.exec(psql(WHO), flags=given(direct_url(checked_pg, pki)), env=credentials(sallyport, gcp.service_account())).ok()
+    assert run.stdout == USER + "\n" and gcp.count("token") == 2
+
+
 def test_hundred_sessions_at_once_ask_for_one_token(sallyport, gcp, checked_pg, pki):
     command = "for i in $(seq 100); do psql -XAtqc 'SELECT 1' \"$DATABASE_URL\" & done; wait"
     gcp.misbehave["token"] = lambda handler: time.sleep(1) or False
