@@ -230,6 +230,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   exchange.plain = url->scheme == "http";
   const bool proxied = !exchange.plain && !settings_.https_proxy.empty() && !is_local(*url);
   exchange.name_is_ours_to_check = !proxied || !settings_.https_proxy.reveal().starts_with("https:");
+  exchange.failure.proxied = proxied;
   HeaderList resolved;
   if (!proxied) {
     auto found = resolve_for(*url);

@@ -73,7 +73,18 @@ Error explain_tls(const HttpFailure& failure, WallTime now) {
       "the TLS handshake failed: " + printable(failure.text), "The server's log may say more.");
 }
 
+/// libcurl's words name whom it could not connect to.
+bool is_of_the_proxy(const HttpFailure& failure) {
+  return failure.proxied && says(failure, "Failed to connect to ") &&
+         !says(failure, (" " + failure.host + " port").c_str());
+}
+
 Error explain_connect(const HttpFailure& failure) {
+  if (is_of_the_proxy(failure)) {
+    return fault(ErrorCode::retry_later,
+                 "the proxy in HTTPS_PROXY cannot be connected to: " + printable(failure.text),
+                 "Correct HTTPS_PROXY, see that the proxy runs, or add the host to NO_PROXY.");
+  }
   switch (failure.system_error) {
     case ECONNREFUSED:
       return fault(ErrorCode::retry_later, "refused the connection: nothing listens there",
@@ -119,6 +130,11 @@ Error explain_not_sent(const HttpFailure& failure, WallTime now) {
     case CURLE_SSL_ISSUER_ERROR:
     case CURLE_SSL_CIPHER: return explain_tls(failure, now);
     default: break;
+  }
+  if (says(failure, "response 401") || says(failure, "response 403") || says(failure, "response 407")) {
+    return fault(
+        ErrorCode::denied, "the proxy in HTTPS_PROXY refused: " + printable(failure.text),
+        "Correct the user and password in HTTPS_PROXY, allow the host there, or add it to NO_PROXY.");
   }
   if (says(failure, "CONNECT")) {
     return fault(ErrorCode::retry_later, "the proxy in HTTPS_PROXY refused: " + printable(failure.text),

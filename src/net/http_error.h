@@ -17,6 +17,7 @@ struct HttpFailure {
   long system_error = 0;
   bool sent = false;       ///< the request, or a part of it
   bool connected = false;  ///< TCP stood
+  bool proxied = false;    ///< a proxy may have been asked: NO_PROXY has not been looked at
   bool body_too_large = false;
   bool headers_too_large = false;
   bool address_refused = false;  ///< plain http to an address that it is not allowed to

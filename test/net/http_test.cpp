@@ -415,6 +415,7 @@ TEST_F(Http, ProxyCarriesHttpsButNeverLocalAddresses) {
   EXPECT_TRUE(contains(proxy.request(), "CONNECT vault.invalid:443")) << proxy.request();
   EXPECT_TRUE(contains(failure(reply), "proxy in HTTPS_PROXY refused")) << failure(reply);
   EXPECT_FALSE(contains(failure(reply), "canary"));
+  EXPECT_EQ(reply.error().code, ErrorCode::denied) << "a wrong password stays one";
   EXPECT_FALSE(may_have_been_executed(reply.error()));
 
   const HttpServer server{&tls_, reply_with("direct")};
