@@ -330,6 +330,14 @@ def test_the_metadata_exchange_comes_first_where_the_instance_speaks_it(sallypor
     assert run.stdout == USER + "\n" and cloud_sql.metadata[0] == b"\x0a\x09sallyport\x10\x02"
 
 
+def test_a_cancel_takes_the_way_of_its_login(sallyport, gcp, cloud_sql):
+    command = 'timeout -s INT 2 psql -XAtqc "SELECT pg_sleep(40)" "$DATABASE_URL"'
+    began = time.monotonic()
+    run = sallyport.exec(["sh", "-c", command], flags=given(connector_url(gcp)), env=credentials(sallyport, gcp.service_account()))
+    assert "canceling statement due to user request" in run.stderr and time.monotonic() - began < 30, run.output
+    assert cloud_sql.cancels == 1 and gcp.count("certificate") == 1
+
+
 def test_alloydb_hears_the_token_first(sallyport, gcp, pg, user, tmp_path):
     it = fake_cloudsql.AlloyDb(str(tmp_path), pg, gcp, fake_cloudsql.own_address())
     gcp.alloydb[("test-project", "r1", "c1", "i1")] = it
