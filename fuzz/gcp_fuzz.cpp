@@ -7,6 +7,7 @@
 // (or a failed look-up), then each. `@` in front of a body makes its first
 // line a header (Date, Location, Retry-After). Our key and our tokens never come back in a text, and no request goes
 // anywhere by plain http but to the metadata server.
+#include "crypto/rsa.h"
 #include "fuzz/source_world.h"
 #include "secrets/gcp/gcp.h"
 #include "secrets/gcp/instance_domain.h"
@@ -56,6 +57,11 @@ class World final : public fuzz::SourceWorld {
 
   Event serve(RunProgram&) {
     return ProgramEnded{answers_.byte() >= 0x80 ? 1 : 0, Secret::copy_of(answers_.text())};
+  }
+
+  Event serve(ComputeRsaKey&) {
+    static const auto key = crypto::new_rsa_key();  // slow, and any key will do
+    return Computed{key->clone()};
   }
 
   Event serve(LookupTxt& wanted) {
@@ -127,7 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto reference = secrets::parse_reference(references[(mode >> 2U) % std::size(references)]);
   const auto& source = reference->scheme == "gcp-sm" ? secret_manager : cloud_sql;
-  auto session = source->open(*reference, {"postgresql", {}, ""});
+  auto session = source->open(*reference, {"postgresql", {}, "app"});
   for (int turn = 0; turn < 3 && !answers.over(); ++turn) {
     auto fetch = (*session)->fetch();
     if (!world.run(*fetch)) continue;
