@@ -3,12 +3,14 @@
 // Drives IdentitySearch.
 //
 // The first byte chooses the reference and what the environment says. Then come answers: one byte for what happens (a
-// status from a table, or a failed action), two of length, that many bytes of body. `@` in front of a body makes its first
+// status from a table, or a failed action), two of length, that many bytes of body; for TXT records one byte for how many
+// (or a failed look-up), then each. `@` in front of a body makes its first
 // line a header (Date, Location, Retry-After). Our key and our tokens never come back in a text, and no request goes
 // anywhere by plain http but to the metadata server.
+#include "crypto/rsa.h"
 #include "fuzz/source_world.h"
 #include "secrets/gcp/gcp.h"
-#include "secrets/gcp/instance.h"
+#include "secrets/gcp/instance_domain.h"
 
 #include <algorithm>
 #include <cstdlib>
@@ -57,6 +59,21 @@ class World final : public fuzz::SourceWorld {
     return ProgramEnded{answers_.byte() >= 0x80 ? 1 : 0, Secret::copy_of(answers_.text())};
   }
 
+  Event serve(ComputeRsaKey&) {
+    static const auto key = crypto::new_rsa_key();  // slow, and any key will do
+    return Computed{key->clone()};
+  }
+
+  Event serve(LookupTxt& wanted) {
+    if (wanted.name != "db.example.com") std::abort();
+    const auto kind = answers_.byte();
+    if (kind >= 0xF0) return failure((kind & 1U) != 0 ? ErrorCode::timed_out : ErrorCode::not_found);
+    TxtFound found;
+    for (unsigned left = kind % (LookupTxt::records_max + 1); left > 0; --left)
+      found.records.emplace_back(answers_.text().substr(0, LookupTxt::record_bytes_max));
+    return found;
+  }
+
   Event serve(HttpRequest& wanted) {
     if (wanted.url.starts_with("http://") != wanted.plain_http_allowed) std::abort();
     if (wanted.plain_http_allowed && !wanted.url.starts_with("http://169.254.")) std::abort();
@@ -88,6 +105,7 @@ void try_instance(Bytes input) {
       instance->path().find("/..") != std::string::npos)
     std::abort();
   (void)secrets::gcp::parse_ip_type(as_text(input));
+  if (secrets::gcp::domain_in(as_text(input)).find_first_of(":/ \"\\%") != std::string::npos) std::abort();
 }
 
 }  // namespace
@@ -96,9 +114,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   static const auto secret_manager = secrets::gcp_secret_manager_source();
   static const auto cloud_sql = secrets::gcp_cloudsql_source();
   static const char* const references[] = {
-      "gcp-sm:projects/p/secrets/s", "gcp-sm:projects/p/locations/l/secrets/s/versions/2#password",
-      "gcp-cloudsql-iam:", "gcp-cloudsql-iam:?instance=p:r:i&ip_type=private",
-      "gcp-cloudsql-iam:?instance=projects/p/locations/r/clusters/c/instances/i"};
+      "gcp-sm:projects/p/secrets/s",
+      "gcp-sm:projects/p/locations/l/secrets/s/versions/2#password",
+      "gcp-cloudsql-iam:",
+      "gcp-cloudsql-iam:?instance=p:r:i&ip_type=private",
+      "gcp-cloudsql-iam:?instance=projects/p/locations/r/clusters/c/instances/i",
+      "gcp-cloudsql-iam:?instance=db.example.com"};
   try_instance({data, size});
   fuzz::Answers answers{{data, size}};
   const auto mode = answers.byte();
@@ -112,7 +133,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const auto reference = secrets::parse_reference(references[(mode >> 2U) % std::size(references)]);
   const auto& source = reference->scheme == "gcp-sm" ? secret_manager : cloud_sql;
-  auto session = source->open(*reference, {"postgresql", {}, ""});
+  auto session = source->open(*reference, {"postgresql", {}, "app"});
   for (int turn = 0; turn < 3 && !answers.over(); ++turn) {
     auto fetch = (*session)->fetch();
     if (!world.run(*fetch)) continue;

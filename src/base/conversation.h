@@ -80,6 +80,11 @@ struct ProgramEnded {
   int exit_status = 0;
   Secret output;
 };
+/// The TXT records of a name, each with its strings joined; a stranger's bytes. At most LookupTxt::records_max; none: the
+/// name has no such record. One that is longer than LookupTxt::record_bytes_max is empty.
+struct TxtFound {
+  std::vector<std::string> records;
+};
 struct Woken {};  ///< WaitUntil's moment has come
 struct Computed {
   Secret value;
@@ -89,7 +94,7 @@ struct ActionFailed {
 };  ///< the last action could not be done
 
 using Event = std::variant<Started, Received, PeerClosed, TlsEstablished, HttpReply, FileRead, VariableRead,
-                           ProgramEnded, Woken, Computed, ActionFailed>;
+                           ProgramEnded, TxtFound, Woken, Computed, ActionFailed>;
 
 struct Input {
   Moment now;
@@ -141,6 +146,15 @@ struct RunProgram {
   std::size_t output_bytes_max = 65'536;
   std::vector<std::string> environment = {};  ///< "NAME=value", beside what every program gets; no secret
 };
+
+/// Ask the system's name servers for a name's TXT records; the name is whole, no search domain is added.
+/// Fails with hop dns: not_found, retry_later, timed_out, invalid_message; limit_exceeded: more than records_max.
+struct LookupTxt {
+  std::string name;
+  Duration deadline = std::chrono::seconds{10};
+  static constexpr std::size_t records_max = 16;
+  static constexpr std::size_t record_bytes_max = 1'024;
+};
 struct WaitUntil {
   MonotonicTime moment;
 };
@@ -158,7 +172,7 @@ struct ComputeRsaKey {};
 struct Done {};
 
 using Action = std::variant<Send, NeedMore, StartTls, HttpRequest, ReadFile, ReadVariable, RunProgram,
-                            WaitUntil, ComputePbkdf2, ComputeRsaKey, Done>;
+                            LookupTxt, WaitUntil, ComputePbkdf2, ComputeRsaKey, Done>;
 
 class Conversation {
  public:

@@ -2,6 +2,7 @@
 #include "crypto/rsa.h"
 #include "net/conversation_run.h"
 #include "net/file_reader.h"
+#include "net/txt_lookup.h"
 
 #include <algorithm>
 #include <utility>
@@ -67,12 +68,12 @@ void ConversationRun::on_lane(Lane& lane, const char* what, std::function<Event(
   phase_ = Phase::busy;
   auto self = shared_from_this();
   auto& loop = services_->loop;
-  const auto accepted = lane.submit([self, &loop, call = std::move(call)] {
+  const auto accepted = lane.submit([self, &loop, asked = told_, call = std::move(call)] {
     auto event = std::make_shared<Event>(call());
-    loop.post([self, event] {
+    loop.post([self, asked, event] {
       if (self->resolved_) {
         self->on_resolved();
-      } else {
+      } else if (asked == self->told_) {
         self->resume(std::move(*event));
       }
     });
@@ -126,6 +127,24 @@ void ConversationRun::perform(RunProgram action) {
             if (!ended) return ActionFailed{ended.error()};
             return std::move(*ended);
           });
+}
+
+void ConversationRun::perform(LookupTxt action) {
+  waiting_for_ = "the name server";
+  wake_ = services_->loop.after(action.deadline, [self = shared_from_this(), action] {
+    self->resume(
+        ActionFailed{Error{ErrorCode::timed_out,
+                           Hop::dns,
+                           action.name,
+                           "the name server gave no answer within " + format_duration(action.deadline),
+                           "Check the network and the name servers in /etc/resolv.conf",
+                           {}}});
+  });
+  on_lane(services_->dns_lane, "name look-ups", [name = std::move(action.name)]() -> Event {
+    auto records = txt_records(name);
+    if (!records) return ActionFailed{records.error()};
+    return TxtFound{std::move(*records)};
+  });
 }
 
 void ConversationRun::perform(WaitUntil action) {

@@ -71,6 +71,8 @@ void ConversationRun::begin_conversation() {
 
 void ConversationRun::resume(Event event) {
   if (!done_) return;
+  ++told_;
+  services_->loop.cancel(wake_);
   phase_ = Phase::busy;
   auto action = conversation_->resume({services_->clock.now(), std::move(event)});
   if (!action) {

@@ -34,6 +34,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   void perform(ReadFile action);
   void perform(ReadVariable action);
   void perform(RunProgram action);
+  void perform(LookupTxt action);
   void perform(WaitUntil action);
   void perform(ComputePbkdf2 action);
   void perform(ComputeRsaKey action);
@@ -65,6 +66,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   std::size_t sent_ = 0;
   bool peer_closed_ = false, cut_ = false;
   std::size_t seen_input_ = 0;  // unread bytes when the conversation last asked for more
+  std::uint64_t told_ = 0;      // events so far: what a lane answers to an earlier one comes too late
   Phase phase_ = Phase::idle;
   std::string waiting_for_;  // named by the deadline's message
   Hop hop_ = Hop::secret_source;

@@ -25,7 +25,8 @@ bool answers(std::size_t question, const Event& event) {
   };
   return is.operator()<HttpRequest, HttpReply>() || is.operator()<ReadFile, FileRead>() ||
          is.operator()<ReadVariable, VariableRead>() || is.operator()<RunProgram, ProgramEnded>() ||
-         is.operator()<WaitUntil, Woken>() || is.operator()<ComputeRsaKey, Computed>();
+         is.operator()<LookupTxt, TxtFound>() || is.operator()<WaitUntil, Woken>() ||
+         is.operator()<ComputeRsaKey, Computed>();
 }
 
 template <class T>
@@ -85,6 +86,12 @@ Result<const HttpReply*> Inquiry::http(HttpRequest request) { return ask_for<Htt
 
 Result<const ProgramEnded*> Inquiry::program(RunProgram request) {
   return ask_for<ProgramEnded>(std::move(request));
+}
+
+Result<const TxtFound*> Inquiry::txt(std::string name) {
+  LookupTxt request;
+  request.name = std::move(name);
+  return ask_for<TxtFound>(std::move(request));
 }
 
 Result<const Secret*> Inquiry::rsa_key() {

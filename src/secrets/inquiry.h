@@ -35,6 +35,8 @@ class Inquiry {
   Result<const Secret*> file(ReadFile request);
   Result<const HttpReply*> http(HttpRequest request);
   Result<const ProgramEnded*> program(RunProgram request);
+  /// The TXT records of a name: a stranger's bytes, bounded (base/conversation.h).
+  Result<const TxtFound*> txt(std::string name);
   /// A fresh RSA key of 2048 bits, its private half as PKCS #8 PEM.
   Result<const Secret*> rsa_key();
   void wait(Duration duration);

@@ -33,9 +33,10 @@ struct Answer {
 struct SourceWorld {
   std::map<std::string, std::string, std::less<>> variables;
   std::map<std::string, std::string, std::less<>> files;
-  std::map<std::string, std::string, std::less<>> programs;  ///< by argv[0]: what it prints
-  std::map<std::string, Answer, std::less<>> http;           ///< by "METHOD URL"
-  std::map<std::string, Answer, std::less<>> challenges;     ///< likewise, when there is no Authorization
+  std::map<std::string, std::string, std::less<>> programs;          ///< by argv[0]: what it prints
+  std::map<std::string, std::vector<std::string>, std::less<>> txt;  ///< by name
+  std::map<std::string, Answer, std::less<>> http;                   ///< by "METHOD URL"
+  std::map<std::string, Answer, std::less<>> challenges;  ///< likewise, when there is no Authorization
 
   Moment now{WallTime{std::chrono::seconds{1'800'000'000}}, MonotonicTime{std::chrono::seconds{1'000}}};
 
@@ -79,6 +80,12 @@ struct SourceWorld {
     return reply;
   }
 
+  Event serve(const LookupTxt& request) {
+    const auto found = txt.find(request.name);
+    if (found == txt.end()) return ActionFailed{outside_failure(ErrorCode::not_found)};
+    return TxtFound{found->second};
+  }
+
   Event serve(const WaitUntil& request) {
     pass(request.moment - now.mono);
     return Woken{};
@@ -95,12 +102,13 @@ struct SourceWorld {
   }
 };
 
-/// One request as a line: "variable NAME", "file PATH", "program PATH", "GET URL", "key", "wait". Empty: no request that a
+/// One request as a line: "variable NAME", "file PATH", "program PATH", "txt NAME", "GET URL", "key", "wait". Empty: no request that a
 /// source may make, because sources have no connection of their own.
 inline std::string line_of(const Action& action) {
   if (const auto* variable = std::get_if<ReadVariable>(&action)) return "variable " + variable->name;
   if (const auto* file = std::get_if<ReadFile>(&action)) return "file " + file->path;
   if (const auto* program = std::get_if<RunProgram>(&action)) return "program " + program->argv.front();
+  if (const auto* look_up = std::get_if<LookupTxt>(&action)) return "txt " + look_up->name;
   if (const auto* http = std::get_if<HttpRequest>(&action)) return http->method + " " + http->url;
   if (std::holds_alternative<ComputeRsaKey>(action)) return "key";
   return std::holds_alternative<WaitUntil>(action) ? "wait" : "";
@@ -123,6 +131,12 @@ inline void expect_bounded(const Action& action, const Moment& now) {
     EXPECT_EQ(http->url.find(canary), std::string::npos) << "URLs end up in logs";
     EXPECT_GT(http->deadline, Duration::zero());
     EXPECT_LE(http->deadline, Duration{limits::http_deadline});
+  }
+  if (const auto* look_up = std::get_if<LookupTxt>(&action)) {
+    EXPECT_EQ(look_up->name.find(canary), std::string::npos) << "names are asked for in clear";
+    EXPECT_LE(look_up->name.size(), 253U);
+    EXPECT_GT(look_up->deadline, Duration::zero());
+    EXPECT_LE(look_up->deadline, Duration{limits::http_deadline});
   }
   if (const auto* wait = std::get_if<WaitUntil>(&action)) {
     EXPECT_GE(wait->moment, now.mono);

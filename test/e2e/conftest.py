@@ -170,11 +170,15 @@ def sallyport(base):
     it.close()
 
 
+def require_mount_namespaces():
+    require(os.getuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0, "mount namespaces",
+            ci_too=False)
+
+
 @pytest.fixture
 def names(sallyport):
     """A name server that a command asks alone: started with `inside=names.inside`."""
-    require(os.getuid() == 0 and subprocess.run(["unshare", "-m", "true"], check=False).returncode == 0, "mount namespaces",
-            ci_too=False)
+    require_mount_namespaces()
     it = NameServer(sallyport.folder)
     yield it
     it.close()

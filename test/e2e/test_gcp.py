@@ -338,6 +338,17 @@ def test_the_metadata_exchange_comes_first_where_the_instance_speaks_it(sallypor
     assert run.stdout == USER + "\n" and cloud_sql.metadata[0] == b"\x0a\x09sallyport\x10\x02"
 
 
+def test_a_cancel_takes_the_way_of_its_login(sallyport, gcp, cloud_sql, pg):
+    command = 'echo process $$; exec psql -XAtqc "SELECT pg_sleep(60)" "$DATABASE_URL"'
+    run = sallyport.start_exec(["sh", "-c", command], flags=given(connector_url(gcp)), env=credentials(sallyport, gcp.service_account()))
+    psql_pid = int(run.until(r"process (\d+)")[1])
+    sleeping = "SELECT pid FROM pg_stat_activity WHERE usename = %s AND query LIKE 'SELECT pg_sleep%%' AND state = 'active'"
+    wait_for(lambda: pg.sql(sleeping, USER), "the query to run")
+    os.kill(psql_pid, signal.SIGINT)
+    assert "canceling statement due to user request" in run.wait(30).stderr, run.output
+    assert cloud_sql.cancels == 1 and gcp.count("certificate") == 1
+
+
 def test_alloydb_hears_the_token_first(sallyport, gcp, pg, user, tmp_path):
     it = fake_cloudsql.AlloyDb(str(tmp_path), pg, gcp, fake_cloudsql.own_address())
     gcp.alloydb[("test-project", "r1", "c1", "i1")] = it

@@ -39,8 +39,11 @@ class CloudWorld {
   /// By the beginning of "METHOD URL"; the longest that matches answers. What nobody answers is a refused connection.
   std::map<std::string, std::function<Told(const Asked&)>> http;
 
+  std::map<std::string, std::vector<std::string>> txt;  ///< by name; what is not here is no name
+  std::optional<ErrorCode> name_servers;                ///< fail with this
+
   std::vector<Asked> asked;
-  std::vector<std::string> read;  ///< "variable X", "file /x", "program …", in order
+  std::vector<std::string> read;  ///< "variable X", "file /x", "program …", "txt x", in order
   Duration waited{};
   Moment now = test_moment();
 
@@ -124,6 +127,15 @@ class CloudWorld {
     reply.headers = told.headers;
     reply.body = Secret::copy_of(told.body);
     return reply;
+  }
+
+  Event serve(LookupTxt& wanted) {
+    read.push_back("txt " + wanted.name);
+    const auto found = txt.find(wanted.name);
+    if (name_servers) return ActionFailed{{*name_servers, Hop::dns, wanted.name, "made to fail", {}, {}}};
+    if (found == txt.end())
+      return ActionFailed{{ErrorCode::not_found, Hop::dns, wanted.name, "there is no such name", {}, {}}};
+    return TxtFound{found->second};
   }
 
   Event serve(WaitUntil& wanted) {

@@ -1,192 +1,51 @@
 #include "secrets/gcp/connector.h"
 
-#include "crypto/base64_pem.h"
-#include "crypto/certificate.h"
-#include "crypto/rsa.h"
 #include "secrets/fetching_session.h"
-#include "secrets/gcp/database_user.h"
-#include "secrets/gcp/instance.h"
-#include "secrets/gcp/service.h"
-#include "secrets/json_writer.h"
+#include "secrets/gcp/connector_state.h"
 
 #include <algorithm>
-#include <cmath>
 
 namespace sallyport::secrets::gcp {
 
 namespace {
 
-/// All of a refresh, as the connectors have it.
-constexpr Duration refresh_max = std::chrono::seconds{60};
-
-struct Connector {
-  Context context;
-  Service service;
-  Instance instance;
-  IpType ip = IpType::public_ip;
-  std::string user;
-  std::string engine;
-  TokenCache admin;
-  TokenCache login;
-  Secret key = {};  ///< one for the session, as the connectors have one for the process
-  Limiter limiter = {};
-  MonotonicTime begun = {};
-};
-
-/// The connectors' own: five tries when the service itself fails, 200 ms · 1.618^(n + 1 + random), not on 429.
-RetryRule refresh_rule() {
-  RetryRule rule;
-  rule.tries = 5;
-  rule.statuses = {};
-  rule.lost_connections = false;
-  rule.also = [](const WebReply& reply) { return reply.status >= 500; };
-  rule.wait = [](int tried, double random) {
-    return Duration{static_cast<Duration::rep>(200e6 * std::pow(1.618, tried + random))};
-  };
-  return rule;
+bool serves(const Kept& kept, const Instance& instance, Moment now) {
+  return kept.instance == instance && now.mono < kept.stale_at && now.wall < kept.expires;
 }
 
-Result<WebReply> ask_control_plane(Inquiry& ask, Connector& state, ServiceCall one) {
-  one.rule = refresh_rule();
-  if (ask.now().mono - state.begun > refresh_max) {
-    return fault(state.context, ErrorCode::timed_out,
-                 std::string{state.service.title} + " took longer than 60 s for a refresh");
+/// Where the name leads now. Once that is known, a look-up that fails changes nothing.
+Result<Then> find_instance(Inquiry& ask, Connector& state, Fetched& out) {
+  state.settled = false;
+  if (state.domain.empty()) return Then::next_step;
+  auto found = look_up_instance(ask, state.domain);
+  if (!found && state.instance.name.empty()) return std::move(found).error();
+  state.warning.clear();
+  if (!found) {
+    state.warning =
+        state.domain + ": " + found.error().what + "; the instance that it named last stays in use";
+  } else if (state.kept && !(state.kept->instance == *found)) {
+    state.warning = state.domain + " names another instance now: " + found->connection_name() + " and not " +
+                    state.kept->instance.connection_name();
   }
-  return call(ask, state.context, state.service, state.admin, one);
-}
-
-Error refused(const Connector& state, const WebReply& reply) {
-  const auto& instance = state.instance;
-  const std::string role = instance.alloydb ? "roles/alloydb.client" : "roles/cloudsql.client";
-  return refusal(state.context, state.service, state.admin, reply,
-                 {role, "gcloud projects add-iam-policy-binding " + instance.project, instance.project,
-                  "there is no instance " + instance.name + " in the project " + instance.project,
-                  instance.alloydb ? "Run gcloud alloydb instances list --cluster " + instance.cluster +
-                                         " --region " + instance.region + " --project " + instance.project
-                                   : "Run gcloud sql instances list --project " + instance.project});
-}
-
-struct Signed {
-  std::string chain_pem;
-  WallTime end;
-};
-
-/// The certificate's end by our own clock, which the server's may not agree with.
-Result<Signed> signed_certificate(const Connector& state, std::string chain, const WebReply& reply) {
-  const auto end = crypto::certificate_end(chain);
-  if (!end) {
-    return fault(state.context, ErrorCode::invalid_message,
-                 std::string{state.service.title} + ": the reply has no client certificate");
-  }
-  const auto skew = skew_of(reply).value_or(Duration::zero());
-  Signed out{std::move(chain), *end};
-  if (*end != WallTime::max()) out.end -= std::chrono::duration_cast<WallTime::duration>(skew);
-  if (out.end > reply.received.wall) return out;
-  return fault(state.context, ErrorCode::denied,
-               std::string{state.service.title} + ": the client certificate that it gave has expired already",
-               "Set this machine's clock");
-}
-
-Result<std::string> public_key_pem(const Connector& state, const Secret& key) {
-  const auto der = state.instance.alloydb ? crypto::public_key_pkcs1(key) : crypto::public_key_info(key);
-  if (!der) return fault(state.context, ErrorCode::internal, "the new key " + der.error().what);
-  return crypto::pem_of(*der, "RSA PUBLIC KEY");
-}
-
-Secret cloud_sql_body(const std::string& key_pem, const Secret& token) {
-  JsonWriter body;
-  body.text("public_key", key_pem);
-  body.text("access_token", token.reveal());
-  return body.finish();
-}
-
-Secret alloydb_body(const std::string& key_pem) {
-  JsonWriter body;
-  body.text("publicKey", key_pem);
-  body.text("certDuration", "3600s");
-  body.flag("useMetadataExchange", true);
-  return body.finish();
-}
-
-/// pemCertificateChain begins with the leaf; older replies had that beside it.
-std::string alloydb_chain(JsonView reply) {
-  std::string out{reply["pemCertificate"].text()};
-  bool first = true;
-  for (const auto one : reply["pemCertificateChain"].elements()) {
-    const bool again = std::exchange(first, false) && one.text() == out;
-    if (again) continue;
-    if (!out.empty() && out.back() != '\n') out += '\n';
-    out += one.text();
-  }
-  return out;
-}
-
-void yield(const Connector& state, Access access, Signed certificate, const Secret& key, std::string user,
-           Moment now, Fetched& out) {
-  auto& credential = out.credential;
-  credential.user = std::move(user);
-  credential.kind = CredentialKind::client_certificate;
-  credential.secret = key.clone();
-  credential.certificate_pem = std::move(certificate.chain_pem);
-  // The login's token is in the certificate, or is sent along: whichever ends first ends both.
-  credential.expires = std::min(certificate.end, state.login.token().expires);
-  out.refetch_after = refresh_after(*credential.expires - now.wall);
-  out.origin = std::string{state.service.title};
-  out.access = std::make_shared<const Access>(std::move(access));
-}
-
-Result<Then> refresh(Inquiry& ask, Connector& state, Fetched& out) {
-  auto user = login_user(state.context, state.login.identity(), state.user, state.engine);
-  if (!user) return std::move(user).error();
-  auto key = state.key.clone();
-  if (key.empty()) {
-    auto made = ask.rsa_key();
-    if (!made) return moved(state.context, std::move(made).error(), "a new key");
-    key = (*made)->clone();
-  }
-  auto pem = public_key_pem(state, key);
-  if (!pem) return std::move(pem).error();
-  const auto& instance = state.instance;
-  const auto path = instance.path();
-  auto info = ask_control_plane(ask, state,
-                                {"GET", path + (instance.alloydb ? "/connectionInfo" : "/connectSettings")});
-  if (!info) return std::move(info).error();
-  if (info->status == 401 && ask.attempt() == 0) {
-    state.admin.drop();
-    return Then::all_again;
-  }
-  if (!info->success()) return refused(state, *info);
-  const auto& token = state.login.token().value;
-  auto given = ask_control_plane(
-      ask, state,
-      instance.alloydb
-          ? ServiceCall{"POST", path.substr(0, path.rfind("/instances/")) + ":generateClientCertificate",
-                        alloydb_body(*pem)}
-          : ServiceCall{"POST", path + ":generateEphemeralCert", cloud_sql_body(*pem, token)});
-  if (!given) return std::move(given).error();
-  if (!given->success()) return refused(state, *given);
-  auto access = instance.alloydb
-                    ? alloydb_access(state.context, state.ip, info->root(), given->root(), token)
-                    : cloud_sql_access(state.context, instance, state.ip, state.engine, info->root());
-  if (!access) return std::move(access).error();
-  auto certificate =
-      signed_certificate(state,
-                         instance.alloydb ? alloydb_chain(given->root())
-                                          : std::string{given->root()["ephemeralCert"]["cert"].text()},
-                         *given);
-  if (!certificate) return std::move(certificate).error();
-  yield(state, std::move(*access), std::move(*certificate), key, std::move(*user), ask.now(), out);
-  state.key = std::move(key);
+  if (found) state.instance = std::move(*found);
+  state.settled = state.kept && serves(*state.kept, state.instance, ask.now());
+  if (state.settled) yield(state, ask.now(), out);
   return Then::next_step;
 }
 
 /// The control plane's quota is small: a refresh that comes too soon waits.
-Result<Then> take_turn(Inquiry& ask, Connector& state) {
+Result<Then> take_turn(Inquiry& ask, Connector& state, Fetched&) {
   const auto wait = state.limiter.wait_at(ask.now().mono);
   if (wait > Duration::zero()) ask.wait(wait);
   state.limiter.take(ask.now().mono);
   state.begun = ask.now().mono;
+  if (ask.attempt() == 0) state.login.drop();  // one that is kept would cut the certificate's life short
   return Then::next_step;
+}
+
+template <TokenCache Connector::*cache>
+Result<Then> ask_for_tokens(Inquiry& ask, Connector& state, Fetched&) {
+  return (state.*cache).refresh(ask, state.context);
 }
 
 Service service_of(const Instance& instance, const Reference& reference) {
@@ -200,11 +59,41 @@ Service service_of(const Instance& instance, const Reference& reference) {
   return out;
 }
 
+class ConnectorSession final : public FetchingSession {
+ public:
+  explicit ConnectorSession(const std::shared_ptr<Connector>& state)
+      : FetchingSession([state] { return fetch_of(state); }), state_(state) {}
+
+  void on_refused() override { state_->kept.reset(); }
+  [[nodiscard]] std::vector<std::string> warnings() const override {
+    return state_->warning.empty() ? std::vector<std::string>{} : std::vector{state_->warning};
+  }
+
+ private:
+  using Refresh = Result<Then> (*)(Inquiry&, Connector&, Fetched&);
+
+  static std::unique_ptr<FetchConversation> fetch_of(const std::shared_ptr<Connector>& state) {
+    std::vector<InquiryFetch::Step> steps;
+    steps.emplace_back([state](Inquiry& ask, Fetched& out) { return find_instance(ask, *state, out); });
+    for (const Refresh step : {Refresh{take_turn}, Refresh{ask_for_tokens<&Connector::admin>},
+                               Refresh{ask_for_tokens<&Connector::login>}, Refresh{refresh}}) {
+      steps.emplace_back([state, step](Inquiry& ask, Fetched& out) {
+        return state->settled ? Result<Then>{Then::next_step} : step(ask, *state, out);
+      });
+    }
+    return std::make_unique<InquiryFetch>(std::move(steps), state->context.where);
+  }
+
+  std::shared_ptr<Connector> state_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<SourceSession>> connector_session(const Reference& reference, Context context,
                                                          const Purpose& purpose) {
-  auto instance = parse_instance(attribute_of(reference, "instance"));
+  const auto named = attribute_of(reference, "instance");
+  auto domain = domain_in(named);
+  auto instance = domain.empty() ? parse_instance(named) : Result<Instance>{Instance{}};
   if (!instance) return std::move(instance).error();
   auto ip = parse_ip_type(attribute_of(reference, "ip_type"));
   if (!ip) return std::move(ip).error();
@@ -212,20 +101,10 @@ Result<std::unique_ptr<SourceSession>> connector_session(const Reference& refere
   if (alloydb && purpose.engine == "mysql")
     return wrong_attribute("instance", "AlloyDB is PostgreSQL", "Write engine=postgresql");
   auto service = service_of(*instance, reference);
-  auto state = std::make_shared<Connector>(
-      Connector{std::move(context), std::move(service), std::move(*instance), *ip, purpose.user,
-                purpose.engine, TokenCache{alloydb ? cloud_platform_scope : sql_admin_scope},
-                TokenCache{alloydb ? alloydb_login_scope : sql_login_scope}});
-  return std::make_unique<FetchingSession>([state] {
-    state->login.drop();  // one that is kept would cut the certificate's life short
-    return std::make_unique<InquiryFetch>(
-        std::vector<InquiryFetch::Step>{
-            [state](Inquiry& ask, Fetched&) { return take_turn(ask, *state); },
-            [state](Inquiry& ask, Fetched&) { return state->admin.refresh(ask, state->context); },
-            [state](Inquiry& ask, Fetched&) { return state->login.refresh(ask, state->context); },
-            [state](Inquiry& ask, Fetched& out) { return refresh(ask, *state, out); }},
-        state->context.where);
-  });
+  return std::make_unique<ConnectorSession>(std::make_shared<Connector>(
+      Connector{std::move(context), std::move(service), std::move(domain), std::move(*instance), *ip,
+                purpose.user, purpose.engine, TokenCache{alloydb ? cloud_platform_scope : sql_admin_scope},
+                TokenCache{alloydb ? alloydb_login_scope : sql_login_scope}}));
 }
 
 }  // namespace sallyport::secrets::gcp

@@ -14,7 +14,7 @@ constexpr std::uint16_t cloud_sql_port = 3307;
 constexpr std::uint16_t alloydb_port = 5433;
 constexpr Duration limiter_interval = std::chrono::seconds{30};
 constexpr const char* form =
-    "Write instance=PROJECT:REGION:INSTANCE, or for AlloyDB "
+    "Write instance=PROJECT:REGION:INSTANCE, or a domain name whose TXT record says that, or for AlloyDB "
     "instance=projects/PROJECT/locations/REGION/clusters/CLUSTER/instances/INSTANCE";
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -130,6 +130,10 @@ Result<void> check_settings(const Context& context, const Instance& instance, st
 std::string Instance::path() const {
   if (!alloydb) return "/sql/v1beta4/projects/" + project + "/instances/" + name;
   return "/v1/projects/" + project + "/locations/" + region + "/clusters/" + cluster + "/instances/" + name;
+}
+
+std::string Instance::connection_name() const {
+  return alloydb ? path().substr(std::string_view{"/v1/"}.size()) : project + ":" + region + ":" + name;
 }
 
 Result<Instance> parse_instance(std::string_view text) {

@@ -24,6 +24,9 @@ struct Instance {
 
   /// Below the service's address: "/sql/v1beta4/projects/p/instances/i".
   [[nodiscard]] std::string path() const;
+  /// "p:r:i"; AlloyDB's: its whole name.
+  [[nodiscard]] std::string connection_name() const;
+  bool operator==(const Instance&) const = default;
 };
 
 /// `project:region:instance`, or `projects/P/locations/L/clusters/C/instances/I` for AlloyDB.

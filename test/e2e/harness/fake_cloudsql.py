@@ -64,7 +64,7 @@ class Instance:
         self.pg, self.address, self.life = pg, address, 3600
         self.key, self.authority_key = new_key(), new_key()
         self.authority = sign("authority", self.authority_key.public_key(), name("authority"), self.authority_key, 86400, True)
-        self.granted, self.logins, self.handshakes, self.metadata = {}, [], 0, []
+        self.granted, self.logins, self.handshakes, self.cancels, self.metadata = {}, [], 0, 0, []
         self.present(folder, common_name, tls_name)
         self.listener = socket.create_server((address, port), backlog=128)
         threading.Thread(target=self.accept, daemon=True).start()
@@ -119,7 +119,9 @@ class Instance:
 
     def relay(self, client, startup, token):
         user = startup[8:].split(b"\0")[1].decode() if startup[4:8] != CANCEL_REQUEST else None
-        if user is not None:
+        if user is None:
+            self.cancels += 1
+        else:
             self.logins.append(user)
             if not token or token["expires"] < time.time() or user != database_user(token["who"]):
                 body = b"SFATAL\0VFATAL\0C28000\0MCloud SQL IAM user authentication failed\0\0"

@@ -9,6 +9,17 @@ import threading
 NO_ERROR, SERVER_FAILURE, NO_SUCH_NAME = 0, 2, 3
 
 
+def asked_alone(folder, address, options):
+    """The words in front of a command for which the name server at this address is the only one."""
+    resolv, hosts, switch = (os.path.join(folder, name) for name in ("resolv.conf", "hosts", "nsswitch.conf"))
+    for path, text in ((resolv, f"nameserver {address}\noptions {options}\n"), (hosts, "127.0.0.1 localhost\n"),
+                       (switch, "hosts: files dns\npasswd: files\ngroup: files\n")):
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+    mounts = " && ".join(f"mount --bind {path} /etc/{os.path.basename(path)}" for path in (resolv, hosts, switch))
+    return ("unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+
+
 class NameServer:
     """Every name has `address`, unless `mood` says otherwise: "well", "no such name", "failing", "silent"."""
 
@@ -18,13 +29,7 @@ class NameServer:
         self._socket.settimeout(0.2)
         here = f"127.77.{random.randrange(256)}.{random.randrange(1, 255)}"
         self._socket.bind((here, 53))
-        resolv, hosts, switch = (os.path.join(folder, name) for name in ("resolv.conf", "hosts", "nsswitch.conf"))
-        for path, text in ((resolv, f"nameserver {here}\noptions timeout:2 attempts:2\n"), (hosts, "127.0.0.1 localhost\n"),
-                           (switch, "hosts: files dns\npasswd: files\ngroup: files\n")):
-            with open(path, "w", encoding="ascii") as file:
-                file.write(text)
-        mounts = " && ".join(f"mount --bind {path} /etc/{os.path.basename(path)}" for path in (resolv, hosts, switch))
-        self.inside = ("unshare", "-m", "sh", "-c", f'{mounts} && exec "$@"', "sh")
+        self.inside = asked_alone(folder, here, "timeout:2 attempts:2")
         threading.Thread(target=self._serve, daemon=True).start()
 
     def close(self):
