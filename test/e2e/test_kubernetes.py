@@ -9,7 +9,7 @@ import time
 import pytest
 
 from conftest import require
-from harness import canary
+from harness import canary, kubernetes_answers
 from harness.children import psql, python
 from harness.kubernetes_api import KubernetesApi, Mount, Pod, can_unshare
 from harness.processes import wait_for
@@ -24,6 +24,12 @@ def api(pki):
     it = KubernetesApi(pki)
     yield it
     it.close()
+
+
+def test_our_api_server_answers_as_a_real_one_did(api):
+    """Recorded from kube-apiserver by test_kubernetes_real.py."""
+    ours = kubernetes_answers.collect(api, lambda path, token: api.answer(path, f"Bearer {token or api.token()}"))
+    assert json.loads(json.dumps(ours)) == kubernetes_answers.recorded()["answers"]
 
 
 @pytest.fixture
