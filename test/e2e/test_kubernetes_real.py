@@ -105,7 +105,7 @@ class RealApi:
 
 @pytest.fixture(scope="module")
 def real(base, pki):
-    require(found("kube-apiserver") and found("etcd"), "kube-apiserver and etcd in $SALLYPORT_CACHE", ci_too=False)
+    require(found("kube-apiserver") and found("etcd"), "kube-apiserver and etcd of tools/kube_apiserver.sh", ci_too=False)
     api = RealApi(os.path.join(base, "kube"), pki)
     yield api
     api.close()
