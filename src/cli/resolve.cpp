@@ -138,10 +138,16 @@ Result<void> resolve(Context& context, const Wish& wish, const std::string& text
       context.logger.write(LogLevel::warning, warning, {});
     }
   }
-  const auto& databases = opened->target.target.databases;
-  const Resolved resolved{
-      shown,       &fetched, opened->purpose, databases.empty() ? "" : databases.front(), context.clock.now(),
-      wish.reveal, ended};
+  const auto& target = opened->target.target;
+  const Resolved resolved{shown,
+                          &fetched,
+                          opened->purpose,
+                          target.databases.empty() ? "" : target.databases.front(),
+                          target.tls,
+                          target.roles.begin()->second.login_methods,
+                          context.clock.now(),
+                          wish.reveal,
+                          ended};
   auto printed = print_resolved(resolved, format_of(context.format));
   if (!printed) return std::move(printed).error();
   return write_secret(*printed, context.output_file);

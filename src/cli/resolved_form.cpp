@@ -148,6 +148,29 @@ void export_line(Lines& lines, std::string_view name, std::string_view value) {
   lines.raw("'\n");
 }
 
+/// Which ways of asking libpq may obey (PGREQUIREAUTH, since libpq 16). A token goes in clear, inside TLS that was
+/// verified; a password only where the reference allows it.
+std::string ways_of_asking(const Resolved& resolved) {
+  if (resolved.fetched->credential.kind == CredentialKind::token) return "password";
+  std::string out = "scram-sha-256";
+  for (const auto& method : resolved.login_methods) out += "," + method;
+  return out;
+}
+
+void export_tls(Lines& lines, const TlsPolicy& tls) {
+  export_line(lines, "PGSSLMODE", name_of(tls.mode));
+  if (tls.mode == TlsMode::disable) return;
+  // libpq takes "system" only with verify-full; a weaker mode has the reference's file or none.
+  const std::string roots = !tls.roots.empty()                 ? tls.roots.front()
+                            : tls.mode == TlsMode::verify_full ? "system"
+                                                               : "";
+  export_line(lines, "PGSSLROOTCERT", roots);
+  export_line(lines, "PGSSLCRL", tls.crl_file);
+  export_line(lines, "PGSSLCERT", tls.client_certificate_file);
+  export_line(lines, "PGSSLKEY", tls.client_key_file);
+  export_line(lines, "PGSSLMINPROTOCOLVERSION", "TLSv" + tls.min_version);
+}
+
 Result<WipedBytes> as_shell(const Resolved& resolved) {
   const auto& credential = resolved.fetched->credential;
   const auto wrong = [](std::string what, std::string hint) {
@@ -157,12 +180,17 @@ Result<WipedBytes> as_shell(const Resolved& resolved) {
   if (credential.kind == CredentialKind::client_certificate) {
     return wrong("cannot hold a client certificate", "Use --format json");
   }
+  if (resolved.fetched->access != nullptr) {
+    return wrong("cannot say how a connector reaches its instance", "Use sallyport exec, or --format json");
+  }
   const auto endpoint = endpoint_of(resolved);
   Lines lines;
   export_line(lines, "PGHOST", endpoint.host);
   if (endpoint.port != 0) export_line(lines, "PGPORT", std::to_string(endpoint.port));
   export_line(lines, "PGDATABASE", endpoint.database);
   export_line(lines, "PGUSER", user_of(resolved));
+  export_tls(lines, resolved.tls);
+  export_line(lines, "PGREQUIREAUTH", ways_of_asking(resolved));
   export_line(lines, "PGPASSWORD", credential.secret.reveal());
   return lines.take();
 }

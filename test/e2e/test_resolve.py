@@ -1,10 +1,13 @@
 """`sallyport resolve`: what a reference leads to, without its secret; and with it, when somebody says so."""
 
+import datetime
 import json
 import os
 import pty
 import select
 import subprocess
+
+import pytest
 
 from harness.processes import wait_for
 from harness.sallyport import binary
@@ -45,15 +48,32 @@ def test_a_lease_that_nobody_was_given_is_ended_again(sallyport, bao):
     wait_for(lambda: set(bao.leases("app-role")) <= before, "the lease to be revoked", 10)
 
 
-def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg):
-    run = sallyport.run("resolve", "vault:database/creds/app-role?host=localhost&dbname=app", "--reveal", "--yes",
-                        "--format", "env", env=bao.environment(bao.token())).ok()
-    shown = dict(line.removeprefix("export ").split("=", 1) for line in run.stdout.splitlines())
-    values = {name: value.strip("'") for name, value in shown.items()}
-    assert values["PGHOST"] == "localhost" and values["PGDATABASE"] == "app"
-    psql = subprocess.run(["psql", "-XAtqc", "SELECT session_user", f"port={pg.port} sslmode=require"],
-                          env={**os.environ, **values}, capture_output=True, text=True, check=False)
+def exported(text):
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in text.splitlines())
+    return {name: value.strip("'") for name, value in lines.items()}
+
+
+def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg, pki):
+    reference = f"vault:database/creds/app-role?host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}"
+    run = sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env", env=bao.environment(bao.token())).ok()
+    values = exported(run.stdout)
+    assert values["PGHOST"] == "localhost" and values["PGDATABASE"] == "app" and values["PGSSLMODE"] == "verify-full"
+    psql = subprocess.run(["psql", "-XAtqc", "SELECT session_user"], env={**os.environ, **values}, capture_output=True, text=True, check=False)
     assert psql.stdout.strip() == values["PGUSER"], psql.stderr
+
+
+@pytest.mark.parametrize("more, expected", [
+    ("", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system", "PGREQUIREAUTH": "scram-sha-256"}),
+    ("&sslrootcert=/etc/ca.pem", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ca.pem"}),
+    ("&login_methods=md5&login_reason=old", {"PGREQUIREAUTH": "scram-sha-256,md5"}),
+    ("&sslmode=require&tls_reason=test&tls_until=SOON", {"PGSSLMODE": "require", "PGSSLROOTCERT": None}),
+])
+def test_a_shell_is_told_to_check_the_server_too(sallyport, secret, more, expected):
+    soon = (datetime.date.today() + datetime.timedelta(days=7)).isoformat()
+    reference = pair_file(sallyport, secret) + "?host=db.example.com" + more.replace("SOON", soon)
+    values = exported(sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env").ok().stdout)
+    for name, value in expected.items():
+        assert values.get(name) == value, values
 
 
 def test_into_a_pipe_it_is_not_shown_unless_told(sallyport, secret):
