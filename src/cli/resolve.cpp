@@ -13,7 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
+#include <csignal>
 
 namespace sallyport::cli {
 
@@ -117,31 +117,13 @@ bool end_again(Errand& errand, secrets::SourceSession& session, const Credential
   return ended;
 }
 
-Result<void> resolve(Context& context, const Wish& wish, const std::string& text) {
-  auto errand = Errand::prepare(context, true);
-  if (!errand) return std::move(errand).error();
-  auto opened = open_reference(context, text);
-  if (!opened) return std::move(opened).error();
-  const auto shown = secrets::to_string(opened->reference);
-  if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
-  // Before anything is fetched: what may not be shown is not asked for.
-  if (wish.reveal) {
-    if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
-  }
-  auto outcome = (*errand)->run(opened->session->fetch());
-  if (!outcome.end) return outcome.end;
-  const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
-  outcome.conversation.reset();
-  const bool ended = !wish.reveal && end_again(**errand, *opened->session, fetched.credential);
-  if (!context.quiet) {
-    for (const auto& warning : opened->session->warnings()) {
-      context.logger.write(LogLevel::warning, warning, {});
-    }
-  }
-  const auto& target = opened->target.target;
-  const Resolved resolved{shown,
+/// What was fetched, printed. `ended`: so was its lease.
+Result<void> print(const Context& context, const Wish& wish, const Opened& opened,
+                   const secrets::Fetched& fetched, bool ended, SecretOutput& output) {
+  const auto& target = opened.target.target;
+  const Resolved resolved{secrets::to_string(opened.reference),
                           &fetched,
-                          opened->purpose,
+                          opened.purpose,
                           target.databases.empty() ? "" : target.databases.front(),
                           target.tls,
                           target.roles.begin()->second.login_methods,
@@ -150,7 +132,46 @@ Result<void> resolve(Context& context, const Wish& wish, const std::string& text
                           ended};
   auto printed = print_resolved(resolved, format_of(context.format));
   if (!printed) return std::move(printed).error();
-  return write_secret(*printed, context.output_file);
+  return output.write(*printed);
+}
+
+/// A lease lives on only where its secret was shown to the end.
+Result<void> fetch_and_print(Context& context, const Wish& wish, Errand& errand, const Opened& opened,
+                             SecretOutput& output) {
+  auto outcome = errand.run(opened.session->fetch());
+  if (!outcome.end) {
+    end_again(errand, *opened.session, {});  // the login may have gone well, and what came behind it not
+    return outcome.end;
+  }
+  const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
+  outcome.conversation.reset();
+  const bool ended = !wish.reveal && end_again(errand, *opened.session, fetched.credential);
+  if (!context.quiet) {
+    for (const auto& warning : opened.session->warnings()) {
+      context.logger.write(LogLevel::warning, warning, {});
+    }
+  }
+  auto printed = print(context, wish, opened, fetched, ended, output);
+  if (!printed && wish.reveal) end_again(errand, *opened.session, fetched.credential);
+  return printed;
+}
+
+Result<void> resolve(Context& context, const Wish& wish, const std::string& text) {
+  auto errand = Errand::prepare(context, true);
+  if (!errand) return std::move(errand).error();
+  std::signal(SIGPIPE,
+              SIG_IGN);  // behind the helper, whose programs want it; a reader that has gone is an error
+  auto opened = open_reference(context, text);
+  if (!opened) return std::move(opened).error();
+  const auto shown = secrets::to_string(opened->reference);
+  if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
+  // Before anything is fetched: what may not be shown, or cannot be written, is not asked for.
+  auto output = SecretOutput::open(context.output_file);
+  if (!output) return std::move(output).error();
+  if (wish.reveal) {
+    if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
+  }
+  return fetch_and_print(context, wish, **errand, *opened, *output);
 }
 
 int exit_code_of(const Error& error) {

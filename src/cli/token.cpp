@@ -89,10 +89,12 @@ Result<void> print_token(Context& context, const std::string& scheme, const Wish
   if (!errand) return std::move(errand).error();
   auto session = source->open(*reference, purpose);
   if (!session) return std::move(session).error();
+  auto output = SecretOutput::open(context.output_file);
+  if (!output) return std::move(output).error();
   auto outcome = (*errand)->run((*session)->fetch());
   if (!outcome.end) return outcome.end;
   const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
-  return write_secret(printed(context, fetched.credential), context.output_file);
+  return output->write(printed(context, fetched.credential));
 }
 
 void add_common(CLI::App& command, Context& context, Wish& wish) {

@@ -62,6 +62,35 @@ def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg, pki):
     assert psql.stdout.strip() == values["PGUSER"], psql.stderr
 
 
+def test_a_lease_whose_secret_could_not_be_written_is_ended_again(sallyport, bao):
+    before = set(bao.leases("app-role"))
+    env = {**sallyport.env(), **bao.environment(bao.token())}
+    reveal = [binary(), "resolve", "vault:database/creds/app-role", "--reveal", "--yes"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(reveal, env=env, stdout=full, stderr=subprocess.PIPE, check=False).returncode == 2
+    gone, kept = os.pipe()
+    os.close(gone)  # nobody reads
+    assert subprocess.run(reveal, env=env, stdout=kept, stderr=subprocess.PIPE, check=False).returncode == 2
+    os.close(kept)
+    wait_for(lambda: set(bao.leases("app-role")) <= before, "the leases to be revoked", 10)
+    assert sallyport.run(*reveal[1:], "-o", "/nonexistent/x", env=bao.environment(bao.token())).code == 2
+    assert set(bao.leases("app-role")) <= before
+
+
+def test_a_token_of_ours_is_ended_when_nothing_came(sallyport, bao):
+    role_id, secret_id = bao.approle()
+    before = set(bao.call("LIST", "auth/token/accessors")["data"]["keys"])
+    run = sallyport.run("resolve", f"vault:secret/not-ours?role_id={role_id}&secret_id_file={sallyport.secret_file(secret_id)}", env=bao.environment())
+    assert run.code == 2 and "no secret at this path" in run.stderr, run.stderr
+    assert set(bao.call("LIST", "auth/token/accessors")["data"]["keys"]) <= before
+
+
+def test_a_file_for_a_secret_that_never_came_is_not_left(sallyport):
+    out = os.path.join(sallyport.folder, "out")
+    assert sallyport.run("resolve", "file:/nonexistent/x", "--reveal", "--yes", "-o", out).code == 2
+    assert not os.path.exists(out)
+
+
 @pytest.mark.parametrize("more, expected", [
     ("", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system", "PGREQUIREAUTH": "scram-sha-256"}),
     ("&sslrootcert=/etc/ca.pem", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ca.pem"}),
