@@ -171,7 +171,9 @@ Result<void> resolve(Context& context, const Wish& wish, const std::string& text
   if (wish.reveal) {
     if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
   }
-  return fetch_and_print(context, wish, **errand, *opened, *output);
+  auto done = fetch_and_print(context, wish, **errand, *opened, *output);
+  if (!done && wish.reveal) record_not_shown(context, shown, done.error());
+  return done;
 }
 
 int exit_code_of(const Error& error) {

@@ -119,6 +119,13 @@ def test_who_was_shown_a_secret_stands_in_the_trail(sallyport, secret):
     assert f"resolve --reveal {reference}" in told.stdout and secret not in told.stdout
 
 
+def test_the_trail_tells_what_was_not_shown(sallyport):
+    assert sallyport.run("resolve", "file:/nonexistent/x", "--reveal", "--yes").code == 2
+    told = sallyport.audit("--kind", "admin")
+    assert [row["result"] for row in told] == ["ok", "failed"]
+    assert told[1]["reason"].startswith("resolve --reveal file:/nonexistent/x: not shown")
+
+
 def test_on_a_terminal_it_asks(sallyport, secret):
     reference = pair_file(sallyport, secret)
     for answer, shown in ((b"n\n", False), (b"y\n", True)):
