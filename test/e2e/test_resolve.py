@@ -6,6 +6,7 @@ import os
 import pty
 import select
 import subprocess
+import time
 
 import pytest
 
@@ -126,28 +127,43 @@ def test_the_trail_tells_what_was_not_shown(sallyport):
     assert told[1]["reason"].startswith("resolve --reveal file:/nonexistent/x: not shown")
 
 
+def on_a_terminal(sallyport, *arguments, answer=b"", typed_ahead=b""):
+    """What a terminal shows, and the exit code; `answer` is typed behind the question."""
+    child, terminal = pty.fork()
+    if child == 0:
+        if typed_ahead:
+            time.sleep(0.5)  # until it is there
+        os.execve(binary(), [binary(), *arguments], sallyport.env())
+    os.write(terminal, typed_ahead)
+    seen = b""
+    answered = False
+    while select.select([terminal], [], [], 20)[0]:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not more:
+            break
+        seen += more
+        if b"[y/N]" in seen and not answered:
+            time.sleep(0.2 if typed_ahead else 0)  # whoever takes what was typed ahead does it now
+            os.write(terminal, answer)
+            answered = True
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    return seen, code, answered
+
+
 def test_on_a_terminal_it_asks(sallyport, secret):
     reference = pair_file(sallyport, secret)
     for answer, shown in ((b"n\n", False), (b"y\n", True)):
-        child, terminal = pty.fork()
-        if child == 0:
-            os.execve(binary(), [binary(), "resolve", reference, "--reveal"], sallyport.env())
-        seen = b""
-        answered = False
-        while select.select([terminal], [], [], 20)[0]:
-            try:
-                more = os.read(terminal, 4096)
-            except OSError:
-                break
-            seen += more
-            if b"[y/N]" in seen and not answered:
-                os.write(terminal, answer)
-                answered = True
-            if not more:
-                break
-        os.waitpid(child, 0)
-        os.close(terminal)
+        seen, _, answered = on_a_terminal(sallyport, "resolve", reference, "--reveal", answer=answer)
         assert answered and (secret.encode() in seen) == shown, seen
+
+
+def test_what_was_typed_before_the_question_is_no_answer(sallyport, secret):
+    seen, code, answered = on_a_terminal(sallyport, "resolve", pair_file(sallyport, secret), "--reveal", answer=b"n\n", typed_ahead=b"y\n")
+    assert answered and code == 2 and secret.encode() not in seen, seen
 
 
 def test_a_file_with_a_secret_is_private(sallyport, secret):
