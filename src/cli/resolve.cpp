@@ -10,6 +10,7 @@
 #include "cli/resolved_form.h"
 #include "cli/reveal.h"
 #include "cli/secret_output.h"
+#include "trail/text.h"
 
 #include <CLI/CLI.hpp>
 
@@ -132,6 +133,15 @@ Result<void> print(const Context& context, const Wish& wish, const Opened& opene
                           ended};
   auto printed = print_resolved(resolved, format_of(context.format));
   if (!printed) return std::move(printed).error();
+  const std::string_view seen{reinterpret_cast<const char*>(printed->data()), printed->size()};
+  if (wish.reveal && output.is_terminal() && !trail::is_printable(seen)) {
+    return Error{ErrorCode::denied,
+                 Hop::none,
+                 "--reveal",
+                 "the secret holds control characters, which could draw anything on this terminal",
+                 context.format == "json" ? "Add -o FILE" : "Add -o FILE or --format json",
+                 {}};
+  }
   return output.write(*printed);
 }
 

@@ -76,8 +76,8 @@ WipedBytes as_text(const Resolved& resolved) {
   const auto& credential = fetched.credential;
   const auto endpoint = endpoint_of(resolved);
   Lines lines;
-  lines.add("reference", resolved.reference);
-  lines.add("from", fetched.origin);
+  lines.add("reference", trail::printable(resolved.reference));
+  lines.add("from", trail::printable(fetched.origin));
   lines.add("is", std::string{kind_of(credential)} + (credential.lease ? ", made for its lease" : ""));
   lines.add("user", trail::printable(user_of(resolved)));
   lines.add("version", trail::printable(credential.version));
@@ -92,7 +92,7 @@ WipedBytes as_text(const Resolved& resolved) {
                                       (endpoint.database.empty() ? "" : "/" + endpoint.database)) +
                          (endpoint.of_secret ? " (the secret says so)" : ""));
   }
-  lines.add("ignored", ignored_in_words(fetched));
+  lines.add("ignored", trail::printable(ignored_in_words(fetched)));
   if (!resolved.reveal) {
     lines.add("secret", "not shown (--reveal shows it)");
   } else {
@@ -110,8 +110,8 @@ WipedBytes as_json(const Resolved& resolved) {
   const auto add = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) json.text(name, value);
   };
-  add("reference", resolved.reference);
-  add("from", fetched.origin);
+  add("reference", trail::printable(resolved.reference));
+  add("from", trail::printable(fetched.origin));
   add("kind", kind_of(credential));
   add("user", trail::printable(user_of(resolved)));
   add("version", trail::printable(credential.version));

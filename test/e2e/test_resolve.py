@@ -166,6 +166,19 @@ def test_what_was_typed_before_the_question_is_no_answer(sallyport, secret):
     assert answered and code == 2 and secret.encode() not in seen, seen
 
 
+def test_a_secret_draws_nothing_on_a_terminal(sallyport, secret):
+    reference = pair_file(sallyport, secret + "\x1b[2J")
+    seen, code, answered = on_a_terminal(sallyport, "resolve", reference, "--reveal", answer=b"y\n")
+    assert answered and code == 2 and secret.encode() not in seen and b"\x1b" not in seen and b"--format json" in seen, seen
+    seen, code, _ = on_a_terminal(sallyport, "resolve", reference, "--reveal", "--format", "json", answer=b"y\n")
+    assert code == 0 and secret.encode() in seen and b"\x1b" not in seen, seen
+
+
+def test_an_error_draws_nothing_on_a_terminal(sallyport):
+    run = sallyport.run("exec", "-c", "/nonexistent/\x1b[2J\u202e", "--", "true")
+    assert run.code == 125 and "/nonexistent/\\x1b[2J\\u{202e}" in run.stderr and "\x1b" not in run.stderr, run.stderr
+
+
 def test_a_file_with_a_secret_is_private(sallyport, secret):
     out = os.path.join(sallyport.folder, "out")
     sallyport.run("resolve", pair_file(sallyport, secret), "--reveal", "--yes", "-o", out).ok()
