@@ -1,6 +1,7 @@
 // `sallyport token`: one token of a cloud identity on standard output, for tools that take a password from a program
 // (PGPASSWORD, libpq scripts): what the vendors' command lines do, without their start-up.
 #include "cli/command.h"
+#include "cli/command_record.h"
 #include "cli/errand.h"
 #include "cli/exec_run.h"
 #include "cli/options.h"
@@ -10,6 +11,8 @@
 #include "secrets/source.h"
 
 #include <CLI/CLI.hpp>
+
+#include <csignal>
 
 namespace sallyport::cli {
 
@@ -27,6 +30,7 @@ Examples:
   sallyport token aws-rds --host … --user app --format json   with the time at which it expires
 
 A token is a secret for as long as it lives: do not put it on a command line. sallyport whoami says who it is for.
+The audit trail says who had it printed; -c FILE is read for where that is.
 Exit codes: 0 printed, 2 no identity gave one, 3 the cloud was not reached.
 )";
 
@@ -74,7 +78,23 @@ WipedBytes printed(const Context& context, const Credential& credential) {
   return out;
 }
 
-Result<void> print_token(Context& context, const std::string& scheme, const Wish& wish) {
+/// For the trail: which token, for whom. `from_identity`: the user that the identity is, where nobody named one.
+std::string in_words(const std::string& command, const Wish& wish, const secrets::Purpose& purpose,
+                     const std::string& from_identity) {
+  auto out = "token " + command;
+  const auto& user = wish.user.empty() ? from_identity : wish.user;
+  if (!user.empty()) out += ", user " + user;
+  for (const auto& one : purpose.hosts) out += ", host " + one.host + ":" + std::to_string(one.port);
+  for (const auto& [name, value] :
+       {std::pair{"region", wish.region}, {"profile", wish.profile}, {"scope", wish.scope}}) {
+    if (!value.empty()) out += std::string{", "} + name + " " + value;
+  }
+  for (const auto& one : wish.attributes) out += ", " + one;
+  return out;
+}
+
+Result<void> print_token(Context& context, const std::string& command, const std::string& scheme,
+                         const Wish& wish) {
   const auto reference = reference_of(scheme, wish);
   if (!reference) return reference.error();
   const auto sources = secrets::register_all();
@@ -87,6 +107,8 @@ Result<void> print_token(Context& context, const std::string& scheme, const Wish
   }
   auto errand = Errand::prepare(context, true);
   if (!errand) return std::move(errand).error();
+  std::signal(SIGPIPE,
+              SIG_IGN);  // behind the helper, whose programs want it; a reader that has gone is an error
   auto session = source->open(*reference, purpose);
   if (!session) return std::move(session).error();
   auto output = SecretOutput::open(context.output_file);
@@ -94,7 +116,12 @@ Result<void> print_token(Context& context, const std::string& scheme, const Wish
   auto outcome = (*errand)->run((*session)->fetch());
   if (!outcome.end) return outcome.end;
   const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
-  return output->write(printed(context, fetched.credential));
+  // Whoever has it logs in with it: what cannot stand in the trail is not printed.
+  const auto what = in_words(command, wish, purpose, fetched.credential.user);
+  if (auto written = record_command(context, what); !written) return written;
+  auto done = output->write(printed(context, fetched.credential));
+  if (!done) (void)record_command(context, what + ": not printed, or not all of it", "failed");
+  return done;
 }
 
 void add_common(CLI::App& command, Context& context, Wish& wish) {
@@ -129,10 +156,10 @@ int run_token(Context& context, const std::vector<std::string>& arguments) {
   azure->add_option("--user", wish.user, "Only for --format json");
   add_common(*azure, context, wish);
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
-  const std::string scheme = aws->parsed()   ? "aws-rds-iam"
-                             : gcp->parsed() ? "gcp-cloudsql-iam"
-                                             : "azure-entra";
-  const auto done = print_token(context, scheme, wish);
+  const auto [command, scheme] = aws->parsed()   ? std::pair{"aws-rds", "aws-rds-iam"}
+                                 : gcp->parsed() ? std::pair{"gcp", "gcp-cloudsql-iam"}
+                                                 : std::pair{"azure", "azure-entra"};
+  const auto done = print_token(context, command, scheme, wish);
   if (done) return exit_ok;
   print_error(done.error());
   const bool away = done.error().code == ErrorCode::retry_later || done.error().code == ErrorCode::timed_out;
