@@ -1,6 +1,7 @@
 // `sallyport resolve`: what a reference leads to. It asks the source as the broker would, says what came back and where
 // from, and shows the secret only when it is told to.
 #include "cli/command.h"
+#include "cli/command_record.h"
 #include "cli/environment_reference.h"
 #include "cli/errand.h"
 #include "cli/exec_run.h"
@@ -10,6 +11,7 @@
 #include "cli/resolved_form.h"
 #include "cli/reveal.h"
 #include "cli/secret_output.h"
+#include "secrets/attributes.h"
 #include "trail/text.h"
 
 #include <CLI/CLI.hpp>
@@ -118,6 +120,19 @@ bool end_again(Errand& errand, secrets::SourceSession& session, const Credential
   return ended;
 }
 
+/// Asking is not free of effect where a secret id is wrapped: it opens once, and whoever comes next would see a thief.
+Result<void> check_repeatable(const secrets::Reference& reference, bool yes) {
+  if (yes || secrets::attribute_of(reference, "secret_id_wrapped") != "true") return {};
+  return Error{
+      ErrorCode::denied,
+      Hop::none,
+      secrets::to_string(reference),
+      "its wrapped secret id can be opened once, and this would be that time: exec or serve would then "
+      "find it opened and raise an alarm",
+      "Add --yes where nobody else is to have it",
+      {}};
+}
+
 /// What was fetched, printed. `ended`: so was its lease.
 Result<void> print(const Context& context, const Wish& wish, const Opened& opened,
                    const secrets::Fetched& fetched, bool ended, SecretOutput& output) {
@@ -149,6 +164,7 @@ Result<void> print(const Context& context, const Wish& wish, const Opened& opene
 Result<void> fetch_and_print(Context& context, const Wish& wish, Errand& errand, const Opened& opened,
                              SecretOutput& output) {
   auto outcome = errand.run(opened.session->fetch());
+  record_source_events(context, "resolve", opened.session->take_events());
   if (!outcome.end) {
     end_again(errand, *opened.session, {});  // the login may have gone well, and what came behind it not
     return outcome.end;
@@ -174,6 +190,7 @@ Result<void> resolve(Context& context, const Wish& wish, const std::string& text
   auto opened = open_reference(context, text);
   if (!opened) return std::move(opened).error();
   const auto shown = secrets::to_string(opened->reference);
+  if (auto checked = check_repeatable(opened->reference, wish.yes); !checked) return checked;
   if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
   // Before anything is fetched: what may not be shown, or cannot be written, is not asked for.
   auto output = SecretOutput::open(context.output_file);
@@ -199,7 +216,7 @@ int run_resolve(Context& context, const std::vector<std::string>& arguments) {
   app.footer(examples);
   app.add_option("REF", wish.reference, "A reference; without it DATABASE_URL's");
   app.add_flag("--reveal", wish.reveal, "Show the secret, too");
-  app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown");
+  app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown, or a wrapped secret id be used up");
   app.add_flag("--watch", wish.watch, "Stay, and print a line when it changes");
   add_source_options(app, context);
   add_global_options(app, context, Writes::result, {"env"});
