@@ -5,8 +5,8 @@
 #include "cli/environment_reference.h"
 #include "cli/errand.h"
 #include "cli/exec_run.h"
-#include "cli/exec_target.h"
 #include "cli/options.h"
+#include "cli/resolve_open.h"
 #include "cli/resolve_watch.h"
 #include "cli/resolved_form.h"
 #include "cli/reveal.h"
@@ -34,6 +34,7 @@ Examples:
   sallyport resolve 'aws-sm:prod/database/connection?region=eu-west-1' --format json
   sallyport resolve file:/run/secrets/db --reveal
   eval "$(sallyport resolve 'vault:secret/prod/db?host=db.example.com' --reveal --yes --format env)"; psql
+  sallyport resolve production/app -c sallyport.yaml    what that role's reference leads to
   sallyport resolve k8s:prod/db#password --watch        a line for each change, until Ctrl-C
 
 --reveal asks on the terminal; elsewhere it needs --yes. The audit trail says who did it.
@@ -43,14 +44,6 @@ Exit codes: 0 resolved, 2 it could not be, 3 its source was not reached.
 struct Wish {
   std::string reference;
   bool reveal = false, yes = false, watch = false;
-};
-
-/// A reference, opened, with what its own attributes say of the target.
-struct Opened {
-  secrets::Reference reference;
-  ExecTarget target;
-  secrets::Purpose purpose;
-  std::unique_ptr<secrets::SourceSession> session;
 };
 
 ResolveFormat format_of(const std::string& name) {
@@ -70,41 +63,13 @@ Result<std::string> reference_text(const Wish& wish, const Environment& environm
                  "Write sallyport resolve vault:database/creds/app-role",
                  {}};
   }
-  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) return allowed.error();
+  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) {
+    auto error = allowed.error();
+    if (error.hint.find("TARGET of connect") != std::string::npos)
+      error.hint = "Give it as REF: sallyport resolve '…'";
+    return error;
+  }
   return text;
-}
-
-Result<Opened> open_reference(const Context& context, const std::string& text) {
-  auto reference = secrets::parse_reference(text);
-  if (!reference) return std::move(reference).error();
-  Opened out;
-  out.reference = *reference;
-  // The target's attributes are checked as `exec` would; a missing host matters only to whoever connects.
-  auto with_host = *reference;
-  const bool hostless = !with_host.attributes.contains("host");
-  if (hostless) {
-    with_host.attributes.erase("port");
-    with_host.attributes.emplace("host", "localhost");
-  }
-  auto target = target_from_reference("REF", with_host, context.clock.now().wall);
-  if (!target) return about_argument(std::move(target).error(), "REF", "resolve");
-  out.target = std::move(*target);
-  const auto& role = out.target.target.roles.begin()->second;
-  out.purpose = {"postgresql", {}, role.user};
-  if (!hostless) {
-    for (const auto& one : out.target.target.endpoints) out.purpose.hosts.push_back({one.host, one.port});
-  }
-  const auto own = secrets::parse_reference(role.auth);
-  if (!own) return own.error();
-  const auto sources = secrets::register_all({context.allow_root_token});
-  const auto* source = sources.find(own->scheme);
-  if (source == nullptr) {
-    return Error{ErrorCode::bad_config, Hop::reference, own->scheme + ":", "is not in this version", {}, {}};
-  }
-  auto session = source->open(*own, out.purpose);
-  if (!session) return std::move(session).error();
-  out.session = std::move(*session);
-  return out;
 }
 
 /// What nobody was given ends now; our own token with it. What was shown lives on, and the token that it hangs on.
@@ -187,7 +152,7 @@ Result<void> resolve(Context& context, const Wish& wish, const std::string& text
   if (!errand) return std::move(errand).error();
   std::signal(SIGPIPE,
               SIG_IGN);  // behind the helper, whose programs want it; a reader that has gone is an error
-  auto opened = open_reference(context, text);
+  auto opened = open_for_resolve(context, text);
   if (!opened) return std::move(opened).error();
   const auto shown = secrets::to_string(opened->reference);
   if (auto checked = check_repeatable(opened->reference, wish.yes); !checked) return checked;
@@ -214,7 +179,8 @@ int run_resolve(Context& context, const std::vector<std::string>& arguments) {
   Wish wish;
   CLI::App app{description, "sallyport resolve"};
   app.footer(examples);
-  app.add_option("REF", wish.reference, "A reference; without it DATABASE_URL's");
+  app.add_option("REF", wish.reference,
+                 "A reference, or TARGET or TARGET/ROLE of -c FILE; without it DATABASE_URL's");
   app.add_flag("--reveal", wish.reveal, "Show the secret, too");
   app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown, or a wrapped secret id be used up");
   app.add_flag("--watch", wish.watch, "Stay, and print a line when it changes");

@@ -30,7 +30,7 @@ Examples:
   sallyport token aws-rds --host … --user app --format json   with the time at which it expires
 
 A token is a secret for as long as it lives: do not put it on a command line. sallyport whoami says who it is for.
-The audit trail says who had it printed; -c FILE is read for where that is.
+The audit trail says who had it printed.
 Exit codes: 0 printed, 2 no identity gave one, 3 the cloud was not reached.
 )";
 
@@ -130,6 +130,7 @@ void add_common(CLI::App& command, Context& context, Wish& wish) {
       ->expected(1)
       ->take_all();
   add_global_options(command, context);
+  command.get_option("--config")->description("Configuration file; only of its audit trail");
 }
 
 }  // namespace

@@ -131,7 +131,14 @@ int run_whoami(Context& context, const std::vector<std::string>& arguments) {
   app.footer(examples);
   app.add_option("CLOUD", clouds, "Only these")->check(CLI::IsMember(known));
   add_global_options(app, context);
+  app.get_option("--config")->description("Configuration file; only checked: the clouds say who we are");
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  if (!context.config_file.empty()) {
+    if (const auto settings = load_settings(context, *context.environment); !settings) {
+      print_error(settings.error());
+      return exit_error;
+    }
+  }
   const auto all = ask(context, clouds);
   if (!all) {
     print_error(all.error());

@@ -201,4 +201,33 @@ def test_watch_tells_of_a_change(sallyport, secret):
 
 def test_an_environment_alone_may_not_name_a_program(sallyport):
     run = sallyport.run("resolve", env={"DATABASE_URL": "exec:/bin/echo hello"})
-    assert run.code == 2 and "exec:" in run.stderr
+    assert run.code == 2 and "exec:" in run.stderr and "Give it as REF" in run.stderr
+
+
+def test_a_target_of_the_configuration(sallyport, secret):
+    password = sallyport.secret_file(secret)
+    other = sallyport.secret_file("canary-of-owner", "other")
+    one = sallyport.config(f"""version: 1
+targets:
+  production:
+    engine: postgresql
+    host: db.example.com
+    database: orders
+    roles:
+      app: {{auth: "file:{password}", user: app_user}}
+      owner: {{auth: "file:{other}", user: owner_user}}
+""")
+    run = sallyport.run("resolve", "production/owner", "-c", one).ok()
+    lines = dict(line.split(None, 1) for line in run.stdout.splitlines())
+    assert lines["reference"] == f"file:{other}" and lines["user"] == "owner_user" and lines["for"] == "db.example.com:5432/orders"
+    for what, expected in (("production", "Write production/ROLE: app, owner"), ("production/x", "Write production/ROLE"),
+                           ("staging", "Its targets are: production")):
+        run = sallyport.run("resolve", what, "-c", one)
+        assert run.code == 2 and expected in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("command", [["resolve", "file:/etc/hostname"], ["whoami", "kubernetes"], ["token", "aws-rds", "--host", "a.b", "--user", "c"]])
+def test_a_configuration_that_cannot_be_read_is_an_error(sallyport, command):
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-of-keys", "AWS_REGION": "eu-west-1"}
+    run = sallyport.run(*command, "-c", "/nonexistent/sallyport.yaml", env=keys)
+    assert run.code == 2 and "/nonexistent/sallyport.yaml" in run.stderr and not run.stdout, run.output
