@@ -40,3 +40,40 @@ def test_what_was_not_printed_is_told(sallyport):
                              stdout=full, stderr=subprocess.PIPE, check=False)
     assert run.returncode == 2
     assert [row["result"] for row in sallyport.audit("--kind", "admin")] == ["ok", "failed"]
+
+
+@pytest.mark.parametrize("arguments, told, fix", [
+    (["--host", "db:5432"], "has a port in it", "--host db --port 5432"),
+    (["--host", "postgresql://db"], "is a URL", "name alone"),
+    (["--host", "db1,db2"], "is a list", "for each"),
+    (["--host", "db example"], "is no host's name", "--host db."),
+    (["--host", ""], "--host: it is empty", ""),
+    (["--port", "0"], "--port 0 is no port", "1 to 65535"),
+    (["--port", "99999"], "--port 99999 is no port", "1 to 65535"),
+    (["--region", ""], "--region: it is empty", ""),
+    (["--region", "nonsense"], "--region nonsense is no region", "--region eu-west-1"),
+    (["--set", "host=db"], "--set host=… has no effect", "Write --host"),
+    (["--set", "sslmode=require"], "no meaning for a token", "Leave it out"),
+])
+def test_what_is_no_host_port_or_region_is_not_signed(token, arguments, told, fix):
+    given = ["aws-rds", *arguments, "--user", "app"]
+    run = token(*given, *([] if "--host" in arguments else ["--host", HOST]))
+    assert run.code == 2 and told in run.stderr and fix in run.stderr and not run.stdout, run.output
+
+
+@pytest.mark.parametrize("region", ["eu-west-1", "us-gov-west-1", "us-iso-east-1", "eusc-de-east-1", "ap-southeast-4"])
+def test_regions(token, region):
+    assert f"%2F{region}%2F" in token("aws-rds", "--host", "db.example.com", "--user", "app", "--region", region).ok().stdout
+
+
+def test_a_fix_names_the_option(token):
+    run = token("aws-rds", "--host", "db.example.com", "--user", "app")
+    assert run.code == 2 and "Add --region eu-west-1" in run.stderr and "--set sign_host=" in run.stderr and " region=" not in run.stderr, run.stderr
+    run = token("aws-rds", "--host", HOST, "--user", "app", "--profile", "absent")
+    assert run.code == 2 and "profile=" not in run.stderr, run.stderr
+
+
+def test_help_of_each_has_its_own_examples(token):
+    for cloud in ("aws-rds", "gcp", "azure"):
+        shown = token(cloud, "--help").ok().stdout
+        assert f"sallyport token {cloud}" in shown and "--set" in shown.split("Examples:")[1] and "-o token" in shown
