@@ -123,6 +123,10 @@ WipedBytes as_json(const Resolved& resolved) {
     json.flag("lease_ended", resolved.ended);
   }
   if (credential.expires) add("expires", format_utc(*credential.expires));
+  if (fetched.refetch_after) {
+    json.number("changes_in_seconds",
+                std::chrono::duration_cast<std::chrono::seconds>(*fetched.refetch_after).count());
+  }
   add("engine", trail::printable(fetched.endpoint.engine));
   add("host", trail::printable(endpoint.host));
   if (endpoint.port != 0) json.number("port", endpoint.port);
