@@ -15,8 +15,9 @@ constexpr std::array<std::string_view, 10> titles{"TIME",          "KIND",   "WH
 constexpr std::size_t result_column = 5;
 /// Numbers stand at the right of their columns.
 constexpr bool is_number(std::size_t column) { return column >= 6 && column <= 8; }
-/// A hostile name must not push everybody else's columns away.
-constexpr std::size_t width_max = 40;
+/// A hostile name must not push everybody else's columns away; users of Vault's have 50 characters, and no database's has
+/// more than 63.
+constexpr std::size_t width_max = 63;
 
 std::string or_dash(const std::string& text) { return text.empty() ? "-" : trail::printable(text); }
 
@@ -120,7 +121,7 @@ void AuditTable::flush() {
   }
   if (!started_ && waiting_.empty()) {
     // Nothing to measure (`tail -f` on a quiet trail): widths that usual values have.
-    widths_ = {24, 14, 20, 20, 28, 6, 8, 9, 9, 6};
+    widths_ = {24, 14, 20, 20, 50, 6, 8, 9, 9, 6};
   }
   for (const auto& row : waiting_) {
     for (std::size_t i = 0; i + 1 < columns; ++i)

@@ -7,7 +7,9 @@
 
 namespace sallyport::cli {
 
-Result<void> record_command(Context& context, const std::string& what, const std::string& result) {
+namespace {
+
+Result<void> write(Context& context, trail::Event event) {
   auto settings = load_settings(context, *context.environment);
   if (!settings) return std::move(settings).error();
   trail::Settings where;
@@ -16,11 +18,7 @@ Result<void> record_command(Context& context, const std::string& what, const std
   auto sink = trail::open_writer(where);
   Result<void> written;
   if (sink) {
-    trail::Event event;
-    event.kind = trail::EventKind::admin;
     event.at = context.clock.now().wall;
-    event.result = result;
-    event.reason = what;
     event.verified = {{"uid", std::to_string(getuid())}, {"pid", std::to_string(getpid())}};
     (*sink)->add(event);
     written = (*sink)->commit();
@@ -29,6 +27,28 @@ Result<void> record_command(Context& context, const std::string& what, const std
   }
   if (written || settings->audit.mode != config::AuditMode::required) return {};
   return written;
+}
+
+}  // namespace
+
+Result<void> record_command(Context& context, const std::string& what, const std::string& result) {
+  trail::Event event;
+  event.kind = trail::EventKind::admin;
+  event.result = result;
+  event.reason = what;
+  return write(context, std::move(event));
+}
+
+void record_source_events(Context& context, const std::string& command,
+                          const std::vector<secrets::SourceEvent>& events) {
+  for (const auto& seen : events) {
+    trail::Event event;
+    event.kind = trail::EventKind::security;
+    event.result = "unwrap_failed";  // the only kind there is
+    event.reason = command + ": " + seen.text;
+    const auto written = write(context, std::move(event));
+    if (!written) context.logger.write(LogLevel::warning, describe(written.error()), {});
+  }
 }
 
 }  // namespace sallyport::cli

@@ -2,8 +2,10 @@
 #pragma once
 
 #include "cli/command.h"
+#include "secrets/source.h"
 
 #include <string>
+#include <vector>
 
 namespace sallyport::cli {
 
@@ -13,5 +15,10 @@ namespace sallyport::cli {
 /// Errors  of the trail: it could not be written, and the configuration's audit.mode is `required` (the default).
 ///         of the configuration: it cannot be read.
 Result<void> record_command(Context& context, const std::string& what, const std::string& result = "ok");
+
+/// What an attacker may have done, as a source saw it (SourceSession::take_events): an event `security` each, as a broker
+/// writes it. `command`: who asked, "resolve". What cannot be written is told on the log.
+void record_source_events(Context& context, const std::string& command,
+                          const std::vector<secrets::SourceEvent>& events);
 
 }  // namespace sallyport::cli

@@ -3,6 +3,7 @@
 #include "net/fd.h"
 
 #include <fcntl.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cstdio>
@@ -15,6 +16,8 @@ Result<void> confirm(const std::string& question, const std::string& where, cons
   };
   const net::UniqueFd terminal{open("/dev/tty", O_RDWR | O_CLOEXEC | O_NOCTTY)};
   if (!terminal.valid()) return denied("there is no terminal to ask on", hint);
+  // What was typed before the question is no answer to it.
+  tcflush(terminal.get(), TCIFLUSH);
   dprintf(terminal.get(), "%s [y/N] ", question.c_str());
   char answer[16] = {};
   const auto size = read(terminal.get(), answer, sizeof answer - 1);

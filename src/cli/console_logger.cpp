@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "cli/repeated_lines.h"
+#include "trail/text.h"
 
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/sinks/stdout_sinks.h>
@@ -22,16 +23,6 @@ spdlog::level::level_enum level_of(LogLevel level) {
     case LogLevel::error: return spdlog::level::err;
   }
   return spdlog::level::err;
-}
-
-// Outside text must not draw on a terminal or break a line.
-std::string printable(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    out += byte < 0x20 || byte == 0x7f ? '?' : c;
-  }
-  return out;
 }
 
 class ConsoleLogger final : public ConsoleLog {
@@ -76,8 +67,9 @@ class ConsoleLogger final : public ConsoleLog {
     }
   }
 
+  // Outside text must not draw on a terminal or break a line.
   static std::string as_text(std::string_view message, std::initializer_list<LogField> fields) {
-    std::string line = printable(message);
+    std::string line = trail::printable(message);
     if (fields.size() != 0 && line.ends_with('.')) line.pop_back();  // a colon comes
     const char* separator = ": ";
     for (const auto& field : fields) {
@@ -101,7 +93,7 @@ class ConsoleLogger final : public ConsoleLog {
 
   struct TextOf {
     std::string operator()(std::string_view text) const {
-      const auto clean = printable(text);
+      const auto clean = trail::printable(text);
       return clean.find(' ') == std::string::npos && !clean.empty() ? clean : "\"" + clean + "\"";
     }
     std::string operator()(std::int64_t number) const { return std::to_string(number); }

@@ -6,6 +6,7 @@
 #include "cli/runtime.h"
 #include "net/socket_directory.h"
 #include "policy/decide.h"
+#include "trail/text.h"
 
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -278,8 +279,9 @@ int exit_code_of(const Error& error) {
 void print_error(const Error& error) {
   auto shown = error;
   shown.hint.clear();
-  std::fprintf(stderr, "sallyport: %s\n", describe(shown).c_str());
-  if (!error.hint.empty()) std::fprintf(stderr, "  fix: %s\n", error.hint.c_str());
+  // A server's or a file's words may be in it: they draw nothing on a terminal.
+  std::fprintf(stderr, "sallyport: %s\n", trail::printable_lines(describe(shown)).c_str());
+  if (!error.hint.empty()) std::fprintf(stderr, "  fix: %s\n", trail::printable_lines(error.hint).c_str());
 }
 
 int run_with_targets(Context& context, std::shared_ptr<Environment> environment, ExecRequest request) {

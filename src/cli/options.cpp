@@ -121,7 +121,9 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
     if (app.get_subcommands().empty() && app.get_require_subcommand_min() > 0) what = missing_command(app);
-    if (!what.empty()) what[0] = to_lower(what[0]);
+    // "FILE is required" keeps its name; a sentence of CLI11's begins small, as ours do.
+    const bool is_name = what.size() > 1 && to_lower(what[1]) != what[1];
+    if (!what.empty() && !is_name) what[0] = to_lower(what[0]);
     std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", what.c_str(), app.get_name().c_str());
     return error_code;
   }

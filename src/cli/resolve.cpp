@@ -1,19 +1,22 @@
 // `sallyport resolve`: what a reference leads to. It asks the source as the broker would, says what came back and where
 // from, and shows the secret only when it is told to.
 #include "cli/command.h"
+#include "cli/command_record.h"
 #include "cli/environment_reference.h"
 #include "cli/errand.h"
 #include "cli/exec_run.h"
-#include "cli/exec_target.h"
 #include "cli/options.h"
+#include "cli/resolve_open.h"
 #include "cli/resolve_watch.h"
 #include "cli/resolved_form.h"
 #include "cli/reveal.h"
 #include "cli/secret_output.h"
+#include "secrets/attributes.h"
+#include "trail/text.h"
 
 #include <CLI/CLI.hpp>
 
-#include <cstdio>
+#include <csignal>
 
 namespace sallyport::cli {
 
@@ -31,6 +34,7 @@ Examples:
   sallyport resolve 'aws-sm:prod/database/connection?region=eu-west-1' --format json
   sallyport resolve file:/run/secrets/db --reveal
   eval "$(sallyport resolve 'vault:secret/prod/db?host=db.example.com' --reveal --yes --format env)"; psql
+  sallyport resolve production/app -c sallyport.yaml    what that role's reference leads to
   sallyport resolve k8s:prod/db#password --watch        a line for each change, until Ctrl-C
 
 --reveal asks on the terminal; elsewhere it needs --yes. The audit trail says who did it.
@@ -40,14 +44,6 @@ Exit codes: 0 resolved, 2 it could not be, 3 its source was not reached.
 struct Wish {
   std::string reference;
   bool reveal = false, yes = false, watch = false;
-};
-
-/// A reference, opened, with what its own attributes say of the target.
-struct Opened {
-  secrets::Reference reference;
-  ExecTarget target;
-  secrets::Purpose purpose;
-  std::unique_ptr<secrets::SourceSession> session;
 };
 
 ResolveFormat format_of(const std::string& name) {
@@ -67,41 +63,13 @@ Result<std::string> reference_text(const Wish& wish, const Environment& environm
                  "Write sallyport resolve vault:database/creds/app-role",
                  {}};
   }
-  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) return allowed.error();
+  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) {
+    auto error = allowed.error();
+    if (error.hint.find("TARGET of connect") != std::string::npos)
+      error.hint = "Give it as REF: sallyport resolve '…'";
+    return error;
+  }
   return text;
-}
-
-Result<Opened> open_reference(const Context& context, const std::string& text) {
-  auto reference = secrets::parse_reference(text);
-  if (!reference) return std::move(reference).error();
-  Opened out;
-  out.reference = *reference;
-  // The target's attributes are checked as `exec` would; a missing host matters only to whoever connects.
-  auto with_host = *reference;
-  const bool hostless = !with_host.attributes.contains("host");
-  if (hostless) {
-    with_host.attributes.erase("port");
-    with_host.attributes.emplace("host", "localhost");
-  }
-  auto target = target_from_reference("REF", with_host, context.clock.now().wall);
-  if (!target) return about_argument(std::move(target).error(), "REF", "resolve");
-  out.target = std::move(*target);
-  const auto& role = out.target.target.roles.begin()->second;
-  out.purpose = {"postgresql", {}, role.user};
-  if (!hostless) {
-    for (const auto& one : out.target.target.endpoints) out.purpose.hosts.push_back({one.host, one.port});
-  }
-  const auto own = secrets::parse_reference(role.auth);
-  if (!own) return own.error();
-  const auto sources = secrets::register_all({context.allow_root_token});
-  const auto* source = sources.find(own->scheme);
-  if (source == nullptr) {
-    return Error{ErrorCode::bad_config, Hop::reference, own->scheme + ":", "is not in this version", {}, {}};
-  }
-  auto session = source->open(*own, out.purpose);
-  if (!session) return std::move(session).error();
-  out.session = std::move(*session);
-  return out;
 }
 
 /// What nobody was given ends now; our own token with it. What was shown lives on, and the token that it hangs on.
@@ -117,34 +85,87 @@ bool end_again(Errand& errand, secrets::SourceSession& session, const Credential
   return ended;
 }
 
-Result<void> resolve(Context& context, const Wish& wish, const std::string& text) {
-  auto errand = Errand::prepare(context, true);
-  if (!errand) return std::move(errand).error();
-  auto opened = open_reference(context, text);
-  if (!opened) return std::move(opened).error();
-  const auto shown = secrets::to_string(opened->reference);
-  if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
-  // Before anything is fetched: what may not be shown is not asked for.
-  if (wish.reveal) {
-    if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
+/// Asking is not free of effect where a secret id is wrapped: it opens once, and whoever comes next would see a thief.
+Result<void> check_repeatable(const secrets::Reference& reference, bool yes) {
+  if (yes || secrets::attribute_of(reference, "secret_id_wrapped") != "true") return {};
+  return Error{
+      ErrorCode::denied,
+      Hop::none,
+      secrets::to_string(reference),
+      "its wrapped secret id can be opened once, and this would be that time: exec or serve would then "
+      "find it opened and raise an alarm",
+      "Add --yes where nobody else is to have it",
+      {}};
+}
+
+/// What was fetched, printed. `ended`: so was its lease.
+Result<void> print(const Context& context, const Wish& wish, const Opened& opened,
+                   const secrets::Fetched& fetched, bool ended, SecretOutput& output) {
+  const auto& target = opened.target.target;
+  const Resolved resolved{secrets::to_string(opened.reference),
+                          &fetched,
+                          opened.purpose,
+                          target.databases.empty() ? "" : target.databases.front(),
+                          target.tls,
+                          target.roles.begin()->second.login_methods,
+                          context.clock.now(),
+                          wish.reveal,
+                          ended};
+  auto printed = print_resolved(resolved, format_of(context.format));
+  if (!printed) return std::move(printed).error();
+  const std::string_view seen{reinterpret_cast<const char*>(printed->data()), printed->size()};
+  if (wish.reveal && output.is_terminal() && !trail::is_printable(seen)) {
+    return Error{ErrorCode::denied,
+                 Hop::none,
+                 "--reveal",
+                 "the secret holds control characters, which could draw anything on this terminal",
+                 context.format == "json" ? "Add -o FILE" : "Add -o FILE or --format json",
+                 {}};
   }
-  auto outcome = (*errand)->run(opened->session->fetch());
-  if (!outcome.end) return outcome.end;
+  return output.write(*printed);
+}
+
+/// A lease lives on only where its secret was shown to the end.
+Result<void> fetch_and_print(Context& context, const Wish& wish, Errand& errand, const Opened& opened,
+                             SecretOutput& output) {
+  auto outcome = errand.run(opened.session->fetch());
+  record_source_events(context, "resolve", opened.session->take_events());
+  if (!outcome.end) {
+    end_again(errand, *opened.session, {});  // the login may have gone well, and what came behind it not
+    return outcome.end;
+  }
   const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
   outcome.conversation.reset();
-  const bool ended = !wish.reveal && end_again(**errand, *opened->session, fetched.credential);
+  const bool ended = !wish.reveal && end_again(errand, *opened.session, fetched.credential);
   if (!context.quiet) {
-    for (const auto& warning : opened->session->warnings()) {
+    for (const auto& warning : opened.session->warnings()) {
       context.logger.write(LogLevel::warning, warning, {});
     }
   }
-  const auto& databases = opened->target.target.databases;
-  const Resolved resolved{
-      shown,       &fetched, opened->purpose, databases.empty() ? "" : databases.front(), context.clock.now(),
-      wish.reveal, ended};
-  auto printed = print_resolved(resolved, format_of(context.format));
-  if (!printed) return std::move(printed).error();
-  return write_secret(*printed, context.output_file);
+  auto printed = print(context, wish, opened, fetched, ended, output);
+  if (!printed && wish.reveal) end_again(errand, *opened.session, fetched.credential);
+  return printed;
+}
+
+Result<void> resolve(Context& context, const Wish& wish, const std::string& text) {
+  auto errand = Errand::prepare(context, true);
+  if (!errand) return std::move(errand).error();
+  std::signal(SIGPIPE,
+              SIG_IGN);  // behind the helper, whose programs want it; a reader that has gone is an error
+  auto opened = open_for_resolve(context, text);
+  if (!opened) return std::move(opened).error();
+  const auto shown = secrets::to_string(opened->reference);
+  if (auto checked = check_repeatable(opened->reference, wish.yes); !checked) return checked;
+  if (wish.watch) return watch_reference(context, **errand, std::move(opened->session), shown);
+  // Before anything is fetched: what may not be shown, or cannot be written, is not asked for.
+  auto output = SecretOutput::open(context.output_file);
+  if (!output) return std::move(output).error();
+  if (wish.reveal) {
+    if (auto allowed = allow_reveal(context, shown, wish.yes); !allowed) return allowed;
+  }
+  auto done = fetch_and_print(context, wish, **errand, *opened, *output);
+  if (!done && wish.reveal) record_not_shown(context, shown, done.error());
+  return done;
 }
 
 int exit_code_of(const Error& error) {
@@ -158,9 +179,10 @@ int run_resolve(Context& context, const std::vector<std::string>& arguments) {
   Wish wish;
   CLI::App app{description, "sallyport resolve"};
   app.footer(examples);
-  app.add_option("REF", wish.reference, "A reference; without it DATABASE_URL's");
+  app.add_option("REF", wish.reference,
+                 "A reference, or TARGET or TARGET/ROLE of -c FILE; without it DATABASE_URL's");
   app.add_flag("--reveal", wish.reveal, "Show the secret, too");
-  app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown");
+  app.add_flag("--yes", wish.yes, "Do not ask whether it may be shown, or a wrapped secret id be used up");
   app.add_flag("--watch", wish.watch, "Stay, and print a line when it changes");
   add_source_options(app, context);
   add_global_options(app, context, Writes::result, {"env"});

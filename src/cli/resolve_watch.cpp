@@ -1,5 +1,6 @@
 #include "cli/resolve_watch.h"
 
+#include "cli/command_record.h"
 #include "cli/loop_ports.h"
 #include "cli/resolved_form.h"
 #include "credentials/slot.h"
@@ -47,6 +48,9 @@ class Teller final : public credentials::Observer {
   void on_warning(const std::string& text) override { context_.logger.write(LogLevel::warning, text, {}); }
   void on_security_event(const credentials::SecurityEvent& event) override {
     context_.logger.write(LogLevel::error, event.text, {{"event", name_of(event.kind)}});
+    if (event.kind != credentials::SecurityEvent::Kind::unwrap_failed) return;
+    record_source_events(context_, "resolve --watch",
+                         {{secrets::SourceEvent::Kind::unwrap_failed, event.text}});
   }
 
  private:

@@ -76,8 +76,8 @@ WipedBytes as_text(const Resolved& resolved) {
   const auto& credential = fetched.credential;
   const auto endpoint = endpoint_of(resolved);
   Lines lines;
-  lines.add("reference", resolved.reference);
-  lines.add("from", fetched.origin);
+  lines.add("reference", trail::printable(resolved.reference));
+  lines.add("from", trail::printable(fetched.origin));
   lines.add("is", std::string{kind_of(credential)} + (credential.lease ? ", made for its lease" : ""));
   lines.add("user", trail::printable(user_of(resolved)));
   lines.add("version", trail::printable(credential.version));
@@ -92,7 +92,7 @@ WipedBytes as_text(const Resolved& resolved) {
                                       (endpoint.database.empty() ? "" : "/" + endpoint.database)) +
                          (endpoint.of_secret ? " (the secret says so)" : ""));
   }
-  lines.add("ignored", ignored_in_words(fetched));
+  lines.add("ignored", trail::printable(ignored_in_words(fetched)));
   if (!resolved.reveal) {
     lines.add("secret", "not shown (--reveal shows it)");
   } else {
@@ -110,8 +110,8 @@ WipedBytes as_json(const Resolved& resolved) {
   const auto add = [&](std::string_view name, std::string_view value) {
     if (!value.empty()) json.text(name, value);
   };
-  add("reference", resolved.reference);
-  add("from", fetched.origin);
+  add("reference", trail::printable(resolved.reference));
+  add("from", trail::printable(fetched.origin));
   add("kind", kind_of(credential));
   add("user", trail::printable(user_of(resolved)));
   add("version", trail::printable(credential.version));
@@ -123,6 +123,10 @@ WipedBytes as_json(const Resolved& resolved) {
     json.flag("lease_ended", resolved.ended);
   }
   if (credential.expires) add("expires", format_utc(*credential.expires));
+  if (fetched.refetch_after) {
+    json.number("changes_in_seconds",
+                std::chrono::duration_cast<std::chrono::seconds>(*fetched.refetch_after).count());
+  }
   add("engine", trail::printable(fetched.endpoint.engine));
   add("host", trail::printable(endpoint.host));
   if (endpoint.port != 0) json.number("port", endpoint.port);
@@ -148,6 +152,29 @@ void export_line(Lines& lines, std::string_view name, std::string_view value) {
   lines.raw("'\n");
 }
 
+/// Which ways of asking libpq may obey (PGREQUIREAUTH, since libpq 16). A token goes in clear, inside TLS that was
+/// verified; a password only where the reference allows it.
+std::string ways_of_asking(const Resolved& resolved) {
+  if (resolved.fetched->credential.kind == CredentialKind::token) return "password";
+  std::string out = "scram-sha-256";
+  for (const auto& method : resolved.login_methods) out += "," + method;
+  return out;
+}
+
+void export_tls(Lines& lines, const TlsPolicy& tls) {
+  export_line(lines, "PGSSLMODE", name_of(tls.mode));
+  if (tls.mode == TlsMode::disable) return;
+  // libpq takes "system" only with verify-full; a weaker mode has the reference's file or none.
+  const std::string roots = !tls.roots.empty()                 ? tls.roots.front()
+                            : tls.mode == TlsMode::verify_full ? "system"
+                                                               : "";
+  export_line(lines, "PGSSLROOTCERT", roots);
+  export_line(lines, "PGSSLCRL", tls.crl_file);
+  export_line(lines, "PGSSLCERT", tls.client_certificate_file);
+  export_line(lines, "PGSSLKEY", tls.client_key_file);
+  export_line(lines, "PGSSLMINPROTOCOLVERSION", "TLSv" + tls.min_version);
+}
+
 Result<WipedBytes> as_shell(const Resolved& resolved) {
   const auto& credential = resolved.fetched->credential;
   const auto wrong = [](std::string what, std::string hint) {
@@ -157,12 +184,17 @@ Result<WipedBytes> as_shell(const Resolved& resolved) {
   if (credential.kind == CredentialKind::client_certificate) {
     return wrong("cannot hold a client certificate", "Use --format json");
   }
+  if (resolved.fetched->access != nullptr) {
+    return wrong("cannot say how a connector reaches its instance", "Use sallyport exec, or --format json");
+  }
   const auto endpoint = endpoint_of(resolved);
   Lines lines;
   export_line(lines, "PGHOST", endpoint.host);
   if (endpoint.port != 0) export_line(lines, "PGPORT", std::to_string(endpoint.port));
   export_line(lines, "PGDATABASE", endpoint.database);
   export_line(lines, "PGUSER", user_of(resolved));
+  export_tls(lines, resolved.tls);
+  export_line(lines, "PGREQUIREAUTH", ways_of_asking(resolved));
   export_line(lines, "PGPASSWORD", credential.secret.reveal());
   return lines.take();
 }

@@ -28,4 +28,10 @@ Result<void> allow_reveal(Context& context, const std::string& reference, bool y
   return record_command(context, "resolve --reveal " + reference);
 }
 
+void record_not_shown(Context& context, const std::string& reference, const Error& why) {
+  const auto what = "resolve --reveal " + reference + ": not shown, or not all of it";
+  const auto written = record_command(context, what + " (" + std::string{name_of(why.code)} + ")", "failed");
+  if (!written) context.logger.write(LogLevel::warning, describe(written.error()), {});
+}
+
 }  // namespace sallyport::cli

@@ -12,4 +12,7 @@ namespace sallyport::cli {
 ///         (audit.mode: required, the default).
 Result<void> allow_reveal(Context& context, const std::string& reference, bool yes);
 
+/// Behind an allowed one: `why` nothing was shown, or not all of it. A second record, as the first one cannot be changed.
+void record_not_shown(Context& context, const std::string& reference, const Error& why);
+
 }  // namespace sallyport::cli

@@ -1,11 +1,12 @@
 #include "cli/vault_password.h"
 
+#include "cli/command_record.h"
 #include "secrets/reference.h"
 #include "secrets/source.h"
 
 namespace sallyport::cli {
 
-Result<Secret> fetch_password(const Context& context, Errand& errand,
+Result<Secret> fetch_password(Context& context, Errand& errand,
                               const secrets::vault::engine::Connection& connection) {
   const auto reference = secrets::parse_reference(connection.auth);
   if (!reference) return reference.error();
@@ -17,6 +18,7 @@ Result<Secret> fetch_password(const Context& context, Errand& errand,
   auto session = source->open(*reference, {});
   if (!session) return std::move(session).error();
   auto outcome = errand.run((*session)->fetch());
+  record_source_events(context, "vault apply", (*session)->take_events());
   Result<Secret> out = Secret{};
   if (!outcome.end) {
     out = std::move(outcome.end).error();

@@ -115,6 +115,12 @@ std::string title(const Mark& mark, const std::string& text, bool color) {
   return (painted ? mark.color + sign + "\033[0m" : sign) + " " + text + "\n";
 }
 
+/// A connection that is as wanted and is sent its password again is changed.
+engine::Effect effect_of(const ShownPlan& shown, const engine::Change& change) {
+  const bool sent = change.kind == engine::Kind::connection && contains(shown.passwords, change.name);
+  return sent && change.effect == engine::Effect::keep ? engine::Effect::change : change.effect;
+}
+
 std::string label_of(const engine::Change& change) {
   return std::string{engine::name_of(change.kind)} + " " + change.name;
 }
@@ -127,7 +133,7 @@ bool repeats_revocation(const engine::Change& change, const engine::Difference& 
 
 std::string change_text(const ShownPlan& shown, std::size_t at, bool color) {
   const auto& change = shown.plan.changes[at];
-  auto out = title(mark_of(change.effect), label_of(change), color);
+  auto out = title(mark_of(effect_of(shown, change)), label_of(change), color);
   const bool fresh = change.effect == engine::Effect::add;
   for (const auto& difference : change.differences) {
     const bool repeats =
@@ -155,8 +161,9 @@ std::string rotation_warning(const ShownPlan& shown, const std::string& name) {
 
 std::size_t count(const ShownPlan& shown, engine::Effect effect) {
   const auto& changes = shown.plan.changes;
-  return static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(),
-                                                [&](const auto& change) { return change.effect == effect; }));
+  return static_cast<std::size_t>(std::count_if(changes.begin(), changes.end(), [&](const auto& change) {
+    return effect_of(shown, change) == effect;
+  }));
 }
 
 std::string notes_text(const ShownPlan& shown) {
@@ -199,7 +206,7 @@ Json change_json(const ShownPlan& shown, std::size_t at) {
   const auto& change = shown.plan.changes[at];
   Json out{{"kind", std::string{engine::name_of(change.kind)}},
            {"name", change.name},
-           {"action", mark_of(change.effect).word}};
+           {"action", mark_of(effect_of(shown, change)).word}};
   out["fields"] = Json::array();
   for (const auto& difference : change.differences) {
     Json field{{"field", difference.field}, {"before", nullptr}, {"after", value_json(difference.after)}};
@@ -243,8 +250,7 @@ std::string plan_as_text(const ShownPlan& shown, bool color, bool quiet) {
   if (shown.plan.mount_missing)
     out += title(mark_of(engine::Effect::add), "database engine at " + shown.mount + "/", color);
   for (std::size_t i = 0; i < shown.plan.changes.size(); ++i) {
-    const auto& change = shown.plan.changes[i];
-    const bool kept = change.effect == engine::Effect::keep && !contains(shown.passwords, change.name);
+    const bool kept = effect_of(shown, shown.plan.changes[i]) == engine::Effect::keep;
     if (!kept || !quiet) out += change_text(shown, i, color);
   }
   for (const auto& name : shown.rotate_root) {

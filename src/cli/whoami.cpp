@@ -24,7 +24,8 @@ Examples:
   sallyport whoami aws             one: aws, gcp, azure, kubernetes
   sallyport whoami --format json
 
-No secret is shown. Exit codes: 0 somebody, 1 nobody, 2 error.
+AWS and Azure are asked; of Google Cloud and Kubernetes what the credentials say of themselves is read.
+No secret is shown. Exit codes: 0 somebody, 1 nobody (or all are refused), 2 error.
 )";
 
 /// A metadata service that is not there costs its time-outs and no more.
@@ -36,12 +37,20 @@ std::string left_of(const secrets::WhoAmI& who, Moment now) {
   return left <= Duration::zero() ? "expired" : "in " + format_duration(left);
 }
 
+bool is_somebody(const secrets::WhoAmI& who) { return !who.provider.empty() && !who.refused; }
+
+std::string identity_of(const secrets::WhoAmI& who) {
+  if (who.provider.empty()) return "nobody";
+  if (who.refused) return "refused";
+  return who.identity.empty() ? "not known" : trail::printable(who.identity);
+}
+
 /// Which clouds give an identity at once, and what chooses; empty: one at most. A pod's account is beside its cloud's.
 std::string choice_of(const std::vector<secrets::WhoAmI>& all) {
   std::string clouds;
   std::size_t found = 0;
   for (const auto& who : all) {
-    if (who.provider.empty() || who.cloud == "kubernetes") continue;
+    if (!is_somebody(who) || who.cloud == "kubernetes") continue;
     clouds += (found++ == 0 ? "" : ", ") + who.cloud;
   }
   if (found < 2) return {};
@@ -54,9 +63,8 @@ std::string choice_of(const std::vector<secrets::WhoAmI>& all) {
 std::string as_text(const std::vector<secrets::WhoAmI>& all, Moment now, bool quiet) {
   TextTable table{{{"CLOUD"}, {"IDENTITY"}, {"PROVIDER"}, {"EXPIRES"}}};
   for (const auto& who : all) {
-    const auto identity = who.provider.empty() ? "nobody" : who.identity.empty() ? "not known" : who.identity;
-    table.add({who.cloud, trail::printable(identity),
-               who.provider.empty() ? "-" : trail::printable(who.provider), left_of(who, now)});
+    table.add({who.cloud, identity_of(who), who.provider.empty() ? "-" : trail::printable(who.provider),
+               left_of(who, now)});
   }
   std::string out = table.text();
   if (quiet) return out;
@@ -78,6 +86,7 @@ std::string as_json(const std::vector<secrets::WhoAmI>& all) {
     nlohmann::ordered_json one{{"cloud", who.cloud}};
     if (!who.provider.empty()) one["provider"] = who.provider;
     if (!who.identity.empty()) one["identity"] = who.identity;
+    if (who.refused) one["refused"] = true;
     if (who.expires) one["expires"] = format_utc(*who.expires);
     one["tried"] = nlohmann::ordered_json::array();
     for (const auto& [provider, reason] : who.tried) {
@@ -131,7 +140,14 @@ int run_whoami(Context& context, const std::vector<std::string>& arguments) {
   app.footer(examples);
   app.add_option("CLOUD", clouds, "Only these")->check(CLI::IsMember(known));
   add_global_options(app, context);
+  app.get_option("--config")->description("Configuration file; only checked: the clouds say who we are");
   if (const auto code = parse_arguments(app, arguments, exit_error)) return *code;
+  if (!context.config_file.empty()) {
+    if (const auto settings = load_settings(context, *context.environment); !settings) {
+      print_error(settings.error());
+      return exit_error;
+    }
+  }
   const auto all = ask(context, clouds);
   if (!all) {
     print_error(all.error());
@@ -140,8 +156,7 @@ int run_whoami(Context& context, const std::vector<std::string>& arguments) {
   const auto text =
       context.format == "json" ? as_json(*all) : as_text(*all, context.clock.now(), context.quiet);
   if (!write_result(context, text)) return exit_error;
-  const bool anybody =
-      std::any_of(all->begin(), all->end(), [](const auto& who) { return !who.provider.empty(); });
+  const bool anybody = std::any_of(all->begin(), all->end(), is_somebody);
   return anybody ? exit_ok : exit_findings;
 }
 

@@ -22,6 +22,8 @@ struct WhoAmI {
   std::string provider;  ///< the one that won; empty: none
   std::string identity;  ///< an ARN, an e-mail address, a client id; empty: not known without asking more
   std::optional<WallTime> expires;
+  bool refused =
+      false;  ///< the cloud does not take what the provider gave: nobody, as far as it is concerned
   std::vector<Tried> tried;
   std::string fix;  ///< when none won: what to do
 };

@@ -1,5 +1,6 @@
 #include "trail/text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 
@@ -187,6 +188,27 @@ std::string printable(std::string_view text) {
     text.remove_prefix(point.size);
   }
   return out;
+}
+
+std::string printable_lines(std::string_view text) {
+  std::string out;
+  while (!text.empty()) {
+    const auto end = std::min(text.find_first_of("\n\t"), text.size());
+    out += printable(text.substr(0, end));
+    if (end < text.size()) out += text[end];
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return out;
+}
+
+bool is_printable(std::string_view text) {
+  while (!text.empty()) {
+    const auto point = front_of(text);
+    const bool kept = point.value == '\n' || point.value == '\t' || !is_misleading(point.value);
+    if (!point.valid || !kept) return false;
+    text.remove_prefix(point.size);
+  }
+  return true;
 }
 
 std::size_t columns_of(std::string_view printable_text) {

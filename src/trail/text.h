@@ -26,6 +26,12 @@ std::string bounded_utf8(std::string_view text, std::size_t bytes_max);
 /// characters and bytes that are no UTF-8 appear as \xNN or \u{NNNN}; the rest stays.
 std::string printable(std::string_view text);
 
+/// Likewise with newlines and tabs kept, for text of several lines (a caret below what is wrong).
+std::string printable_lines(std::string_view text);
+
+/// Whether printable_lines() leaves it as it is; copies nothing, so it may be asked of a secret.
+bool is_printable(std::string_view text);
+
 /// How many columns a terminal needs for printable text: code points, wide ones counted once.
 std::size_t columns_of(std::string_view printable_text);
 

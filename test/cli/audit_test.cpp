@@ -107,6 +107,17 @@ TEST_F(AuditCommand, PrintsColumnsThatLineUp) {
       << all[1];
 }
 
+TEST_F(AuditCommand, ALongUserOfVaultsShiftsNoColumn) {
+  auto first = start(0);
+  first.upstream_user = "v-approle-app-role-hN0bbZyc4VtTWGRuyF2J-1796020902";
+  write({first, start(1)});
+  const auto all = lines(run({"query"}).out);
+  ASSERT_EQ(all.size(), 3U);
+  const auto column = all[0].find("RESULT");
+  for (const auto& line : all) EXPECT_EQ(line.substr(column - 2, 2), "  ") << line;
+  for (const auto& line : all) EXPECT_NE(line[column], ' ') << line;
+}
+
 TEST_F(AuditCommand, PrintsJsonLinesWithTheRecordsNames) {
   write({start(0), start(1)});
   const auto all = lines(run({"query", "--target", "staging"}, "json").out);

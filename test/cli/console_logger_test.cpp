@@ -37,5 +37,13 @@ TEST(ConsoleLogger, ASentenceWithFieldsEndsInAColon) {
   EXPECT_EQ(count_of(text, "Mend it.\n"), 1u) << text;
 }
 
+TEST(ConsoleLogger, OutsideTextDrawsNothingOnATerminal) {
+  testing::internal::CaptureStderr();
+  const auto log = make_console_logger({LogLevel::info, false, false});
+  log->write(LogLevel::warning, "it says \x1b[2J\u202E\u009b", {{"role", std::string_view{"a\nb"}}});
+  const auto text = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(text, "sallyport: warning: it says \\x1b[2J\\u{202e}\\u{009b}: role=a\\nb\n");
+}
+
 }  // namespace
 }  // namespace sallyport::cli

@@ -39,6 +39,16 @@ TEST_F(GlobalOptions, ColorIsForcedForbiddenOrLeftAsItWasDecided) {
   EXPECT_FALSE(context_.color);
 }
 
+TEST_F(GlobalOptions, AnErrorKeepsTheNameOfAnArgumentAndBeginsSmallOtherwise) {
+  std::string file;
+  CLI::App app{"a command", "sallyport command"};
+  app.add_option("FILE", file, "A file")->required();
+  testing::internal::CaptureStderr();
+  EXPECT_EQ(parse_arguments(app, {}, exit_error), exit_error);
+  EXPECT_EQ(testing::internal::GetCapturedStderr(),
+            "sallyport: FILE is required\n  fix: sallyport command --help explains\n");
+}
+
 TEST_F(GlobalOptions, RefusesValuesOutsideTheList) {
   EXPECT_EQ(parse({"--color", "sometimes"}), exit_error);
   EXPECT_EQ(parse({"--format", "xml"}), exit_error);

@@ -4,6 +4,7 @@ services. botocore is asked first, so that the services are shown to satisfy it.
 import hashlib
 import json
 import os
+import re
 import signal
 import ssl
 import subprocess
@@ -356,3 +357,6 @@ def test_moto_checks_the_signatures_of_a_role_and_of_whoami(moto, home, pki):
     home.write(".aws/credentials", base + "wrong\n")
     answer = whoami(home, {**env, "AWS_PROFILE": "app"})
     assert "SignatureDoesNotMatch" in answer["tried"][-1]["reason"] and "secret access key" in answer["fix"], answer
+    run = Run(home.folder, ["whoami", "aws"], {**env, "AWS_PROFILE": "base"}).wait(40)
+    assert run.code == 1 and re.search("^aws +refused +profile base", run.stdout, re.M), run.output
+    assert whoami(home, {**env, "AWS_PROFILE": "base"})["refused"]

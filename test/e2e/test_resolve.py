@@ -1,10 +1,14 @@
 """`sallyport resolve`: what a reference leads to, without its secret; and with it, when somebody says so."""
 
+import datetime
 import json
 import os
 import pty
 import select
 import subprocess
+import time
+
+import pytest
 
 from harness.processes import wait_for
 from harness.sallyport import binary
@@ -45,15 +49,61 @@ def test_a_lease_that_nobody_was_given_is_ended_again(sallyport, bao):
     wait_for(lambda: set(bao.leases("app-role")) <= before, "the lease to be revoked", 10)
 
 
-def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg):
-    run = sallyport.run("resolve", "vault:database/creds/app-role?host=localhost&dbname=app", "--reveal", "--yes",
-                        "--format", "env", env=bao.environment(bao.token())).ok()
-    shown = dict(line.removeprefix("export ").split("=", 1) for line in run.stdout.splitlines())
-    values = {name: value.strip("'") for name, value in shown.items()}
-    assert values["PGHOST"] == "localhost" and values["PGDATABASE"] == "app"
-    psql = subprocess.run(["psql", "-XAtqc", "SELECT session_user", f"port={pg.port} sslmode=require"],
-                          env={**os.environ, **values}, capture_output=True, text=True, check=False)
+def exported(text):
+    lines = dict(line.removeprefix("export ").split("=", 1) for line in text.splitlines())
+    return {name: value.strip("'") for name, value in lines.items()}
+
+
+def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg, pki):
+    reference = f"vault:database/creds/app-role?host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}"
+    run = sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env", env=bao.environment(bao.token())).ok()
+    values = exported(run.stdout)
+    assert values["PGHOST"] == "localhost" and values["PGDATABASE"] == "app" and values["PGSSLMODE"] == "verify-full"
+    psql = subprocess.run(["psql", "-XAtqc", "SELECT session_user"], env={**os.environ, **values}, capture_output=True, text=True, check=False)
     assert psql.stdout.strip() == values["PGUSER"], psql.stderr
+
+
+def test_a_lease_whose_secret_could_not_be_written_is_ended_again(sallyport, bao):
+    before = set(bao.leases("app-role"))
+    env = {**sallyport.env(), **bao.environment(bao.token())}
+    reveal = [binary(), "resolve", "vault:database/creds/app-role", "--reveal", "--yes"]
+    with open("/dev/full", "w") as full:
+        assert subprocess.run(reveal, env=env, stdout=full, stderr=subprocess.PIPE, check=False).returncode == 2
+    gone, kept = os.pipe()
+    os.close(gone)  # nobody reads
+    assert subprocess.run(reveal, env=env, stdout=kept, stderr=subprocess.PIPE, check=False).returncode == 2
+    os.close(kept)
+    wait_for(lambda: set(bao.leases("app-role")) <= before, "the leases to be revoked", 10)
+    assert sallyport.run(*reveal[1:], "-o", "/nonexistent/x", env=bao.environment(bao.token())).code == 2
+    assert set(bao.leases("app-role")) <= before
+
+
+def test_a_token_of_ours_is_ended_when_nothing_came(sallyport, bao):
+    role_id, secret_id = bao.approle()
+    before = set(bao.call("LIST", "auth/token/accessors")["data"]["keys"])
+    run = sallyport.run("resolve", f"vault:secret/not-ours?role_id={role_id}&secret_id_file={sallyport.secret_file(secret_id)}", env=bao.environment())
+    assert run.code == 2 and "no secret at this path" in run.stderr, run.stderr
+    assert set(bao.call("LIST", "auth/token/accessors")["data"]["keys"]) <= before
+
+
+def test_a_file_for_a_secret_that_never_came_is_not_left(sallyport):
+    out = os.path.join(sallyport.folder, "out")
+    assert sallyport.run("resolve", "file:/nonexistent/x", "--reveal", "--yes", "-o", out).code == 2
+    assert not os.path.exists(out)
+
+
+@pytest.mark.parametrize("more, expected", [
+    ("", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "system", "PGREQUIREAUTH": "scram-sha-256"}),
+    ("&sslrootcert=/etc/ca.pem", {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": "/etc/ca.pem"}),
+    ("&login_methods=md5&login_reason=old", {"PGREQUIREAUTH": "scram-sha-256,md5"}),
+    ("&sslmode=require&tls_reason=test&tls_until=SOON", {"PGSSLMODE": "require", "PGSSLROOTCERT": None}),
+])
+def test_a_shell_is_told_to_check_the_server_too(sallyport, secret, more, expected):
+    soon = (datetime.date.today() + datetime.timedelta(days=7)).isoformat()
+    reference = pair_file(sallyport, secret) + "?host=db.example.com" + more.replace("SOON", soon)
+    values = exported(sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env").ok().stdout)
+    for name, value in expected.items():
+        assert values.get(name) == value, values
 
 
 def test_into_a_pipe_it_is_not_shown_unless_told(sallyport, secret):
@@ -70,28 +120,63 @@ def test_who_was_shown_a_secret_stands_in_the_trail(sallyport, secret):
     assert f"resolve --reveal {reference}" in told.stdout and secret not in told.stdout
 
 
+def test_the_trail_tells_what_was_not_shown(sallyport):
+    assert sallyport.run("resolve", "file:/nonexistent/x", "--reveal", "--yes").code == 2
+    told = sallyport.audit("--kind", "admin")
+    assert [row["result"] for row in told] == ["ok", "failed"]
+    assert told[1]["reason"].startswith("resolve --reveal file:/nonexistent/x: not shown")
+
+
+def on_a_terminal(sallyport, *arguments, answer=b"", typed_ahead=b""):
+    """What a terminal shows, and the exit code; `answer` is typed behind the question."""
+    child, terminal = pty.fork()
+    if child == 0:
+        if typed_ahead:
+            time.sleep(0.5)  # until it is there
+        os.execve(binary(), [binary(), *arguments], sallyport.env())
+    os.write(terminal, typed_ahead)
+    seen = b""
+    answered = False
+    while select.select([terminal], [], [], 20)[0]:
+        try:
+            more = os.read(terminal, 4096)
+        except OSError:
+            break
+        if not more:
+            break
+        seen += more
+        if b"[y/N]" in seen and not answered:
+            time.sleep(0.2 if typed_ahead else 0)  # whoever takes what was typed ahead does it now
+            os.write(terminal, answer)
+            answered = True
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    os.close(terminal)
+    return seen, code, answered
+
+
 def test_on_a_terminal_it_asks(sallyport, secret):
     reference = pair_file(sallyport, secret)
     for answer, shown in ((b"n\n", False), (b"y\n", True)):
-        child, terminal = pty.fork()
-        if child == 0:
-            os.execve(binary(), [binary(), "resolve", reference, "--reveal"], sallyport.env())
-        seen = b""
-        answered = False
-        while select.select([terminal], [], [], 20)[0]:
-            try:
-                more = os.read(terminal, 4096)
-            except OSError:
-                break
-            seen += more
-            if b"[y/N]" in seen and not answered:
-                os.write(terminal, answer)
-                answered = True
-            if not more:
-                break
-        os.waitpid(child, 0)
-        os.close(terminal)
+        seen, _, answered = on_a_terminal(sallyport, "resolve", reference, "--reveal", answer=answer)
         assert answered and (secret.encode() in seen) == shown, seen
+
+
+def test_what_was_typed_before_the_question_is_no_answer(sallyport, secret):
+    seen, code, answered = on_a_terminal(sallyport, "resolve", pair_file(sallyport, secret), "--reveal", answer=b"n\n", typed_ahead=b"y\n")
+    assert answered and code == 2 and secret.encode() not in seen, seen
+
+
+def test_a_secret_draws_nothing_on_a_terminal(sallyport, secret):
+    reference = pair_file(sallyport, secret + "\x1b[2J")
+    seen, code, answered = on_a_terminal(sallyport, "resolve", reference, "--reveal", answer=b"y\n")
+    assert answered and code == 2 and secret.encode() not in seen and b"\x1b" not in seen and b"--format json" in seen, seen
+    seen, code, _ = on_a_terminal(sallyport, "resolve", reference, "--reveal", "--format", "json", answer=b"y\n")
+    assert code == 0 and secret.encode() in seen and b"\x1b" not in seen, seen
+
+
+def test_an_error_draws_nothing_on_a_terminal(sallyport):
+    run = sallyport.run("exec", "-c", "/nonexistent/\x1b[2J\u202e", "--", "true")
+    assert run.code == 125 and "/nonexistent/\\x1b[2J\\u{202e}" in run.stderr and "\x1b" not in run.stderr, run.stderr
 
 
 def test_a_file_with_a_secret_is_private(sallyport, secret):
@@ -116,4 +201,33 @@ def test_watch_tells_of_a_change(sallyport, secret):
 
 def test_an_environment_alone_may_not_name_a_program(sallyport):
     run = sallyport.run("resolve", env={"DATABASE_URL": "exec:/bin/echo hello"})
-    assert run.code == 2 and "exec:" in run.stderr
+    assert run.code == 2 and "exec:" in run.stderr and "Give it as REF" in run.stderr
+
+
+def test_a_target_of_the_configuration(sallyport, secret):
+    password = sallyport.secret_file(secret)
+    other = sallyport.secret_file("canary-of-owner", "other")
+    one = sallyport.config(f"""version: 1
+targets:
+  production:
+    engine: postgresql
+    host: db.example.com
+    database: orders
+    roles:
+      app: {{auth: "file:{password}", user: app_user}}
+      owner: {{auth: "file:{other}", user: owner_user}}
+""")
+    run = sallyport.run("resolve", "production/owner", "-c", one).ok()
+    lines = dict(line.split(None, 1) for line in run.stdout.splitlines())
+    assert lines["reference"] == f"file:{other}" and lines["user"] == "owner_user" and lines["for"] == "db.example.com:5432/orders"
+    for what, expected in (("production", "Write production/ROLE: app, owner"), ("production/x", "Write production/ROLE"),
+                           ("staging", "Its targets are: production")):
+        run = sallyport.run("resolve", what, "-c", one)
+        assert run.code == 2 and expected in run.stderr, run.stderr
+
+
+@pytest.mark.parametrize("command", [["resolve", "file:/etc/hostname"], ["whoami", "kubernetes"], ["token", "aws-rds", "--host", "a.b", "--user", "c"]])
+def test_a_configuration_that_cannot_be_read_is_an_error(sallyport, command):
+    keys = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "canary-of-keys", "AWS_REGION": "eu-west-1"}
+    run = sallyport.run(*command, "-c", "/nonexistent/sallyport.yaml", env=keys)
+    assert run.code == 2 and "/nonexistent/sallyport.yaml" in run.stderr and not run.stdout, run.output

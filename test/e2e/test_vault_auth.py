@@ -324,6 +324,31 @@ def test_a_secret_id_of_another_role_is_not_opened(sallyport, bao, wrapped_url):
     assert len(security(sallyport)) == 1
 
 
+def test_resolve_does_not_use_a_wrapped_secret_id_up_unasked(sallyport, bao, wrapped_url):
+    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    run = sallyport.run("resolve", url, env=bao.environment())
+    assert run.code == 2 and "can be opened once" in run.stderr and "--yes" in run.stderr
+    log_in(sallyport, bao, url, "approle")
+    assert not security(sallyport)
+
+
+def test_resolve_and_vault_apply_leave_the_alarm_in_the_trail(sallyport, bao, wrapped_url):
+    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    sallyport.run("resolve", url, "--yes", env=bao.environment()).ok()
+    run = sallyport.run("resolve", url, "--yes", env=bao.environment())
+    assert run.code == 2 and "was opened before" in run.stderr
+    [event] = security(sallyport)
+    assert event["reason"].startswith("resolve: secret source vault:") and "secret-id-accessor/destroy" in event["reason"]
+    password = f"vault:secret/admin?role_id={bao.approle()[0]}&secret_id_file={sallyport.folder}/home/wrapped&secret_id_wrapped=true"
+    file = sallyport.config(f"""version: 1
+connections:
+  fresh: {{connection_url: "postgresql://localhost/app?sslmode=verify-full", username: admin, auth: "{password}"}}
+""", "vault.yaml")
+    run = sallyport.run("vault", "apply", file, "--yes", "--allow-root-token", env=bao.environment(ROOT_TOKEN))
+    assert run.code == 2 and "was opened before" in run.stderr, run.output
+    assert len(security(sallyport)) == 2
+
+
 def test_a_vault_that_cannot_answer_is_no_alarm(sallyport, own_bao, pg, pki, url_of):
     role_id = own_bao.approle()[0]
     path = sallyport.secret_file(wrapped(own_bao, "auth/approle/role/app/secret-id"), "wrapped")

@@ -275,8 +275,17 @@ def test_rotate_root_is_warned_about_and_the_next_apply_still_works(place):
     assert place.run("plan", changed).ok()
     # And where somebody insists, Vault refuses it and keeps what it has.
     forced = place.run("apply", changed, "--yes", "--set-password", "production")
-    assert forced.code == 3 and "database refused Vault's own login" in forced.stderr, forced.output
+    assert forced.code == 2 and "database refused Vault's own login" in forced.stderr, forced.output
     assert place.exec("app-rw", "SELECT 1").ok()
+
+
+def test_a_password_that_is_sent_again_is_a_change(place):
+    file = place.file()
+    place.apply(file)
+    run = place.run("plan", file, "--set-password", "production")
+    assert run.code == 1 and "~ connection production" in run.stdout and "0 to add, 1 to change" in run.stdout, run.stdout
+    told = json.loads(place.run("plan", file, "--set-password", "production", "--format", "json").stdout)
+    assert [(one["action"], one["password"]) for one in told["changes"] if one["kind"] == "connection"] == [("change", "sent")]
 
 
 def test_a_token_that_may_not_read_is_told_what_its_policy_lacks(place):
@@ -344,7 +353,7 @@ def test_a_wrong_admin_password_is_told_and_a_later_apply_goes_on(place):
     with open(place.password_file, "w", encoding="utf-8") as out:
         out.write(place.password[::-1])
     run = place.run("apply", file, "--yes")
-    assert run.code == 3 and "database refused Vault's own login" in run.stderr and "username and auth" in run.stderr, run.output
+    assert run.code == 2 and "database refused Vault's own login" in run.stderr and "username and auth" in run.stderr, run.output
     assert f"done: engine {place.mount}/" in run.stdout and "run apply again" in run.stderr
     with open(place.password_file, "w", encoding="utf-8") as out:
         out.write(place.password)

@@ -222,5 +222,12 @@ TEST(TrailText, PrintableKeepsLettersAndShowsWhatWouldMislead) {
   EXPECT_EQ(columns_of("hä😀"), 3U);
 }
 
+TEST(TrailText, LinesOfATextAreKeptAndNothingElseThatDraws) {
+  EXPECT_EQ(printable_lines("a\tb\n  ^\n\x1b]0;x\a\r"), "a\tb\n  ^\n\\x1b]0;x\\x07\\x0d");
+  for (const auto* plain : {"", "a\tb\n", "häuser 😀"}) EXPECT_TRUE(is_printable(plain)) << plain;
+  for (const auto* bad : {"\x1b[2J", "\r", "\xff", "\u202E", "\u0085", "\x7f"})
+    EXPECT_FALSE(is_printable(bad)) << bad;
+}
+
 }  // namespace
 }  // namespace sallyport::trail

@@ -2,6 +2,10 @@
 
 #include "secrets/aws/sts.h"
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 namespace sallyport::secrets::aws {
 
 namespace {
@@ -16,6 +20,15 @@ std::string text_of(Error error) {
   error.hint.clear();
   error.hop = Hop::none;
   return describe(error);
+}
+
+/// These keys work nowhere. A policy that denies the question (AccessDenied) says nothing about them, nor does a clock.
+bool is_refusal_of_keys(const Error& error) {
+  if (error.code != ErrorCode::denied) return false;
+  constexpr std::array<std::string_view, 4> codes{"SignatureDoesNotMatch", "InvalidClientTokenId",
+                                                  "UnrecognizedClientException", "ExpiredToken"};
+  return std::any_of(codes.begin(), codes.end(),
+                     [&](auto code) { return error.what.find(code) != std::string::npos; });
 }
 
 Result<Then> find(Inquiry& ask, State& state) {
@@ -38,7 +51,9 @@ Result<Then> find(Inquiry& ask, State& state) {
   if (arn) {
     who.identity = std::move(*arn);
   } else {
-    who.tried.push_back({"STS", "the identity's name is not known: " + text_of(arn.error())});
+    who.refused = is_refusal_of_keys(arn.error());
+    const auto* meaning = who.refused ? "the keys are refused: " : "the identity's name is not known: ";
+    who.tried.push_back({"STS", meaning + text_of(arn.error())});
     who.fix = arn.error().hint;
   }
   state.who = std::move(who);
