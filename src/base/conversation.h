@@ -126,11 +126,20 @@ struct HttpRequest {
   Duration deadline = std::chrono::seconds{20};
 };
 
-/// Read a file whole. `must_be_private`: refuse it when others may read it.
+/// What owners and modes have to say of a file.
+enum class FileTrust {
+  any,            ///< nothing: what is in it proves itself, or is public
+  only_we_write,  ///< it is obeyed (who gets a secret, what is run): as configuration is, base/trusted_file.h
+  is_private,     ///< it is a secret: no stranger may read it, or change it
+};
+
+constexpr FileTrust private_if(bool secret) { return secret ? FileTrust::is_private : FileTrust::any; }
+
+/// Read a file whole.
 struct ReadFile {
   std::string path;
   std::size_t bytes_max = 65'536;
-  bool must_be_private = true;
+  FileTrust trust = FileTrust::is_private;
 };
 struct ReadVariable {
   std::string name;

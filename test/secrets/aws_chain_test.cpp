@@ -43,6 +43,15 @@ TEST(AwsChain, AProfileThatIsNotThereNamesThoseThatAre) {
   EXPECT_NE(text.find("aws configure --profile prd"), std::string::npos) << text;
 }
 
+TEST(AwsChain, ProfileFilesAreObeyedOnlyWhereNobodyElseWritesThem) {
+  AwsWorld world;
+  world.role();
+  world.process();
+  ASSERT_FALSE(winner(world).starts_with("AKIDENV"));
+  for (const auto* file : {"/home/a/.aws/config", "/home/a/.aws/credentials"})
+    EXPECT_EQ(world.trusted[file].front(), FileTrust::only_we_write) << file;
+}
+
 TEST(AwsChain, AnUnreachableContainerEndpointIsFatal) {
   AwsWorld world;
   world.container();

@@ -94,6 +94,18 @@ TEST(GcpSubject, AnOutputFileThatIsStillGoodSavesTheProgram) {
   EXPECT_TRUE(has(told(gcp_fetch(world)), "/bin/token"));
 }
 
+TEST(GcpSubject, WhatChoosesWhoGetsATokenIsObeyedOnlyWhereNobodyElseWritesIt) {
+  GcpWorld world{GcpWorld::federated(R"({"certificate":{"certificate_config_location":"/config"}})")};
+  world.files["/config"] = R"({"cert_configs":{"workload":{"cert_path":"/cert","key_path":"/key"}}})";
+  EXPECT_TRUE(has(told(gcp_fetch(world)), "/cert"));
+  world.credentials_are(
+      GcpWorld::federated(R"({"executable":{"command":"/bin/token","output_file":"/cache"}})"));
+  world.variables["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"] = "1";
+  EXPECT_TRUE(has(told(gcp_fetch(world)), "/bin/token"));
+  for (const auto* file : {"/c.json", "/config", "/cache"})
+    EXPECT_EQ(world.trusted[file].front(), FileTrust::only_we_write) << file;
+}
+
 TEST(GcpSubject, OnASourceThereIsExactlyOne) {
   GcpWorld world{GcpWorld::federated(R"({"file":"/t","url":"https://x/"})")};
   EXPECT_TRUE(has(told(gcp_fetch(world)), "names several sources"));

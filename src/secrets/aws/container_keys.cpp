@@ -75,7 +75,7 @@ Result<Secret> token_of(Inquiry& ask, const Settings& settings, const std::strin
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is no absolute path", "Write it from / on");
     }
     said_by = *path;
-    auto content = ask.file({*path, limits::login_body_bytes_max, false});
+    auto content = ask.file({*path, limits::login_body_bytes_max, FileTrust::any});
     if (!content) {
       auto error = std::move(content).error();
       error.what = *path + " " + error.what;

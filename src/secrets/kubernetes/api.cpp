@@ -38,7 +38,7 @@ Result<std::string> server_of(Inquiry& ask, const Options& options) {
 
 /// A file of the mount, whole, that is no secret.
 Result<std::string> mounted(Inquiry& ask, const Options& options, std::string_view path) {
-  auto content = ask.file({std::string{path}, limits::secret_bytes_max, false});
+  auto content = ask.file({std::string{path}, limits::secret_bytes_max, FileTrust::any});
   if (content) return std::string{(*content)->reveal()};
   auto error = std::move(content).error();
   error.hop = Hop::secret_source;
