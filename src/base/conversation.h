@@ -113,16 +113,21 @@ struct HttpHeader {
   std::string name;
   Secret value;
 };
+/// PEM certificates, and where they are from, for errors. Without a certificate nobody is believed.
+struct Authorities {
+  std::string pem;
+  std::string from;
+};
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::vector<HttpHeader> headers;
   Secret body;
-  std::string ca_file;              ///< empty: the system's roots
-  std::string ca_pem;               ///< authorities, instead of a file
-  std::string client_certificate;   ///< PEM chain that we present; empty: none
-  Secret client_key;                ///< its private key, PEM
-  bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threat 12)
+  std::string ca_file;                     ///< empty: the system's roots
+  std::optional<Authorities> authorities;  ///< instead of either
+  std::string client_certificate;          ///< PEM chain that we present; empty: none
+  Secret client_key;                       ///< its private key, PEM
+  bool plain_http_allowed = false;         ///< the conversation has checked the one exception (threat 12)
   Duration deadline = std::chrono::seconds{20};
 };
 

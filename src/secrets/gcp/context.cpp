@@ -72,7 +72,7 @@ HttpRequest copy_of(const HttpRequest& request) {
   for (const auto& header : request.headers) out.headers.push_back({header.name, header.value.clone()});
   out.body = request.body.clone();
   out.ca_file = request.ca_file;
-  out.ca_pem = request.ca_pem;
+  out.authorities = request.authorities;
   out.client_certificate = request.client_certificate;
   out.client_key = request.client_key.clone();
   out.plain_http_allowed = request.plain_http_allowed;
