@@ -218,6 +218,19 @@ TEST(AwsChain, WebIdentityIsNotSignedAndItsFileIsReadEachTime) {
   }
 }
 
+TEST(AwsChain, AnEndThatNoClockHoldsIsTheLastOneThatItDoes) {
+  AwsWorld world;
+  world.sso();
+  for (const auto* end : {"253402300799000", "9223372036854775807"}) {
+    world.on("GET https://portal.sso.us-east-1.amazonaws.com/federation/credentials?",
+             {200,
+              std::string{R"({"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"canary-secret-key",)"} +
+                  R"("sessionToken":"canary-session-token","expiration":)" + end + "}}",
+              {}});
+    EXPECT_EQ(winner(world), "ASIASSO") << end;
+  }
+}
+
 TEST(AwsChain, AnExpiredSignInNamesTheCommand) {
   AwsWorld world;
   world.sso();

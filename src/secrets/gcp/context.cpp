@@ -138,7 +138,7 @@ ErrorCode code_of_status(int status) {
 }
 
 std::string clock_note(const WebReply& reply) {
-  const auto skew = skew_of(reply);
+  const auto skew = clock_difference(reply);
   if (!skew || (*skew < std::chrono::minutes{1} && *skew > -std::chrono::minutes{1})) return {};
   const bool ahead = *skew > Duration::zero();
   return "; the server's clock is " + format_duration(ahead ? *skew : -*skew) +
