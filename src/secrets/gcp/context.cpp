@@ -97,6 +97,20 @@ RetryRule retry_rule() {
   return rule;
 }
 
+bool is_project(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (text.empty() || text.size() > 128) return false;
+  char before = ':';
+  for (const char c : text) {
+    const bool follows = before != ':' && (c == '-' || c == ':' || (c == '.' && before != '.'));
+    if (!is_plain(c) && !follows) return false;
+    before = c;
+  }
+  return before != ':';
+}
+
 bool is_domain(std::string_view text) {
   bool label = false;
   for (const char c : text) {

@@ -45,6 +45,10 @@ RetryRule retry_rule();
 /// A label of a domain name and dots: "googleapis.com".
 bool is_domain(std::string_view text);
 
+/// A project's name or number, "example.com:project" too: it stands in URLs, so no `..`, and each part begins with a letter or
+/// a digit.
+bool is_project(std::string_view text);
+
 /// "the status 403 (PERMISSION_DENIED, SERVICE_DISABLED)": what may be shown of an error reply.
 std::string status_text(const WebReply& reply);
 
