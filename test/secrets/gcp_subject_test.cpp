@@ -1,6 +1,8 @@
 // Federation: where a subject token comes from, and what STS is sent.
 #include "test/secrets/gcp_world.h"
 
+#include <algorithm>
+
 namespace sallyport {
 namespace {
 
@@ -111,6 +113,16 @@ TEST(GcpSubject, OnASourceThereIsExactlyOne) {
   EXPECT_TRUE(has(told(gcp_fetch(world)), "names several sources"));
   world.credentials_are(GcpWorld::federated("{}"));
   EXPECT_TRUE(has(told(gcp_fetch(world)), "names no source"));
+}
+
+TEST(GcpSubject, TheKeysOfAwsThatItReadsAreNotTheChilds) {
+  for (const auto& source : {secrets::gcp_secret_manager_source(), secrets::gcp_cloudsql_source()}) {
+    const auto consumed = source->authority().variables;
+    for (const auto* name : {"GOOGLE_APPLICATION_CREDENTIALS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                             "AWS_SESSION_TOKEN"})
+      EXPECT_NE(std::find(consumed.begin(), consumed.end(), name), consumed.end())
+          << source->scheme() << ": " << name;
+  }
 }
 
 TEST(GcpSubject, InAwsTheTokenIsASignedRequestForGoogleToMake) {

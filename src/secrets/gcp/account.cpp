@@ -1,6 +1,7 @@
 #include "secrets/gcp/account.h"
 
 #include "base/limits.h"
+#include "secrets/aws/settings.h"
 #include "secrets/gcp/metadata.h"
 
 #include <array>
@@ -163,7 +164,12 @@ Result<Account> find_account(Inquiry& ask, const Context& context, std::vector<T
 }
 
 const std::vector<std::string>& identity_variables() {
-  static const std::vector<std::string> names{"GOOGLE_APPLICATION_CREDENTIALS"};
+  static const auto names = [] {
+    std::vector<std::string> all{"GOOGLE_APPLICATION_CREDENTIALS"};
+    const auto& of_aws = aws::identity_variables();  // an external_account may be of AWS
+    all.insert(all.end(), of_aws.begin(), of_aws.end());
+    return all;
+  }();
   return names;
 }
 
