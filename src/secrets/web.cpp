@@ -116,6 +116,15 @@ Result<WebReply> ask_web(Inquiry& ask, const std::function<HttpRequest(Moment)>&
   }
 }
 
+Secret joined(std::initializer_list<std::string_view> pieces) {
+  std::size_t size = 0;
+  for (const auto piece : pieces) size += piece.size();
+  auto out = Secret::of_size(size);
+  auto* at = out.writable().data();
+  for (const auto piece : pieces) at = std::ranges::copy(as_bytes(piece), at).out;
+  return out;
+}
+
 HttpHeader web_header(std::string_view name, std::string_view value) {
   return {std::string{name}, Secret::copy_of(value)};
 }

@@ -51,6 +51,9 @@ inline constexpr auto web_retry_after_max = std::chrono::seconds{20};
 Result<WebReply> ask_web(Inquiry& ask, const std::function<HttpRequest(Moment)>& make, const RetryRule& rule,
                          const std::string& where);
 
+/// The pieces one after the other, and nowhere else; "Bearer " and a token, for example.
+Secret joined(std::initializer_list<std::string_view> pieces);
+
 HttpHeader web_header(std::string_view name, std::string_view value);
 
 /// "host:port" of a URL for texts; nothing of its path or query.

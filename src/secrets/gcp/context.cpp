@@ -80,15 +80,6 @@ HttpRequest copy_of(const HttpRequest& request) {
   return out;
 }
 
-Secret joined(std::initializer_list<std::string_view> pieces) {
-  std::size_t size = 0;
-  for (const auto piece : pieces) size += piece.size();
-  auto out = Secret::of_size(size);
-  auto* at = out.writable().data();
-  for (const auto piece : pieces) at = std::ranges::copy(as_bytes(piece), at).out;
-  return out;
-}
-
 HttpHeader bearer(const Secret& token) { return {"Authorization", joined({"Bearer ", token.reveal()})}; }
 
 RetryRule retry_rule() {

@@ -34,9 +34,6 @@ Result<HttpRequest> request_to(Inquiry& ask, const Context& context, std::string
 /// A copy with everything in it: ask_web() makes a request for each try.
 HttpRequest copy_of(const HttpRequest& request);
 
-/// The pieces one after the other; "Bearer " and a token, for example.
-Secret joined(std::initializer_list<std::string_view> pieces);
-
 HttpHeader bearer(const Secret& token);
 
 /// 408, 429, 500, 502, 503 and 504, three tries, as google-auth.

@@ -118,12 +118,7 @@ Result<Then> fetch_secret(Inquiry& ask, const Options& wanted, Fetched& yield) {
   const auto make = [&](Moment) {
     HttpRequest request;
     request.url = *server + "/api/v1/namespaces/" + options->name_space + "/secrets/" + options->name;
-    auto bearer = Secret::of_size(7 + token->size());
-    const std::string_view parts[] = {"Bearer ", token->reveal()};
-    std::size_t at = 0;
-    for (const auto part : parts)
-      at += part.copy(reinterpret_cast<char*>(bearer.writable().data()) + at, part.size());
-    request.headers.push_back({"Authorization", std::move(bearer)});
+    request.headers.push_back({"Authorization", joined({"Bearer ", token->reveal()})});
     request.headers.push_back(web_header("Accept", "application/json"));
     request.ca_file = options->ca_file;
     request.authorities = authorities;
