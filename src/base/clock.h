@@ -19,6 +19,13 @@ struct Moment {
   MonotonicTime mono;
 };
 
+/// `time` moved, earlier if `by` is negative; at the ends of what a clock can say it stops. Others' times may be there.
+constexpr WallTime later(WallTime time, Duration by) {
+  const auto step = std::chrono::duration_cast<WallTime::duration>(by);
+  if (step >= step.zero()) return time > WallTime::max() - step ? WallTime::max() : time + step;
+  return time < WallTime::min() - step ? WallTime::min() : time + step;
+}
+
 class Clock {
  public:
   virtual ~Clock() = default;

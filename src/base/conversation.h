@@ -118,24 +118,38 @@ struct HttpHeader {
   std::string name;
   Secret value;
 };
+/// PEM certificates, and where they are from, for errors. Without a certificate nobody is believed.
+struct Authorities {
+  std::string pem;
+  std::string from;
+};
 struct HttpRequest {
   std::string method = "GET";
   std::string url;
   std::vector<HttpHeader> headers;
   Secret body;
-  std::string ca_file;              ///< empty: the system's roots
-  std::string ca_pem;               ///< authorities, instead of a file
-  std::string client_certificate;   ///< PEM chain that we present; empty: none
-  Secret client_key;                ///< its private key, PEM
-  bool plain_http_allowed = false;  ///< the conversation has checked the one exception (threat 12)
+  std::string ca_file;                     ///< empty: the system's roots
+  std::optional<Authorities> authorities;  ///< instead of either
+  std::string client_certificate;          ///< PEM chain that we present; empty: none
+  Secret client_key;                       ///< its private key, PEM
+  bool plain_http_allowed = false;         ///< the conversation has checked the one exception (threat 12)
   Duration deadline = std::chrono::seconds{20};
 };
 
-/// Read a file whole. `must_be_private`: refuse it when others may read it.
+/// What owners and modes have to say of a file.
+enum class FileTrust {
+  any,            ///< nothing: what is in it proves itself, or is public
+  only_we_write,  ///< it is obeyed (who gets a secret, what is run): as configuration is, base/trusted_file.h
+  is_private,     ///< it is a secret: no stranger may read it, or change it
+};
+
+constexpr FileTrust private_if(bool secret) { return secret ? FileTrust::is_private : FileTrust::any; }
+
+/// Read a file whole.
 struct ReadFile {
   std::string path;
   std::size_t bytes_max = 65'536;
-  bool must_be_private = true;
+  FileTrust trust = FileTrust::is_private;
 };
 struct ReadVariable {
   std::string name;

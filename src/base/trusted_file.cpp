@@ -28,6 +28,7 @@ class Descriptor {
     return *this;
   }
   [[nodiscard]] int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -218,6 +219,12 @@ Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes
       return error;
     }
   }
+}
+
+Result<int> open_trusted_file(const std::string& path, const FileOpener& outside) {
+  auto file = Walk{}.to(path, O_RDONLY, outside);
+  if (!file) return file.error();
+  return file->release();
 }
 
 Result<void> check_trusted_file(const std::string& path) {

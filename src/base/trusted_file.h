@@ -25,10 +25,13 @@ namespace sallyport {
 Result<std::string> read_trusted_file(const std::string& path, std::size_t bytes_max,
                                       const FileOpener& outside = nullptr);
 
+/// The same checks; the descriptor for reading (close-on-exec, non-blocking) is the caller's.
+Result<int> open_trusted_file(const std::string& path, const FileOpener& outside = nullptr);
+
 /// The same checks without reading.
 Result<void> check_trusted_file(const std::string& path);
 
-/// An error of the two with `where` = path: the place is said once, also when it is the file itself and not a
+/// An error of theirs with `where` = path: the place is said once, also when it is the file itself and not a
 /// directory above it.
 Error located_at(const std::string& path, Error error);
 

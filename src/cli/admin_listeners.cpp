@@ -86,7 +86,7 @@ void AdminListeners::stop() {
 
 Result<void> AdminListeners::reload_token(const config::Admin& admin) {
   if (admin.token_file.empty()) return {};
-  auto token = net::read_file({admin.token_file, token_bytes_max, true});
+  auto token = net::read_file({admin.token_file, token_bytes_max, FileTrust::is_private});
   if (!token) return token.error();
   const auto text = as_text(Bytes{token->writable()});
   token->shrink(std::min(text.find_last_not_of(" \t\r\n") + 1, text.size()));

@@ -102,7 +102,7 @@ WipedBytes as_text(const Resolved& resolved) {
   return lines.take();
 }
 
-WipedBytes as_json(const Resolved& resolved) {
+Result<WipedBytes> as_json(const Resolved& resolved) {
   const auto& fetched = *resolved.fetched;
   const auto& credential = fetched.credential;
   const auto endpoint = endpoint_of(resolved);
@@ -138,6 +138,14 @@ WipedBytes as_json(const Resolved& resolved) {
   }
   auto text = json.finish();
   const auto seen = text.reveal();
+  if (!trail::is_utf8(seen)) {
+    return Error{ErrorCode::bad_config,
+                 Hop::none,
+                 "--format json",
+                 "cannot hold what came back: bytes that are no UTF-8",
+                 "Use --format text, into a file with -o FILE: it holds the bytes as they are",
+                 {}};
+  }
   WipedBytes out{seen.begin(), seen.end()};
   out.push_back('\n');
   return out;

@@ -91,8 +91,9 @@ class RoleReader {
     for (const auto* key : {"owner", "schemas", "database", "member_of"}) {
       for (const Node* name : scalars_of(node, key)) {
         if (!engine::is_sql_name(name->text))
-          problems_.add(*name, in_backquotes(name->text) + " is no name that can stand in a statement",
-                        "Use letters, digits, `_`, `-`, `.` and `$`, or write `creation_statements`.");
+          problems_.add(
+              *name, in_backquotes(name->text) + " is no name that can stand in a statement",
+              "Use letters, digits, `_`, `-`, `.` and a single `$`, or write `creation_statements`.");
       }
       const bool for_mysql = std::string_view{key} == "database";
       const Entry* entry_of = node.find(key);

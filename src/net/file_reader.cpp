@@ -1,5 +1,6 @@
 #include "net/file_reader.h"
 
+#include "base/trusted_file.h"
 #include "net/fd.h"
 
 #include <fcntl.h>
@@ -69,7 +70,7 @@ Result<void> check_private(const std::string& path, const struct stat& info) {
   return {};
 }
 
-Result<void> check_kind(const std::string& path, const struct stat& info, bool must_be_private) {
+Result<void> check_kind(const std::string& path, const struct stat& info, FileTrust trust) {
   if (S_ISDIR(info.st_mode)) {
     return fault(ErrorCode::bad_config, path, "is a directory, not a file", "Name the file inside it.");
   }
@@ -77,8 +78,24 @@ Result<void> check_kind(const std::string& path, const struct stat& info, bool m
   if (!S_ISREG(info.st_mode)) {
     return fault(ErrorCode::bad_config, path, "is neither a regular file nor a pipe", "Name a regular file.");
   }
-  if (must_be_private) return check_private(path, info);
+  if (trust == FileTrust::is_private) return check_private(path, info);
   return {};
+}
+
+/// A pipe that whoever started us left open (`<(…)` of a shell) has no place where others could write.
+bool is_inherited_pipe(const std::string& path, const struct stat& info) {
+  const auto slash = path.rfind('/') + 1;
+  const auto folder = std::string_view{path}.substr(0, slash);
+  return S_ISFIFO(info.st_mode) && (folder == "/dev/fd/" || folder == "/proc/self/fd/");
+}
+
+/// What is read is what was checked, not what was opened before.
+Result<UniqueFd> reopened_as_trusted(const std::string& path, const FileOpener& outside) {
+  auto fd = open_trusted_file(path, outside);
+  if (fd) return UniqueFd{*fd};
+  auto error = located_at(path, std::move(fd).error());
+  error.hop = Hop::secret_source;
+  return error;
 }
 
 Error too_large(const std::string& path, std::size_t limit) {
@@ -136,12 +153,17 @@ Result<Secret> read_file(const ReadFile& request, const FileOpener& outside) {
   if (request.path.empty() || request.path.find('\0') != std::string::npos) {
     return fault(ErrorCode::bad_config, "", "the path is empty or holds a zero byte");
   }
-  const UniqueFd fd{open_or_ask(request.path, outside)};
+  UniqueFd fd{open_or_ask(request.path, outside)};
   if (!fd.valid()) return open_error(request.path, errno);
   struct stat info {};
   if (fstat(fd.get(), &info) != 0) return open_error(request.path, errno);
-  if (auto kind = check_kind(request.path, info, request.must_be_private); kind.has_error())
-    return kind.error();
+  if (auto kind = check_kind(request.path, info, request.trust); kind.has_error()) return kind.error();
+  if (request.trust == FileTrust::only_we_write && !is_inherited_pipe(request.path, info)) {
+    auto trusted = reopened_as_trusted(request.path, outside);
+    if (!trusted) return std::move(trusted).error();
+    fd = std::move(*trusted);
+    if (fstat(fd.get(), &info) != 0) return open_error(request.path, errno);
+  }
   return read_all(request.path, fd.get(), info, request.bytes_max);
 }
 

@@ -12,8 +12,8 @@ namespace sallyport::net {
 /// descriptor. A FIFO is read too (process substitution), for fifo_deadline at most.
 ///
 /// Errors  hop secret_source, where = path.  not_found.  denied: the kernel says no.  bad_config: a directory
-///         or device; or must_be_private and its mode lets others read or write it (with the chmod to run),
-///         or its owner is neither root nor us.  limit_exceeded: above bytes_max.  timed_out: a FIFO's writer.
+///         or device; or is_private and its mode lets others read or write it (with the chmod to run), or its owner
+///         is neither root nor us; or only_we_write and somebody else could have written it, or put it there.  limit_exceeded: above bytes_max.  timed_out: a FIFO's writer.
 /// `outside` opens what we may not.
 Result<Secret> read_file(const ReadFile& request, const FileOpener& outside = nullptr);
 

@@ -278,7 +278,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
   failure.deadline = failure.sent ? request.deadline : connect_deadline;
   failure.host = url->host;
   failure.port = url->port;
-  failure.ca_file = request.ca_file;
+  failure.ca_file = request.authorities ? request.authorities->from : request.ca_file;
   failure.notes = &exchange.notes;
   return explain_http_failure(failure, std::chrono::system_clock::now());
 }

@@ -25,7 +25,7 @@ struct HttpFailure {
   Duration deadline{};
   std::string host;
   std::string port;
-  std::string ca_file;
+  std::string ca_file;  ///< the authorities are from; empty: the system's store
   const HandshakeNotes* notes = nullptr;
 };
 

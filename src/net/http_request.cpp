@@ -132,8 +132,8 @@ curl_blob blob_of(std::string_view text) {
 }  // namespace
 
 void set_material(CURL* easy, const HttpRequest& request) {
-  if (!request.ca_pem.empty()) {
-    auto authorities = blob_of(request.ca_pem);
+  if (request.authorities) {
+    auto authorities = blob_of(request.authorities->pem);
     curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities);
     curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }

@@ -94,7 +94,7 @@ Result<KeyPtr> read_key_file(const std::string& file, const std::string& whose, 
     error.hop = Hop::tls;
     return error;
   }
-  auto pem = read_file({file, key_file_bytes_max, true}, outside);
+  auto pem = read_file({file, key_file_bytes_max, FileTrust::is_private}, outside);
   if (pem.has_error()) {
     auto error = pem.error();
     error.hop = Hop::tls;

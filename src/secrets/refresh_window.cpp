@@ -8,10 +8,6 @@ namespace sallyport::secrets {
 
 namespace {
 
-WallTime later(WallTime time, Duration duration) {
-  return time + std::chrono::duration_cast<WallTime::duration>(duration);
-}
-
 /// A part of `most` by two of the random bytes at the end, which requests use for nothing else.
 Duration chance(Duration most, const Inquiry& ask, std::size_t at) {
   return most * (ask.random()[at] * 256U + ask.random()[at + 1]) / 65'536;
@@ -40,7 +36,7 @@ void RefreshWindow::failed(const Inquiry& ask) {
 }
 
 bool RefreshWindow::valid(WallTime now, Duration skew) const {
-  return kept_ && (!expires_ || *expires_ > later(now, skew + rule_.margin));
+  return kept_ && (!expires_ || *expires_ > later(later(now, skew), rule_.margin));
 }
 
 bool RefreshWindow::due(WallTime now, Duration skew) const {

@@ -10,6 +10,8 @@ namespace sallyport::secrets {
 
 namespace {
 
+constexpr auto skew_end = std::chrono::hours{24};
+
 std::optional<std::int64_t> whole_number(std::string_view text) {
   std::int64_t value = 0;
   const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), value);
@@ -114,6 +116,15 @@ Result<WebReply> ask_web(Inquiry& ask, const std::function<HttpRequest(Moment)>&
   }
 }
 
+Secret joined(std::initializer_list<std::string_view> pieces) {
+  std::size_t size = 0;
+  for (const auto piece : pieces) size += piece.size();
+  auto out = Secret::of_size(size);
+  auto* at = out.writable().data();
+  for (const auto piece : pieces) at = std::ranges::copy(as_bytes(piece), at).out;
+  return out;
+}
+
 HttpHeader web_header(std::string_view name, std::string_view value) {
   return {std::string{name}, Secret::copy_of(value)};
 }
@@ -133,10 +144,16 @@ std::string host_of_url(std::string_view url) {
   return host;
 }
 
-std::optional<Duration> skew_of(const WebReply& reply) {
+std::optional<Duration> clock_difference(const WebReply& reply) {
   const auto date = parse_http_date(reply.header("date"));
   if (!date) return std::nullopt;
   return *date - reply.received.wall;
+}
+
+std::optional<Duration> skew_of(const WebReply& reply) {
+  const auto difference = clock_difference(reply);
+  const bool counts = difference && *difference < Duration{skew_end} && *difference > -Duration{skew_end};
+  return counts ? difference : std::nullopt;
 }
 
 std::string shown_code(std::string_view code) {

@@ -51,12 +51,19 @@ inline constexpr auto web_retry_after_max = std::chrono::seconds{20};
 Result<WebReply> ask_web(Inquiry& ask, const std::function<HttpRequest(Moment)>& make, const RetryRule& rule,
                          const std::string& where);
 
+/// The pieces one after the other, and nowhere else; "Bearer " and a token, for example.
+Secret joined(std::initializer_list<std::string_view> pieces);
+
 HttpHeader web_header(std::string_view name, std::string_view value);
 
 /// "host:port" of a URL for texts; nothing of its path or query.
 std::string host_of_url(std::string_view url);
 
-/// How far the server's clock is ahead of ours, by its Date header: a second of doubt.
+/// How far the server's clock is ahead of ours, by its Date header: a second of doubt. For texts.
+std::optional<Duration> clock_difference(const WebReply& reply);
+
+/// The same where it may be counted with: less than a day. More is no clock's, and would date what we sign, and keep what
+/// has expired.
 std::optional<Duration> skew_of(const WebReply& reply);
 
 /// A short code of a service ("AccessDenied", "invalid_grant") that may be shown: letters, digits and `._-` only, at

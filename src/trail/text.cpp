@@ -143,6 +143,15 @@ void append_hex(std::string& out, std::uint32_t value, unsigned digits_min) {
 
 }  // namespace
 
+bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const auto point = front_of(text);
+    if (!point.valid) return false;
+    text.remove_prefix(point.size);
+  }
+  return true;
+}
+
 std::string bounded_utf8(std::string_view text, std::size_t bytes_max) {
   // No more than bytes_max of the input can appear in the output: a megabyte is not repaired for that.
   const auto looked_at = text.size() > bytes_max * 2 ? text.substr(0, bytes_max * 2) : text;

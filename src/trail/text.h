@@ -19,6 +19,9 @@ namespace sallyport::trail {
 /// Limit  bytes_max >= 64.
 void append_json_string(std::string& out, std::string_view text, std::size_t bytes_max);
 
+/// Nothing in it would become U+FFFD.
+bool is_utf8(std::string_view text);
+
 /// The same cut and the same U+FFFD, as plain UTF-8: for map keys, which are sorted after it.
 std::string bounded_utf8(std::string_view text, std::size_t bytes_max);
 

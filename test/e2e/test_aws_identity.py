@@ -294,6 +294,21 @@ def test_keys_in_a_file_that_others_may_read_are_refused_with_the_fix(aws, home)
     assert not answer.get("provider") and "chmod" in json.dumps(answer), answer
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives files away")
+def test_a_profile_that_somebody_else_could_have_written_runs_nothing(aws, home):
+    ran = os.path.join(home.folder, "ran")
+    path = home.write(".aws/config", f"[default]\ncredential_process = /usr/bin/touch {ran}\n", 0o644)
+    for spoil, mend, fix in ((lambda: os.chmod(path, 0o666), lambda: os.chmod(path, 0o644), "chmod go-w"),
+                             (lambda: os.chown(path, 65534, -1), lambda: os.chown(path, 0, -1), "give it to root")):
+        spoil()
+        answer = whoami(home, {**home.env, **aws.environment()})
+        assert not answer.get("provider") and path in json.dumps(answer) and fix in json.dumps(answer), answer
+        assert not os.path.exists(ran)
+        mend()
+    whoami(home, {**home.env, **aws.environment()})
+    assert os.path.exists(ran)
+
+
 def test_mfa_is_refused_with_the_way_out(aws, home):
     home.write(".aws/config", f"[default]\nrole_arn = {ROLE}app\nsource_profile = base\nmfa_serial = arn:aws:iam::1:mfa/me\n")
     home.write(".aws/credentials", BASE)

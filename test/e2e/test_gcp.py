@@ -192,6 +192,9 @@ def test_the_child_is_not_told_where_the_key_is(sallyport, gcp, sm_url, secret):
     env = credentials(sallyport, info)
     run = sallyport.exec(environment(), flags=given(sm_url()), env=env).ok()
     assert "GOOGLE_APPLICATION_CREDENTIALS" not in read_environment(run)
+    keys = {"AWS_ACCESS_KEY_ID": "AKID", "AWS_SECRET_ACCESS_KEY": "of an external_account"}
+    run = sallyport.exec(environment(), flags=given(sm_url()), env={**env, **keys}).ok()
+    assert not keys.keys() & read_environment(run).keys()
     sallyport.assert_no_canary(secret)
     sallyport.assert_no_canary(info["private_key"].splitlines()[5], allowed_files=[env["GOOGLE_APPLICATION_CREDENTIALS"]])
 

@@ -40,6 +40,18 @@ def test_json_is_one_flat_object(sallyport, secret):
     no_canary(sallyport, secret)
 
 
+def test_json_holds_no_bytes_that_are_none_of_it(sallyport):
+    path = sallyport.secret_file("", "binary")
+    with open(path, "wb") as file:
+        file.write(b"\xff\xfe\x80secret")
+    refused = sallyport.run("resolve", f"file:{path}?shape=password", "--reveal", "--yes", "--format", "json")
+    assert refused.code == 2 and refused.stdout == "" and "UTF-8" in refused.stderr and "-o FILE" in refused.stderr, refused
+    out = os.path.join(sallyport.folder, "home", "out")
+    sallyport.run("resolve", f"file:{path}?shape=password", "--reveal", "--yes", "-o", out, "--format", "text").ok()
+    with open(out, "rb") as file:
+        assert b"\xff\xfe\x80secret" in file.read()
+
+
 def test_a_lease_that_nobody_was_given_is_ended_again(sallyport, bao):
     before = set(bao.leases("app-role"))
     run = sallyport.run("resolve", "vault:database/creds/app-role", "--format", "json",

@@ -470,8 +470,10 @@ def maria(base, pki):
 
 
 def test_mariadb_users_come_and_go(maria, place):
-    maria.client("CREATE DATABASE app; CREATE USER vault_admin@'%' IDENTIFIED BY '" + place.password.replace("'", "") + "' REQUIRE SSL;"
-                 "GRANT ALL ON app.* TO vault_admin@'%' WITH GRANT OPTION; GRANT CREATE USER ON *.* TO vault_admin@'%'")
+    maria.client("CREATE DATABASE app; CREATE DATABASE app_prod; CREATE TABLE app_prod.t (id int); CREATE DATABASE appXprod;"
+                 "CREATE TABLE appXprod.t (id int); CREATE USER vault_admin@'%' IDENTIFIED BY '" + place.password.replace("'", "") + "' REQUIRE SSL;"
+                 "GRANT ALL ON app.* TO vault_admin@'%' WITH GRANT OPTION;"
+                 "GRANT ALL ON `app\\_prod`.* TO vault_admin@'%' WITH GRANT OPTION; GRANT CREATE USER ON *.* TO vault_admin@'%'")
     file = place.sallyport.config(f"""version: 1
 vault: {{mount: {place.mount}}}
 connections:
@@ -485,6 +487,7 @@ roles:
   own: {{grants: owner, database: app}}
   write: {{grants: write, database: app}}
   read: {{grants: read, database: app}}
+  prod: {{grants: read, database: [app, app_prod]}}
 """, "vault.yaml")
     assert place.run("plan", file).code == 1
     place.apply(file)
@@ -501,7 +504,9 @@ roles:
     maria.client("CREATE TABLE later (id int)", database="app")
     assert ask("read", "SELECT * FROM t; SELECT count(*) FROM later").stdout == "1\n0\n"
     assert "denied" in ask("read", "INSERT INTO t VALUES (2)").stderr
+    assert ask("prod", "SELECT count(*) FROM app_prod.t").stdout == "0\n"
+    assert "denied" in ask("prod", "SELECT count(*) FROM appXprod.t").stderr, "_ is no wildcard"
     users = "SELECT count(*) FROM mysql.user WHERE user LIKE 'v-%'"
-    assert maria.client(users).stdout == "5\n"
+    assert maria.client(users).stdout == "7\n"
     place.bao.call("PUT", f"sys/leases/revoke-prefix/{place.mount}", {})
     wait_for(lambda: maria.client(users).stdout == "0\n", "the users to be dropped", 10)

@@ -45,7 +45,7 @@ TEST_F(FileReader, RefusesAFileThatOthersCanReadOrWrite) {
     EXPECT_FALSE(contains(text, "canary")) << text;
   }
   EXPECT_TRUE(read_file({directory_.write("group", "x", 0640)}).has_value());
-  EXPECT_EQ(read_file({directory_.write("open", "x", 0644), 100, false}).value().reveal(), "x");
+  EXPECT_EQ(read_file({directory_.write("open", "x", 0644), 100, FileTrust::any}).value().reveal(), "x");
 }
 
 TEST_F(FileReader, RefusesAFileThatSomebodyElseOwns) {
@@ -56,6 +56,49 @@ TEST_F(FileReader, RefusesAFileThatSomebodyElseOwns) {
   ASSERT_EQ(chown(path.c_str(), 0, 12345), 0);
   ASSERT_EQ(chmod(path.c_str(), 0660), 0);
   EXPECT_TRUE(contains(failure(read_file({path})), "lets group 12345 write it"));
+}
+
+TEST_F(FileReader, WhatIsObeyedMayBeReadByAllAndWrittenByNobodyElse) {
+  const auto trusted = [](const std::string& path) {
+    return read_file({path, 100, FileTrust::only_we_write});
+  };
+  const auto path = directory_.write("config", "x", 0644);
+  EXPECT_EQ(trusted(path).value().reveal(), "x");
+  ASSERT_EQ(chmod(path.c_str(), 0666), 0);
+  EXPECT_EQ(trusted(path).error().code, ErrorCode::bad_config);
+  EXPECT_EQ(trusted(path).error().where, path);
+  EXPECT_TRUE(contains(failure(trusted(path)), "chmod go-w " + path)) << failure(trusted(path));
+  ASSERT_EQ(chmod(path.c_str(), 0644), 0);
+  ASSERT_EQ(mkdir((directory_.path() + "/open").c_str(), 0755), 0);
+  ASSERT_EQ(chmod((directory_.path() + "/open").c_str(), 0777), 0);
+  EXPECT_TRUE(contains(failure(trusted(directory_.write("open/config", "x", 0644))), "/open may be written"));
+  EXPECT_EQ(trusted(directory_.path() + "/none").error().code, ErrorCode::not_found);
+  EXPECT_EQ(read_file({path, 0, FileTrust::only_we_write}).error().code, ErrorCode::limit_exceeded);
+  if (geteuid() != 0) return;
+  ASSERT_EQ(chown(path.c_str(), 12345, 0), 0);
+  EXPECT_TRUE(contains(failure(trusted(path)), "belongs to uid 12345"));
+  EXPECT_TRUE(contains(failure(trusted(path)), "give it to root")) << failure(trusted(path));
+}
+
+TEST_F(FileReader, WhatIsObeyedMayComeOutOfAMountedVolumeOrAnInheritedPipe) {
+  const auto volume = directory_.path() + "/volume";
+  ASSERT_EQ(mkdir(volume.c_str(), 0755), 0);
+  ASSERT_EQ(chmod(volume.c_str(), 01777), 0);
+  ASSERT_EQ(mkdir((volume + "/..2026").c_str(), 0755), 0);
+  directory_.write("volume/..2026/config", "x", 0644);
+  ASSERT_EQ(symlink("..2026", (volume + "/..data").c_str()), 0);
+  ASSERT_EQ(symlink("..data/config", (volume + "/config").c_str()), 0);
+  EXPECT_EQ(read_file({volume + "/config", 100, FileTrust::only_we_write}).value().reveal(), "x");
+  int ends[2];
+  ASSERT_EQ(pipe(ends), 0);
+  ASSERT_EQ(write(ends[1], "y", 1), 1);
+  close(ends[1]);
+  const auto inherited = "/proc/self/fd/" + std::to_string(ends[0]);
+  EXPECT_EQ(read_file({inherited, 100, FileTrust::only_we_write}).value().reveal(), "y");
+  close(ends[0]);
+  const auto named = directory_.path() + "/pipe";
+  ASSERT_EQ(mkfifo(named.c_str(), 0666), 0);
+  EXPECT_TRUE(contains(failure(read_file({named, 100, FileTrust::only_we_write})), "not a regular file"));
 }
 
 TEST_F(FileReader, FollowsLinksAndJudgesTheFileAtTheirEnd) {
@@ -72,8 +115,8 @@ TEST_F(FileReader, LimitIsExact) {
   EXPECT_EQ(read_file({path, 8}).value().reveal(), "12345678");
   EXPECT_EQ(read_file({path, 7}).error().code, ErrorCode::limit_exceeded);
   EXPECT_TRUE(contains(failure(read_file({path, 7})), "limit of 7 bytes"));
-  EXPECT_EQ(read_file({"/proc/self/status", 10, false}).error().code, ErrorCode::limit_exceeded);
-  EXPECT_GT(read_file({"/proc/self/status", 65'536, false}).value().size(), 100U);
+  EXPECT_EQ(read_file({"/proc/self/status", 10, FileTrust::any}).error().code, ErrorCode::limit_exceeded);
+  EXPECT_GT(read_file({"/proc/self/status", 65'536, FileTrust::any}).value().size(), 100U);
 }
 
 TEST_F(FileReader, SaysWhatIsThereInsteadOfAFile) {

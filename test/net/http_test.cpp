@@ -212,6 +212,25 @@ TEST_F(Http, GivenCaFileReplacesTheSystemsStore) {
   EXPECT_TRUE(contains(failure(missing), "none.pem does not exist")) << failure(missing);
 }
 
+TEST_F(Http, AuthoritiesOfAConversationReplaceEveryOther) {
+  const HttpServer server{&tls_, reply_with("x")};
+  auto request = to(server.port());
+  request.authorities = Authorities{certificate_pem(root_), "the mount"};
+  request.ca_file.clear();
+  EXPECT_TRUE(client_.perform(request).has_value()) << failure(client_.perform(request));
+  request.authorities->pem = certificate_pem(make_authority("Other Root"));
+  EXPECT_TRUE(contains(failure(client_.perform(request)), "not in the mount"))
+      << failure(client_.perform(request));
+  for (const auto& pem : {std::string{}, certificate_pem(root_).substr(0, 200)}) {
+    request.authorities->pem = pem;
+    const auto refused = client_.perform(request);
+    ASSERT_TRUE(refused.has_error());
+    EXPECT_EQ(refused.error().code, ErrorCode::bad_config) << failure(refused);
+    EXPECT_TRUE(contains(failure(refused), "the mount cannot be read, or holds no certificate"))
+        << failure(refused);
+  }
+}
+
 TEST_F(Http, CaFileThatOthersMayWriteIsRefusedBeforeAnythingIsSent) {
   const HttpServer server{&tls_, reply_with("x")};
   const auto open_directory = directory_.path() + "/open";

@@ -43,6 +43,15 @@ TEST(AwsChain, AProfileThatIsNotThereNamesThoseThatAre) {
   EXPECT_NE(text.find("aws configure --profile prd"), std::string::npos) << text;
 }
 
+TEST(AwsChain, ProfileFilesAreObeyedOnlyWhereNobodyElseWritesThem) {
+  AwsWorld world;
+  world.role();
+  world.process();
+  ASSERT_FALSE(winner(world).starts_with("AKIDENV"));
+  for (const auto* file : {"/home/a/.aws/config", "/home/a/.aws/credentials"})
+    EXPECT_EQ(world.trusted[file].front(), FileTrust::only_we_write) << file;
+}
+
 TEST(AwsChain, AnUnreachableContainerEndpointIsFatal) {
   AwsWorld world;
   world.container();
@@ -80,6 +89,39 @@ TEST(AwsChain, ContainerAddressesThatAre) {
     world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url;
     world.on(std::string{"GET "} + url, {200, json_keys("ASIAX", iso_in(std::chrono::hours{1})), {}});
     EXPECT_EQ(winner(world), "ASIAX") << url;
+  }
+}
+
+TEST(AwsChain, ATokenOutOfAFileGoesToTheMachineItselfAndToAwsAddresses) {
+  for (const auto* url : {"https://keys.example/k", "https://10.1.2.3/k", "https://127.0.0.1.evil/k",
+                          "http://10.1.2.3/k", "https://169.254.170.3/k"}) {
+    AwsWorld world;
+    world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url;
+    world.variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/etc/shadow";
+    world.files["/etc/shadow"] = "canary";
+    const auto text = complaint(world);
+    EXPECT_NE(text.find("gets no token out of a file"), std::string::npos) << url << ": " << text;
+    EXPECT_TRUE(world.asked.empty() && !world.trusted.contains("/etc/shadow")) << url;
+  }
+  for (const auto* url : {"http://127.0.0.1:9/k", "https://localhost/k", "https://[::1]/k",
+                          "http://169.254.170.2/k", "http://169.254.170.23/k", "http://[fd00:ec2::23]/k"}) {
+    AwsWorld world;
+    world.variables["AWS_CONTAINER_CREDENTIALS_FULL_URI"] = url;
+    world.variables["AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE"] = "/var/run/pod";
+    world.files["/var/run/pod"] = "token";
+    world.on(std::string{"GET "} + url, {200, json_keys("ASIAX", iso_in(std::chrono::hours{1})), {}});
+    EXPECT_EQ(winner(world), "ASIAX") << url;
+  }
+}
+
+TEST(AwsChain, AContainersRefusalIsNotAskedForTwice) {
+  for (const auto& [status, times] :
+       {std::pair{403, 1}, std::pair{404, 1}, std::pair{429, 3}, std::pair{503, 3}}) {
+    AwsWorld world;
+    world.container();
+    world.on("GET http://169.254.170.2/v2/keys", {status, "{}", {}});
+    EXPECT_NE(complaint(world).find("status " + std::to_string(status)), std::string::npos);
+    EXPECT_EQ(world.count("GET http://169.254.170.2"), times) << status;
   }
 }
 
@@ -206,6 +248,20 @@ TEST(AwsChain, WebIdentityIsNotSignedAndItsFileIsReadEachTime) {
     EXPECT_EQ(winner(world), "ASIAWEB");
     EXPECT_TRUE(world.asked.back().header("authorization").empty());
     EXPECT_NE(world.asked.back().body.find(std::string{"WebIdentityToken="} + token), std::string::npos);
+  }
+}
+
+TEST(AwsChain, AnEndThatNoClockHoldsIsTheLastOneThatItDoes) {
+  AwsWorld world;
+  world.sso();
+  for (const auto* end : {"253402300799000", "9223372036854775807"}) {
+    world.on("GET https://portal.sso.us-east-1.amazonaws.com/federation/credentials?",
+             {200,
+              std::string{
+                  R"({"roleCredentials":{"accessKeyId":"ASIASSO","secretAccessKey":"canary-secret-key",)"} +
+                  R"("sessionToken":"canary-session-token","expiration":)" + end + "}}",
+              {}});
+    EXPECT_EQ(winner(world), "ASIASSO") << end;
   }
 }
 

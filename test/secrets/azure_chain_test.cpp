@@ -234,9 +234,11 @@ TEST(AzureChain, NoSecretGoesToAnAuthorityOverPlainHttp) {
 TEST(AzureChain, WhatCouldBecomeAnotherPathOrArgumentIsRefused) {
   for (const auto* text :
        {"azure-entra:?tenant=a/b", "azure-entra:?tenant=..%2Fx", "azure-entra:?tenant=-x",
-        "azure-entra:?client_id=a%26b", "azure-entra:?msi_res_id=x", "azure-entra:?az_path=az",
-        "azure-entra:?ca_file=/a/../b", "azure-entra:?scope=management", "azure-entra:?credential=x",
-        "azure-entra:?client_id=a&object_id=b", "azure-entra:?secret=x", "azure-entra:#field"}) {
+        "azure-entra:?tenant=..", "azure-entra:?tenant=.", "azure-entra:?tenant=a..b",
+        "azure-entra:?client_id=..", "azure-entra:?client_id=a%26b", "azure-entra:?msi_res_id=x",
+        "azure-entra:?az_path=az", "azure-entra:?ca_file=/a/../b", "azure-entra:?scope=management",
+        "azure-entra:?credential=x", "azure-entra:?client_id=a&object_id=b", "azure-entra:?secret=x",
+        "azure-entra:#field"}) {
     EXPECT_FALSE(try_open(text)) << text;
   }
   auto world = service_principal();

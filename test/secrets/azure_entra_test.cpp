@@ -87,6 +87,15 @@ TEST(AzureEntra, AClockThatIsWrongDoesNotShortenOrLengthenAToken) {
   }
 }
 
+TEST(AzureEntra, ATokenThatEndsWithTimeItselfHasNotExpired) {
+  auto world = machine();
+  auto told = managed_reply(R"("expires_on":"9999-12-31T23:59:59Z")");
+  told.headers.emplace_back("date", "Fri, 15 Jan 2027 07:50:00 GMT");
+  world.on(imds_line + "?api-version=2018-02-01&resource=", told);
+  const auto got = fetched(world);
+  EXPECT_TRUE(got) << describe(got.error());
+}
+
 TEST(AzureEntra, AnAssertionOfAWrongClockIsMadeOnceMoreWithEntrasTime) {
   auto world = service_principal();
   world.variables.erase("AZURE_CLIENT_SECRET");

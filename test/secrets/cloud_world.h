@@ -44,6 +44,7 @@ class CloudWorld {
 
   std::vector<Asked> asked;
   std::vector<std::string> read;  ///< "variable X", "file /x", "program …", "txt x", in order
+  std::map<std::string, std::vector<FileTrust>> trusted;  ///< by path: what each reading demanded
   Duration waited{};
   Moment now = test_moment();
 
@@ -89,6 +90,7 @@ class CloudWorld {
 
   Event serve(ReadFile& wanted) {
     read.push_back("file " + wanted.path);
+    trusted[wanted.path].push_back(wanted.trust);
     const auto found = files.find(wanted.path);
     if (found == files.end()) return ActionFailed{test_failure(ErrorCode::not_found, wanted.path)};
     return FileRead{Secret::copy_of(found->second)};

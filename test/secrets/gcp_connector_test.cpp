@@ -120,6 +120,19 @@ TEST_F(GcpConnector, ThreeRefreshesInARowWaitForTheQuota) {
   EXPECT_EQ(world.count(oauth_url), 4);  // the administration's is kept, the login's is asked for each time
 }
 
+TEST(GcpInstance, AProjectLeadsNowhereElse) {
+  for (const auto* good :
+       {"p:r:n", "example.com:p-1:r:n", "123:r:n", "projects/a.b:p/locations/r/clusters/c/instances/n"})
+    EXPECT_TRUE(parse_instance(good)) << good;
+  for (const auto* bad :
+       {"..:r:n", "a..b:r:n", ".a:r:n", "-a:r:n", "example.com:..:r:n", "example.com:-p:r:n", ":p:r:n",
+        "example.com::r:n", "a:b:c:r:n", "projects/../locations/r/clusters/c/instances/n",
+        "projects/a::b/locations/r/clusters/c/instances/n", "p:..:n", "p:r:.."})
+    EXPECT_FALSE(parse_instance(bad)) << bad;
+  for (const auto* bad : {"gcp-sm:projects/../secrets/db", "gcp-sm:projects/x..y/secrets/db"})
+    EXPECT_FALSE(gcp_session(bad)) << bad;
+}
+
 TEST_F(GcpConnector, ServerErrorsAreRetriedFiveTimesAsTheConnectorsDoAndAQuotaIsNot) {
   world.on("GET https://sqladmin.googleapis.com/", {503, ""});
   EXPECT_FALSE(fetch());

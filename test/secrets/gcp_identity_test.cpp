@@ -153,6 +153,15 @@ TEST(GcpIdentity, ImpersonationGoesByWayOfItsDelegates) {
   EXPECT_EQ(world.asked.back().header("authorization"), "Bearer ya29.other");
 }
 
+TEST(GcpIdentity, AnImpersonationThatEndsWithTimeItselfHasNotExpired) {
+  GcpWorld world{R"({"type":"impersonated_service_account","source_credentials":)" + GcpWorld::person() +
+                 GcpWorld::impersonating + "}"};
+  world.on(iam_url, {200,
+                     R"({"accessToken":"ya29.other","expireTime":"9999-12-31T23:59:59Z"})",
+                     {{"date", "Fri, 15 Jan 2027 07:00:00 GMT"}}});
+  EXPECT_TRUE(gcp_fetch(world)) << told(gcp_fetch(world));
+}
+
 TEST(GcpIdentity, ARefusedImpersonationNamesTheRoleToGrant) {
   GcpWorld world{R"({"type":"impersonated_service_account","source_credentials":)" + GcpWorld::person() +
                  GcpWorld::impersonating + "}"};

@@ -1,6 +1,8 @@
 // Federation: where a subject token comes from, and what STS is sent.
 #include "test/secrets/gcp_world.h"
 
+#include <algorithm>
+
 namespace sallyport {
 namespace {
 
@@ -94,11 +96,33 @@ TEST(GcpSubject, AnOutputFileThatIsStillGoodSavesTheProgram) {
   EXPECT_TRUE(has(told(gcp_fetch(world)), "/bin/token"));
 }
 
+TEST(GcpSubject, WhatChoosesWhoGetsATokenIsObeyedOnlyWhereNobodyElseWritesIt) {
+  GcpWorld world{GcpWorld::federated(R"({"certificate":{"certificate_config_location":"/config"}})")};
+  world.files["/config"] = R"({"cert_configs":{"workload":{"cert_path":"/cert","key_path":"/key"}}})";
+  EXPECT_TRUE(has(told(gcp_fetch(world)), "/cert"));
+  world.credentials_are(
+      GcpWorld::federated(R"({"executable":{"command":"/bin/token","output_file":"/cache"}})"));
+  world.variables["GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES"] = "1";
+  EXPECT_TRUE(has(told(gcp_fetch(world)), "/bin/token"));
+  for (const auto* file : {"/c.json", "/config", "/cache"})
+    EXPECT_EQ(world.trusted[file].front(), FileTrust::only_we_write) << file;
+}
+
 TEST(GcpSubject, OnASourceThereIsExactlyOne) {
   GcpWorld world{GcpWorld::federated(R"({"file":"/t","url":"https://x/"})")};
   EXPECT_TRUE(has(told(gcp_fetch(world)), "names several sources"));
   world.credentials_are(GcpWorld::federated("{}"));
   EXPECT_TRUE(has(told(gcp_fetch(world)), "names no source"));
+}
+
+TEST(GcpSubject, TheKeysOfAwsThatItReadsAreNotTheChilds) {
+  for (const auto& source : {secrets::gcp_secret_manager_source(), secrets::gcp_cloudsql_source()}) {
+    const auto consumed = source->authority().variables;
+    for (const auto* name : {"GOOGLE_APPLICATION_CREDENTIALS", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY",
+                             "AWS_SESSION_TOKEN"})
+      EXPECT_NE(std::find(consumed.begin(), consumed.end(), name), consumed.end())
+          << source->scheme() << ": " << name;
+  }
 }
 
 TEST(GcpSubject, InAwsTheTokenIsASignedRequestForGoogleToMake) {

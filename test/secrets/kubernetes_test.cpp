@@ -34,7 +34,7 @@ CloudWorld pod(const std::string& data = member("username", "app") + "," + membe
   world.variables = {{"KUBERNETES_SERVICE_HOST", "10.96.0.1"}, {"KUBERNETES_SERVICE_PORT", "443"}};
   world.files[mount + "token"] =
       token_with(R"({"sub":"system:serviceaccount:home:app","exp":1800003600})") + "\n";
-  world.files[mount + "ca.crt"] = "-----BEGIN CERTIFICATE-----\n";
+  world.files[mount + "ca.crt"] = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   world.files[mount + "namespace"] = "prod";
   world.on(path, {200, secret_with(data), {}});
   return world;
@@ -265,13 +265,25 @@ TEST(Kubernetes, OutsideAClusterItSaysHowToNameTheServer) {
   EXPECT_NE(got.error().hint.find("server="), std::string::npos);
 }
 
+TEST(Kubernetes, WithoutAWholeAuthorityNobodyIsAsked) {
+  for (const auto* pem : {"", "\n", "-----BEGIN CERTIFICATE-----\nAAAA\n", "-----BEGIN CERTIFICATE-----\n"}) {
+    auto world = pod();
+    world.files[mount + "ca.crt"] = pem;
+    const auto got = fetched(world);
+    ASSERT_FALSE(got) << pem;
+    EXPECT_EQ(got.error().code, ErrorCode::bad_config);
+    EXPECT_NE(got.error().what.find("no whole certificate in " + mount + "ca.crt"), std::string::npos);
+    EXPECT_TRUE(world.asked.empty());
+  }
+}
+
 TEST(Kubernetes, ANamedServerGetsItsOwnTokenAndAuthorities) {
   CloudWorld world;
   world.files["/etc/token"] = "outside-token";
   world.http["GET https://api.example.com:6443/api/v1/namespaces/prod/secrets/db"] =
       [](const Asked& asked) -> Told {
     EXPECT_EQ(asked.request->ca_file, "/etc/ca.pem");
-    EXPECT_TRUE(asked.request->ca_pem.empty());
+    EXPECT_FALSE(asked.request->authorities);
     EXPECT_EQ(asked.header("authorization"), "Bearer outside-token");
     return {200, secret_with(member("password", "x")), {}};
   };

@@ -36,7 +36,7 @@ TEST(LocalSources, FileIsReadPrivatelyAndShaped) {
   auto fetch = session->fetch();
   const auto read = expect_action<ReadFile>(fetch->resume(at(started())));
   EXPECT_EQ(read.path, "/run/secrets/db");
-  EXPECT_TRUE(read.must_be_private);
+  EXPECT_EQ(read.trust, FileTrust::is_private);
   EXPECT_EQ(read.bytes_max, limits::secret_bytes_max);
   expect_action<Done>(fetch->resume(at(FileRead{Secret::copy_of("{\"password\":\"hunter2\"}\n")})));
   const auto fetched = fetch->take();
@@ -47,7 +47,7 @@ TEST(LocalSources, FileIsReadPrivatelyAndShaped) {
 
 TEST(LocalSources, FileMayBePublicWhenSaid) {
   auto fetch = open_session("file:/x?allow_world_readable=true")->fetch();
-  EXPECT_FALSE(expect_action<ReadFile>(fetch->resume(at(started()))).must_be_private);
+  EXPECT_EQ(expect_action<ReadFile>(fetch->resume(at(started()))).trust, FileTrust::any);
 }
 
 TEST(LocalSources, FetchReadsAgain) {
@@ -77,7 +77,7 @@ TEST(LocalSources, SystemdReadsBelowItsDirectory) {
   const auto read =
       expect_action<ReadFile>(fetch->resume(at(VariableRead{Secret::copy_of("/run/credentials/a.service")})));
   EXPECT_EQ(read.path, "/run/credentials/a.service/db");
-  EXPECT_TRUE(read.must_be_private);
+  EXPECT_EQ(read.trust, FileTrust::is_private);
   expect_action<Done>(fetch->resume(at(FileRead{Secret::copy_of("hunter2")})));
   EXPECT_TRUE(fetch->take().credential.secret.equals("hunter2"));
 }

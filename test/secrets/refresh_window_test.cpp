@@ -60,6 +60,14 @@ TEST(RefreshWindow, ExpiryIsOnTheClockOfWhoGaveIt) {
   EXPECT_FALSE(window.valid(at(61min), 10min));
 }
 
+TEST(RefreshWindow, NoClockMakesWhatHasExpiredServeAgain) {
+  for (const Duration skew : {Duration::max(), Duration::max() - 1s, Duration{235 * 365 * 24h}}) {
+    const auto window = window_of(1h, 0x80);
+    EXPECT_FALSE(window.valid(at(2h), skew)) << skew.count();
+    EXPECT_TRUE(window.due(at(2h), skew)) << skew.count();
+  }
+}
+
 TEST(RefreshWindow, AnEndedOneIsDue) {
   auto window = window_of(1h, 0x80);
   window.end();

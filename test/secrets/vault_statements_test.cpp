@@ -52,9 +52,20 @@ TEST(VaultStatements, StatementsOfOnesOwnAreKept) {
   EXPECT_FALSE(role.revocation.empty());
 }
 
+TEST(VaultStatements, AMysqlDatabaseIsThatOneAndNotThoseWithANameLikeIt) {
+  DynamicRole role;
+  role.grants = Grants::read;
+  role.databases = {"app_prod_1", "plain"};
+  complete_statements(role, Database::mysql);
+  ASSERT_EQ(role.creation.size(), 3u);
+  EXPECT_EQ(role.creation[1], R"(GRANT SELECT, SHOW VIEW ON `app\_prod\_1`.* TO '{{name}}'@'%')");
+  EXPECT_EQ(role.creation[2], "GRANT SELECT, SHOW VIEW ON `plain`.* TO '{{name}}'@'%'");
+}
+
 TEST(VaultStatements, NamesThatCouldLeaveTheirQuotesAreNone) {
   for (const auto* good : {"app_owner", "App-1.x", "a$b"}) EXPECT_TRUE(is_sql_name(good)) << good;
-  for (const auto* bad : {"", "a\"b", "a'b", "a`b", "a;b", "{{name}}", "a b", "a\\b", "\xC3\xA4"})
+  for (const auto* bad :
+       {"", "a$$b", "$$", "a\"b", "a'b", "a`b", "a;b", "{{name}}", "a b", "a\\b", "\xC3\xA4"})
     EXPECT_FALSE(is_sql_name(bad)) << bad;
   EXPECT_FALSE(is_sql_name(std::string(64, 'a')));
 }

@@ -218,6 +218,8 @@ TEST(TrailRecord, RefusesWhatIsNoRecord) {
 
 TEST(TrailText, PrintableKeepsLettersAndShowsWhatWouldMislead) {
   EXPECT_EQ(printable("häuser 😀"), "häuser 😀");
+  EXPECT_TRUE(is_utf8("häuser 😀\n") && is_utf8(""));
+  for (const auto* bad : {"\xff", "a\x80", "\xc3", "\xed\xa0\x80", "\xc0\xaf"}) EXPECT_FALSE(is_utf8(bad));
   EXPECT_EQ(printable("\x1b[2J\n\xff\u202E\u0085\u200B"), "\\x1b[2J\\n\\xff\\u{202e}\\u{0085}\\u{200b}");
   EXPECT_EQ(columns_of("hä😀"), 3U);
 }

@@ -2,7 +2,8 @@
 // is set, so its failure is an error: the instance's own role, which would be asked next, is somebody else's.
 //
 // The request may carry a token, and the environment names both. So plain http goes to the machine itself and to the
-// addresses that AWS uses for this, and nowhere else (threat 12).
+// addresses that AWS uses for this, and nowhere else (threat 12); nor does a token out of a file, whatever is spoken: else
+// two variables would send any file of one line to any host.
 #include "base/limits.h"
 #include "secrets/aws/provider.h"
 #include "secrets/literal_host.h"
@@ -17,8 +18,8 @@ namespace {
 
 constexpr auto request_deadline = std::chrono::seconds{2};
 constexpr std::string_view ecs_address = "http://169.254.170.2";
-constexpr std::array<std::string_view, 4> plain_hosts{"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]",
-                                                      "localhost"};
+constexpr std::array<std::string_view, 4> near_hosts{"169.254.170.2", "169.254.170.23", "[fd00:ec2::23]",
+                                                     "localhost"};
 
 struct Address {
   std::string url;
@@ -26,7 +27,8 @@ struct Address {
 };
 
 /// Errors  bad_config: where no keys are asked for.
-Result<void> check(const Settings& settings, const std::string& provider, const Address& address) {
+Result<void> check(const Settings& settings, const std::string& provider, const Address& address,
+                   bool token_file) {
   const auto wrong = [&](const std::string& what, std::string hint) {
     return failed(settings, provider, ErrorCode::bad_config, address.variable + (" " + what),
                   std::move(hint));
@@ -41,9 +43,15 @@ Result<void> check(const Settings& settings, const std::string& provider, const 
   authority = authority.substr(0, authority.find_first_of("/?"));
   const auto host = split_authority(authority).host;
   if (host.empty()) return wrong("names no host", "Correct the variable");
-  const bool allowed = !plain || is_loopback_literal(host) ||
-                       std::find(plain_hosts.begin(), plain_hosts.end(), host) != plain_hosts.end();
-  if (allowed) return {};
+  const bool near =
+      is_loopback_literal(host) || std::find(near_hosts.begin(), near_hosts.end(), host) != near_hosts.end();
+  if (near || (!plain && !token_file)) return {};
+  if (token_file) {
+    return wrong(
+        "is " + host_of_url(url) + ", which gets no token out of a file",
+        "Use a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]; a token for another host "
+        "goes into AWS_CONTAINER_AUTHORIZATION_TOKEN");
+  }
   return wrong("is plain http to " + host_of_url(url) + ", which is not asked for keys",
                "Use https://, a loopback address, 169.254.170.2, 169.254.170.23 or [fd00:ec2::23]");
 }
@@ -64,21 +72,20 @@ Result<std::optional<Address>> configured(Inquiry& ask) {
 }
 
 /// Empty: none is configured.
-Result<Secret> token_of(Inquiry& ask, const Settings& settings, const std::string& provider) {
-  auto path = ask.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
-  if (!path) return failed(settings, provider, std::move(path).error());
+Result<Secret> token_of(Inquiry& ask, const Settings& settings, const std::string& provider,
+                        const std::string& path) {
   Secret token;
   std::string said_by = "AWS_CONTAINER_AUTHORIZATION_TOKEN";
-  if (!path->empty()) {
-    if (!path->starts_with('/')) {
+  if (!path.empty()) {
+    if (!path.starts_with('/')) {
       return failed(settings, provider, ErrorCode::bad_config,
                     "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE is no absolute path", "Write it from / on");
     }
-    said_by = *path;
-    auto content = ask.file({*path, limits::login_body_bytes_max, false});
+    said_by = path;
+    auto content = ask.file({path, limits::login_body_bytes_max, FileTrust::any});
     if (!content) {
       auto error = std::move(content).error();
-      error.what = *path + " " + error.what;
+      error.what = path + " " + error.what;
       return failed(settings, provider, std::move(error));
     }
     token = (*content)->clone();
@@ -119,8 +126,11 @@ Offer container_keys(Inquiry& ask, const Settings& settings, Search& search) {
         search, provider,
         "neither AWS_CONTAINER_CREDENTIALS_RELATIVE_URI nor AWS_CONTAINER_CREDENTIALS_FULL_URI is set");
   }
-  if (auto checked = check(settings, provider, **address); !checked) return std::move(checked).error();
-  auto token = token_of(ask, settings, provider);
+  auto path = ask.text("AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE");
+  if (!path) return failed(settings, provider, std::move(path).error());
+  if (auto checked = check(settings, provider, **address, !path->empty()); !checked)
+    return std::move(checked).error();
+  auto token = token_of(ask, settings, provider, *path);
   if (!token) return std::move(token).error();
   const auto& url = (*address)->url;
   const auto make = [&](Moment) {
@@ -134,7 +144,11 @@ Offer container_keys(Inquiry& ask, const Settings& settings, Search& search) {
   };
   RetryRule rule;
   rule.first = rule.cap = std::chrono::seconds{1};
-  rule.also = [](const WebReply& reply) { return reply.status != 200 || !reply.json; };
+  // A refusal is one at the second time, too; 429 is among the rule's statuses.
+  rule.also = [](const WebReply& reply) {
+    const bool refusal = reply.status >= 400 && reply.status < 500;
+    return !refusal && (reply.status != 200 || !reply.json);
+  };
   auto reply = ask_web(ask, make, rule, settings.where);
   if (!reply) return failed(settings, provider, std::move(reply).error());
   if (reply->status != 200) return refused(settings, provider, *reply);

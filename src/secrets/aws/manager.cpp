@@ -71,10 +71,6 @@ std::string code_of(const WebReply& reply) {
   return {};
 }
 
-WallTime moved(WallTime time, Duration by) {
-  return time + std::chrono::duration_cast<WallTime::duration>(by);
-}
-
 std::string minutes_text(Duration skew) {
   const auto minutes = std::chrono::duration_cast<std::chrono::minutes>(skew).count();
   return std::to_string(minutes < 0 ? -minutes : minutes) + " minutes " +
@@ -87,7 +83,7 @@ Error error_at(const ManagerCall& call, ErrorCode code, std::string what, std::s
 
 Error keys_error(const ManagerCall& call, const ManagerReply& reply, const KeyCache& keys,
                  const std::string& said) {
-  const auto skew = skew_of(reply.web);
+  const auto skew = clock_difference(reply.web);
   if (skew && (*skew > skew_fatal || *skew < -skew_fatal)) {
     return error_at(call, ErrorCode::denied,
                     said + "; this machine's clock is " + minutes_text(*skew) + " AWS' own",
@@ -140,7 +136,7 @@ Result<ManagerReply> ask_manager(Inquiry& ask, const KeyCache& keys, const Manag
     request.plain_http_allowed = endpoint->plain_http;
     request.deadline = request_deadline;
     sign(request, keys.keys(),
-         {endpoint->signing_region, std::string{signing_name(call.service)}, moved(now.wall, skew)});
+         {endpoint->signing_region, std::string{signing_name(call.service)}, later(now.wall, skew)});
     return request;
   };
   RetryRule rule;

@@ -135,7 +135,7 @@ class RdsSession final : public FetchingSession {
   Result<Then> mint(Moment now, Fetched& out) const {
     if (auto checked = check(user_, servers_); !checked) return std::move(checked).error();
     const auto& keys = keys_.keys();
-    const auto theirs = now.wall + std::chrono::duration_cast<WallTime::duration>(keys_.skew());
+    const auto theirs = later(now.wall, keys_.skew());
     auto& credential = out.credential;
     for (const auto& server : servers_) {
       auto region = region_for(server);

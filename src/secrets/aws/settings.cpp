@@ -78,7 +78,7 @@ Result<IniFile> ini_file(Inquiry& ask, const std::string& path) {
   if (path.empty()) return IniFile{};
   if (auto checked = check_absolute(path); !checked) return std::move(checked).error();
   // Whether others may read it matters only if a secret in it is used (profile_keys.cpp asks again).
-  auto read = ask.file({path, profile_file_bytes_max, false});
+  auto read = ask.file({path, profile_file_bytes_max, FileTrust::only_we_write});
   if (read) return IniFile::parse(**read, path);
   auto error = std::move(read).error();
   if (error.code == ErrorCode::not_found) return IniFile{};

@@ -8,12 +8,15 @@
 #include "secrets/time_text.h"
 #include "secrets/web.h"
 
+#include <algorithm>
+
 namespace sallyport::secrets::aws {
 
 namespace {
 
 constexpr auto request_deadline = std::chrono::seconds{10};
-constexpr std::int64_t milliseconds_max = 253'402'300'799'000;  // the end of the year 9999
+constexpr auto milliseconds_max =
+    std::chrono::floor<std::chrono::milliseconds>(WallTime::max()).time_since_epoch().count();
 
 struct SsoRole {
   std::string name;
@@ -142,9 +145,10 @@ class SsoLogin {
     auto keys = keys_of(object, names, reply.received, settings_, provider_);
     if (!keys) return std::move(keys).error();
     const auto milliseconds = object["expiration"].integer();
-    if (!milliseconds || *milliseconds <= 0 || *milliseconds > milliseconds_max)
+    if (!milliseconds || *milliseconds <= 0)
       return wrong(ErrorCode::invalid_message, "the answer's expiration is no time in milliseconds");
-    keys->expires = WallTime{std::chrono::milliseconds{*milliseconds}};
+    keys->expires =
+        WallTime{std::chrono::milliseconds{std::min<std::int64_t>(*milliseconds, milliseconds_max)}};
     return checked_keys(std::move(*keys), reply.received, settings_, provider_);
   }
 

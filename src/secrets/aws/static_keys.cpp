@@ -14,7 +14,7 @@ Offer static_keys(Inquiry& ask, const Settings& settings, Search& search, const 
                    files.has(profile, in) ? "has no aws_access_key_id" : "the file has no such profile");
   }
   const auto path = in_config ? files.config().path() : files.credentials().path();
-  auto content = ask.file({path, profile_file_bytes_max, true});
+  auto content = ask.file({path, profile_file_bytes_max, FileTrust::is_private});
   if (!content) {
     auto error = std::move(content).error();
     error.what = path + " " + error.what;

@@ -69,7 +69,7 @@ Result<WebReply> send(Inquiry& ask, const Call& call) {
     request.plain_http_allowed = endpoint->plain_http;
     request.deadline = request_deadline;
     if (call.keys != nullptr) {
-      const auto time = now.wall + std::chrono::duration_cast<WallTime::duration>(call.search.skew);
+      const auto time = later(now.wall, call.search.skew);
       sign(request, *call.keys, {endpoint->signing_region, "sts", time});
     }
     return request;
@@ -140,7 +140,7 @@ Result<Keys> keys_in(const Call& call, const WebReply& reply, std::string_view r
                   "the reply to " + wanted + " holds no keys with a session token and an expiration",
                   "Check the endpoint's address, and whether a proxy or a login page answers in its place");
   }
-  now.wall += std::chrono::duration_cast<WallTime::duration>(call.search.skew);
+  now.wall = later(now.wall, call.search.skew);
   return checked_keys(std::move(keys), now, call.settings, call.provider);
 }
 

@@ -46,7 +46,7 @@ Offer web_identity_keys(Inquiry& ask, const Settings& settings, Search& search, 
   auto name = value_of("AWS_ROLE_SESSION_NAME", "role_session_name");
   if (!name) return failed(settings, provider, std::move(name).error());
   // Kubernetes gives projected tokens a mode that lets others read them; the pod is their fence.
-  auto content = ask.file({*path, limits::secret_bytes_max, false});
+  auto content = ask.file({*path, limits::secret_bytes_max, FileTrust::any});
   if (!content) {
     auto error = std::move(content).error();
     error.what = *path + " " + error.what;

@@ -31,7 +31,7 @@ std::string key_file_of(std::string_view challenge) {
 }
 
 Result<Secret> basic(Inquiry& ask, const Settings& settings, Search& search, const std::string& path) {
-  auto content = ask.file({path, key_bytes_max, true});
+  auto content = ask.file({path, key_bytes_max, FileTrust::is_private});
   if (!content) {
     auto error = std::move(content).error();
     error.what = path + ": " + error.what;

@@ -4,6 +4,7 @@
 #include "crypto/rsa.h"
 #include "secrets/azure/provider.h"
 #include "secrets/json_writer.h"
+#include "secrets/web.h"
 
 #include <algorithm>
 
@@ -70,7 +71,10 @@ Result<Secret> client_assertion(const Secret& pem, const Settings& settings, Wal
                  "password off",
                  {}};
   }
-  return Secret::copy_of(signed_part + "." + crypto::base64url_encode(*signature));
+  auto text = crypto::base64url_encode(*signature);
+  auto out = joined({signed_part, ".", text});
+  wipe_memory(text.data(), text.size());
+  return out;
 }
 
 }  // namespace sallyport::secrets::azure

@@ -140,7 +140,7 @@ Offer entra_token(Inquiry& ask, const Settings& settings, const std::string& sco
       form.field("grant_type", "client_credentials");
       form.field("client_id", settings.client_id);
       form.field("scope", scope);
-      (void)proof(form, now.wall + std::chrono::duration_cast<WallTime::duration>(skew), tried++);
+      (void)proof(form, later(now.wall, skew), tried++);
       request.body = form.finish();
       request.headers.push_back(web_header("Content-Type", "application/x-www-form-urlencoded"));
       request.headers.push_back(web_header("Accept", "application/json"));

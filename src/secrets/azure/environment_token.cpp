@@ -29,7 +29,7 @@ Result<const Secret*> read_certificate(Inquiry& ask, const Settings& settings, S
     return failed(settings, search, certificate_name, ErrorCode::bad_config,
                   "AZURE_CLIENT_CERTIFICATE_PATH is no absolute path", "Write the whole path");
   }
-  auto content = ask.file({path, limits::secret_bytes_max, true});
+  auto content = ask.file({path, limits::secret_bytes_max, FileTrust::is_private});
   if (!content) {
     auto error = std::move(content).error();
     error.what = path + ": " + error.what;

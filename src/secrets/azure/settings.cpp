@@ -36,10 +36,10 @@ constexpr std::array<std::string_view, 5> others{"visualstudiocodecredential", "
                                                  "azurepowershellcredential", "interactivebrowsercredential",
                                                  "brokercredential"};
 
-/// A tenant (a GUID or a domain) and an id stand in URLs and in an argument of `az`.
+/// A tenant (a GUID or a domain) and an id stand in URLs, where `..` leads elsewhere, and in an argument of `az`.
 bool is_id(std::string_view text) {
-  return !text.empty() && text.size() <= id_bytes_max && text.front() != '-' &&
-         std::all_of(text.begin(), text.end(), [](char c) {
+  return !text.empty() && text.size() <= id_bytes_max && text.front() != '-' && text.front() != '.' &&
+         text.find("..") == std::string_view::npos && std::all_of(text.begin(), text.end(), [](char c) {
            return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
                   c == '.' || c == '_';
          });

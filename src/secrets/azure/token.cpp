@@ -15,7 +15,6 @@ using std::chrono::seconds;
 constexpr std::int64_t epoch_max = 1LL << 33;
 constexpr auto life_max = std::chrono::hours{24 * 7};
 constexpr auto skew_min = seconds{5};
-constexpr auto skew_max = std::chrono::hours{24};
 
 Error malformed(std::string what) {
   return {ErrorCode::invalid_message, Hop::secret_source, {}, std::move(what), {}, {}};
@@ -71,10 +70,6 @@ std::optional<WallTime> parse_american(std::string_view text) {
                         std::string{text});
 }
 
-WallTime later(WallTime time, Duration duration) {
-  return time + std::chrono::duration_cast<WallTime::duration>(duration);
-}
-
 std::optional<WallTime> relative_end(JsonView field, Moment now) {
   const auto value = field.integer();
   if (!value || *value <= 0 || *value > seconds{life_max}.count()) return std::nullopt;
@@ -104,9 +99,7 @@ std::optional<WallTime> parse_expiry(JsonView field) {
 
 Duration counted_skew(const WebReply& reply) {
   const auto skew = skew_of(reply).value_or(Duration::zero());
-  const bool counts = (skew > Duration{skew_min} || skew < -Duration{skew_min}) &&
-                      skew < Duration{skew_max} && skew > -Duration{skew_max};
-  return counts ? skew : Duration::zero();
+  return skew > Duration{skew_min} || skew < -Duration{skew_min} ? skew : Duration::zero();
 }
 
 Result<Token> token_of(JsonView object, std::string_view name, ExpiryFrom first, Moment now, Duration skew) {

@@ -39,7 +39,7 @@ Offer workload_token(Inquiry& ask, const Settings& settings, const std::string& 
     return failed(settings, search, provider, ErrorCode::bad_config,
                   "AZURE_FEDERATED_TOKEN_FILE is no absolute path", "Write the whole path");
   }
-  auto content = ask.file({*path, limits::secret_bytes_max, !is_mounted_by_kubelet(*path)});
+  auto content = ask.file({*path, limits::secret_bytes_max, private_if(!is_mounted_by_kubelet(*path))});
   if (!content) {
     auto error = std::move(content).error();
     error.what = *path + ": " + error.what;

@@ -1,6 +1,7 @@
 #include "secrets/gcp/account.h"
 
 #include "base/limits.h"
+#include "secrets/aws/settings.h"
 #include "secrets/gcp/metadata.h"
 
 #include <array>
@@ -44,17 +45,18 @@ Result<Json> parse_file(const Context& context, const Secret& content, const std
                "Its member \"type\" is one of " + known);
 }
 
-/// A configuration without a secret may be read by everybody; a key may not. What it is, only the file says.
+/// Whoever writes it says who gets our tokens and what is run, so it is ours alone. A configuration without a secret may
+/// be read by everybody; a key may not. What it is, only the file says.
 Result<Json> read_file(Inquiry& ask, const Context& context, const std::string& path,
                        const std::string& named_by) {
-  auto content = read_credentials_file(ask, context, path, false, named_by);
+  auto content = read_credentials_file(ask, context, path, FileTrust::only_we_write, named_by);
   if (!content) return std::move(content).error();
   auto json = parse_file(context, **content, path);
   if (!json) return json;
   const bool secret =
       kind_of(json->root()) != AccountKind::external_account || json->root()["client_secret"].present();
   if (!secret || context.allow_world_readable) return json;
-  content = read_credentials_file(ask, context, path, true, named_by);
+  content = read_credentials_file(ask, context, path, FileTrust::is_private, named_by);
   if (!content) return std::move(content).error();
   return parse_file(context, **content, path);
 }
@@ -112,16 +114,16 @@ Result<std::string> gcloud_directory(Inquiry& ask) {
 }
 
 Result<const Secret*> read_credentials_file(Inquiry& ask, const Context& context, const std::string& path,
-                                            bool must_be_private, const std::string& named_by) {
+                                            FileTrust trust, const std::string& named_by) {
   if (path.empty() || path.front() != '/') {
     return fault(context, ErrorCode::bad_config, named_by + " names no absolute path",
                  "Write it from the root on");
   }
-  auto content = ask.file({path, limits::secret_bytes_max, must_be_private});
+  auto content = ask.file({path, limits::secret_bytes_max, trust});
   if (!content) {
     auto error = moved(context, std::move(content).error(), named_by);
     if (error.what.find(path) == std::string::npos) error.what += " (" + path + ")";
-    if (must_be_private && error.hint.empty()) {
+    if (trust == FileTrust::is_private && error.hint.empty()) {
       error.hint =
           "chmod o-rwx the file; or allow_world_readable=true where everybody on the machine may have it";
     }
@@ -162,7 +164,12 @@ Result<Account> find_account(Inquiry& ask, const Context& context, std::vector<T
 }
 
 const std::vector<std::string>& identity_variables() {
-  static const std::vector<std::string> names{"GOOGLE_APPLICATION_CREDENTIALS"};
+  static const auto names = [] {
+    std::vector<std::string> all{"GOOGLE_APPLICATION_CREDENTIALS"};
+    const auto& of_aws = aws::identity_variables();  // an external_account may be of AWS
+    all.insert(all.end(), of_aws.begin(), of_aws.end());
+    return all;
+  }();
   return names;
 }
 

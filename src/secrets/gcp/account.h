@@ -55,10 +55,10 @@ inline constexpr const char* no_identity_fix =
 /// Absent when the file's "type" is none of ours.
 std::optional<AccountKind> kind_of(JsonView file);
 
-/// Reads a file of at most 64 KiB. `must_be_private`: others may not read it, unless the reference allows it.
+/// Reads a file of at most 64 KiB.
 /// Errors  those of the driver, moved; limit_exceeded; not_found.
 Result<const Secret*> read_credentials_file(Inquiry& ask, const Context& context, const std::string& path,
-                                            bool must_be_private, const std::string& named_by);
+                                            FileTrust trust, const std::string& named_by);
 
 /// $HOME without a last slash; empty when unset.
 Result<std::string> home_of(Inquiry& ask);

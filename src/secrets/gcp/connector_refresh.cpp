@@ -63,7 +63,7 @@ Result<Signed> signed_certificate(const Connector& state, std::string chain, con
   }
   const auto skew = skew_of(reply).value_or(Duration::zero());
   Signed out{std::move(chain), *end};
-  if (*end != WallTime::max()) out.end -= std::chrono::duration_cast<WallTime::duration>(skew);
+  if (*end != WallTime::max()) out.end = later(*end, -skew);
   if (out.end > reply.received.wall) return out;
   return fault(state.context, ErrorCode::denied,
                std::string{state.service.title} + ": the client certificate that it gave has expired already",

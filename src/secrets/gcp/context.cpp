@@ -72,20 +72,11 @@ HttpRequest copy_of(const HttpRequest& request) {
   for (const auto& header : request.headers) out.headers.push_back({header.name, header.value.clone()});
   out.body = request.body.clone();
   out.ca_file = request.ca_file;
-  out.ca_pem = request.ca_pem;
+  out.authorities = request.authorities;
   out.client_certificate = request.client_certificate;
   out.client_key = request.client_key.clone();
   out.plain_http_allowed = request.plain_http_allowed;
   out.deadline = request.deadline;
-  return out;
-}
-
-Secret joined(std::initializer_list<std::string_view> pieces) {
-  std::size_t size = 0;
-  for (const auto piece : pieces) size += piece.size();
-  auto out = Secret::of_size(size);
-  auto* at = out.writable().data();
-  for (const auto piece : pieces) at = std::ranges::copy(as_bytes(piece), at).out;
   return out;
 }
 
@@ -95,6 +86,20 @@ RetryRule retry_rule() {
   RetryRule rule;
   rule.statuses = {408, 429, 500, 502, 503, 504};
   return rule;
+}
+
+bool is_project(std::string_view text) {
+  const auto is_plain = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+  };
+  if (text.empty() || text.size() > 128) return false;
+  char before = ':';
+  for (const char c : text) {
+    const bool follows = before != ':' && (c == '-' || c == ':' || (c == '.' && before != '.'));
+    if (!is_plain(c) && !follows) return false;
+    before = c;
+  }
+  return before != ':';
 }
 
 bool is_domain(std::string_view text) {
@@ -138,7 +143,7 @@ ErrorCode code_of_status(int status) {
 }
 
 std::string clock_note(const WebReply& reply) {
-  const auto skew = skew_of(reply);
+  const auto skew = clock_difference(reply);
   if (!skew || (*skew < std::chrono::minutes{1} && *skew > -std::chrono::minutes{1})) return {};
   const bool ahead = *skew > Duration::zero();
   return "; the server's clock is " + format_duration(ahead ? *skew : -*skew) +

@@ -34,9 +34,6 @@ Result<HttpRequest> request_to(Inquiry& ask, const Context& context, std::string
 /// A copy with everything in it: ask_web() makes a request for each try.
 HttpRequest copy_of(const HttpRequest& request);
 
-/// The pieces one after the other; "Bearer " and a token, for example.
-Secret joined(std::initializer_list<std::string_view> pieces);
-
 HttpHeader bearer(const Secret& token);
 
 /// 408, 429, 500, 502, 503 and 504, three tries, as google-auth.
@@ -44,6 +41,10 @@ RetryRule retry_rule();
 
 /// A label of a domain name and dots: "googleapis.com".
 bool is_domain(std::string_view text);
+
+/// A project's name or number, "example.com:project" too: it stands in URLs, so no `..`, and each part begins with a letter or
+/// a digit.
+bool is_project(std::string_view text);
 
 /// "the status 403 (PERMISSION_DENIED, SERVICE_DISABLED)": what may be shown of an error reply.
 std::string status_text(const WebReply& reply);

@@ -78,7 +78,7 @@ Result<AccessToken> impersonate(Inquiry& ask, const Origin& origin, std::string_
   if (!expires)
     return fault(origin.context, ErrorCode::invalid_message, who + ": expireTime in the reply is no time");
   // The time is of the server's clock; ours may be another.
-  if (const auto skew = skew_of(*reply)) *expires -= std::chrono::duration_cast<WallTime::duration>(*skew);
+  if (const auto skew = skew_of(*reply)) expires = later(*expires, -*skew);
   return checked_token(origin.context, reply->root()["accessToken"].text(), *expires, reply->received, who);
 }
 

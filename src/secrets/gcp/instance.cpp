@@ -27,9 +27,9 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
   return out;
 }
 
-bool is_name(std::string_view text, std::string_view also = "-") {
-  return !text.empty() && text.size() <= 100 && std::ranges::all_of(text, [&](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || also.find(c) != std::string_view::npos;
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= 100 && std::ranges::all_of(text, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-';
   });
 }
 
@@ -142,7 +142,7 @@ Result<Instance> parse_instance(std::string_view text) {
   if (text.starts_with("projects/")) {
     const auto parts = split(text, '/');
     const bool known = parts.size() == 8 && parts[2] == "locations" && parts[4] == "clusters" &&
-                       parts[6] == "instances" && is_name(parts[1], "-.:") && is_name(parts[3]) &&
+                       parts[6] == "instances" && is_project(parts[1]) && is_name(parts[3]) &&
                        is_name(parts[5]) && is_name(parts[7]);
     if (!known) return wrong("is no name of an AlloyDB instance");
     out = {true, std::string{parts[1]}, std::string{parts[3]}, std::string{parts[5]}, std::string{parts[7]}};
@@ -154,8 +154,7 @@ Result<Instance> parse_instance(std::string_view text) {
   out.region = parts[parts.size() - 2];
   out.project =
       parts.size() == 3 ? std::string{parts[0]} : std::string{parts[0]} + ":" + std::string{parts[1]};
-  if (!is_name(out.name) || !is_name(out.region) || !is_name(out.project, "-.:") || parts[0].empty() ||
-      parts[1].empty())
+  if (!is_name(out.name) || !is_name(out.region) || !is_project(out.project))
     return wrong("is no name of an instance");
   return out;
 }

@@ -71,7 +71,7 @@ Result<Version> parse_locator(const Reference& reference) {
                                              : out.version;
     wanted = parts[i + 1];
   }
-  if (!is_made_of(out.project, "-.:", 128)) return wrong_locator(reference, "the project's name is none");
+  if (!is_project(out.project)) return wrong_locator(reference, "the project's name is none");
   if (!out.location.empty() && !is_made_of(out.location, "-", 63))
     return wrong_locator(reference, "the location's name is none");
   if (!is_made_of(out.secret, "-_", 255)) return wrong_locator(reference, "the secret's name is none");

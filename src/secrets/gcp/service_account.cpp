@@ -98,10 +98,10 @@ Result<AccessToken> service_account_token(Inquiry& ask, const Origin& origin, st
     return AccessToken{std::move(*token), ask.now().wall + std::chrono::seconds{life_s}};
   }
   const auto audience = origin.file["token_uri"].text();
-  WallTime::duration skew{};
+  Duration skew{};
   FormPost post{audience, "token_uri of " + origin.path, nullptr};
   post.body = [&](Moment now) -> Result<Secret> {
-    auto assertion = sign(origin, {scope, audience, now.wall + skew});
+    auto assertion = sign(origin, {scope, audience, later(now.wall, skew)});
     if (!assertion) return assertion;
     FormWriter form;
     form.field("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
@@ -113,7 +113,7 @@ Result<AccessToken> service_account_token(Inquiry& ask, const Origin& origin, st
   const auto server = skew_of(*reply);
   const bool clock = server && (*server > skew_matters || *server < -skew_matters);
   if (reply->status == 400 && clock && status_code_of(*reply) == "invalid_grant") {
-    skew = std::chrono::duration_cast<WallTime::duration>(*server);
+    skew = *server;
     reply = post_form(ask, origin.context, post);
     if (!reply) return std::move(reply).error();
   }

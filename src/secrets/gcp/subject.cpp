@@ -105,7 +105,7 @@ Result<Subject> subject_of(Inquiry& ask, const Origin& origin) {
   const std::string path{source["file"].text()};
   const std::string named = "credential_source.file of " + origin.path;
   // Projected tokens are often readable for all in their container; they live for minutes.
-  auto content = read_credentials_file(ask, origin.context, path, false, named);
+  auto content = read_credentials_file(ask, origin.context, path, FileTrust::any, named);
   if (!content) return std::move(content).error();
   return in_format(origin, (*content)->reveal(), named);
 }

@@ -54,8 +54,8 @@ Result<Secret> chain_token(Inquiry& ask, const Origin& origin, std::string_view 
   std::vector<std::string> all{leaf->front()};
   const std::string path{origin.file["credential_source"]["certificate"]["trust_chain_path"].text()};
   if (!path.empty()) {
-    auto content =
-        read_credentials_file(ask, origin.context, path, false, "trust_chain_path of " + origin.path);
+    auto content = read_credentials_file(ask, origin.context, path, FileTrust::any,
+                                         "trust_chain_path of " + origin.path);
     if (!content) return std::move(content).error();
     auto chain = encoded_chain(origin, (*content)->reveal(), path);
     if (!chain) return std::move(chain).error();
@@ -78,7 +78,8 @@ Result<Secret> chain_token(Inquiry& ask, const Origin& origin, std::string_view 
 Result<Subject> subject_from_certificate(Inquiry& ask, const Origin& origin) {
   auto path = config_path(ask, origin);
   if (!path) return std::move(path).error();
-  auto content = read_credentials_file(ask, origin.context, *path, false, "the certificate configuration");
+  auto content = read_credentials_file(ask, origin.context, *path, FileTrust::only_we_write,
+                                       "the certificate configuration");
   if (!content) return std::move(content).error();
   auto json = Json::parse((*content)->reveal(), *path);
   const auto workload = json ? json->root()["cert_configs"]["workload"] : JsonView{};
@@ -89,10 +90,10 @@ Result<Subject> subject_from_certificate(Inquiry& ask, const Origin& origin) {
                  *path + " has no cert_configs.workload.cert_path and key_path");
   }
   auto certificate =
-      read_credentials_file(ask, origin.context, certificate_path, false, "cert_path of " + *path);
+      read_credentials_file(ask, origin.context, certificate_path, FileTrust::any, "cert_path of " + *path);
   if (!certificate) return std::move(certificate).error();
-  auto key = read_credentials_file(ask, origin.context, key_path, !origin.context.allow_world_readable,
-                                   "key_path of " + *path);
+  auto key = read_credentials_file(ask, origin.context, key_path,
+                                   private_if(!origin.context.allow_world_readable), "key_path of " + *path);
   if (!key) return std::move(key).error();
   auto token = chain_token(ask, origin, (*certificate)->reveal(), certificate_path);
   if (!token) return std::move(token).error();

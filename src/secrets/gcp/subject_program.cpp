@@ -103,7 +103,10 @@ Result<Subject> subject_from_program(Inquiry& ask, const Origin& origin) {
   const std::string source = "program " + argv->front();
   const std::string cache{origin.file["credential_source"]["executable"]["output_file"].text()};
   if (!cache.empty()) {
-    auto content = read_credentials_file(ask, origin.context, cache, true, "output_file of " + origin.path);
+    // Where a stranger could have put it, the program is asked instead.
+    const auto named = "output_file of " + origin.path;
+    auto content = read_credentials_file(ask, origin.context, cache, FileTrust::only_we_write, named);
+    if (content) content = read_credentials_file(ask, origin.context, cache, FileTrust::is_private, named);
     if (content) {
       auto kept = read_reply(origin, (*content)->reveal(), ask.now(), "output_file " + cache, true);
       if (kept) return kept;

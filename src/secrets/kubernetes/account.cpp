@@ -35,7 +35,7 @@ bool is_mounted_by_kubelet(std::string_view path) {
 }
 
 Result<Secret> read_web_token(Inquiry& ask, const std::string& path, const std::string& where) {
-  auto content = ask.file({path, token_bytes_max, !is_mounted_by_kubelet(path)});
+  auto content = ask.file({path, token_bytes_max, private_if(!is_mounted_by_kubelet(path))});
   if (!content) {
     auto error = std::move(content).error();
     error.hop = Hop::secret_source;

@@ -1,6 +1,7 @@
 #include "secrets/kubernetes/api.h"
 
 #include "base/limits.h"
+#include "crypto/base64_pem.h"
 #include "secrets/address.h"
 #include "secrets/kubernetes/fields.h"
 
@@ -38,7 +39,7 @@ Result<std::string> server_of(Inquiry& ask, const Options& options) {
 
 /// A file of the mount, whole, that is no secret.
 Result<std::string> mounted(Inquiry& ask, const Options& options, std::string_view path) {
-  auto content = ask.file({std::string{path}, limits::secret_bytes_max, false});
+  auto content = ask.file({std::string{path}, limits::secret_bytes_max, FileTrust::any});
   if (content) return std::string{(*content)->reveal()};
   auto error = std::move(content).error();
   error.hop = Hop::secret_source;
@@ -47,6 +48,17 @@ Result<std::string> mounted(Inquiry& ask, const Options& options, std::string_vi
     error.hint = "The pod has no service account mounted: remove automountServiceAccountToken: false";
   }
   return error;
+}
+
+/// Of the cluster. Without them the token would go to whoever the system's roots vouch for.
+Result<Authorities> cluster_authorities(Inquiry& ask, const Options& options) {
+  auto pem = mounted(ask, options, mounted_authorities);
+  if (!pem) return std::move(pem).error();
+  if (crypto::pem_body(*pem, "CERTIFICATE"))
+    return Authorities{std::move(*pem), std::string{mounted_authorities}};
+  return wrong(
+      ErrorCode::bad_config, options, "no whole certificate in " + std::string{mounted_authorities},
+      "It is of the ConfigMap kube-root-ca.crt: look at it in the pod's namespace, and start the pod again");
 }
 
 /// With the namespace, which the reference may leave out.
@@ -97,24 +109,19 @@ Result<Then> fetch_secret(Inquiry& ask, const Options& wanted, Fetched& yield) {
     }
     return error;
   }
-  std::string authorities;
+  std::optional<Authorities> authorities;
   if (options->ca_file.empty() && options->server.empty()) {
-    auto pem = mounted(ask, *options, mounted_authorities);
-    if (!pem) return std::move(pem).error();
-    authorities = std::move(*pem);
+    auto mounted = cluster_authorities(ask, *options);
+    if (!mounted) return std::move(mounted).error();
+    authorities = std::move(*mounted);
   }
   const auto make = [&](Moment) {
     HttpRequest request;
     request.url = *server + "/api/v1/namespaces/" + options->name_space + "/secrets/" + options->name;
-    auto bearer = Secret::of_size(7 + token->size());
-    const std::string_view parts[] = {"Bearer ", token->reveal()};
-    std::size_t at = 0;
-    for (const auto part : parts)
-      at += part.copy(reinterpret_cast<char*>(bearer.writable().data()) + at, part.size());
-    request.headers.push_back({"Authorization", std::move(bearer)});
+    request.headers.push_back({"Authorization", joined({"Bearer ", token->reveal()})});
     request.headers.push_back(web_header("Accept", "application/json"));
     request.ca_file = options->ca_file;
-    request.ca_pem = authorities;
+    request.authorities = authorities;
     return request;
   };
   auto reply = ask_web(ask, make, {}, where);

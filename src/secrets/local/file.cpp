@@ -21,7 +21,7 @@ class FileFetch final : public SimpleFetch {
 
   Result<Action> resume(Input input) override {
     if (std::holds_alternative<Started>(input.event)) {
-      return Action{ReadFile{path_, limits::secret_bytes_max, must_be_private_}};
+      return Action{ReadFile{path_, limits::secret_bytes_max, private_if(must_be_private_)}};
     }
     if (auto* read = std::get_if<FileRead>(&input.event)) {
       if (read->content.size() > limits::secret_bytes_max) {

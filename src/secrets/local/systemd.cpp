@@ -58,7 +58,7 @@ class SystemdFetch final : public SimpleFetch {
                    {}};
     }
     asked_file_ = true;
-    return Action{ReadFile{directory + "/" + name_, limits::secret_bytes_max, true}};
+    return Action{ReadFile{directory + "/" + name_, limits::secret_bytes_max, FileTrust::is_private}};
   }
 
   std::string name_;

@@ -74,14 +74,14 @@ Result<Login> gather_certificate(Inquiry& ask, const State& state) {
   const auto& options = state.options;
   Login login;
   login.path = login_path(options);
-  auto certificate = ask.file({options.client_certificate, limits::secret_bytes_max, false});
+  auto certificate = ask.file({options.client_certificate, limits::secret_bytes_max, FileTrust::any});
   if (!certificate) return at_file(state, options.client_certificate, std::move(certificate).error());
   if ((*certificate)->reveal().find("-----BEGIN CERTIFICATE-----") == std::string_view::npos) {
     return missing(state, "no certificate in " + options.client_certificate,
                    "It is a PEM file, our own first");
   }
   login.client_certificate = (*certificate)->reveal();
-  auto key = ask.file({options.client_key, limits::secret_bytes_max, true});
+  auto key = ask.file({options.client_key, limits::secret_bytes_max, FileTrust::is_private});
   if (!key) return at_file(state, options.client_key, std::move(key).error());
   login.client_key = (*key)->clone();
   JsonWriter body;
@@ -92,7 +92,7 @@ Result<Login> gather_certificate(Inquiry& ask, const State& state) {
 
 Result<Login> gather_userpass(Inquiry& ask, const State& state) {
   const auto& options = state.options;
-  auto content = ask.file({options.password_file, token_bytes_max, true});
+  auto content = ask.file({options.password_file, token_bytes_max, FileTrust::is_private});
   if (!content) return at_file(state, options.password_file, std::move(content).error());
   auto password = (*content)->reveal();
   if (password.ends_with('\n')) password.remove_suffix(password.ends_with("\r\n") ? 2 : 1);
@@ -133,7 +133,7 @@ std::string login_path(const Options& options) {
 
 Result<Secret> word_of_file(Inquiry& ask, const State& state, const std::string& path, bool is_private,
                             std::string_view what) {
-  auto content = ask.file({path, token_bytes_max, is_private});
+  auto content = ask.file({path, token_bytes_max, private_if(is_private)});
   if (!content) return at_file(state, path, std::move(content).error());
   auto word = trimmed_token(**content);
   if (!word) {

@@ -63,7 +63,7 @@ Result<Login> gather_aws(Inquiry& ask, const State& state) {
     request.headers.push_back(web_header("X-Vault-AWS-IAM-Server-ID", options.iam_server_id));
   }
   request.body = Secret::copy_of(question);
-  const auto time = ask.now().wall + std::chrono::duration_cast<WallTime::duration>(search.skew);
+  const auto time = later(ask.now().wall, search.skew);
   aws::sign(request, *keys, {place->signing_region, "sts", time});
   JsonWriter body;
   if (!options.role.empty()) body.text("role", options.role);

@@ -64,6 +64,13 @@ Statements postgresql_revocation(const DynamicRole& role) {
       "END $$"};
 }
 
+/// In a grant on a database `_` stands for any character; `%` is in no name of ours.
+std::string literal(const std::string& database) {
+  std::string out;
+  for (const char c : database) out += c == '_' ? std::string{"\\_"} : std::string{c};
+  return out;
+}
+
 Statements mysql_creation(const DynamicRole& role) {
   Statements out{"CREATE USER '{{name}}'@'%' IDENTIFIED BY '{{password}}' REQUIRE SSL"};
   std::string rights = "SELECT, SHOW VIEW";
@@ -76,14 +83,15 @@ Statements mysql_creation(const DynamicRole& role) {
   }
   // On a whole database: tables made later are among it.
   for (const auto& database : role.databases)
-    out.push_back("GRANT " + rights + " ON `" + database + "`.* TO '{{name}}'@'%'");
+    out.push_back("GRANT " + rights + " ON `" + literal(database) + "`.* TO '{{name}}'@'%'");
   return out;
 }
 
 }  // namespace
 
 bool is_sql_name(std::string_view text) {
-  return !text.empty() && text.size() <= 63 && text.find_first_not_of(name_bytes_allowed) == text.npos;
+  return !text.empty() && text.size() <= 63 && text.find_first_not_of(name_bytes_allowed) == text.npos &&
+         text.find("$$") == text.npos;  // it would end the block of the revocation
 }
 
 void complete_statements(DynamicRole& role, Database database) {
