@@ -97,7 +97,7 @@ def test_sockets_of_the_manager_are_taken_over_and_left_to_it(service, again):
     """Socket activation: the old one has its listener from the manager (LISTEN_FDS), the new one from the old one."""
     require(shutil.which("systemd-socket-activate"), "systemd-socket-activate")
     service.run = service.sallyport.start("serve", "-c", service.config, inside=("systemd-socket-activate", "-l", service.socket))
-    wait_for(lambda: os.path.exists(service.socket), "the socket")
+    service.run.until("Listening on")     # the file is there a moment before anybody listens
     inode = os.stat(service.socket).st_ino
     with Connecting(service) as clients:
         for _ in range(2 if again else 1):
