@@ -73,11 +73,17 @@ Result<std::string> reference_text(const Wish& wish, const Environment& environm
 }
 
 /// What nobody was given ends now; our own token with it. What was shown lives on, and the token that it hangs on.
-bool end_again(Errand& errand, secrets::SourceSession& session, const Credential& credential) {
+bool end_again(const Context& context, Errand& errand, secrets::SourceSession& session,
+               const Credential& credential) {
   bool ended = false;
   if (credential.lease) {
-    if (auto revoke = session.revoke(*credential.lease))
-      ended = errand.run(std::move(revoke)).end.has_value();
+    if (auto revoke = session.revoke(*credential.lease)) {
+      const auto end = errand.run(std::move(revoke)).end;
+      ended = end.has_value();
+      if (!ended)
+        context.logger.write(LogLevel::warning, "the lease that nobody was given could not be ended",
+                             {{"lease", credential.lease->id}, {"why", describe(end.error())}});
+    }
   }
   if (auto close = session.close()) {
     ended = errand.run(std::move(close)).end.has_value() || ended;
@@ -131,19 +137,20 @@ Result<void> fetch_and_print(Context& context, const Wish& wish, Errand& errand,
   auto outcome = errand.run(opened.session->fetch());
   record_source_events(context, "resolve", opened.session->take_events());
   if (!outcome.end) {
-    end_again(errand, *opened.session, {});  // the login may have gone well, and what came behind it not
+    end_again(context, errand, *opened.session,
+              {});  // the login may have gone well, and what came behind it not
     return outcome.end;
   }
   const auto fetched = static_cast<secrets::FetchConversation&>(*outcome.conversation).take();
   outcome.conversation.reset();
-  const bool ended = !wish.reveal && end_again(errand, *opened.session, fetched.credential);
+  const bool ended = !wish.reveal && end_again(context, errand, *opened.session, fetched.credential);
   if (!context.quiet) {
     for (const auto& warning : opened.session->warnings()) {
       context.logger.write(LogLevel::warning, warning, {});
     }
   }
   auto printed = print(context, wish, opened, fetched, ended, output);
-  if (!printed && wish.reveal) end_again(errand, *opened.session, fetched.credential);
+  if (!printed && wish.reveal) end_again(context, errand, *opened.session, fetched.credential);
   return printed;
 }
 

@@ -25,7 +25,7 @@ namespace sallyport::secrets {
 
 class Inquiry {
  public:
-  /// Null when unset or empty. Answers live as long as the conversation.
+  /// Null when unset or empty. Answers live until the step ends: the next one gets a copy or nothing.
   const Secret* variable(std::string_view name);
 
   /// A variable that is no secret (a path, a name, a URL); empty when unset.

@@ -19,8 +19,8 @@ namespace sallyport::secrets {
 
 struct WebReply {
   int status = 0;
-  const HttpReply* http = nullptr;
-  std::optional<Json> json;  ///< none when the body is none
+  const HttpReply* http = nullptr;  ///< until the step ends
+  std::optional<Json> json;         ///< none when the body is none
   Moment received{};
 
   [[nodiscard]] bool success() const { return status >= 200 && status < 300; }

@@ -2,6 +2,7 @@
 Sallyport of its own. A server that cannot be started here is a visible skip, and in CI a failure."""
 
 import contextlib
+import importlib
 import os
 import re
 import shutil
@@ -32,6 +33,16 @@ def require(present, what, ci_too=True):
     if IN_CI and ci_too:
         pytest.fail(f"CI must have {what}", pytrace=False)
     skip_here(f"{what} is missing here (./dev setup installs it, or the README says where it comes from)")
+
+
+def require_module(name):
+    """The Python module of tools/requirements.txt; at the top of a file it skips the file. In CI that is a failure."""
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        if IN_CI:
+            pytest.fail(f"CI must have the Python module {name}: {error}", pytrace=False)
+        pytest.skip(f"the Python module {name} is missing here (./dev setup installs it)", allow_module_level=True)
 
 
 def skip_here(reason):

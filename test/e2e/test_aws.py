@@ -8,9 +8,10 @@ import uuid
 
 import pytest
 
-pytest.importorskip("botocore.session")
+from conftest import require, require_module
 
-from conftest import require    # noqa: E402
+require_module("botocore.session")
+
 from harness import moto as motos    # noqa: E402
 from harness.children import environment, psql, read_environment    # noqa: E402
 from harness.moto import Moto, allow    # noqa: E402

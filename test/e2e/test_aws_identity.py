@@ -15,7 +15,9 @@ from unittest import mock
 
 import pytest
 
-botocore_session = pytest.importorskip("botocore.session")
+from conftest import require_module
+
+botocore_session = require_module("botocore.session")
 
 import botocore.config         # noqa: E402
 import botocore.credentials    # noqa: E402

@@ -11,11 +11,12 @@ from unittest import mock
 
 import pytest
 
-botocore_session = pytest.importorskip("botocore.session")
+from conftest import require, require_module
+
+botocore_session = require_module("botocore.session")
 
 import botocore.auth             # noqa: E402
 
-from conftest import require    # noqa: E402
 from harness import crowd, postgres    # noqa: E402
 from harness.children import environment, psql, read_environment    # noqa: E402
 from harness.ldap_rds import ContainerKeys, RdsLdap, hba    # noqa: E402

@@ -12,10 +12,11 @@ import time
 
 import pytest
 
-pytest.importorskip("jwt")
-pytest.importorskip("cryptography")
+from conftest import require, require_module
 
-from conftest import require  # noqa: E402
+require_module("jwt")
+require_module("cryptography")
+
 from harness.children import environment, psql, read_environment  # noqa: E402
 from harness.fake_azure import CLIENT, ENTRA_USER, TENANT, VAULTS, FakeAzure  # noqa: E402
 from harness.ldap_server import LdapServer  # noqa: E402

@@ -7,11 +7,12 @@ import sys
 
 import pytest
 
-identity = pytest.importorskip("azure.identity")
-keyvault = pytest.importorskip("azure.keyvault.secrets")
+from conftest import require, require_module
+
+identity = require_module("azure.identity")
+keyvault = require_module("azure.keyvault.secrets")
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError, ResourceNotFoundError  # noqa: E402
 
-from conftest import require  # noqa: E402
 from harness.fake_azure import ARC_KEYS, CLIENT, DATABASES, TENANT, FakeAzure  # noqa: E402
 
 SCOPE = DATABASES + "/.default"

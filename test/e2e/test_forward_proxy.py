@@ -5,9 +5,10 @@ import random
 
 import pytest
 
-pytest.importorskip("cryptography")
+from conftest import require, require_module
 
-from conftest import require    # noqa: E402
+require_module("cryptography")
+
 from harness import forward_proxy    # noqa: E402
 from harness.children import psql    # noqa: E402
 from harness.forward_proxy import ForwardProxy    # noqa: E402

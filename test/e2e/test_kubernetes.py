@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from conftest import require
+from conftest import require, require_module
 from harness import canary, kubernetes_answers
 from harness.children import psql, python
 from harness.kubernetes_api import KubernetesApi, Mount, Pod, can_unshare
@@ -47,7 +47,7 @@ def url(pg, pki):
 
 
 def client_of(api, token, folder):
-    kubernetes = pytest.importorskip("kubernetes")
+    kubernetes = require_module("kubernetes")
     from kubernetes.config.incluster_config import InClusterConfigLoader
     mount = Mount(str(folder / "mount"), token=token, ca_crt=open(api.pki.ca, encoding="ascii").read())
     configuration = kubernetes.client.Configuration()

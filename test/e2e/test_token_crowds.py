@@ -3,7 +3,9 @@ clients. (RDS has its own in test_aws_rds.py.)"""
 
 import pytest
 
-pytest.importorskip("cryptography")
+from conftest import require_module
+
+require_module("cryptography")
 
 from harness import crowd    # noqa: E402
 from harness.service import Service    # noqa: E402

@@ -13,7 +13,7 @@ import urllib.request
 
 import pytest
 
-from conftest import require
+from conftest import require, require_module
 from harness.children import psql
 from harness.kubernetes_api import KubernetesApi, Pod, can_unshare, sign_es256
 from harness.metadata_services import MetadataServices
@@ -154,8 +154,8 @@ def test_azures_managed_identity(sallyport, bao, enabled, url_of, metadata):
 
 
 def test_the_vendors_clients_are_satisfied_by_the_metadata_services(metadata, monkeypatch):
-    google_compute = pytest.importorskip("google.auth.compute_engine")
-    transport = pytest.importorskip("google.auth.transport.requests")
+    google_compute = require_module("google.auth.compute_engine")
+    transport = require_module("google.auth.transport.requests")
     monkeypatch.setenv("GCE_METADATA_HOST", f"127.0.0.1:{metadata.port}")
     monkeypatch.setenv("GCE_METADATA_IP", f"127.0.0.1:{metadata.port}")
     import google.auth.compute_engine._metadata as module
@@ -163,7 +163,7 @@ def test_the_vendors_clients_are_satisfied_by_the_metadata_services(metadata, mo
     ours = google_compute.IDTokenCredentials(transport.Request(), "vault/app", use_metadata_identity_endpoint=True)
     ours.refresh(transport.Request())
     assert ours.token.count(".") == 2
-    identity = pytest.importorskip("azure.identity")
+    identity = require_module("azure.identity")
     monkeypatch.setenv("AZURE_POD_IDENTITY_AUTHORITY_HOST", f"http://127.0.0.1:{metadata.port}")
     token = identity.ManagedIdentityCredential().get_token("https://management.azure.com/.default")
     assert token.token.count(".") == 2 and token.expires_on > time.time()
@@ -230,7 +230,7 @@ class VaultFront(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def aws_front(bao, enabled, pki):
-    auth = pytest.importorskip("botocore.auth")
+    auth = require_module("botocore.auth")
     from botocore.awsrequest import AWSRequest
     from botocore.credentials import Credentials
     keys = Credentials("AKIDEXAMPLE", "wJalrXUtnFEMI/K7MDENG+canary", "canary-session-token")

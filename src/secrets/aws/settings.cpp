@@ -221,17 +221,6 @@ Result<Endpoint> Settings::endpoint(Service service, const std::string& in_regio
   return found;
 }
 
-const std::vector<std::string>& settings_variables() {
-  static const auto names = [] {
-    std::vector<std::string> all{"AWS_DEFAULT_PROFILE",        "AWS_PROFILE",   "AWS_REGION",
-                                 "AWS_DEFAULT_REGION",         "AWS_CA_BUNDLE", "AWS_CONFIG_FILE",
-                                 "AWS_SHARED_CREDENTIALS_FILE"};
-    for (auto& name : endpoint_variables()) all.push_back(std::move(name));
-    return all;
-  }();
-  return names;
-}
-
 const std::vector<std::string>& identity_variables() {
   static const std::vector<std::string> names{
       "AWS_ACCESS_KEY_ID",

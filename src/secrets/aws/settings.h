@@ -48,8 +48,7 @@ struct Settings {
 ///         that is none. `where` begins with choice.where.
 Result<Settings> read_settings(Inquiry& ask, const Choice& choice);
 
-/// Variables that read_settings() and the chain consume: settings, and what is secret or leads to a secret.
-const std::vector<std::string>& settings_variables();
+/// Variables that the chain consumes and that are secret or lead to a secret.
 const std::vector<std::string>& identity_variables();
 
 }  // namespace sallyport::secrets::aws

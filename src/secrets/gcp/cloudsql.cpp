@@ -23,7 +23,7 @@ struct Direct {
   TokenCache tokens{sql_login_scope};
 };
 
-Result<Then> log_in_with(Inquiry&, Direct& state, Fetched& out) {
+Result<Then> log_in_with(Direct& state, Fetched& out) {
   auto user = login_user(state.context, state.tokens.identity(), state.user, state.engine);
   if (!user) return std::move(user).error();
   out.credential.user = std::move(*user);
@@ -41,7 +41,7 @@ std::unique_ptr<SourceSession> direct_session(Context context, const Purpose& pu
     return std::make_unique<InquiryFetch>(
         std::vector<InquiryFetch::Step>{
             [state](Inquiry& ask, Fetched&) { return state->tokens.refresh(ask, state->context); },
-            [state](Inquiry& ask, Fetched& out) { return log_in_with(ask, *state, out); }},
+            [state](Inquiry&, Fetched& out) { return log_in_with(*state, out); }},
         state->context.where);
   });
 }

@@ -44,10 +44,6 @@ Error refusal(const Context& context, const Service& service, const TokenCache& 
 /// Percent-encodes all but letters, digits and "-._~".
 std::string encoded_part(std::string_view text);
 
-/// Attributes of every source of Google's.
-inline constexpr std::array<std::string_view, 3> common_attributes{"endpoint", "insecure_reason",
-                                                                   "allow_world_readable"};
-
 Result<Context> context_of(const Reference& reference, std::string where);
 
 }  // namespace sallyport::secrets::gcp

@@ -20,11 +20,6 @@ namespace {
 constexpr std::string_view usual_address = "169.254.169.254";
 constexpr std::string_view azure_default_resource = "https://management.azure.com/";
 
-bool is_link_local(const Address& address) {
-  return address.host.starts_with("169.254.") &&
-         std::ranges::all_of(address.host, [](char c) { return c == '.' || (c >= '0' && c <= '9'); });
-}
-
 /// "http://169.254.169.254:80", unless the vendor's variable says another.
 Result<std::string> metadata_root(Inquiry& ask, const State& state, const char* variable) {
   auto text = ask.text(variable);
@@ -34,7 +29,7 @@ Result<std::string> metadata_root(Inquiry& ask, const State& state, const char* 
   auto address = parse_address(url, variable);
   const bool loopback =
       address && is_loopback_literal(address->host) && !state.options.insecure_reason.empty();
-  if (!address || address->https || !(is_link_local(*address) || loopback)) {
+  if (!address || address->https || !(is_link_local_literal(address->host) || loopback)) {
     return wrong_at(ErrorCode::bad_config, state,
                     std::string{variable} + " names no metadata service of a machine",
                     "Unset it, or write 169.254.169.254; a loopback address only with insecure_reason=…");
