@@ -5,72 +5,30 @@ import contextlib
 import json
 import os
 import re
-import socket
 import subprocess
 import threading
 import time
 
 import pytest
 
-from conftest import require, require_module
+from conftest import require_module
 
 require_module("jwt")
 require_module("cryptography")
 
+from harness.azure_world import PERSON, azure, entra_pg, env_of, ldap, own_names  # noqa: E402, F401
 from harness.children import environment, psql, read_environment  # noqa: E402
-from harness.fake_azure import CLIENT, ENTRA_USER, TENANT, VAULTS, FakeAzure  # noqa: E402
-from harness.ldap_server import LdapServer  # noqa: E402
-from harness.processes import wait_for  # noqa: E402
+from harness.fake_azure import CLIENT, ENTRA_USER, TENANT, VAULTS  # noqa: E402
 from harness.sallyport import reference  # noqa: E402
 from harness.service import Service  # noqa: E402
 from test_azure_identity import arc_inside, rsa_certificate  # noqa: E402
 
 WHO = "SELECT current_user"
-PERSON = "ann@example.org"
-
-
-@pytest.fixture
-def azure(pki, tmp_path):
-    leaf = pki.leaf("good")
-    it = FakeAzure(leaf.certificate, leaf.key, str(tmp_path))
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def ldap(azure):
-    it = LdapServer(azure.check_login)
-    yield it
-    it.close()
-
-
-@pytest.fixture
-def entra_pg(pg, ldap):
-    """The test server, where entra_app and a person log in with tokens alone."""
-    hba = os.path.join(pg.data, "pg_hba.conf")
-    with open(hba, encoding="ascii") as file:
-        before = file.read()
-    lines = "".join(f'hostssl all "{user}" 0.0.0.0/0 ldap ldapserver=127.0.0.1 ldapport={ldap.port} ldapprefix="uid=" ldapsuffix=",dc=test"\n'
-                    for user in (ENTRA_USER, PERSON))
-    for user in (ENTRA_USER, PERSON):
-        pg.sql(f"DO $$ BEGIN CREATE ROLE \"{user}\" LOGIN IN ROLE app_owner; EXCEPTION WHEN duplicate_object THEN NULL; END $$")
-    write_hba(pg, hba, lines + before)
-    yield pg
-    write_hba(pg, hba, before)
-
 
 
 def given(url):
     """On the command line: the environment alone sends a token to Azure's own database hosts and nowhere else."""
     return ["-e", "DATABASE_URL=" + url]
-
-
-def write_hba(pg, path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    loaded = pg.sql("SELECT pg_conf_load_time()")
-    pg.reload()
-    wait_for(lambda: pg.sql("SELECT pg_conf_load_time()") != loaded, "PostgreSQL to read pg_hba.conf")
 
 
 @pytest.fixture
@@ -84,10 +42,6 @@ def url(pg, pki):
 @pytest.fixture
 def entra_url(url):
     return lambda **changes: url(**{"user": ENTRA_USER, **changes})
-
-
-def env_of(azure, pki, *parts, **more):
-    return {**azure.environment(*parts), "REQUESTS_CA_BUNDLE": pki.ca, **more}
 
 
 # ---- tokens as passwords -------------------------------------------------------------------------
@@ -384,31 +338,15 @@ def test_the_environment_alone_chooses_no_vaults_address(sallyport, azure, pki, 
     assert not azure.asked
 
 
-def test_azures_own_names(sallyport, azure, pki, pg, secret, names):
-    """No address of ours anywhere: a vault and an authority by the names and the port that Azure has, and a bare reference."""
-    pki._leaf("azure", "azure", "DNS:my-vault.vault.azure.net,DNS:login.microsoftonline.com")
-    leaf = pki.leaf("azure")
-    names.address = f"127.78.{os.getpid() % 250}.1"
-    require(can_bind(names.address), "port 443 of an address of this machine", ci_too=False)
-    azure.also_at((names.address, 443), leaf.certificate, leaf.key)
+def test_azures_own_names(sallyport, azure, pki, pg, secret, names, own_names):
+    """No address of ours anywhere, and a bare reference."""
     azure.put("db-connection", json.dumps({"username": "app", "password": secret}))
-    env = {name: value for name, value in azure.environment("secret").items() if name != "AZURE_AUTHORITY_HOST"}
     url = reference("azure-kv:my-vault/db-connection", engine="postgresql", host="127.0.0.1", port=pg.port, dbname="app", sslrootcert=pki.ca)
-    run = sallyport.exec(psql(WHO), url, env={**env, "REQUESTS_CA_BUNDLE": pki.ca}, inside=names.inside).ok()
-    assert run.stdout == "app\n"
+    assert sallyport.exec(psql(WHO), url, env=own_names, inside=names.inside).ok().stdout == "app\n"
     azure.challenge = 'Bearer authorization="https://login.microsoftonline.com/x", resource="https://evil.vault.azure.net"'
     mints = azure.mints
-    refused = sallyport.exec(psql(WHO), url, env={**env, "REQUESTS_CA_BUNDLE": pki.ca}, inside=names.inside)
+    refused = sallyport.exec(psql(WHO), url, env=own_names, inside=names.inside)
     assert refused.code == 125 and "no token is sent" in refused.stderr and azure.mints == mints
-
-
-def can_bind(address):
-    with socket.socket() as probe:
-        try:
-            probe.bind((address, 443))
-            return True
-        except OSError:
-            return False
 
 
 # ---- commands ------------------------------------------------------------------------------------

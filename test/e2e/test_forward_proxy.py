@@ -1,7 +1,6 @@
 """Secrets and tokens by way of a forward proxy (tinyproxy): HTTPS_PROXY and NO_PROXY, a wrong password, a proxy that is away."""
 
 import json
-import random
 
 import pytest
 
@@ -10,29 +9,21 @@ from conftest import require, require_module
 require_module("cryptography")
 
 from harness import forward_proxy    # noqa: E402
+from harness.azure_world import AUTHORITY, VAULT, azure, own_names    # noqa: E402, F401
 from harness.children import psql    # noqa: E402
 from harness.forward_proxy import ForwardProxy    # noqa: E402
 from harness.processes import free_port    # noqa: E402
 from harness.sallyport import reference    # noqa: E402
-from test_azure import azure, can_bind    # noqa: E402, F401
-
-VAULT, AUTHORITY = "my-vault.vault.azure.net", "login.microsoftonline.com"
 
 
 @pytest.fixture
-def world(azure, pki, pg, secret, names, tmp_path):    # noqa: F811
+def world(azure, pki, pg, secret, names, own_names, tmp_path):    # noqa: F811
     """(the proxy, DATABASE_URL, variables): a vault and an authority that only the proxy can find."""
     require(forward_proxy.program(), "tinyproxy")
-    pki._leaf("azure", "azure", f"DNS:{VAULT},DNS:{AUTHORITY}")
-    leaf = pki.leaf("azure")
-    names.address = f"127.79.{random.randrange(250)}.{random.randrange(1, 250)}"
-    require(can_bind(names.address), "port 443 of an address of this machine", ci_too=False)
-    azure.also_at((names.address, 443), leaf.certificate, leaf.key)
     azure.put("db-connection", json.dumps({"username": "app", "password": secret}))
-    env = {name: value for name, value in azure.environment("secret").items() if name != "AZURE_AUTHORITY_HOST"}
     url = reference("azure-kv:my-vault/db-connection", engine="postgresql", host="127.0.0.1", port=pg.port, dbname="app", sslrootcert=pki.ca)
     it = ForwardProxy(str(tmp_path), names.inside)
-    yield it, url, {**env, "REQUESTS_CA_BUNDLE": pki.ca}
+    yield it, url, own_names
     it.close()
 
 

@@ -19,19 +19,12 @@ from google.cloud import secretmanager_v1
 from conftest import require
 from harness import fake_cloudsql, fake_gcp
 from harness.children import environment, psql, read_environment
-from harness.ldap_server import LdapServer
+from harness.gcp_world import USER, checked_pg, credentials, gcp, user    # noqa: F401
 from harness.processes import die_with_parent, free_port, stop, wait_for
 from harness.sallyport import reference
 
 WHO = "SELECT session_user"
 TARGET = "target@test-project.iam.gserviceaccount.com"
-
-
-@pytest.fixture
-def gcp():
-    it = fake_gcp.FakeGcp()
-    yield it
-    it.close()
 
 
 @pytest.fixture
@@ -46,10 +39,6 @@ def sm_url(pg, pki, gcp):
 
 def pair(secret):
     return json.dumps({"username": "app", "password": secret}).encode()
-
-
-def credentials(sallyport, info, mode=0o600):
-    return {"GOOGLE_APPLICATION_CREDENTIALS": sallyport.secret_file(json.dumps(info), "credentials.json", mode)}
 
 
 def answers(url):
@@ -294,15 +283,6 @@ def test_token_prints_a_login_token(sallyport, gcp):
 
 # -- Cloud SQL and AlloyDB ------------------------------------------------------------------------------
 
-USER = "app@test-project.iam"
-
-
-@pytest.fixture
-def user(pg):
-    pg.sql(f'DROP ROLE IF EXISTS "{USER}"; CREATE ROLE "{USER}" LOGIN')
-    return USER
-
-
 @pytest.fixture
 def cloud_sql(gcp, pg, user, tmp_path):
     it = fake_cloudsql.CloudSql(str(tmp_path), pg, fake_cloudsql.own_address())
@@ -364,32 +344,6 @@ def test_alloydb_hears_the_token_first(sallyport, gcp, pg, user, tmp_path):
 
 
 # -- tokens as passwords --------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def checked_pg(pg, gcp, user):
-    """The test server, where the service account logs in with its tokens alone."""
-    def check(dn, password):
-        token = gcp.tokens.get(password)
-        return bool(token and dn == f"uid={USER},dc=test" and fake_gcp.SQL_LOGIN in token["scopes"] and token["expires"] > time.time()
-                    and fake_cloudsql.database_user(token["who"]) == USER)
-    ldap = LdapServer(check)
-    hba = os.path.join(pg.data, "pg_hba.conf")
-    with open(hba, encoding="ascii") as file:
-        before = file.read()
-    write_hba(pg, hba, f'hostssl all "{USER}" 0.0.0.0/0 ldap ldapserver=127.0.0.1 ldapport={ldap.port} ldapprefix="uid=" '
-                       f'ldapsuffix=",dc=test"\n' + before)
-    yield pg
-    write_hba(pg, hba, before)
-    ldap.close()
-
-
-def write_hba(pg, path, text):
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
-    loaded = pg.sql("SELECT pg_conf_load_time()")
-    pg.reload()
-    wait_for(lambda: pg.sql("SELECT pg_conf_load_time()") != loaded, "PostgreSQL to read pg_hba.conf")
 
 
 def direct_url(pg, pki, **changes):

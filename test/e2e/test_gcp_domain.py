@@ -10,20 +10,12 @@ from google.oauth2 import service_account
 from conftest import require, require_mount_namespaces
 from harness import dnsmasq, fake_cloudsql, fake_gcp
 from harness.children import psql
-from harness.processes import wait_for
+from harness.gcp_world import USER, credentials, gcp, user    # noqa: F401
 from harness.service import Service
-from test_gcp import WHO, connector_url, credentials, given
+from test_gcp import WHO, connector_url, given
 
-USER = "app@test-project.iam"
 DB, GREEN = "test-project:europe-west1:db", "test-project:europe-west1:green"
 LONG_NOTES = [f"note-{n}-" + "x" * 200 for n in range(15)]
-
-
-@pytest.fixture
-def gcp():
-    it = fake_gcp.FakeGcp()
-    yield it
-    it.close()
 
 
 @pytest.fixture

@@ -3,15 +3,13 @@
 import datetime
 import json
 import os
-import pty
-import select
 import subprocess
-import time
 
 import pytest
 
 from harness.processes import wait_for
 from harness.sallyport import binary
+from harness.terminal import answer_on_a_terminal
 
 PAIR = {"username": "app", "host": "db.example.com", "port": 5432, "dbname": "orders", "sslmode": "disable"}
 
@@ -139,31 +137,8 @@ def test_the_trail_tells_what_was_not_shown(sallyport):
     assert told[1]["reason"].startswith("resolve --reveal file:/nonexistent/x: not shown")
 
 
-def on_a_terminal(sallyport, *arguments, answer=b"", typed_ahead=b""):
-    """What a terminal shows, and the exit code; `answer` is typed behind the question."""
-    child, terminal = pty.fork()
-    if child == 0:
-        if typed_ahead:
-            time.sleep(0.5)  # until it is there
-        os.execve(binary(), [binary(), *arguments], sallyport.env())
-    os.write(terminal, typed_ahead)
-    seen = b""
-    answered = False
-    while select.select([terminal], [], [], 20)[0]:
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not more:
-            break
-        seen += more
-        if b"[y/N]" in seen and not answered:
-            time.sleep(0.2 if typed_ahead else 0)  # whoever takes what was typed ahead does it now
-            os.write(terminal, answer)
-            answered = True
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.close(terminal)
-    return seen, code, answered
+def on_a_terminal(sallyport, *arguments, **typed):
+    return answer_on_a_terminal(binary(), arguments, sallyport.env(), **typed)
 
 
 def test_on_a_terminal_it_asks(sallyport, secret):

@@ -8,9 +8,10 @@ from conftest import require_module
 require_module("cryptography")
 
 from harness import crowd    # noqa: E402
+from harness.azure_world import azure, entra_pg, env_of, ldap    # noqa: E402, F401
+from harness.fake_azure import ENTRA_USER    # noqa: E402
+from harness.gcp_world import USER, checked_pg, credentials, gcp, user    # noqa: E402, F401
 from harness.service import Service    # noqa: E402
-from test_azure import ENTRA_USER, azure, entra_pg, env_of, ldap    # noqa: E402, F401
-from test_gcp import USER, checked_pg, credentials, gcp, user    # noqa: E402, F401
 
 SECONDS = 20
 pytestmark = pytest.mark.alone

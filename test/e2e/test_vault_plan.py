@@ -3,9 +3,7 @@
 import contextlib
 import json
 import os
-import pty
 import re
-import select
 import uuid
 
 import psycopg
@@ -18,6 +16,7 @@ from harness.manager_proxy import ManagerProxy
 from harness.postgres import Postgres
 from harness.processes import wait_for
 from harness.sallyport import binary, reference
+from harness.terminal import answer_on_a_terminal
 
 POLICY = """
 path "sys/mounts/{mount}" {{ capabilities = ["create", "update"] }}
@@ -326,23 +325,8 @@ def test_without_a_terminal_apply_needs_yes(place):
 @pytest.mark.parametrize("answer", ["n", "y"])
 def test_on_a_terminal_apply_asks(place, answer):
     file = place.file()
-    child, terminal = pty.fork()
-    if child == 0:
-        os.execve(binary(), [binary(), "vault", "apply", file], place.sallyport.env(**place.bao.environment(place.token)))
-    seen, answered = b"", False
-    while select.select([terminal], [], [], 20)[0]:
-        try:
-            more = os.read(terminal, 4096)
-        except OSError:
-            break
-        if not more:
-            break
-        seen += more
-        if b"Make these changes? [y/N]" in seen and not answered:
-            os.write(terminal, answer.encode() + b"\n")
-            answered = True
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-    os.close(terminal)
+    seen, code, answered = answer_on_a_terminal(binary(), ["vault", "apply", file], place.sallyport.env(**place.bao.environment(place.token)),
+                                                answer.encode() + b"\n", question=b"Make these changes? [y/N]")
     assert answered and code == (0 if answer == "y" else 2), seen
     assert (b"done: role app-rw" in seen) == (answer == "y") and (b"was not confirmed" in seen) == (answer == "n")
     assert place.run("plan", file).code == (0 if answer == "y" else 1)

@@ -1,10 +1,5 @@
 // A conversation that asks for TXT records: the look-up has a deadline of its own, and what comes behind it is nobody's.
-#include "net/driver.h"
-
-#include <gtest/gtest.h>
-
-#include <future>
-#include <thread>
+#include "test/net/driver_fixture.h"
 
 namespace sallyport {
 namespace {
@@ -27,22 +22,12 @@ class Asking final : public Conversation {
   Duration deadline_;
 };
 
-TEST(DriverLookup, EndsAtItsDeadlineAndALateAnswerIsNotTakenForAnother) {
-  SystemClock clock;
-  SystemRandomness randomness;
-  net::EpollLoop loop{clock};
-  net::Lane dns{"dns", 1, 8}, http{"http", 1, 8}, file{"file", 1, 8}, helper{"helper", 1, 8};
-  net::Driver driver{{loop, clock, randomness, dns, http, file, helper, nullptr, nullptr,
-                      [](const std::string&) { return std::optional<Secret>{}; }}};
+class DriverLookup : public test::Driver {};
+
+TEST_F(DriverLookup, EndsAtItsDeadlineAndALateAnswerIsNotTakenForAnother) {
   // Another look-up that hangs; ours waits behind it, and is answered while its conversation waits for something else.
   ASSERT_TRUE(dns.submit([] { std::this_thread::sleep_for(150ms); }));
-  std::thread thread{[&] { loop.run(); }};
-  std::promise<net::RunResult> promise;
-  driver.run(std::make_unique<Asking>(50ms), 20s,
-             [&](net::RunResult result) { promise.set_value(std::move(result)); });
-  const auto result = promise.get_future().get();
-  loop.stop();
-  thread.join();
+  const auto result = run(std::make_unique<Asking>(50ms), 20s);
   ASSERT_TRUE(result.outcome) << describe(result.outcome.error());
   const auto& told = static_cast<const Asking&>(*result.conversation).told;
   ASSERT_EQ(told.size(), 3U);

@@ -2,7 +2,7 @@
 #include "net/driver.h"
 
 #include "net/acceptor.h"
-#include "test/net/tls_server.h"
+#include "test/net/driver_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -16,6 +16,7 @@ namespace sallyport {
 namespace {
 
 using namespace std::chrono_literals;
+using Driver = test::Driver;
 
 /// Sends "ping", is done with "pong".
 class PingConversation final : public Conversation {
@@ -63,35 +64,6 @@ class AskingForTls final : public Conversation {
     send.bytes.assign(8, 0);
     return Action{std::move(send)};
   }
-};
-
-class Driver : public testing::Test {
- protected:
-  Driver() {
-    thread = std::thread{[this] { loop.run(); }};
-  }
-  ~Driver() override {
-    loop.stop();
-    thread.join();
-  }
-  net::RunResult run(net::Dial dial, std::unique_ptr<Conversation> conversation, Duration deadline = 5s) {
-    std::promise<net::RunResult> promise;
-    driver.run_connected(std::move(dial), std::move(conversation), deadline,
-                         [&](net::RunResult result) { promise.set_value(std::move(result)); });
-    return promise.get_future().get();
-  }
-  static std::uint16_t closed_port() {
-    std::uint16_t port = 0;
-    auto listener = test::listen_on_loopback(port);
-    return port;
-  }
-  SystemClock clock;
-  SystemRandomness randomness;
-  net::EpollLoop loop{clock};
-  net::Lane dns{"dns", 1, 8}, http{"http", 1, 8}, file{"file", 1, 8}, helper{"helper", 1, 8};
-  net::Driver driver{{loop, clock, randomness, dns, http, file, helper, nullptr, nullptr,
-                      [](const std::string&) { return std::optional<Secret>{}; }}};
-  std::thread thread;
 };
 
 TEST_F(Driver, AConversationThatEndsWellHandsItsStreamOver) {

@@ -62,6 +62,15 @@ yaqdYyK+UqUrd3chFkuIkJw=
 )";
 }
 
+/// As it stands in a JSON text.
+inline std::string certificate_in_json() {
+  std::string pem{azure_certificate_alone()};
+  pem = pem.substr(pem.find("-----BEGIN CERTIFICATE"));
+  std::string out;
+  for (const char c : pem) out += c == '\n' ? std::string{"\\n"} : std::string{c};
+  return out;
+}
+
 inline std::string azure_certificate() { return azure_certificate_key() + azure_certificate_alone(); }
 
 }  // namespace sallyport

@@ -10,20 +10,11 @@ namespace {
 using secrets::gcp::Limiter;
 using secrets::gcp::parse_instance;
 
-/// The certificate as a JSON string.
-std::string certificate() {
-  std::string pem{azure_certificate_alone()};
-  pem = pem.substr(pem.find("-----BEGIN CERTIFICATE"));
-  std::string out;
-  for (const char c : pem) out += c == '\n' ? std::string{"\\n"} : std::string{c};
-  return out;
-}
-
 std::string settings(
     const std::string& more =
         R"(,"ipAddresses":[{"type":"PRIMARY","ipAddress":"34.1.2.3"},{"type":"PRIVATE","ipAddress":"10.0.0.3"}])") {
   return R"({"region":"r1","databaseVersion":"POSTGRES_15","backendType":"SECOND_GEN","serverCaCert":{"cert":")" +
-         certificate() + "\"}" + more + "}";
+         certificate_in_json() + "\"}" + more + "}";
 }
 
 class GcpConnector : public testing::Test {
@@ -31,7 +22,7 @@ class GcpConnector : public testing::Test {
   GcpConnector() : world(contract::gcp_key_file()) {
     world.on("GET https://sqladmin.googleapis.com/", {200, settings()});
     world.on("POST https://sqladmin.googleapis.com/",
-             {200, R"({"ephemeralCert":{"cert":")" + certificate() + "\"}}"});
+             {200, R"({"ephemeralCert":{"cert":")" + certificate_in_json() + "\"}}"});
   }
 
   Result<secrets::Fetched> fetch(const std::string& more = "",
@@ -196,7 +187,8 @@ TEST_F(GcpConnector, AlloyDbGetsTheTokenBeforeTheDatabasesProtocol) {
       {200, R"({"ipAddress":"10.0.0.9","instanceUid":"0-1"})"});
   world.on(
       "POST https://alloydb.googleapis.com/v1/projects/p/locations/r/clusters/c:generateClientCertificate",
-      {200, R"({"caCert":")" + certificate() + R"(","pemCertificateChain":[")" + certificate() + "\"]}"});
+      {200, R"({"caCert":")" + certificate_in_json() + R"(","pemCertificateChain":[")" +
+                certificate_in_json() + "\"]}"});
   const std::string reference =
       "gcp-cloudsql-iam:?instance=projects/p/locations/r/clusters/c/instances/i&ip_type=private";
   const auto fetched = gcp_fetch(world, reference, {"postgresql", {}, ""});

@@ -13,15 +13,6 @@ using namespace std::chrono_literals;
 constexpr const char* reference = "gcp-cloudsql-iam:?instance=db.example.com";
 constexpr const char* settings_url = "GET https://sqladmin.googleapis.com/";
 
-/// As JSON has it.
-std::string certificate() {
-  std::string pem{azure_certificate_alone()};
-  pem = pem.substr(pem.find("-----BEGIN CERTIFICATE"));
-  std::string out;
-  for (const char c : pem) out += c == '\n' ? std::string{"\\n"} : std::string{c};
-  return out;
-}
-
 class GcpDomain : public testing::Test {
  protected:
   GcpDomain() : world(contract::gcp_key_file()) {
@@ -30,9 +21,9 @@ class GcpDomain : public testing::Test {
         {200,
          R"({"region":"r1","databaseVersion":"POSTGRES_15","backendType":"SECOND_GEN","dnsName":"x.sql.goog.",)"
          R"("ipAddresses":[{"type":"PRIMARY","ipAddress":"34.1.2.3"}],"serverCaCert":{"cert":")" +
-             certificate() + "\"}}"});
+             certificate_in_json() + "\"}}"});
     world.on("POST https://sqladmin.googleapis.com/",
-             {200, R"({"ephemeralCert":{"cert":")" + certificate() + "\"}}"});
+             {200, R"({"ephemeralCert":{"cert":")" + certificate_in_json() + "\"}}"});
     world.txt["db.example.com"] = {"p:r1:db"};
     session = *gcp_session(reference, {"postgresql", {}, ""});
   }

@@ -1,6 +1,5 @@
 """A real name server for TXT records: dnsmasq on port 53 of an address of its own, asked alone by what runs inside its words."""
 
-import os
 import random
 import shutil
 import signal
