@@ -75,7 +75,7 @@ std::string missing_command(const CLI::App& app) {
   for (const auto* command : app.get_subcommands([](const CLI::App*) { return true; })) {
     names += (names.empty() ? "" : " or ") + command->get_name();
   }
-  const auto left = app.remaining();
+  const auto left = app.remaining(true);  // of subcommands, too
   return left.empty() ? "a command is missing: " + names
                       : "unknown command \"" + left.front() + "\": it is " + names;
 }
@@ -104,6 +104,18 @@ bool write_result(const Context& context, const std::string& text) {
   return written;
 }
 
+namespace {
+
+/// The command that was asked for, its subcommand too: "sallyport token aws-rds".
+std::string command_of(const CLI::App& app) {
+  auto name = app.get_name();
+  for (const auto* at = &app; !at->get_subcommands().empty(); name += " " + at->get_name())
+    at = at->get_subcommands().front();
+  return name;
+}
+
+}  // namespace
+
 std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>& arguments, int error_code) {
   std::vector<std::string> reversed{arguments.rbegin(), arguments.rend()};
   try {
@@ -113,10 +125,10 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
     return exit_ok;
   } catch (const CLI::ExtrasError&) {
     // CLI11 lists all that is left, the "--" before the command too: the one that is wrong is enough.
-    const auto left = app.remaining();
+    const auto left = app.remaining(true);  // of subcommands, too
     const auto wrong = std::find_if(left.begin(), left.end(), [](const auto& word) { return word != "--"; });
     std::fprintf(stderr, "sallyport: %s is not expected\n  fix: %s --help explains\n",
-                 wrong == left.end() ? "--" : wrong->c_str(), app.get_name().c_str());
+                 wrong == left.end() ? "--" : wrong->c_str(), command_of(app).c_str());
     return error_code;
   } catch (const CLI::ParseError& error) {
     std::string what = error.what();
@@ -124,7 +136,7 @@ std::optional<int> parse_arguments(CLI::App& app, const std::vector<std::string>
     // "FILE is required" keeps its name; a sentence of CLI11's begins small, as ours do.
     const bool is_name = what.size() > 1 && to_lower(what[1]) != what[1];
     if (!what.empty() && !is_name) what[0] = to_lower(what[0]);
-    std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", what.c_str(), app.get_name().c_str());
+    std::fprintf(stderr, "sallyport: %s\n  fix: %s --help explains\n", what.c_str(), command_of(app).c_str());
     return error_code;
   }
   return std::nullopt;

@@ -77,3 +77,10 @@ def test_help_of_each_has_its_own_examples(token):
     for cloud in ("aws-rds", "gcp", "azure"):
         shown = token(cloud, "--help").ok().stdout
         assert f"sallyport token {cloud}" in shown and "--set" in shown.split("Examples:")[1] and "-o token" in shown
+
+
+@pytest.mark.parametrize("words, says", [(["aws-rds"], "--host is required\n  fix: sallyport token aws-rds --help explains"),
+                                         (["azure", "--nope"], "--nope is not expected\n  fix: sallyport token azure --help explains")])
+def test_a_mistake_leads_to_the_help_of_its_own_command(sallyport, words, says):
+    run = sallyport.run("token", *words)
+    assert run.code == 2 and run.stderr == f"sallyport: {says}\n"
