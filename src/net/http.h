@@ -31,6 +31,8 @@ struct HttpSettings {
 HttpSettings http_settings_from(
     const std::function<std::optional<std::string>(const std::string&)>& variable);
 
+class HttpConnection;
+
 class HttpClient {
  public:
   explicit HttpClient(HttpSettings settings = {}) : settings_(std::move(settings)) {}
@@ -47,6 +49,10 @@ class HttpClient {
   ///           it may have been  timed_out, peer_misbehaved (closed early), invalid_message (no HTTP),
   ///                             limit_exceeded (a reply too large)
   Result<HttpReply> perform(const HttpRequest& request) const;
+
+  /// The same over `connection` when it leads there, which is kept for the next request. Nothing is sent twice for that: a
+  /// kept connection that the server closes under a request is peer_misbehaved.
+  Result<HttpReply> perform(const HttpRequest& request, HttpConnection& connection) const;
 
  private:
   HttpSettings settings_;

@@ -1,6 +1,7 @@
 #include "net/http.h"
 
 #include "base/limits.h"
+#include "test/net/http_text.h"
 #include "test/net/tls_server.h"
 
 #include <gtest/gtest.h>
@@ -22,28 +23,6 @@ const bool libraries_ready = init_libraries().has_value();
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
-}
-
-/// Reads one request: its head, and as much body as Content-Length says.
-template <class Read>
-std::string read_request(Read read_some) {
-  std::string text;
-  char buffer[4096];
-  std::size_t wanted = std::string::npos;
-  while (text.size() < wanted) {
-    const auto got = read_some(buffer, sizeof buffer);
-    if (got <= 0) break;
-    text.append(buffer, static_cast<std::size_t>(got));
-    const auto end = text.find("\r\n\r\n");
-    if (wanted != std::string::npos || end == std::string::npos) continue;
-    const auto length = text.find("Content-Length: ");
-    wanted = end + 4 + (length == std::string::npos ? 0 : std::stoul(text.substr(length + 16)));
-  }
-  return text;
-}
-
-std::string reply_with(const std::string& body, const std::string& head = "HTTP/1.1 200 OK") {
-  return head + "\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
 }
 
 /// Answers every request with the same bytes, over TLS or plain, and keeps the last request.

@@ -1,0 +1,53 @@
+// The connection that the requests of one conversation share.
+//
+// A source asks a secret manager several things in a row (its own token, the engine, the secret), and a TLS handshake
+// costs more than any of the answers. What is kept ends with the conversation, so neither a key nor a reply outlives it.
+#pragma once
+
+#include "base/conversation.h"
+#include "net/tls_verify.h"
+
+#include <curl/curl.h>
+
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+
+namespace sallyport::net {
+
+struct EasyFree {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+
+/// Whom a connection leads to, and what has been checked of it and shown to it.
+struct HttpPeer {
+  std::string server;  ///< SCHEME://HOST:PORT
+  std::string ca_file;
+  std::string authorities;
+  std::string client_certificate;
+
+  bool operator==(const HttpPeer&) const = default;
+};
+
+/// libcurl's handle, with one connection in it at most.
+struct HttpHandle {
+  HttpPeer peer;
+  HandshakeNotes notes;  ///< the connection's: goes after it
+  std::unique_ptr<CURL, EasyFree> easy;
+};
+
+/// Thread-safe: a request that was given up on and still runs on its lane has taken the handle with it, and the next one
+/// gets another.
+class HttpConnection {
+ public:
+  /// The kept handle when it leads to `peer`, all its options reset; else a new one. `easy` is null: out of memory.
+  std::unique_ptr<HttpHandle> take(HttpPeer peer);
+  void give_back(std::unique_ptr<HttpHandle> handle);
+
+ private:
+  std::mutex mutex_;
+  std::unique_ptr<HttpHandle> idle_;
+};
+
+}  // namespace sallyport::net

@@ -1,0 +1,131 @@
+#include "net/http_exchange.h"
+
+#include "base/ascii.h"
+#include "base/limits.h"
+#include "base/registers.h"
+#include "net/dns.h"
+#include "net/http.h"
+
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace sallyport::net {
+
+namespace {
+
+constexpr std::size_t first_body_bytes = 4096;
+
+std::size_t on_body(char* data, std::size_t one, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const auto size = one * count;
+  if (!exchange.make_room(exchange.body_size + size)) {
+    exchange.failure.body_too_large = true;
+    return 0;
+  }
+  std::memcpy(exchange.reply.body.writable().data() + exchange.body_size, data, size);
+  exchange.body_size += size;
+  return size;
+}
+
+std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  const std::string_view line{data, one * count};
+  exchange.header_bytes += line.size();
+  if (exchange.header_bytes > reply_header_bytes_max) {
+    exchange.failure.headers_too_large = true;
+    return 0;
+  }
+  if (line.starts_with("HTTP/")) exchange.reply.headers.clear();  // what came before was an interim reply
+  const auto colon = line.find(':');
+  if (colon == std::string_view::npos) return line.size();
+  auto name = to_lower(line.substr(0, colon));
+  auto value = line.substr(colon + 1);
+  const auto first = value.find_first_not_of(" \t");
+  const auto last = value.find_last_not_of(" \t\r\n");
+  value = first == std::string_view::npos || last == std::string_view::npos || last < first
+              ? std::string_view{}
+              : value.substr(first, last - first + 1);
+  exchange.reply.headers.emplace_back(std::move(name), value);
+  return line.size();
+}
+
+/// The connection stands, TLS included, and not a byte of the request has left.
+int on_connected(void* user, char* peer_ip, char*, int, int) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  if (exchange.failure.sent) {
+    // libcurl repeats what a kept connection closed under; whether that may be is the conversation's to say.
+    exchange.sent_again = true;
+    return CURL_PREREQFUNC_ABORT;
+  }
+  if (exchange.plain) {
+    const auto address = literal_address(peer_ip == nullptr ? "" : peer_ip, 0);
+    if (!address || !(address->is_loopback() || address->is_link_local())) {
+      exchange.failure.address_refused = true;
+      exchange.failure.address = peer_ip == nullptr ? "?" : peer_ip;
+      return CURL_PREREQFUNC_ABORT;
+    }
+  }
+  exchange.failure.sent = true;
+  return CURL_PREREQFUNC_OK;
+}
+
+/// libcurl calls it after it has sent what it could, before it waits.
+int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+  clear_vector_registers();
+  return 0;
+}
+
+CURLcode on_tls_context(CURL*, void* context, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  exchange.failure.connected = true;  // a handshake begins once TCP stands
+  auto* tls = static_cast<SSL_CTX*>(context);
+  take_notes(tls, exchange.notes);
+  // What is kept between requests stays what was verified, and holds no plaintext.
+  SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION);
+  SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
+  if (!exchange.name_is_ours_to_check) return CURLE_OK;
+  // libcurl checks the name itself, after the handshake; checked by OpenSSL as well, the failure has our words.
+  auto* expected = SSL_CTX_get0_param(tls);
+  X509_VERIFY_PARAM_set_hostflags(expected, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+  auto name = exchange.url.host;
+  if (name.size() > 1 && name.back() == '.') name.pop_back();
+  const bool set = is_ip_literal(name)
+                       ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.substr(0, name.find('%')).c_str()) == 1
+                       : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
+  return set ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
+}
+
+template <class T>
+void set(CURL* easy, CURLoption option, T value) {
+  curl_easy_setopt(easy, option, value);
+}
+
+}  // namespace
+
+bool Exchange::make_room(std::size_t wanted) {
+  if (wanted > limits::secret_reply_bytes_max) return false;
+  if (wanted <= reply.body.size()) return true;
+  auto larger = Secret::of_size(
+      std::min(std::max({wanted, reply.body.size() * 2, first_body_bytes}), limits::secret_reply_bytes_max));
+  std::ranges::copy(reply.body.writable().first(body_size), larger.writable().begin());
+  reply.body = std::move(larger);
+  return true;
+}
+
+void set_callbacks(CURL* easy, Exchange& exchange) {
+  set(easy, CURLOPT_WRITEFUNCTION, on_body);
+  set(easy, CURLOPT_WRITEDATA, &exchange);
+  set(easy, CURLOPT_HEADERFUNCTION, on_header);
+  set(easy, CURLOPT_HEADERDATA, &exchange);
+  set(easy, CURLOPT_PREREQFUNCTION, on_connected);
+  set(easy, CURLOPT_PREREQDATA, &exchange);
+  set(easy, CURLOPT_NOPROGRESS, 0L);
+  set(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
+  set(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);
+  set(easy, CURLOPT_SSL_CTX_DATA, &exchange);
+}
+
+}  // namespace sallyport::net
