@@ -4,42 +4,18 @@
 #include "secrets/attributes.h"
 #include "secrets/azure/clouds.h"
 #include "secrets/reference.h"
+#include "secrets/source.h"
 
 #include <algorithm>
-#include <array>
 
 namespace sallyport::cli {
 
 namespace {
 
-/// Beside those that weaken a source: what weakens the target's checks, and where a token may follow a redirect.
-constexpr std::array<std::string_view, 5> weakening_here{"tls_reason", "tls_until", "login_methods",
-                                                         "login_reason", "redirect_to"};
-
-template <class List>
-bool holds(const List& list, std::string_view name) {
-  return std::find(list.begin(), list.end(), name) != list.end();
-}
-
-bool weakens(std::string_view name, std::string_view value) {
-  if (value.empty()) return false;
-  if (name == "sslmode") {
-    const auto mode = parse_tls_mode(value);  // what is no mode is refused by whoever builds the target
-    return mode && *mode != TlsMode::verify_full;
-  }
-  if (name.starts_with("allow_") && value == "false") return false;
-  return holds(secrets::weakening_attributes, name) || holds(weakening_here, name);
-}
-
-/// An endpoint, the authorities that vouch for one, a program, or another token for it.
-bool chooses_receiver(std::string_view scheme, std::string_view name) {
-  if (scheme == "k8s") return name == "server" || name == "token_file" || name == "ca_file";
-  if (scheme.starts_with("azure-")) {
-    return name == "authority" || name == "vault_url" || name == "ca_file" || name == "az_path";
-  }
-  if (scheme.starts_with("gcp-")) return name == "endpoint";
-  if (scheme == "vault" && name == "resource") return true;  // of auth=azure: a token for anything
-  return name == "addr";
+bool weakens_a_mode(const std::string& mode) {
+  if (mode.empty()) return false;
+  const auto parsed = parse_tls_mode(mode);  // what is no mode is refused by whoever builds the target
+  return parsed && *parsed != TlsMode::verify_full;
 }
 
 Error refused(const std::string& variable, std::string what) {
@@ -58,7 +34,7 @@ Result<void> check_token_stays_in_its_cloud(const std::string& variable,
                                             const secrets::Reference& reference) {
   const bool entra = reference.scheme == "azure-entra";
   if (!entra && reference.scheme != "gcp-cloudsql-iam") return {};
-  for (const auto* name : {"scope", "sslrootcert", "server_name"}) {
+  for (const auto* name : {"sslrootcert", "server_name"}) {
     if (reference.attributes.contains(name))
       return refused(variable, "the attribute " + std::string{name} +
                                    " chooses who gets our token, which the environment alone may not do");
@@ -91,21 +67,20 @@ Result<void> check_environment_reference(const std::string& variable, std::strin
     return refused(variable, "names a program to run (exec:), which the environment alone may not decide");
   // The mode first: its reason is of no use without it.
   const auto mode = secrets::attribute_of(*reference, "sslmode");
-  if (weakens("sslmode", mode))
+  if (weakens_a_mode(mode))
     return refused(variable, "sslmode=" + mode + " weakens a check, which the environment alone may not do");
+  const auto sources = secrets::register_all();
+  const auto* source = sources.find(reference->scheme);
+  if (source == nullptr) return {};  // not in this version, as whoever opens it says
   for (const auto& [name, value] : reference->attributes) {
-    if (chooses_receiver(reference->scheme, name)) {
+    const auto effect = secrets::effect_of(name, source->attributes());
+    if (effect == secrets::Effect::names_receiver)
       return refused(variable, "the attribute " + name +
                                    " chooses who gets our token, which the environment alone may not do");
-    }
-    if (name == "sign_host")
-      return refused(
-          variable,
-          "the attribute sign_host has another host given a token than the one it is good for, which the "
-          "environment alone may not do");
-    if (!weakens(name, value)) continue;
-    return refused(variable,
-                   "the attribute " + name + " weakens a check, which the environment alone may not do");
+    const bool said = !value.empty() && !(name.starts_with("allow_") && value == "false");
+    if (effect == secrets::Effect::weakens && said)
+      return refused(variable,
+                     "the attribute " + name + " weakens a check, which the environment alone may not do");
   }
   return check_token_stays_in_its_cloud(variable, *reference);
 }

@@ -69,10 +69,22 @@ void check_attributes(const Node& node, const secrets::Reference& reference, Pro
     problems.add(node, "the reference says `dialect`, which is for a variable of `exec`",
                  "Remove it: `-e VAR=TARGET` keeps the dialect of what VAR held.");
   }
-  for (const auto attribute : secrets::weakening_attributes) {
-    if (!reference.attributes.contains(std::string{attribute})) continue;
-    problems.warn(node.at, "the reference has `" + std::string{attribute} +
-                               "`, which weakens a check. Remove it " + "as soon as you can");
+}
+
+std::string known_schemes() {
+  std::string out;
+  for (const auto& scheme : secrets::schemes()) {
+    if (scheme.available) out += (out.empty() ? "`" : ", `") + std::string{scheme.name} + ":`";
+  }
+  return out;
+}
+
+void warn_of_weakening(const Node& node, const secrets::Reference& reference, const secrets::Source& source,
+                       Problems& problems) {
+  for (const auto& [name, effect] : source.attributes()) {
+    if (effect != secrets::Effect::weakens || !reference.attributes.contains(std::string{name})) continue;
+    problems.warn(node.at, "the reference has `" + std::string{name} +
+                               "`, which weakens a check. Remove it as soon as you can");
   }
 }
 
@@ -85,9 +97,11 @@ Position moved(const Node& node, std::size_t offset) {
 
 void check_reference(const Node& node, std::string_view key, Problems& problems) {
   if (!secrets::looks_like_reference(node.text)) {
-    problems.add(node, "`" + std::string{key} + "` is not a reference (value not shown: it may be a secret)",
-                 "Write where the secret is kept: `vault:database/creds/ROLE`, `file:/run/secrets/NAME`, "
-                 "`systemd:NAME`, `env:NAME` or `exec:/PROGRAM ARGUMENTS`.");
+    problems.add(
+        node, "`" + std::string{key} + "` is not a reference (value not shown: it may be a secret)",
+        "Write where the secret is kept, such as `vault:database/creds/ROLE` or `file:/run/secrets/NAME`; "
+        "known are " +
+            known_schemes() + ".");
     return;
   }
   const auto reference = secrets::parse_reference(node.text);
@@ -109,6 +123,7 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   const auto sources = secrets::register_all();
   const auto* source = sources.find(reference->scheme);
   if (source == nullptr) return;
+  warn_of_weakening(node, *reference, *source, problems);
   if (auto opened = source->open(*reference, {}); !opened) {
     problems.add(node, "`" + std::string{key} + "`: " + first_line(opened.error().what),
                  sentence(opened.error().hint));

@@ -35,14 +35,21 @@ constexpr auto vault_attributes = std::to_array<VaultAttribute>({{"address", "ad
                                                                  {"auth", "auth"},
                                                                  {"auth_mount", "mount"},
                                                                  {"token_file", "token_file"},
+                                                                 {"role_id", "role_id"},
                                                                  {"role_id_file", "role_id_file"},
                                                                  {"secret_id_file", "secret_id_file"},
+                                                                 {"secret_id_wrapped", "secret_id_wrapped"},
                                                                  {"role", "role"},
                                                                  {"jwt_file", "jwt_file"},
                                                                  {"client_cert", "client_cert"},
                                                                  {"client_key", "client_key"},
                                                                  {"username", "username"},
-                                                                 {"password_file", "password_file"}});
+                                                                 {"password_file", "password_file"},
+                                                                 {"resource", "resource"},
+                                                                 {"client_id", "client_id"},
+                                                                 {"region", "region"},
+                                                                 {"profile", "profile"},
+                                                                 {"iam_server_id", "iam_server_id"}});
 
 class VaultReader {
  public:

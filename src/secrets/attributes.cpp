@@ -12,11 +12,21 @@ Error wrong_attribute(std::string_view name, std::string what, std::string hint)
           std::move(what),       std::move(hint), {}};
 }
 
-Result<void> check_attributes(const Reference& reference, std::span<const std::string_view> own) {
-  std::vector<std::string_view> known{own.begin(), own.end()};
-  known.insert(known.end(), target_attributes.begin(), target_attributes.end());
+std::optional<Effect> effect_of(std::string_view name, Attributes own) {
+  for (const auto table : {own, Attributes{target_attributes}}) {
+    const auto found = std::ranges::find(table, name, &Attribute::name);
+    if (found != table.end()) return found->effect;
+  }
+  return std::nullopt;
+}
+
+Result<void> check_attributes(const Reference& reference, Attributes own) {
+  std::vector<std::string_view> known;
+  for (const auto table : {own, Attributes{target_attributes}}) {
+    for (const auto& attribute : table) known.push_back(attribute.name);
+  }
   for (const auto& [name, value] : reference.attributes) {
-    if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+    if (effect_of(name, own)) continue;
     const auto near = nearest(name, known);
     std::string hint =
         near.empty() ? "Known here are " : "Did you mean " + std::string{near} + "? Known here are ";

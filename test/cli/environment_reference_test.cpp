@@ -2,6 +2,9 @@
 #include "cli/environment_reference.h"
 
 #include "cli/exec_target.h"
+#include "secrets/attributes.h"
+#include "secrets/schemes.h"
+#include "secrets/source.h"
 
 #include <gtest/gtest.h>
 
@@ -60,6 +63,29 @@ TEST(EnvironmentReference, MayWeakenNothing) {
     ASSERT_TRUE(reference) << text;
     EXPECT_NE(refusal(text).find(names), std::string::npos) << text << ": " << refusal(text);
   }
+}
+
+// The sources' own tables decide: a new attribute is refused here unless its source says that it only selects.
+TEST(EnvironmentReference, RefusesWhateverASourceSaysWeakensOrNamesAReceiver) {
+  const auto sources = secrets::register_all();
+  int refused = 0;
+  for (const auto* source : sources.all()) {
+    if (source->scheme() == "exec") continue;  // refused as a whole
+    const auto* scheme = secrets::find_scheme(source->scheme());
+    ASSERT_NE(scheme, nullptr) << source->scheme();
+    std::string text{scheme->example};
+    text = text.substr(0, text.find('#'));
+    for (const auto& [name, effect] : source->attributes()) {
+      const auto reference = text + "?" + std::string{name} + "=x";
+      if (effect == secrets::Effect::selects) {
+        EXPECT_EQ(refusal(reference).find("attribute " + std::string{name}), std::string::npos) << reference;
+        continue;
+      }
+      ++refused;
+      EXPECT_NE(refusal(reference).find("attribute " + std::string{name}), std::string::npos) << reference;
+    }
+  }
+  EXPECT_GT(refused, 20);
 }
 
 TEST(EnvironmentReference, SendsATokenToItsCloudOnly) {

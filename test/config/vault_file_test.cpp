@@ -78,6 +78,27 @@ TEST(VaultFile, TheVaultIsAReferencesAttributes) {
   EXPECT_EQ(pod.reference, "vault:database?auth=kubernetes&mount=k8s&role=setup");
 }
 
+// Whatever a `vault:` reference may say of who we are, this file may say as well.
+TEST(VaultFile, EachWayOfLoggingInCanBeWritten) {
+  struct Row {
+    const char* keys;
+    const char* reference;
+  };
+  for (const auto& [keys, reference] :
+       {Row{"role_id: r, secret_id_file: /run/s, secret_id_wrapped: true",
+            "role_id=r&secret_id_file=/run/s&secret_id_wrapped=true"},
+        Row{"auth: aws, role: r, region: eu-west-1, profile: p, iam_server_id: v.example.com",
+            "auth=aws&iam_server_id=v.example.com&profile=p&region=eu-west-1&role=r"},
+        Row{"auth: azure, role: r, resource: \"https://v\", client_id: c",
+            "auth=azure&client_id=c&resource=https://v&role=r"},
+        Row{"auth: gcp, role: r", "auth=gcp&role=r"}}) {
+    const auto out = good_file("version: 1\nvault: {" + std::string{keys} + "}\nconnections:\n" + connection);
+    EXPECT_EQ(out.reference, "vault:database?" + std::string{reference});
+  }
+  EXPECT_TRUE(says("version: 1\nvault: {region: eu-west-1}\nconnections:\n" + std::string{connection},
+                   "`region`: no auth= beside it"));
+}
+
 TEST(VaultFile, AUrlMayNameTheTemplatesAndNobodyElse) {
   const auto with = [](const std::string& url, const std::string& more = "") {
     return file("", "  p: {connection_url: \"" + url + "\", username: v, auth: file:/run/pw" + more + "}\n");

@@ -7,10 +7,7 @@
 
 namespace sallyport::secrets::aws {
 
-Result<Choice> choice_of(const Reference& reference, std::span<const std::string_view> own,
-                         std::string where) {
-  std::vector<std::string_view> known{own.begin(), own.end()};
-  known.insert(known.end(), {"region", "profile", "insecure_reason"});
+Result<Choice> choice_of(const Reference& reference, Attributes known, std::string where) {
   if (auto checked = check_attributes(reference, known); !checked) return std::move(checked).error();
   Choice choice{attribute_of(reference, "profile"), attribute_of(reference, "region"),
                 attribute_of(reference, "insecure_reason"), std::move(where)};

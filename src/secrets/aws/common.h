@@ -1,19 +1,22 @@
 // What all sources of AWS read in a reference, and what they consume. Private to this folder.
 #pragma once
 
+#include "secrets/attributes.h"
 #include "secrets/aws/settings.h"
 #include "secrets/source.h"
 
-#include <span>
 #include <string>
 #include <string_view>
 
 namespace sallyport::secrets::aws {
 
-/// region=, profile= and insecure_reason=. `own`: the source's attributes besides.
+/// Attributes of all references that need an AWS identity.
+inline constexpr auto identity_attributes =
+    std::to_array<Attribute>({{"region"}, {"profile"}, {"insecure_reason", Effect::weakens}});
+
+/// What they say, once nothing but `known` and the target's attributes is there.
 /// Errors  bad_config.
-Result<Choice> choice_of(const Reference& reference, std::span<const std::string_view> own,
-                         std::string where);
+Result<Choice> choice_of(const Reference& reference, Attributes known, std::string where);
 
 /// Where `locator` is an ARN its region counts, and region= may only repeat it.
 /// Errors  bad_config.

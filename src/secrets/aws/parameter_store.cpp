@@ -18,7 +18,7 @@ namespace {
 
 using namespace aws;
 
-constexpr std::array<std::string_view, 1> own_attributes{"shape"};
+constexpr auto own_attributes = both(identity_attributes, std::to_array<Attribute>({{"shape"}}));
 constexpr std::size_t name_bytes_max = 2048;
 
 class ParameterSession final : public FetchingSession {
@@ -117,6 +117,7 @@ bool is_name(std::string_view text) {
 class ParameterSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "aws-ssm"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return identity_authority(); }
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {

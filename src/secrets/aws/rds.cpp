@@ -21,7 +21,8 @@ namespace {
 using namespace aws;
 
 constexpr std::string_view where = "aws-rds-iam:";
-constexpr std::array<std::string_view, 1> own_attributes{"sign_host"};
+constexpr auto own_attributes =
+    both(identity_attributes, std::to_array<Attribute>({{"sign_host", Effect::names_receiver}}));
 
 /// One server: where we connect, and the name that RDS knows it by.
 struct Server {
@@ -166,6 +167,7 @@ class RdsSession final : public FetchingSession {
 class RdsSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "aws-rds-iam"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return identity_authority(); }
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference,

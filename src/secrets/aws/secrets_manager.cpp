@@ -23,7 +23,8 @@ namespace {
 
 using namespace aws;
 
-constexpr std::array<std::string_view, 3> own_attributes{"stage", "version", "shape"};
+constexpr auto own_attributes =
+    both(identity_attributes, std::to_array<Attribute>({{"stage"}, {"version"}, {"shape"}}));
 constexpr std::string_view current_stage = "AWSCURRENT";
 constexpr std::string_view pending_stage = "AWSPENDING";
 constexpr std::size_t name_bytes_max = 2048;
@@ -221,6 +222,7 @@ bool is_name(std::string_view text) {
 class SecretsManagerSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "aws-sm"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return identity_authority(); }
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {

@@ -19,6 +19,8 @@ namespace {
 using namespace azure;
 
 const std::string where = "azure-entra:";
+constexpr auto own_attributes =
+    both(identity_attributes, std::to_array<Attribute>({{"scope", Effect::names_receiver}}));
 
 struct EntraState {
   Choice choice;
@@ -101,6 +103,7 @@ class EntraSession final : public FetchingSession {
 class EntraSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "azure-entra"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return identity_authority(); }
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     return identity_authority_for(reference);
@@ -108,9 +111,8 @@ class EntraSource final : public Source {
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference,
                                               const Purpose& purpose) const override {
-    std::vector<std::string_view> own{identity_attributes.begin(), identity_attributes.end()};
-    own.emplace_back("scope");
-    if (auto checked = check_attributes(reference, own); !checked) return std::move(checked).error();
+    if (auto checked = check_attributes(reference, own_attributes); !checked)
+      return std::move(checked).error();
     if (!reference.field.empty()) {
       return Error{ErrorCode::bad_config, Hop::reference, where, "a token has no field", "Leave #… out", {}};
     }

@@ -5,6 +5,7 @@
 // mean what is in docs/azure.md.
 #pragma once
 
+#include "secrets/attributes.h"
 #include "secrets/azure/clouds.h"
 #include "secrets/inquiry.h"
 #include "secrets/reference.h"
@@ -30,9 +31,15 @@ struct Choice {
 };
 
 /// Attributes of all references that need an Azure identity.
-inline constexpr std::array<std::string_view, 9> identity_attributes{
-    "tenant",    "client_id", "object_id", "msi_res_id",     "credential",
-    "authority", "ca_file",   "az_path",   "insecure_reason"};
+inline constexpr auto identity_attributes = std::to_array<Attribute>({{"tenant"},
+                                                                      {"client_id"},
+                                                                      {"object_id"},
+                                                                      {"msi_res_id"},
+                                                                      {"credential"},
+                                                                      {"authority", Effect::names_receiver},
+                                                                      {"ca_file", Effect::names_receiver},
+                                                                      {"az_path", Effect::names_receiver},
+                                                                      {"insecure_reason", Effect::weakens}});
 
 /// Errors  bad_config: what is no tenant, no id, no address, no path; several ids at once.
 Result<Choice> choice_of(const Reference& reference, std::string where);

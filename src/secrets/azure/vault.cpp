@@ -160,6 +160,7 @@ class VaultSession final : public FetchingSession {
 class VaultSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "azure-kv"; }
+  [[nodiscard]] Attributes attributes() const override { return azure::known_attributes(); }
   [[nodiscard]] Authority authority() const override { return identity_authority(); }
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     return identity_authority_for(reference);

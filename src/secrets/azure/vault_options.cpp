@@ -11,6 +11,8 @@ namespace sallyport::secrets::azure {
 
 namespace {
 
+constexpr auto own_attributes =
+    both(identity_attributes, std::to_array<Attribute>({{"vault_url", Effect::names_receiver}, {"shape"}}));
 constexpr std::size_t vault_bytes_max = 24;
 constexpr std::size_t secret_bytes_max = 127;
 
@@ -61,10 +63,10 @@ Result<void> read_locator(const Reference& reference, VaultOptions& out) {
 
 }  // namespace
 
+Attributes known_attributes() { return own_attributes; }
+
 Result<VaultOptions> parse_vault_options(const Reference& reference) {
-  std::vector<std::string_view> own{identity_attributes.begin(), identity_attributes.end()};
-  own.insert(own.end(), {"vault_url", "shape"});
-  if (auto checked = check_attributes(reference, own); !checked) return std::move(checked).error();
+  if (auto checked = check_attributes(reference, own_attributes); !checked) return std::move(checked).error();
   VaultOptions out;
   if (auto read = read_locator(reference, out); !read) return std::move(read).error();
   const auto* cloud = out.choice.cloud;

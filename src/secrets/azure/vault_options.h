@@ -22,6 +22,8 @@ struct VaultOptions {
   [[nodiscard]] std::string short_name() const { return vault.substr(0, vault.find('.')); }
 };
 
+Attributes known_attributes();
+
 /// Errors  bad_config: names what is wrong and what it may be.
 Result<VaultOptions> parse_vault_options(const Reference& reference);
 

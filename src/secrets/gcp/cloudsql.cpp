@@ -13,8 +13,8 @@ namespace gcp {
 
 namespace {
 
-constexpr std::array<std::string_view, 5> own_attributes{"endpoint", "insecure_reason",
-                                                         "allow_world_readable", "instance", "ip_type"};
+constexpr auto own_attributes =
+    both(identity_attributes, std::to_array<Attribute>({{"instance"}, {"ip_type"}}));
 
 struct Direct {
   Context context;
@@ -49,6 +49,7 @@ std::unique_ptr<SourceSession> direct_session(Context context, const Purpose& pu
 class CloudSqlSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "gcp-cloudsql-iam"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override {
     return {identity_variables(), identity_files(), {"$CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"}};
   }

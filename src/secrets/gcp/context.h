@@ -13,6 +13,12 @@
 
 namespace sallyport::secrets::gcp {
 
+/// Attributes of all references that need a Google identity.
+inline constexpr auto identity_attributes =
+    std::to_array<Attribute>({{"endpoint", Effect::names_receiver},
+                              {"insecure_reason", Effect::weakens},
+                              {"allow_world_readable", Effect::weakens}});
+
 struct Context {
   std::string where;            ///< for errors: "gcp-sm:projects/p/secrets/s"
   std::string insecure_reason;  ///< of the reference; plain http to loopback needs one

@@ -15,8 +15,7 @@ namespace gcp {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> own_attributes{"endpoint", "insecure_reason",
-                                                         "allow_world_readable", "shape"};
+constexpr auto own_attributes = both(identity_attributes, std::to_array<Attribute>({{"shape"}}));
 constexpr const char* form =
     "Write gcp-sm:projects/PROJECT/secrets/NAME[/versions/VERSION], or with /locations/LOCATION behind the "
     "project";
@@ -178,6 +177,7 @@ Result<Then> access(Inquiry& ask, State& state, Fetched& out) {
 class SecretManagerSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "gcp-sm"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override {
     return {identity_variables(), identity_files(), {"$CLOUDSDK_CORE_CUSTOM_CA_CERTS_FILE"}};
   }

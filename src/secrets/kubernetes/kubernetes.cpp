@@ -10,6 +10,7 @@ namespace {
 class KubernetesSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "k8s"; }
+  [[nodiscard]] Attributes attributes() const override { return kubernetes::known_attributes(); }
 
   /// The addresses stay with the child: they open nothing by themselves.
   [[nodiscard]] Authority authority() const override { return {}; }

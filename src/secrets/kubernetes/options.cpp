@@ -11,7 +11,10 @@ namespace sallyport::secrets::kubernetes {
 
 namespace {
 
-constexpr std::array<std::string_view, 4> own_attributes{"server", "token_file", "ca_file", "shape"};
+constexpr auto own_attributes = std::to_array<Attribute>({{"server", Effect::names_receiver},
+                                                          {"token_file", Effect::names_receiver},
+                                                          {"ca_file", Effect::names_receiver},
+                                                          {"shape"}});
 
 constexpr std::size_t label_bytes_max = 63;
 constexpr std::size_t subdomain_bytes_max = 253;
@@ -77,6 +80,8 @@ bool is_subdomain(std::string_view text) {
     at = dot + 1;
   }
 }
+
+Attributes known_attributes() { return own_attributes; }
 
 Result<Options> parse_options(const Reference& reference) {
   if (auto checked = check_attributes(reference, own_attributes); !checked) return std::move(checked).error();

@@ -9,6 +9,7 @@
 // The first three choose where a token goes: not from the environment alone (threat 12).
 #pragma once
 
+#include "secrets/attributes.h"
 #include "secrets/shape.h"
 #include "secrets/source.h"
 
@@ -30,6 +31,8 @@ struct Options {
     return "k8s:" + (name_space.empty() ? "" : name_space + "/") + name;
   }
 };
+
+Attributes known_attributes();
 
 /// Errors  bad_config: names what is wrong and what it may be.
 Result<Options> parse_options(const Reference& reference);

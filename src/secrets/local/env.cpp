@@ -11,7 +11,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr std::array<std::string_view, 1> own_attributes{"shape"};
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
 
 bool is_variable_name(std::string_view name) {
   return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&
@@ -49,6 +49,7 @@ class EnvFetch final : public SimpleFetch {
 class EnvSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "env"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return {}; }
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     return {{reference.locator}, {}};

@@ -11,7 +11,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr std::array<std::string_view, 1> own_attributes{"shape"};
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
 
 class ExecFetch final : public SimpleFetch {
  public:
@@ -55,6 +55,7 @@ class ExecFetch final : public SimpleFetch {
 class ExecSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "exec"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return {}; }
 
   Result<std::unique_ptr<SourceSession>> open(const Reference& reference, const Purpose&) const override {

@@ -10,7 +10,8 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr std::array<std::string_view, 2> own_attributes{"allow_world_readable", "shape"};
+constexpr auto own_attributes =
+    std::to_array<Attribute>({{"allow_world_readable", Effect::weakens}, {"shape"}});
 
 class FileFetch final : public SimpleFetch {
  public:
@@ -51,6 +52,7 @@ class FileFetch final : public SimpleFetch {
 class FileSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "file"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return {}; }
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     return {{}, {reference.locator}};

@@ -10,7 +10,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr std::array<std::string_view, 1> own_attributes{"shape"};
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
 constexpr std::string_view directory_variable = "CREDENTIALS_DIRECTORY";
 
 /// systemd sets it; anybody else who does must name a plain absolute path.
@@ -68,6 +68,7 @@ class SystemdFetch final : public SimpleFetch {
 class SystemdSource final : public Source {
  public:
   [[nodiscard]] std::string_view scheme() const override { return "systemd"; }
+  [[nodiscard]] Attributes attributes() const override { return own_attributes; }
   [[nodiscard]] Authority authority() const override { return {{std::string{directory_variable}}, {}}; }
   [[nodiscard]] Authority authority_for(const Reference& reference) const override {
     return {authority().variables, {"$" + std::string{directory_variable} + "/" + reference.locator}};

@@ -9,31 +9,31 @@ namespace sallyport::secrets::vault {
 
 namespace {
 
-constexpr std::array<std::string_view, 25> own_attributes{"version",
-                                                          "auth",
-                                                          "mount",
-                                                          "addr",
-                                                          "redirect_to",
-                                                          "insecure_reason",
-                                                          "allow_root_token",
-                                                          "namespace",
-                                                          "shape",
-                                                          "token_file",
-                                                          "role_id",
-                                                          "role_id_file",
-                                                          "secret_id_file",
-                                                          "secret_id_wrapped",
-                                                          "role",
-                                                          "jwt_file",
-                                                          "client_cert",
-                                                          "client_key",
-                                                          "username",
-                                                          "password_file",
-                                                          "resource",
-                                                          "client_id",
-                                                          "region",
-                                                          "profile",
-                                                          "iam_server_id"};
+constexpr auto own_attributes = std::to_array<Attribute>({{"version"},
+                                                          {"auth"},
+                                                          {"mount"},
+                                                          {"addr", Effect::names_receiver},
+                                                          {"redirect_to", Effect::names_receiver},
+                                                          {"insecure_reason", Effect::weakens},
+                                                          {"allow_root_token", Effect::weakens},
+                                                          {"namespace"},
+                                                          {"shape"},
+                                                          {"token_file"},
+                                                          {"role_id"},
+                                                          {"role_id_file"},
+                                                          {"secret_id_file"},
+                                                          {"secret_id_wrapped"},
+                                                          {"role"},
+                                                          {"jwt_file"},
+                                                          {"client_cert"},
+                                                          {"client_key"},
+                                                          {"username"},
+                                                          {"password_file"},
+                                                          {"resource", Effect::names_receiver},
+                                                          {"client_id"},
+                                                          {"region"},
+                                                          {"profile"},
+                                                          {"iam_server_id"}});
 
 Result<void> read_addresses(const Reference& reference, Options& options) {
   if (const auto text = attribute_of(reference, "addr"); !text.empty()) {
@@ -68,6 +68,8 @@ bool is_plain_path(std::string_view text) {
   return plain && inside.find("//") == std::string::npos && inside.find("/../") == std::string::npos &&
          inside.find("/./") == std::string::npos;
 }
+
+Attributes known_attributes() { return own_attributes; }
 
 Result<Options> parse_options(const Reference& reference) {
   if (auto checked = check_attributes(reference, own_attributes); !checked) return std::move(checked).error();

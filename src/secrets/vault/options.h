@@ -24,6 +24,7 @@
 #pragma once
 
 #include "secrets/address.h"
+#include "secrets/attributes.h"
 #include "secrets/shape.h"
 #include "secrets/source.h"
 
@@ -71,6 +72,8 @@ struct Options {
     return auth_mount.empty() ? std::string{method()} : auth_mount;
   }
 };
+
+Attributes known_attributes();
 
 /// Errors  bad_config: names the attribute and what it may be.
 Result<Options> parse_options(const Reference& reference);

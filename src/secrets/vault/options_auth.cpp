@@ -37,12 +37,6 @@ const std::vector<Method>& methods() {
   return table;
 }
 
-/// What belongs to some method and not to the reference as such.
-constexpr std::string_view all_of_methods[] = {
-    "token_file", "role_id",     "role_id_file", "secret_id_file", "secret_id_wrapped", "role",
-    "jwt_file",   "client_cert", "client_key",   "username",       "password_file",     "resource",
-    "client_id",  "region",      "profile",      "iam_server_id"};
-
 std::string list_of_methods() {
   std::string out;
   for (const auto& method : methods()) out += (out.empty() ? "" : ", ") + std::string{method.name};
@@ -57,6 +51,12 @@ const Method* find_method(std::string_view name) {
 
 bool holds(const std::vector<std::string_view>& list, std::string_view name) {
   return std::ranges::find(list, name) != list.end();
+}
+
+/// And not to the reference as such: mount= alone goes with whatever is found.
+bool belongs_to_a_method(std::string_view name) {
+  return name != "mount" &&
+         std::ranges::any_of(methods(), [&](const Method& method) { return holds(method.takes, name); });
 }
 
 Result<void> read_path(const Reference& reference, std::string_view name, std::string& out) {
@@ -81,8 +81,8 @@ Result<const Method*> method_of(const Reference& reference) {
     if (reference.attributes.contains(name)) return find_method("approle");
   }
   if (reference.attributes.contains("token_file")) return find_method("token");
-  for (const auto name : all_of_methods) {
-    if (!reference.attributes.contains(std::string{name})) continue;
+  for (const auto& [name, value] : reference.attributes) {
+    if (!belongs_to_a_method(name)) continue;
     return wrong_attribute(name, "no auth= beside it, so that it says nothing",
                            "Add auth=…: " + list_of_methods());
   }
@@ -90,8 +90,8 @@ Result<const Method*> method_of(const Reference& reference) {
 }
 
 Result<void> check_method(const Reference& reference, const Method& method) {
-  for (const auto name : all_of_methods) {
-    if (!reference.attributes.contains(std::string{name}) || holds(method.takes, name)) continue;
+  for (const auto& [name, value] : reference.attributes) {
+    if (!belongs_to_a_method(name) || holds(method.takes, name)) continue;
     return wrong_attribute(name, "an attribute that auth=" + std::string{method.name} + " has not",
                            "Remove one of the two");
   }

@@ -53,6 +53,7 @@ class VaultSource final : public Source {
   explicit VaultSource(const SourceSettings& settings) : settings_(settings) {}
 
   [[nodiscard]] std::string_view scheme() const override { return "vault"; }
+  [[nodiscard]] Attributes attributes() const override { return vault::known_attributes(); }
 
   /// VAULT_ADDR and its like stay with the child: they open nothing by themselves.
   [[nodiscard]] Authority authority() const override {
