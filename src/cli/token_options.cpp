@@ -109,8 +109,7 @@ bool is_option(const TokenWish& wish, std::string_view name) {
 }
 
 Result<void> check_set(const TokenWish& wish, const std::string& name) {
-  const auto& of_target = secrets::target_attributes;
-  if (std::find(of_target.begin(), of_target.end(), name) == of_target.end()) return {};
+  if (!secrets::effect_of(name, {})) return {};  // no attribute of a target
   if (is_option(wish, name)) return bad("--set " + name + "=… has no effect", "Write --" + name + " …");
   return bad("--set " + name + "=… has no meaning for a token", "Leave it out");
 }

@@ -617,7 +617,7 @@ targets:
 }
 
 TEST(ConfigReferences, NoAttributeOfATargetIsLetPastAndForgotten) {
-  for (const auto attribute : secrets::target_attributes) {
+  for (const auto& [attribute, effect] : secrets::target_attributes) {
     const auto errors = errors_of(
         "version: 1\ntargets: {t: {engine: postgresql, host: h.example.com, database: d, auth: \"env:X?" +
         std::string{attribute} + "=x\"}}\n");
