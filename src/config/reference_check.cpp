@@ -71,14 +71,6 @@ void check_attributes(const Node& node, const secrets::Reference& reference, Pro
   }
 }
 
-std::string known_schemes() {
-  std::string out;
-  for (const auto& scheme : secrets::schemes()) {
-    if (scheme.available) out += (out.empty() ? "`" : ", `") + std::string{scheme.name} + ":`";
-  }
-  return out;
-}
-
 void warn_of_weakening(const Node& node, const secrets::Reference& reference, const secrets::Source& source,
                        Problems& problems) {
   for (const auto& [name, effect] : source.attributes()) {
@@ -99,9 +91,9 @@ void check_reference(const Node& node, std::string_view key, Problems& problems)
   if (!secrets::looks_like_reference(node.text)) {
     problems.add(
         node, "`" + std::string{key} + "` is not a reference (value not shown: it may be a secret)",
-        "Write where the secret is kept, such as `vault:database/creds/ROLE` or `file:/run/secrets/NAME`; "
-        "known are " +
-            known_schemes() + ".");
+        "Write where the secret is kept, such as `vault:database/creds/ROLE` or `file:/run/secrets/NAME`. "
+        "This version has " +
+            secrets::list_of_schemes() + ".");
     return;
   }
   const auto reference = secrets::parse_reference(node.text);

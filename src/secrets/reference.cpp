@@ -29,16 +29,6 @@ std::string_view scheme_of(std::string_view text) {
   return colon == std::string_view::npos ? std::string_view{} : text.substr(0, colon);
 }
 
-std::string list_of_schemes() {
-  std::string list;
-  for (const auto& scheme : schemes()) {
-    if (!scheme.available) continue;
-    if (!list.empty()) list += ", ";
-    list += std::string{scheme.name} + ":";
-  }
-  return list;
-}
-
 Error wrong(std::string what, std::string hint) {
   return {ErrorCode::bad_config, Hop::reference, {}, std::move(what), std::move(hint), {}};
 }

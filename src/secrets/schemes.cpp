@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <string>
 
 namespace sallyport::secrets {
 
@@ -23,6 +24,16 @@ std::span<const Scheme> schemes() {
       {"azure-entra", LocatorKind::nothing, true, "azure-entra:"},
   });
   return table;
+}
+
+std::string list_of_schemes() {
+  std::string list;
+  for (const auto& scheme : schemes()) {
+    if (!scheme.available) continue;
+    if (!list.empty()) list += ", ";
+    list += std::string{scheme.name} + ":";
+  }
+  return list;
 }
 
 const Scheme* find_scheme(std::string_view name) {

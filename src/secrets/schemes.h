@@ -3,6 +3,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace sallyport::secrets {
@@ -24,6 +25,9 @@ struct Scheme {
 };
 
 std::span<const Scheme> schemes();
+
+/// Those of this version, for hints: "vault:, file:, …".
+std::string list_of_schemes();
 
 /// Null when there is no scheme of that name.
 const Scheme* find_scheme(std::string_view name);

@@ -11,6 +11,12 @@ struct BadFile {
   std::vector<std::string> errors;
 };
 
+const std::string not_a_reference_fix =
+    "Write where the secret is kept, such as `vault:database/creds/ROLE` or `file:/run/secrets/NAME`. This "
+    "version has "
+    "vault:, file:, env:, systemd:, exec:, aws-sm:, aws-ssm:, gcp-sm:, azure-kv:, k8s:, aws-rds-iam:, "
+    "gcp-cloudsql-iam:, azure-entra:.";
+
 std::vector<BadFile> bad_files() {
   return {
       {"VersionIsMissing",
@@ -231,19 +237,14 @@ state: postgresql://u:hunter2@db/state
 )",
        {"3:33: a password stands in this value (not shown). Keep it in a secret manager or a private file "
         "and write a reference: `auth: vault:database/creds/ROLE`, or `auth: file:/run/secrets/NAME`.",
-        "3:81: `auth` is not a reference (value not shown: it may be a secret). Write where the secret is "
-        "kept: `vault:database/creds/ROLE`, `file:/run/secrets/NAME`, `systemd:NAME`, `env:NAME` or "
-        "`exec:/PROGRAM ARGUMENTS`.",
+        "3:81: `auth` is not a reference (value not shown: it may be a secret). " + not_a_reference_fix,
         "4:68: a password stands in this value (not shown). Keep it in a secret manager or a private file "
         "and write a reference: `auth: vault:database/creds/ROLE`, or `auth: file:/run/secrets/NAME`.",
         "5:62: `password` may not stand in this file. Keep it in a secret manager or a private file and "
         "write a reference: `auth: vault:database/creds/ROLE`, or `auth: file:/run/secrets/NAME`.",
-        "6:73: `targets.s.roles.a` is not a reference (value not shown: it may be a secret). Write where the "
-        "secret is kept: `vault:database/creds/ROLE`, `file:/run/secrets/NAME`, `systemd:NAME`, `env:NAME` "
-        "or `exec:/PROGRAM ARGUMENTS`.",
-        "6:92: `auth` is not a reference (value not shown: it may be a secret). Write where the secret is "
-        "kept: `vault:database/creds/ROLE`, `file:/run/secrets/NAME`, `systemd:NAME`, `env:NAME` or "
-        "`exec:/PROGRAM ARGUMENTS`.",
+        "6:73: `targets.s.roles.a` is not a reference (value not shown: it may be a secret). " +
+            not_a_reference_fix,
+        "6:92: `auth` is not a reference (value not shown: it may be a secret). " + not_a_reference_fix,
         "6:106: `passwd` may not stand in this file. Keep it in a secret manager or a private file and write "
         "a reference: `auth: vault:database/creds/ROLE`, or `auth: file:/run/secrets/NAME`.",
         "7:68: a password stands in this value (not shown). Keep it in a secret manager or a private file "
@@ -280,9 +281,7 @@ targets:
         "azure-entra:.",
         "5:90: `auth`: a part that leads elsewhere. Write the path without . and ..",
         "6:74: `auth`: the program is not an absolute path. Write exec:/usr/bin/pass show db.",
-        "7:68: `auth` is not a reference (value not shown: it may be a secret). Write where the secret is "
-        "kept: `vault:database/creds/ROLE`, `file:/run/secrets/NAME`, `systemd:NAME`, `env:NAME` or "
-        "`exec:/PROGRAM ARGUMENTS`.",
+        "7:68: `auth` is not a reference (value not shown: it may be a secret). " + not_a_reference_fix,
         "12:26: `auth`: a % that two hexadecimal digits do not follow. Write a percent sign as %25.",
         "13:79: `targets.x.roles.a`: not an absolute path. Write file:/run/secrets/db."}},
       {"AuthAndRolesDisagree",

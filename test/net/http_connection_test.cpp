@@ -107,12 +107,11 @@ TEST_F(KeptConnection, IsNotUsedForAnotherTrustOrIdentity) {
   ASSERT_TRUE(refused.has_error());
   EXPECT_EQ(refused.error().code, ErrorCode::denied);
 
-  auto given = to(server);
-  given.authorities = Authorities{certificate_pem(root_), "the test"};
-  EXPECT_EQ(outcome(client_.perform(given, connection)), "x");
+  auto known = to(server);
+  known.authorities = Authorities{certificate_pem(root_), "the test"};
+  EXPECT_EQ(outcome(client_.perform(known, connection)), "x");
   EXPECT_EQ(server.connections(), 3);
 
-  auto known = given;
   known.client_certificate = certificate_pem(tls_.identity);
   known.client_key = Secret::copy_of(key_pem(tls_.identity));
   EXPECT_EQ(outcome(client_.perform(known, connection)), "x");
