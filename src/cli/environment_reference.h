@@ -1,5 +1,5 @@
 // A reference that the environment gave us: whoever writes the environment may say where the secret is and which
-// database it is for, but neither make us run a program nor weaken a check (threats 1, 3, 14). What may do that is
+// database it is for, but neither make us run a program nor weaken a check (threats 1, 3, 12, 14). What may do that is
 // said where the operator says things: on the command line or in the configuration.
 #pragma once
 
@@ -10,8 +10,14 @@
 
 namespace sallyport::cli {
 
-/// Errors  bad_config, hop config, where = `variable`: the scheme or the attribute that the environment may not say,
-///         and where to say it; values are not shown, but for a TLS mode.  Else as secrets::parse_reference.
-Result<void> check_environment_reference(const std::string& variable, std::string_view text);
+/// `fix` says where the operator says it.
+///
+/// Errors  bad_config, hop config, where = `variable`, hint = `fix`: the scheme or the attribute that the environment may
+///         not say; values are not shown, but for a TLS mode.  Else as secrets::parse_reference.
+Result<void> check_environment_reference(const std::string& variable, std::string_view text,
+                                         const std::string& fix);
+
+/// The fix for whoever runs `exec` or `connect`.
+std::string fix_for_exec(const std::string& variable);
 
 }  // namespace sallyport::cli

@@ -128,7 +128,9 @@ class Planner {
                                 : "DATABASE_URL is not a reference (value not shown: it may be a secret)",
           std::string{"Put its password where only Sallyport reads it and write the reference, "} + example);
     }
-    if (auto checked = check_environment_reference("DATABASE_URL", text); !checked) return checked.error();
+    if (auto checked = check_environment_reference("DATABASE_URL", text, fix_for_exec("DATABASE_URL"));
+        !checked)
+      return checked.error();
     return add("DATABASE_URL", std::string{text});
   }
 

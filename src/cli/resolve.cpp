@@ -63,12 +63,9 @@ Result<std::string> reference_text(const Wish& wish, const Environment& environm
                  "Write sallyport resolve vault:database/creds/app-role",
                  {}};
   }
-  if (auto allowed = check_environment_reference("DATABASE_URL", text); !allowed) {
-    auto error = allowed.error();
-    if (error.hint.find("TARGET of connect") != std::string::npos)
-      error.hint = "Give it as REF: sallyport resolve '…'";
-    return error;
-  }
+  const auto allowed =
+      check_environment_reference("DATABASE_URL", text, "Give it as REF: sallyport resolve '…'");
+  if (!allowed) return allowed.error();
   return text;
 }
 

@@ -109,7 +109,7 @@ bool is_option(const TokenWish& wish, std::string_view name) {
 }
 
 Result<void> check_set(const TokenWish& wish, const std::string& name) {
-  if (!secrets::effect_of(name, {})) return {};  // no attribute of a target
+  if (secrets::find_attribute(name, {}) == nullptr) return {};  // no attribute of a target
   if (is_option(wish, name)) return bad("--set " + name + "=… has no effect", "Write --" + name + " …");
   return bad("--set " + name + "=… has no meaning for a token", "Leave it out");
 }

@@ -56,7 +56,9 @@ bool pair_holds_password(std::string_view value) {
     const bool given = right.find_first_not_of(" \t") != std::string_view::npos;
     // Which of Azure's providers is asked: a word of a reference.
     const bool provider = name == "credential" && value.starts_with("azure-");
-    if (given && is_secret_key(name) && !provider) return true;
+    const auto word = right.substr(0, right.find('&'));
+    const bool flag = name == "allow_root_token" && (word == "true" || word == "false");
+    if (given && is_secret_key(name) && !provider && !flag) return true;
   }
   return false;
 }

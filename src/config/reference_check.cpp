@@ -73,9 +73,9 @@ void check_attributes(const Node& node, const secrets::Reference& reference, Pro
 
 void warn_of_weakening(const Node& node, const secrets::Reference& reference, const secrets::Source& source,
                        Problems& problems) {
-  for (const auto& [name, effect] : source.attributes()) {
-    if (effect != secrets::Effect::weakens || !reference.attributes.contains(std::string{name})) continue;
-    problems.warn(node.at, "the reference has `" + std::string{name} +
+  for (const auto& attribute : source.attributes()) {
+    if (!attribute.weakens(secrets::attribute_of(reference, attribute.name))) continue;
+    problems.warn(node.at, "the reference has `" + std::string{attribute.name} +
                                "`, which weakens a check. Remove it as soon as you can");
   }
 }

@@ -10,7 +10,6 @@
 
 #include <algorithm>
 #include <array>
-#include <memory>
 
 namespace sallyport::net {
 
@@ -69,6 +68,11 @@ long milliseconds(Duration duration) {
       std::max<std::int64_t>(std::chrono::ceil<std::chrono::milliseconds>(duration).count(), 1));
 }
 
+HttpPeer peer_of(const Url& url, const HttpRequest& request) {
+  return {url.scheme + "://" + url.host + ":" + url.port, request.ca_file,
+          request.authorities ? request.authorities->pem : std::string{}, request.client_certificate};
+}
+
 /// Whoever writes the authorities decides who gets our token (threat 14).
 Result<void> check_ca_file(const Url& url, const std::string& file) {
   if (file.empty() || url.scheme != "https") return {};
@@ -115,17 +119,8 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
   auto headers = headers_of(request);
   if (headers.has_error()) return headers.error();
 
-  auto handle = connection.take({url->scheme + "://" + url->host + ":" + url->port, request.ca_file,
-                                 request.authorities ? request.authorities->pem : std::string{},
-                                 request.client_certificate});
-  auto* easy = handle->easy.get();
-  if (easy == nullptr)
-    return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
-  Exchange exchange{*url, handle->notes};
-  exchange.plain = url->scheme == "http";
-  const bool proxied = !exchange.plain && !settings_.https_proxy.empty() && !is_local(*url);
-  exchange.name_is_ours_to_check = !proxied || !settings_.https_proxy.reveal().starts_with("https:");
-  exchange.failure.proxied = proxied;
+  const bool plain = url->scheme == "http";
+  const bool proxied = !plain && !settings_.https_proxy.empty() && !is_local(*url);
   HeaderList resolved;
   if (!proxied) {
     auto found = resolve_for(*url);
@@ -133,6 +128,14 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
     resolved = std::move(*found);
   }
 
+  auto handle = connection.take(peer_of(*url, request));
+  auto* easy = handle->easy.get();
+  if (easy == nullptr)
+    return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
+  Exchange exchange{*url, handle->notes};
+  exchange.plain = plain;
+  exchange.name_is_ours_to_check = !proxied || !settings_.https_proxy.reveal().starts_with("https:");
+  exchange.failure.proxied = proxied;
   std::array<char, CURL_ERROR_SIZE> words{};
   set_fixed_options(easy);
   set_callbacks(easy, exchange);
@@ -144,11 +147,6 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
   set(easy, CURLOPT_ERRORBUFFER, words.data());
   const auto agent = settings_.user_agent + (settings_.version.empty() ? "" : "/" + settings_.version);
   set(easy, CURLOPT_USERAGENT, agent.c_str());
-  if (!request.ca_file.empty()) {
-    set(easy, CURLOPT_CAINFO, request.ca_file.c_str());
-    set(easy, CURLOPT_CAPATH,
-        static_cast<const char*>(nullptr));  // else the system's store counts, too
-  }
   set_material(easy, request);
   const auto left = request.deadline - (std::chrono::steady_clock::now() - start);
   const auto connect_deadline = std::min<Duration>(request.deadline, http_connect_deadline);
@@ -156,19 +154,22 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min<Duration>(left, connect_deadline)));
 
   const auto code = curl_easy_perform(easy);
+  long status = 0;
+  auto& failure = exchange.failure;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.system_error);
+  curl_easy_reset(easy);  // it points at this request, and may outlive it
+  set(easy, CURLOPT_NOSIGNAL, 1L);
   if (code == CURLE_OK) {
-    long status = 0;
-    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     exchange.reply.status = static_cast<int>(status);
     exchange.reply.body.shrink(exchange.body_size);
-    connection.give_back(std::move(handle));
+    // The context of a connection that shows a certificate holds its key.
+    if (request.client_certificate.empty()) connection.give_back(std::move(handle));
     return std::move(exchange.reply);
   }
-  auto& failure = exchange.failure;
   failure.code = code;
   failure.text = words[0] == '\0' ? curl_easy_strerror(code) : words.data();
   if (exchange.sent_again) failure.text = "the server closed it without an answer";
-  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.system_error);
   failure.deadline = failure.sent ? request.deadline : connect_deadline;
   failure.host = url->host;
   failure.port = url->port;

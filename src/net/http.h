@@ -50,8 +50,9 @@ class HttpClient {
   ///                             limit_exceeded (a reply too large)
   Result<HttpReply> perform(const HttpRequest& request) const;
 
-  /// The same over `connection` when it leads there, which is kept for the next request. Nothing is sent twice for that: a
-  /// kept connection that the server closes under a request is peer_misbehaved.
+  /// The same over `connection` when that leads to the same server with the same authorities, shows no client
+  /// certificate, and was used a second ago or less; else over a new one. After a reply `connection` holds it, after a failure nothing. A request
+  /// is not sent again when the server closes the kept connection under it: that is peer_misbehaved.
   Result<HttpReply> perform(const HttpRequest& request, HttpConnection& connection) const;
 
  private:

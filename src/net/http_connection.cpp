@@ -1,6 +1,31 @@
 #include "net/http_connection.h"
 
+#include <poll.h>
+#include <sys/socket.h>
+
 namespace sallyport::net {
+
+namespace {
+
+/// -1: there is no connection.
+curl_socket_t socket_of(CURL* easy) {
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  if (easy != nullptr) curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+  return socket;
+}
+
+/// Between two requests a server has nothing to say: it has closed, or what comes would be taken for the next answer.
+bool is_quiet(CURL* easy) {
+  pollfd waiting{socket_of(easy), POLLIN, 0};
+  return waiting.fd != CURL_SOCKET_BAD && poll(&waiting, 1, 0) == 0;
+}
+
+}  // namespace
+
+void EasyFree::operator()(CURL* easy) const {
+  if (const auto socket = socket_of(easy); socket != CURL_SOCKET_BAD) shutdown(socket, SHUT_RDWR);
+  curl_easy_cleanup(easy);
+}
 
 std::unique_ptr<HttpHandle> HttpConnection::take(HttpPeer peer) {
   std::unique_ptr<HttpHandle> handle;
@@ -8,10 +33,7 @@ std::unique_ptr<HttpHandle> HttpConnection::take(HttpPeer peer) {
     const std::lock_guard lock{mutex_};
     handle = std::move(idle_);
   }
-  if (handle != nullptr && handle->peer == peer) {
-    curl_easy_reset(handle->easy.get());  // but for the connection
-    return handle;
-  }
+  if (handle != nullptr && handle->peer == peer && is_quiet(handle->easy.get())) return handle;
   handle = std::make_unique<HttpHandle>();
   handle->peer = std::move(peer);
   handle->easy.reset(curl_easy_init());

@@ -1,26 +1,27 @@
 // The connection that the requests of one conversation share.
 //
 // A source asks a secret manager several things in a row (its own token, the engine, the secret), and a TLS handshake
-// costs more than any of the answers. What is kept ends with the conversation, so neither a key nor a reply outlives it.
+// costs more than any of the answers. What is kept ends with the conversation (or with its last request, when one that was
+// given up on still runs on a lane), so neither a key nor a reply outlives it.
 #pragma once
 
-#include "base/conversation.h"
 #include "net/tls_verify.h"
 
 #include <curl/curl.h>
 
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 
 namespace sallyport::net {
 
+/// Nothing more is taken from the server: libcurl reads once more when it closes, and a server that kept sending would hold
+/// whoever closes.
 struct EasyFree {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+  void operator()(CURL* easy) const;
 };
 
-/// Whom a connection leads to, and what has been checked of it and shown to it.
+/// Whom a connection leads to, what has been checked of it and shown to it.
 struct HttpPeer {
   std::string server;  ///< SCHEME://HOST:PORT
   std::string ca_file;
@@ -33,15 +34,15 @@ struct HttpPeer {
 /// libcurl's handle, with one connection in it at most.
 struct HttpHandle {
   HttpPeer peer;
-  HandshakeNotes notes;  ///< the connection's: goes after it
-  std::unique_ptr<CURL, EasyFree> easy;
+  HandshakeNotes notes;  ///< the connection's SSL_CTX points at it: declared before `easy`, which ends first
+  std::unique_ptr<CURL, EasyFree> easy;  ///< without options between two requests
 };
 
 /// Thread-safe: a request that was given up on and still runs on its lane has taken the handle with it, and the next one
 /// gets another.
 class HttpConnection {
  public:
-  /// The kept handle when it leads to `peer`, all its options reset; else a new one. `easy` is null: out of memory.
+  /// The kept handle when it leads to `peer`, and nothing has come from there since; else a new one. `easy` is null: out of memory.
   std::unique_ptr<HttpHandle> take(HttpPeer peer);
   void give_back(std::unique_ptr<HttpHandle> handle);
 

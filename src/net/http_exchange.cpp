@@ -8,6 +8,7 @@
 
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <cstring>
@@ -52,7 +53,7 @@ std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user
   return line.size();
 }
 
-/// The connection stands, TLS included, and not a byte of the request has left.
+/// The connection stands, TLS included; called before the request is sent, or sent again.
 int on_connected(void* user, char* peer_ip, char*, int, int) {
   auto& exchange = *static_cast<Exchange*>(user);
   if (exchange.failure.sent) {
@@ -83,6 +84,8 @@ CURLcode on_tls_context(CURL*, void* context, void* user) {
   exchange.failure.connected = true;  // a handshake begins once TCP stands
   auto* tls = static_cast<SSL_CTX*>(context);
   take_notes(tls, exchange.notes);
+  // Closing sends nothing, as the socket is shut down by then.
+  SSL_CTX_set_quiet_shutdown(tls, 1);
   // What is kept between requests stays what was verified, and holds no plaintext.
   SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION);
   SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS);
@@ -96,6 +99,11 @@ CURLcode on_tls_context(CURL*, void* context, void* user) {
                        ? X509_VERIFY_PARAM_set1_ip_asc(expected, name.substr(0, name.find('%')).c_str()) == 1
                        : X509_VERIFY_PARAM_set1_host(expected, name.c_str(), name.size()) == 1;
   return set ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
+}
+
+/// Not the child's that is forked meanwhile.
+curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
 template <class T>
@@ -122,6 +130,7 @@ void set_callbacks(CURL* easy, Exchange& exchange) {
   set(easy, CURLOPT_HEADERDATA, &exchange);
   set(easy, CURLOPT_PREREQFUNCTION, on_connected);
   set(easy, CURLOPT_PREREQDATA, &exchange);
+  set(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
   set(easy, CURLOPT_NOPROGRESS, 0L);
   set(easy, CURLOPT_XFERINFOFUNCTION, on_progress);
   set(easy, CURLOPT_SSL_CTX_FUNCTION, on_tls_context);

@@ -9,6 +9,7 @@
 
 namespace sallyport::net {
 
+/// libcurl's callbacks write here.
 struct Exchange {
   const Url& url;
   HandshakeNotes& notes;  ///< lives as long as the connection

@@ -132,6 +132,11 @@ curl_blob blob_of(std::string_view text) {
 }  // namespace
 
 void set_material(CURL* easy, const HttpRequest& request) {
+  if (!request.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
+    // Else the system's store counts, too.
+    curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+  }
   if (request.authorities) {
     auto authorities = blob_of(request.authorities->pem);
     curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities);

@@ -39,7 +39,7 @@ Result<HeaderList> headers_of(const HttpRequest& request);
 /// literal.
 Result<HeaderList> resolve_for(const Url& url);
 
-/// Authorities and a client certificate that are no files; `request` outlives the use of `easy`.
+/// Authorities (a file, or given) and a client certificate; `request` outlives the use of `easy`.
 void set_material(CURL* easy, const HttpRequest& request);
 
 }  // namespace sallyport::net

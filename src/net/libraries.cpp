@@ -1,6 +1,7 @@
 // init_libraries: libcurl and OpenSSL get memory functions that wipe what they free, because both copy
 // what we give them: headers, bodies, keys, records. libcurl holds a token for as long as the secret manager
-// takes to answer, so its memory is also kept out of core dumps; OpenSSL's holds plaintext within a call only.
+// takes to answer, so its memory is also kept out of core dumps; OpenSSL's holds plaintext within a call only, and the keys of
+// a connection until the conversation that it serves has ended.
 #include "net/http.h"
 #include "net/kept_memory.h"
 

@@ -12,12 +12,12 @@ Error wrong_attribute(std::string_view name, std::string what, std::string hint)
           std::move(what),       std::move(hint), {}};
 }
 
-std::optional<Effect> effect_of(std::string_view name, Attributes own) {
+const Attribute* find_attribute(std::string_view name, Attributes own) {
   for (const auto table : {own, Attributes{target_attributes}}) {
     const auto found = std::ranges::find(table, name, &Attribute::name);
-    if (found != table.end()) return found->effect;
+    if (found != table.end()) return &*found;
   }
-  return std::nullopt;
+  return nullptr;
 }
 
 Result<void> check_attributes(const Reference& reference, Attributes own) {
@@ -26,7 +26,7 @@ Result<void> check_attributes(const Reference& reference, Attributes own) {
     for (const auto& attribute : table) known.push_back(attribute.name);
   }
   for (const auto& [name, value] : reference.attributes) {
-    if (effect_of(name, own)) continue;
+    if (find_attribute(name, own) != nullptr) continue;
     const auto near = nearest(name, known);
     std::string hint =
         near.empty() ? "Known here are " : "Did you mean " + std::string{near} + "? Known here are ";

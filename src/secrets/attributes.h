@@ -9,58 +9,63 @@
 
 #include <algorithm>
 #include <array>
-#include <optional>
 #include <span>
 #include <string_view>
 
 namespace sallyport::secrets {
 
-/// What somebody gains who may say it. The environment may only say what selects (threats 1, 3 and 14).
+/// What somebody gains who may say it. The environment may only say what selects (threats 1, 3, 12 and 14).
 enum class Effect {
-  selects,         ///< which of the secrets that our identity may read, and how it is read
   names_receiver,  ///< who gets our token: an endpoint, who vouches for it, a program; or what the token is good for
   weakens,         ///< one check less; configuration warns of it until it is gone
+  selects,         ///< which of our secrets and which database, or how what was read is taken apart
 };
 
+/// Whoever says nothing of an attribute keeps it from the environment.
 struct Attribute {
   std::string_view name;
-  Effect effect = Effect::selects;
+  Effect effect = Effect::names_receiver;
+
+  /// `allow_…=false` says nothing, nor does an empty value.
+  [[nodiscard]] bool weakens(std::string_view value) const {
+    return effect == Effect::weakens && !value.empty() && !(name.starts_with("allow_") && value == "false");
+  }
 };
 
 using Attributes = std::span<const Attribute>;
 
 /// As docs/exec.md lists them. `sslmode` weakens by its value, which is for whoever reads modes.
-inline constexpr auto target_attributes = std::to_array<Attribute>({{"engine"},
-                                                                    {"host"},
-                                                                    {"port"},
-                                                                    {"dbname"},
-                                                                    {"user"},
-                                                                    {"run_as"},
-                                                                    {"sslmode"},
-                                                                    {"sslrootcert"},
-                                                                    {"sslcrl"},
-                                                                    {"sslcert"},
-                                                                    {"sslkey"},
-                                                                    {"server_name"},
+inline constexpr auto target_attributes = std::to_array<Attribute>({{"engine", Effect::selects},
+                                                                    {"host", Effect::selects},
+                                                                    {"port", Effect::selects},
+                                                                    {"dbname", Effect::selects},
+                                                                    {"user", Effect::selects},
+                                                                    {"run_as", Effect::selects},
+                                                                    {"sslmode", Effect::selects},
+                                                                    {"sslrootcert", Effect::selects},
+                                                                    {"sslcrl", Effect::selects},
+                                                                    {"sslcert", Effect::selects},
+                                                                    {"sslkey", Effect::selects},
+                                                                    {"server_name", Effect::selects},
                                                                     {"tls_reason", Effect::weakens},
                                                                     {"tls_until", Effect::weakens},
-                                                                    {"dialect"},
+                                                                    {"dialect", Effect::selects},
                                                                     {"login_methods", Effect::weakens},
                                                                     {"login_reason", Effect::weakens},
-                                                                    {"target_session_attrs"},
-                                                                    {"load_balance_hosts"}});
+                                                                    {"target_session_attrs", Effect::selects},
+                                                                    {"load_balance_hosts", Effect::selects}});
 
 /// What several sources share, and one's own.
 template <std::size_t One, std::size_t Other>
-constexpr std::array<Attribute, One + Other> both(const std::array<Attribute, One>& one,
-                                                  const std::array<Attribute, Other>& other) {
+constexpr std::array<Attribute, One + Other> combined(const std::array<Attribute, One>& one,
+                                                      const std::array<Attribute, Other>& other) {
   std::array<Attribute, One + Other> all;
   std::copy(other.begin(), other.end(), std::copy(one.begin(), one.end(), all.begin()));
   return all;
 }
 
-/// Of an attribute of a source or of a target; none: there is no such attribute, and open() says so.
-std::optional<Effect> effect_of(std::string_view name, Attributes own);
+/// Of a source (`own`) or of a target; null: there is no such attribute, and open() says so.
+const Attribute* find_attribute(std::string_view name, Attributes own);
 
 /// Errors  bad_config: an attribute that is neither among `own` nor the target's; names the nearest.
 Result<void> check_attributes(const Reference& reference, Attributes own);

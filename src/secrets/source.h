@@ -7,11 +7,11 @@
 
 #include "base/conversation.h"
 #include "base/credential.h"
+#include "secrets/attributes.h"
 #include "secrets/reference.h"
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -134,15 +134,13 @@ struct Purpose {
   std::string user;                 ///< the role's own; empty: the source says it
 };
 
-struct Attribute;  // secrets/attributes.h
-
 class Source {
  public:
   virtual ~Source() = default;
   [[nodiscard]] virtual std::string_view scheme() const = 0;
 
   /// Its own attributes, beside the target's. The same table that open() checks against.
-  [[nodiscard]] virtual std::span<const Attribute> attributes() const = 0;
+  [[nodiscard]] virtual Attributes attributes() const = 0;
 
   /// What any reference of this source may consume.
   [[nodiscard]] virtual Authority authority() const = 0;

@@ -1,6 +1,10 @@
 // A file for `sallyport vault`: what it means, and each mistake with its place.
 #include "config/vault_file.h"
+#include "secrets/vault/options.h"
 #include "test/config/parse.h"
+
+#include <map>
+#include <set>
 
 namespace sallyport::config {
 namespace {
@@ -78,7 +82,21 @@ TEST(VaultFile, TheVaultIsAReferencesAttributes) {
   EXPECT_EQ(pod.reference, "vault:database?auth=kubernetes&mount=k8s&role=setup");
 }
 
-// Whatever a `vault:` reference may say of who we are, this file may say as well.
+// Whatever a `vault:` reference may say of where Vault is and who we are there, this file may say as well.
+TEST(VaultFile, HasAKeyForEachAttributeOfAReference) {
+  const std::set<std::string_view> of_the_secret{"version", "shape", "allow_root_token"};
+  const std::map<std::string_view, std::string> others{{"addr", "address"}, {"mount", "auth_mount"}};
+  for (const auto& attribute : secrets::vault::known_attributes()) {
+    if (of_the_secret.contains(attribute.name)) continue;
+    const auto other = others.find(attribute.name);
+    const auto key = other == others.end() ? std::string{attribute.name} : other->second;
+    EXPECT_EQ(
+        mistakes("version: 1\nvault: {" + key + ": /x}\nconnections:\n" + connection).find("unknown key"),
+        std::string::npos)
+        << key;
+  }
+}
+
 TEST(VaultFile, EachWayOfLoggingInCanBeWritten) {
   struct Row {
     const char* keys;

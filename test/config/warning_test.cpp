@@ -77,6 +77,15 @@ targets:
   a: {engine: postgresql, host: db.example.com, database: x, auth: "file:/run/secrets/x?allow_world_readable=true"}
 )",
                   {"3:68: the reference has `allow_world_readable`, which weakens a check"});
+  expect_warnings(R"(version: 1
+targets:
+  a: {engine: postgresql, host: db.example.com, database: x, auth: "vault:database/static-creds/a?allow_root_token=true"}
+  b: {engine: postgresql, host: db.example.com, database: x, auth: "aws-sm:a?insecure_reason=test"}
+  c: {engine: postgresql, host: db.example.com, database: x, auth: "vault:database/static-creds/a?allow_root_token=false"}
+  d: {engine: postgresql, host: db.example.com, database: x, auth: "vault:database/static-creds/a?redirect_to=https://b:8200"}
+)",
+                  {"3:68: the reference has `allow_root_token`, which weakens a check",
+                   "4:68: the reference has `insecure_reason`, which weakens a check"});
 }
 
 TEST(ConfigWarnings, SettingsWithoutEffect) {

@@ -1,55 +1,21 @@
 #include "net/http_connection.h"
 
 #include "net/http.h"
-#include "test/net/http_text.h"
-#include "test/net/tls_server.h"
+#include "test/net/keeping_server.h"
 
 #include <gtest/gtest.h>
 
-#include <atomic>
+#include <fcntl.h>
+
 #include <csignal>
 #include <optional>
+#include <thread>
 
 namespace sallyport::net {
 namespace {
 
 using namespace sallyport::test;
 using namespace std::chrono_literals;
-
-/// Keeps each connection open until the client closes it; `answer` gets the number of the request on its connection, from
-/// 1, and closes with none.
-class KeepingServer {
- public:
-  using Answer = std::function<std::optional<std::string>(int)>;
-
-  explicit KeepingServer(const ServerSpec& tls, Answer answer)
-      : context_(server_context(tls)), answer_(std::move(answer)), server_([this](int fd) { serve(fd); }) {}
-
-  [[nodiscard]] std::uint16_t port() const { return server_.port(); }
-  [[nodiscard]] int connections() const { return server_.accepted(); }
-  [[nodiscard]] int requests() const { return requests_; }
-
- private:
-  void serve(int fd) {
-    std::unique_ptr<SSL, With<SSL_free>> ssl{SSL_new(context_.get())};
-    SSL_set_fd(ssl.get(), fd);
-    if (SSL_accept(ssl.get()) != 1) return;
-    for (int number = 1;; ++number) {
-      const auto request = read_request(
-          [&](char* into, std::size_t size) { return SSL_read(ssl.get(), into, static_cast<int>(size)); });
-      if (request.empty()) return;
-      ++requests_;
-      const auto answer = answer_(number);
-      if (!answer) return;
-      SSL_write(ssl.get(), answer->data(), static_cast<int>(answer->size()));
-    }
-  }
-
-  SslContext context_;
-  Answer answer_;
-  std::atomic<int> requests_ = 0;
-  SocketServer server_;
-};
 
 class KeptConnection : public testing::Test {
  protected:
@@ -85,7 +51,7 @@ TEST_F(KeptConnection, CarriesOneRequestAfterTheOther) {
   EXPECT_EQ(server.connections(), 1);
 }
 
-TEST_F(KeptConnection, EndsWithItsConversation) {
+TEST_F(KeptConnection, IsNotSharedBetweenConversations) {
   const KeepingServer server{tls_, [](int) { return reply_with("x"); }};
   for (int conversation = 0; conversation < 2; ++conversation) {
     HttpConnection connection;
@@ -116,6 +82,8 @@ TEST_F(KeptConnection, IsNotUsedForAnotherTrustOrIdentity) {
   known.client_key = Secret::copy_of(key_pem(tls_.identity));
   EXPECT_EQ(outcome(client_.perform(known, connection)), "x");
   EXPECT_EQ(server.connections(), 4);
+  EXPECT_EQ(outcome(client_.perform(known, connection)), "x");
+  EXPECT_EQ(server.connections(), 5) << "a key of ours is not kept between requests";
 }
 
 // libcurl would send it once more on a new connection: a `creds/` request would make two leases.
@@ -136,13 +104,68 @@ TEST_F(KeptConnection, ClosedUnderARequestIsAnErrorAndTheRequestIsSentOnce) {
   EXPECT_EQ(outcome(client_.perform(to(server), connection)), "first") << "the next one has a new connection";
 }
 
-TEST_F(KeptConnection, ServerThatClosesAfterItsReplyIsConnectedToAgain) {
+TEST_F(KeptConnection, ThatTheServerAnnouncesToCloseIsNotUsedAgain) {
   const KeepingServer server{tls_,
                              [](int) { return reply_with("x", "HTTP/1.1 200 OK\r\nConnection: close"); }};
   HttpConnection connection;
   EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
   EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
   EXPECT_EQ(server.connections(), 2);
+}
+
+// What servers do that have no patience: without a word, between two requests.
+TEST_F(KeptConnection, ClosedBetweenTwoRequestsIsReplacedByANewOne) {
+  const KeepingServer server{tls_, [](int) { return reply_with("x"); }, 1};
+  HttpConnection connection;
+  EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  for (int i = 0; i < 500 && server.ended() == 0; ++i) std::this_thread::sleep_for(10ms);
+  ASSERT_EQ(server.ended(), 1);
+  EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  EXPECT_EQ(server.connections(), 2);
+  EXPECT_EQ(server.requests(), 2);
+}
+
+TEST_F(KeptConnection, WhatComesBetweenTwoRequestsIsNotTheNextAnswer) {
+  const KeepingServer server{tls_, [](int) { return reply_with("x"); }, 1000, reply_with("forged")};
+  HttpConnection connection;
+  EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  for (int i = 0; i < 500 && server.requests() < 1; ++i) std::this_thread::sleep_for(10ms);
+  std::this_thread::sleep_for(50ms);  // the forged one is on its way
+  EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  EXPECT_EQ(server.connections(), 2);
+}
+
+// Its connection would otherwise be held open by whatever is forked while a conversation runs.
+TEST_F(KeptConnection, IsNoChildsAfterExec) {
+  const KeepingServer server{tls_, [](int) { return reply_with("x"); }};
+  HttpConnection connection;
+  EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  auto handle = connection.take({"https://localhost:" + std::to_string(server.port()), root_file_, "", ""});
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  ASSERT_EQ(curl_easy_getinfo(handle->easy.get(), CURLINFO_ACTIVESOCKET, &socket), CURLE_OK);
+  ASSERT_NE(socket, CURL_SOCKET_BAD);
+  EXPECT_NE(fcntl(socket, F_GETFD) & FD_CLOEXEC, 0);
+}
+
+TEST_F(KeptConnection, ItsEndDoesNotWaitForAServerThatKeepsSending) {
+  const KeepingServer server{tls_, [](int) { return reply_with("x"); }, 1000, std::string(60'000'000, 'x')};
+  {
+    HttpConnection connection;
+    EXPECT_EQ(outcome(client_.perform(to(server), connection)), "x");
+  }
+  for (int i = 0; i < 500 && server.ended() == 0; ++i) std::this_thread::sleep_for(10ms);
+  EXPECT_EQ(server.ended(), 1) << "the server was told that nobody reads";
+}
+
+// The handle of a request that was given up on is still in use on its lane.
+TEST(KeptHandle, IsTakenByOneRequestAtATime) {
+  HttpConnection connection;
+  const HttpPeer peer{"https://v:8200", "", "", ""};
+  auto first = connection.take(peer);
+  auto second = connection.take(peer);
+  ASSERT_NE(first, nullptr);
+  ASSERT_NE(second, nullptr);
+  EXPECT_NE(first.get(), second.get());
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ namespace sallyport::secrets::aws {
 struct Search {
   std::vector<Tried> tried;         ///< providers that gave nothing, in their order
   std::optional<Tried> ended_by{};  ///< the provider whose error ended the search
+  std::string refused_with{};       ///< STS' code of its last refusal, of caller_identity() too; may be shown
   Duration skew{};                  ///< AWS' clock minus ours, as known before; learnt anew from STS
   bool local =
       false;  ///< the keys stand in a variable or file: cheap to read again, and they may be replaced

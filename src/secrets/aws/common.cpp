@@ -3,8 +3,6 @@
 #include "secrets/attributes.h"
 #include "secrets/aws/arn.h"
 
-#include <vector>
-
 namespace sallyport::secrets::aws {
 
 Result<Choice> choice_of(const Reference& reference, Attributes known, std::string where) {

@@ -11,10 +11,10 @@
 namespace sallyport::secrets::aws {
 
 /// Attributes of all references that need an AWS identity.
-inline constexpr auto identity_attributes =
-    std::to_array<Attribute>({{"region"}, {"profile"}, {"insecure_reason", Effect::weakens}});
+inline constexpr auto identity_attributes = std::to_array<Attribute>(
+    {{"region", Effect::selects}, {"profile", Effect::selects}, {"insecure_reason", Effect::weakens}});
 
-/// What they say, once nothing but `known` and the target's attributes is there.
+/// What those say. `known`: the source's whole table, identity_attributes included.
 /// Errors  bad_config.
 Result<Choice> choice_of(const Reference& reference, Attributes known, std::string where);
 

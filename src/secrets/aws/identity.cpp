@@ -23,12 +23,12 @@ std::string text_of(Error error) {
 }
 
 /// These keys work nowhere. A policy that denies the question (AccessDenied) says nothing about them, nor does a clock.
-bool is_refusal_of_keys(const Error& error) {
+bool is_refusal_of_keys(const Error& error, const std::string& code) {
   if (error.code != ErrorCode::denied) return false;
-  constexpr std::array<std::string_view, 4> codes{"SignatureDoesNotMatch", "InvalidClientTokenId",
-                                                  "UnrecognizedClientException", "ExpiredToken"};
-  return std::any_of(codes.begin(), codes.end(),
-                     [&](auto code) { return error.what.find(code) != std::string::npos; });
+  constexpr std::array<std::string_view, 5> codes{"SignatureDoesNotMatch", "InvalidClientTokenId",
+                                                  "UnrecognizedClientException", "ExpiredToken",
+                                                  "ExpiredTokenException"};
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
 Result<Then> find(Inquiry& ask, State& state) {
@@ -51,7 +51,7 @@ Result<Then> find(Inquiry& ask, State& state) {
   if (arn) {
     who.identity = std::move(*arn);
   } else {
-    who.refused = is_refusal_of_keys(arn.error());
+    who.refused = is_refusal_of_keys(arn.error(), search.refused_with);
     const auto* meaning = who.refused ? "the keys are refused: " : "the identity's name is not known: ";
     who.tried.push_back({"STS", meaning + text_of(arn.error())});
     who.fix = arn.error().hint;

@@ -18,7 +18,8 @@ namespace {
 
 using namespace aws;
 
-constexpr auto own_attributes = both(identity_attributes, std::to_array<Attribute>({{"shape"}}));
+constexpr auto own_attributes =
+    combined(identity_attributes, std::to_array<Attribute>({{"shape", Effect::selects}}));
 constexpr std::size_t name_bytes_max = 2048;
 
 class ParameterSession final : public FetchingSession {

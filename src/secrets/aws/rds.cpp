@@ -22,7 +22,7 @@ using namespace aws;
 
 constexpr std::string_view where = "aws-rds-iam:";
 constexpr auto own_attributes =
-    both(identity_attributes, std::to_array<Attribute>({{"sign_host", Effect::names_receiver}}));
+    combined(identity_attributes, std::to_array<Attribute>({{"sign_host", Effect::names_receiver}}));
 
 /// One server: where we connect, and the name that RDS knows it by.
 struct Server {

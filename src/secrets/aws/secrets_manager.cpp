@@ -24,7 +24,9 @@ namespace {
 using namespace aws;
 
 constexpr auto own_attributes =
-    both(identity_attributes, std::to_array<Attribute>({{"stage"}, {"version"}, {"shape"}}));
+    combined(identity_attributes,
+             std::to_array<Attribute>(
+                 {{"stage", Effect::selects}, {"version", Effect::selects}, {"shape", Effect::selects}}));
 constexpr std::string_view current_stage = "AWSCURRENT";
 constexpr std::string_view pending_stage = "AWSPENDING";
 constexpr std::size_t name_bytes_max = 2048;

@@ -115,6 +115,7 @@ std::string hint_for(const std::string& code) {
 
 Error refused(const Call& call, const WebReply& reply, const std::string& wanted) {
   const auto code = code_of(reply);
+  call.search.refused_with = code;
   auto meaning = meaning_of(reply.status);
   if (code.starts_with("ExpiredToken") || code == "InvalidIdentityToken") meaning = ErrorCode::denied;
   return failed(call.settings, call.provider, meaning,

@@ -20,7 +20,7 @@ using namespace azure;
 
 const std::string where = "azure-entra:";
 constexpr auto own_attributes =
-    both(identity_attributes, std::to_array<Attribute>({{"scope", Effect::names_receiver}}));
+    combined(identity_attributes, std::to_array<Attribute>({{"scope", Effect::names_receiver}}));
 
 struct EntraState {
   Choice choice;

@@ -31,11 +31,11 @@ struct Choice {
 };
 
 /// Attributes of all references that need an Azure identity.
-inline constexpr auto identity_attributes = std::to_array<Attribute>({{"tenant"},
-                                                                      {"client_id"},
-                                                                      {"object_id"},
-                                                                      {"msi_res_id"},
-                                                                      {"credential"},
+inline constexpr auto identity_attributes = std::to_array<Attribute>({{"tenant", Effect::selects},
+                                                                      {"client_id", Effect::selects},
+                                                                      {"object_id", Effect::selects},
+                                                                      {"msi_res_id", Effect::selects},
+                                                                      {"credential", Effect::selects},
                                                                       {"authority", Effect::names_receiver},
                                                                       {"ca_file", Effect::names_receiver},
                                                                       {"az_path", Effect::names_receiver},

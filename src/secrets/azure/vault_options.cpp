@@ -12,7 +12,8 @@ namespace sallyport::secrets::azure {
 namespace {
 
 constexpr auto own_attributes =
-    both(identity_attributes, std::to_array<Attribute>({{"vault_url", Effect::names_receiver}, {"shape"}}));
+    combined(identity_attributes,
+             std::to_array<Attribute>({{"vault_url", Effect::names_receiver}, {"shape", Effect::selects}}));
 constexpr std::size_t vault_bytes_max = 24;
 constexpr std::size_t secret_bytes_max = 127;
 

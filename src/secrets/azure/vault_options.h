@@ -22,6 +22,7 @@ struct VaultOptions {
   [[nodiscard]] std::string short_name() const { return vault.substr(0, vault.find('.')); }
 };
 
+/// Of `azure-kv:`, the identity's included: the table that parse_vault_options() checks against.
 Attributes known_attributes();
 
 /// Errors  bad_config: names what is wrong and what it may be.

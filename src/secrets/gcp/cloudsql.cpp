@@ -14,7 +14,8 @@ namespace gcp {
 namespace {
 
 constexpr auto own_attributes =
-    both(identity_attributes, std::to_array<Attribute>({{"instance"}, {"ip_type"}}));
+    combined(identity_attributes,
+             std::to_array<Attribute>({{"instance", Effect::selects}, {"ip_type", Effect::selects}}));
 
 struct Direct {
   Context context;

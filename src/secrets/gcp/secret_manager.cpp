@@ -15,7 +15,8 @@ namespace gcp {
 
 namespace {
 
-constexpr auto own_attributes = both(identity_attributes, std::to_array<Attribute>({{"shape"}}));
+constexpr auto own_attributes =
+    combined(identity_attributes, std::to_array<Attribute>({{"shape", Effect::selects}}));
 constexpr const char* form =
     "Write gcp-sm:projects/PROJECT/secrets/NAME[/versions/VERSION], or with /locations/LOCATION behind the "
     "project";

@@ -14,7 +14,7 @@ namespace {
 constexpr auto own_attributes = std::to_array<Attribute>({{"server", Effect::names_receiver},
                                                           {"token_file", Effect::names_receiver},
                                                           {"ca_file", Effect::names_receiver},
-                                                          {"shape"}});
+                                                          {"shape", Effect::selects}});
 
 constexpr std::size_t label_bytes_max = 63;
 constexpr std::size_t subdomain_bytes_max = 253;

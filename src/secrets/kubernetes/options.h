@@ -32,6 +32,7 @@ struct Options {
   }
 };
 
+/// The table that parse_options() checks against.
 Attributes known_attributes();
 
 /// Errors  bad_config: names what is wrong and what it may be.

@@ -11,7 +11,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape", Effect::selects}});
 
 bool is_variable_name(std::string_view name) {
   return !name.empty() && !(name.front() >= '0' && name.front() <= '9') &&

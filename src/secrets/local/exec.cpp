@@ -11,7 +11,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape", Effect::selects}});
 
 class ExecFetch final : public SimpleFetch {
  public:

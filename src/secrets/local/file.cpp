@@ -11,7 +11,7 @@ namespace sallyport::secrets {
 namespace {
 
 constexpr auto own_attributes =
-    std::to_array<Attribute>({{"allow_world_readable", Effect::weakens}, {"shape"}});
+    std::to_array<Attribute>({{"allow_world_readable", Effect::weakens}, {"shape", Effect::selects}});
 
 class FileFetch final : public SimpleFetch {
  public:

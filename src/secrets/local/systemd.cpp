@@ -10,7 +10,7 @@ namespace sallyport::secrets {
 
 namespace {
 
-constexpr auto own_attributes = std::to_array<Attribute>({{"shape"}});
+constexpr auto own_attributes = std::to_array<Attribute>({{"shape", Effect::selects}});
 constexpr std::string_view directory_variable = "CREDENTIALS_DIRECTORY";
 
 /// systemd sets it; anybody else who does must name a plain absolute path.

@@ -73,6 +73,7 @@ struct Options {
   }
 };
 
+/// The table that parse_options() checks against.
 Attributes known_attributes();
 
 /// Errors  bad_config: names the attribute and what it may be.

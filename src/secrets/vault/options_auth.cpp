@@ -53,7 +53,7 @@ bool holds(const std::vector<std::string_view>& list, std::string_view name) {
   return std::ranges::find(list, name) != list.end();
 }
 
-/// And not to the reference as such: mount= alone goes with whatever is found.
+/// True of what some method takes; mount= goes with any.
 bool belongs_to_a_method(std::string_view name) {
   return name != "mount" &&
          std::ranges::any_of(methods(), [&](const Method& method) { return holds(method.takes, name); });
