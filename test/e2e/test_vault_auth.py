@@ -261,13 +261,19 @@ def aws_front(bao, enabled, pki):
 @pytest.mark.parametrize("more, host", [({}, "sts.amazonaws.com"), ({"region": "eu-west-1", "iam_server_id": "vault.example.com"},
                                                                    "sts.eu-west-1.amazonaws.com")])
 def test_an_aws_identity(sallyport, bao, aws_front, url_of, more, host):
-    log_in(sallyport, bao, url_of(auth="aws", role="app", **more), "userpass", env=aws_front.env)
+    url = url_of(auth="aws", role="app", **more)
+    may = "iam_server_id" not in more       # it says what our signature is good for: not for the environment to decide
+    if not may:
+        refused = sallyport.exec(psql(WHO), url, env={**bao.environment(), **aws_front.env})
+        assert refused.code == 125 and "iam_server_id chooses who gets our token" in refused.stderr, refused.stderr
+        assert not aws_front.logins
+    log_in(sallyport, bao, url, "userpass", env=aws_front.env, in_environment=may)
     [login] = aws_front.logins
     assert login["role"] == "app" and base64.b64decode(login["iam_request_url"]).decode() == f"https://{host}/"
     headers = json.loads(base64.b64decode(login["iam_request_headers"]))
     assert headers.get("X-Vault-AWS-IAM-Server-ID") == more.get("iam_server_id")
     sallyport.assert_no_canary(aws_front.env["AWS_SECRET_ACCESS_KEY"])
-    wrong = sallyport.exec(psql(WHO), url_of(auth="aws", role="app", **more), env={**aws_front.env, "AWS_SECRET_ACCESS_KEY": "other"})
+    wrong = sallyport.exec(psql(WHO), flags=["-e", f"DATABASE_URL={url}"], env={**aws_front.env, "AWS_SECRET_ACCESS_KEY": "other"})
     assert wrong.code == 125 and "Vault refused the aws login (400)" in wrong.stderr and "binds our ARN" in wrong.stderr, wrong.stderr
 
 
