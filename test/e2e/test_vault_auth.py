@@ -9,7 +9,6 @@ import ssl
 import subprocess
 import threading
 import time
-import urllib.request
 
 import pytest
 
@@ -280,14 +279,6 @@ def test_an_aws_identity(sallyport, bao, aws_front, url_of, more, host):
 # ---- Wrapped secret ids -------------------------------------------------------------------------
 
 
-def wrapped(bao, path, body=None):
-    """A wrapping token of what `path` answers."""
-    request = urllib.request.Request(f"{bao.address}/v1/{path}", method="POST", data=json.dumps(body or {}).encode(),
-                                     headers={"X-Vault-Token": ROOT_TOKEN, "X-Vault-Wrap-TTL": "60s"})
-    with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=bao.ca), timeout=20) as reply:
-        return json.loads(reply.read())["wrap_info"]["token"]
-
-
 @pytest.fixture
 def wrapped_url(sallyport, bao, url_of):
     def make(token, **changes):
@@ -302,7 +293,7 @@ def security(sallyport):
 
 
 def test_a_wrapped_secret_id_opens_once(sallyport, bao, wrapped_url):
-    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    url = wrapped_url(bao.wrapped("auth/approle/role/app/secret-id"))
     log_in(sallyport, bao, url, "approle")
     assert not security(sallyport)
     second = sallyport.exec(["echo", "started"], url, env=bao.environment())
@@ -315,7 +306,7 @@ def test_a_wrapped_secret_id_opens_once(sallyport, bao, wrapped_url):
 def test_what_was_wrapped_elsewhere_is_not_opened(sallyport, bao, wrapped_url):
     """An attacker who opened the real one may wrap what he likes; where it was made he cannot choose."""
     role_id, secret_id = bao.approle()
-    token = wrapped(bao, "sys/wrapping/wrap", {"secret_id": secret_id})
+    token = bao.wrapped("sys/wrapping/wrap", {"secret_id": secret_id})
     run = sallyport.exec(["echo", "started"], wrapped_url(token), env=bao.environment())
     assert run.code == 125 and 'was made at "sys/wrapping/wrap"' in run.stderr, run.stderr
     assert 'expected "auth/approle/role/app/secret-id"' in run.stderr and secret_id not in run.output
@@ -325,13 +316,13 @@ def test_what_was_wrapped_elsewhere_is_not_opened(sallyport, bao, wrapped_url):
 
 def test_a_secret_id_of_another_role_is_not_opened(sallyport, bao, wrapped_url):
     bao.call("POST", "auth/approle/role/other", {"token_policies": "app"})
-    run = sallyport.exec(["echo", "started"], wrapped_url(wrapped(bao, "auth/approle/role/other/secret-id")), env=bao.environment())
+    run = sallyport.exec(["echo", "started"], wrapped_url(bao.wrapped("auth/approle/role/other/secret-id")), env=bao.environment())
     assert run.code == 125 and "auth/approle/role/other/secret-id" in run.stderr, run.stderr
     assert len(security(sallyport)) == 1
 
 
 def test_resolve_does_not_use_a_wrapped_secret_id_up_unasked(sallyport, bao, wrapped_url):
-    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    url = wrapped_url(bao.wrapped("auth/approle/role/app/secret-id"))
     run = sallyport.run("resolve", url, env=bao.environment())
     assert run.code == 2 and "can be opened once" in run.stderr and "--yes" in run.stderr
     log_in(sallyport, bao, url, "approle")
@@ -339,7 +330,7 @@ def test_resolve_does_not_use_a_wrapped_secret_id_up_unasked(sallyport, bao, wra
 
 
 def test_resolve_and_vault_apply_leave_the_alarm_in_the_trail(sallyport, bao, wrapped_url):
-    url = wrapped_url(wrapped(bao, "auth/approle/role/app/secret-id"))
+    url = wrapped_url(bao.wrapped("auth/approle/role/app/secret-id"))
     sallyport.run("resolve", url, "--yes", env=bao.environment()).ok()
     run = sallyport.run("resolve", url, "--yes", env=bao.environment())
     assert run.code == 2 and "was opened before" in run.stderr
@@ -357,7 +348,7 @@ connections:
 
 def test_a_vault_that_cannot_answer_is_no_alarm(sallyport, own_bao, pg, pki, url_of):
     role_id = own_bao.approle()[0]
-    path = sallyport.secret_file(wrapped(own_bao, "auth/approle/role/app/secret-id"), "wrapped")
+    path = sallyport.secret_file(own_bao.wrapped("auth/approle/role/app/secret-id"), "wrapped")
     own_bao.seal()
     run = sallyport.exec(psql(WHO), url_of(role_id=role_id, secret_id_file=path, secret_id_wrapped="true"), env=own_bao.environment())
     assert run.code != 0 and "sealed" in run.stderr and not security(sallyport)

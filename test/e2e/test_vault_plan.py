@@ -494,3 +494,53 @@ roles:
     assert maria.client(users).stdout == "7\n"
     place.bao.call("PUT", f"sys/leases/revoke-prefix/{place.mount}", {})
     wait_for(lambda: maria.client(users).stdout == "0\n", "the users to be dropped", 10)
+
+
+def test_a_static_user_of_mariadb_is_resolved_and_followed(maria, place):
+    """A password that Vault keeps for a user of MariaDB: what `resolve` gives logs in, before a rotation and behind it."""
+    quoted = place.password.replace("'", "''")
+    maria.client(f"CREATE USER keeper@'%' IDENTIFIED BY '{quoted}' REQUIRE SSL; GRANT CREATE USER ON *.* TO keeper@'%';"
+                 f"CREATE USER fixed@'%' IDENTIFIED BY '{quoted}' REQUIRE SSL")
+    file = place.sallyport.config(f"""version: 1
+vault: {{mount: {place.mount}}}
+connections:
+  shop:
+    engine: mariadb
+    connection_url: tcp(127.0.0.1:{maria.port})/
+    tls_ca: {place.pki.ca}
+    username: keeper
+    auth: file:{place.password_file}
+static_roles:
+  fixed: {{username: fixed, rotation_period: 1h}}
+""", "vault.yaml")
+    place.apply(file)
+    assert place.run("plan", file).ok().stdout.endswith("Nothing to do.\n")
+
+    def resolved():
+        run = place.sallyport.run("resolve", f"vault:{place.mount}/static-creds/fixed", "--reveal", "--yes", "--format", "json",
+                                  env=place.bao.environment(place.token)).ok()
+        return json.loads(run.stdout)
+
+    def log_in(who):
+        return maria.client("SELECT current_user()", who["user"], who["secret"], tcp=True, check=False)
+
+    first = resolved()
+    assert log_in(first).stdout == "fixed@%\n" and 0 < first["changes_in_seconds"] <= 3601, "a second behind the rotation"
+    place.bao.call("POST", f"{place.mount}/rotate-role/fixed", {})
+    assert "denied" in log_in(first).stderr
+    assert log_in(resolved()).stdout == "fixed@%\n"
+
+
+def test_the_file_logs_in_by_a_wrapped_secret_id_which_opens_once(place):
+    bao, name = place.bao, f"set-up-{place.mount}"
+    bao.call("POST", f"auth/approle/role/{name}", {"token_policies": place.mount, "token_ttl": "10m"})
+    path = place.sallyport.secret_file(bao.wrapped(f"auth/approle/role/{name}/secret-id"), "wrapped")
+    with open(place.file(), encoding="utf-8") as file:
+        text = file.read().replace(f"mount: {place.mount}", f"mount: {place.mount}, auth: approle, role: {name}, "
+                                   f"role_id: {bao.approle(name)[0]}, secret_id_file: {path}, secret_id_wrapped: true")
+    file = place.sallyport.config(text, "vault.yaml")
+    env = bao.environment()
+    assert place.sallyport.run("vault", "apply", file, "--yes", env=env).ok().stdout.count("done: ") == 4
+    again = place.sallyport.run("vault", "plan", file, env=env)
+    assert again.code == 2 and "wrap" in again.stderr, again.output
+    assert place.run("plan", place.file()).ok().stdout.endswith("Nothing to do.\n")

@@ -96,12 +96,14 @@ class OpenBao:
     def close(self):
         stop(self.process)
 
-    def call(self, method, path, body=None, token=ROOT_TOKEN):
+    def call(self, method, path, body=None, token=ROOT_TOKEN, headers=()):
         """One API call; the decoded answer (None for 204). Raises ApiError."""
         request = urllib.request.Request(f"{self.address}/v1/{path}", method=method,
                                          data=None if body is None else json.dumps(body).encode())
         request.add_header("X-Vault-Token", token)
         request.add_header("X-Vault-Request", "true")
+        for name, value in headers:
+            request.add_header(name, value)
         try:
             with urllib.request.urlopen(request, context=ssl.create_default_context(cafile=self.ca), timeout=20) as reply:
                 text = reply.read()
@@ -143,6 +145,10 @@ class OpenBao:
         """(role id, a fresh secret id)"""
         role = self.call("GET", f"auth/approle/role/{name}/role-id")["data"]["role_id"]
         return role, self.call("POST", f"auth/approle/role/{name}/secret-id", {})["data"]["secret_id"]
+
+    def wrapped(self, path, body=None):
+        """A wrapping token of what `path` answers."""
+        return self.call("POST", path, body or {}, headers=[("X-Vault-Wrap-TTL", "60s")])["wrap_info"]["token"]
 
     def leases(self, role):
         """Live lease ids of a database role."""
