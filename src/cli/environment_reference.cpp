@@ -33,26 +33,16 @@ class Refusal {
 };
 
 /// Entra's and Google's tokens are good for all databases that the identity may use, and who gets one can use it there, so
-/// they go to the cloud's own servers. A token of RDS is good for one host alone, and another's certificate may not stand
-/// for that host's.
+/// they go to the cloud's own servers. (A token of RDS is good for one host alone.)
 Result<void> check_token_stays_in_its_cloud(const Refusal& refused, const secrets::Reference& reference) {
   const bool entra = reference.scheme == "azure-entra";
-  const bool google = reference.scheme == "gcp-cloudsql-iam";
-  if (!entra && !google && reference.scheme != "aws-rds-iam") return {};
-  for (const auto* name : {"sslrootcert", "server_name"}) {
-    if (name == std::string_view{"sslrootcert"} && !entra && !google)
-      continue;  // RDS has authorities of its own
-    if (reference.attributes.contains(name))
-      return refused("the attribute " + std::string{name} +
-                     " chooses who gets our token, which the environment alone may not do");
-  }
-  if (google) {
+  if (!entra && reference.scheme != "gcp-cloudsql-iam") return {};
+  if (!entra) {
     if (!secrets::attribute_of(reference, "instance").empty()) return {};
     return refused(
         "host= chooses who gets our token, which the environment alone may not do; instance= may "
         "stand there");
   }
-  if (!entra) return {};
   const auto hosts = secrets::attribute_of(reference, "host");
   for (std::string_view rest = hosts; !rest.empty();) {
     const auto host = rest.substr(0, rest.find(','));

@@ -92,7 +92,7 @@ void ConversationRun::perform(HttpRequest action) {
   auto request = std::make_shared<HttpRequest>(std::move(action));
   waiting_for_ = "the secret manager's reply";
   on_lane(services_->http_lane, "requests to secret managers",
-          [http = services_->http, connection = http_connection_, request]() -> Event {
+          [http = services_->http, connection = kept_connection_, request]() -> Event {
             auto reply = http->perform(*request, *connection);
             if (!reply) return ActionFailed{reply.error()};
             return std::move(*reply);

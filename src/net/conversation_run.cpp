@@ -176,7 +176,7 @@ void ConversationRun::finish(Result<void> outcome) {
     stream_->set_events(nullptr);
     stream_->detach();
   }
-  http_connection_.reset();  // closed here: what runs on a lane has its own share
+  kept_connection_.reset();  // closed here: what runs on a lane has its own share
   auto done = std::exchange(done_, nullptr);
   const auto ended_well = outcome.has_value();
   RunResult result{std::move(outcome), std::move(conversation_), ended_well ? std::move(stream_) : nullptr};

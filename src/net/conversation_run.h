@@ -2,7 +2,7 @@
 #pragma once
 
 #include "net/driver.h"
-#include "net/http_connection.h"
+#include "net/kept_connection.h"
 #include "net/pbkdf2_memo.h"
 
 namespace sallyport::net {
@@ -62,7 +62,7 @@ class ConversationRun final : public std::enable_shared_from_this<ConversationRu
   std::size_t next_address_ = 0;
   std::optional<Error> last_connect_error_;
   std::unique_ptr<SocketStream> stream_;
-  std::shared_ptr<HttpConnection> http_connection_ = std::make_shared<HttpConnection>();
+  std::shared_ptr<KeptConnection> kept_connection_ = std::make_shared<KeptConnection>();
   InputBuffer input_;
   WipedBytes unsent_;
   std::size_t sent_ = 0;

@@ -1,10 +1,10 @@
 #include "net/http.h"
 
 #include "base/trusted_file.h"
-#include "net/http_connection.h"
 #include "net/http_error.h"
 #include "net/http_exchange.h"
 #include "net/http_request.h"
+#include "net/kept_connection.h"
 
 #include <curl/curl.h>
 
@@ -17,11 +17,6 @@ namespace {
 
 /// Long enough for what a conversation asks in a row, too short for a server to have lost patience.
 constexpr long kept_idle_seconds = 1;
-
-template <class T>
-void set(CURL* easy, CURLoption option, T value) {
-  curl_easy_setopt(easy, option, value);
-}
 
 void set_method_and_body(CURL* easy, const HttpRequest& request) {
   if (request.method == "HEAD") {
@@ -103,11 +98,11 @@ HttpSettings http_settings_from(
 }
 
 Result<HttpReply> HttpClient::perform(const HttpRequest& request) const {
-  HttpConnection alone;
+  KeptConnection alone;
   return perform(request, alone);
 }
 
-Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection& connection) const {
+Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection& kept) const {
   const auto start = std::chrono::steady_clock::now();
   const auto url = parse_url(request);
   if (url.has_error()) return url.error();
@@ -128,7 +123,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
     resolved = std::move(*found);
   }
 
-  auto handle = connection.take(peer_of(*url, request));
+  auto handle = kept.take(peer_of(*url, request));
   auto* easy = handle->easy.get();
   if (easy == nullptr)
     return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
@@ -164,7 +159,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, HttpConnection
     exchange.reply.status = static_cast<int>(status);
     exchange.reply.body.shrink(exchange.body_size);
     // The context of a connection that shows a certificate holds its key.
-    if (request.client_certificate.empty()) connection.give_back(std::move(handle));
+    if (request.client_certificate.empty()) kept.give_back(std::move(handle));
     return std::move(exchange.reply);
   }
   failure.code = code;

@@ -31,7 +31,7 @@ struct HttpSettings {
 HttpSettings http_settings_from(
     const std::function<std::optional<std::string>(const std::string&)>& variable);
 
-class HttpConnection;
+class KeptConnection;
 
 class HttpClient {
  public:
@@ -50,10 +50,10 @@ class HttpClient {
   ///                             limit_exceeded (a reply too large)
   Result<HttpReply> perform(const HttpRequest& request) const;
 
-  /// The same over `connection` when that leads to the same server with the same authorities, shows no client
-  /// certificate, and was used a second ago or less; else over a new one. After a reply `connection` holds it, after a failure nothing. A request
-  /// is not sent again when the server closes the kept connection under it: that is peer_misbehaved.
-  Result<HttpReply> perform(const HttpRequest& request, HttpConnection& connection) const;
+  /// The same over what `kept` holds, when that leads to the same server with the same authorities and was used a second
+  /// ago or less; else over a new connection. After a reply `kept` holds it, unless it shows a certificate of ours; after a
+  /// failure nothing. A request is not sent again when the server closes the connection under it: that is peer_misbehaved.
+  Result<HttpReply> perform(const HttpRequest& request, KeptConnection& kept) const;
 
  private:
   HttpSettings settings_;

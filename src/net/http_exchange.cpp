@@ -106,11 +106,6 @@ curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-template <class T>
-void set(CURL* easy, CURLoption option, T value) {
-  curl_easy_setopt(easy, option, value);
-}
-
 }  // namespace
 
 bool Exchange::make_room(std::size_t wanted) {

@@ -133,22 +133,22 @@ curl_blob blob_of(std::string_view text) {
 
 void set_material(CURL* easy, const HttpRequest& request) {
   if (!request.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, request.ca_file.c_str());
+    set(easy, CURLOPT_CAINFO, request.ca_file.c_str());
     // Else the system's store counts, too.
-    curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    set(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
   if (request.authorities) {
     auto authorities = blob_of(request.authorities->pem);
-    curl_easy_setopt(easy, CURLOPT_CAINFO_BLOB, &authorities);
-    curl_easy_setopt(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
+    set(easy, CURLOPT_CAINFO_BLOB, &authorities);
+    set(easy, CURLOPT_CAPATH, static_cast<const char*>(nullptr));
   }
   if (request.client_certificate.empty()) return;
   auto certificate = blob_of(request.client_certificate);
   auto key = blob_of(request.client_key.reveal());
-  curl_easy_setopt(easy, CURLOPT_SSLCERTTYPE, "PEM");
-  curl_easy_setopt(easy, CURLOPT_SSLKEYTYPE, "PEM");
-  curl_easy_setopt(easy, CURLOPT_SSLCERT_BLOB, &certificate);
-  curl_easy_setopt(easy, CURLOPT_SSLKEY_BLOB, &key);
+  set(easy, CURLOPT_SSLCERTTYPE, "PEM");
+  set(easy, CURLOPT_SSLKEYTYPE, "PEM");
+  set(easy, CURLOPT_SSLCERT_BLOB, &certificate);
+  set(easy, CURLOPT_SSLKEY_BLOB, &key);
 }
 
 }  // namespace sallyport::net

@@ -11,6 +11,11 @@
 
 namespace sallyport::net {
 
+template <class T>
+void set(CURL* easy, CURLoption option, T value) {
+  curl_easy_setopt(easy, option, value);
+}
+
 /// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.
 struct HeaderListFree {
   void operator()(curl_slist* list) const;

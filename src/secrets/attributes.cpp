@@ -23,7 +23,9 @@ const Attribute* find_attribute(std::string_view name, Attributes own) {
 Result<void> check_attributes(const Reference& reference, Attributes own) {
   std::vector<std::string_view> known;
   for (const auto table : {own, Attributes{target_attributes}}) {
-    for (const auto& attribute : table) known.push_back(attribute.name);
+    for (const auto& attribute : table) {
+      if (std::ranges::find(known, attribute.name) == known.end()) known.push_back(attribute.name);
+    }
   }
   for (const auto& [name, value] : reference.attributes) {
     if (find_attribute(name, own) != nullptr) continue;

@@ -64,7 +64,11 @@ constexpr std::array<Attribute, One + Other> combined(const std::array<Attribute
   return all;
 }
 
-/// Of a source (`own`) or of a target; null: there is no such attribute, and open() says so.
+/// Whose certificate a target may show: where a login sends a token in clear, that is who gets it.
+inline constexpr auto certificate_attributes = std::to_array<Attribute>(
+    {{"sslrootcert", Effect::names_receiver}, {"server_name", Effect::names_receiver}});
+
+/// Of a source (`own`, which may say more of a target's attribute than the target does) or of a target; null: there is no such attribute, and open() says so.
 const Attribute* find_attribute(std::string_view name, Attributes own);
 
 /// Errors  bad_config: an attribute that is neither among `own` nor the target's; names the nearest.

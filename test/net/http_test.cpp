@@ -2,7 +2,7 @@
 
 #include "base/limits.h"
 #include "test/net/http_text.h"
-#include "test/net/tls_server.h"
+#include "test/net/https_fixture.h"
 
 #include <gtest/gtest.h>
 
@@ -72,18 +72,8 @@ class HttpServer {
   SocketServer server_;
 };
 
-class Http : public testing::Test {
+class Http : public Https {
  protected:
-  static void SetUpTestSuite() { std::signal(SIGPIPE, SIG_IGN); }
-
-  HttpRequest to(std::uint16_t port, const std::string& path = "/v1/x",
-                 const std::string& host = "localhost") const {
-    HttpRequest request;
-    request.url = "https://" + host + ":" + std::to_string(port) + path;
-    request.ca_file = root_file_;
-    request.deadline = 5s;
-    return request;
-  }
   HttpRequest plain_to(std::uint16_t port) const {
     auto request = to(port);
     request.url = "http://127.0.0.1:" + std::to_string(port) + "/v1/x";
@@ -93,12 +83,6 @@ class Http : public testing::Test {
   static std::string failure(const Result<HttpReply>& reply) {
     return reply.has_error() ? describe(reply.error()) : "status " + std::to_string(reply->status);
   }
-
-  TemporaryDirectory directory_;
-  Identity root_ = make_authority("Vault Root");
-  std::string root_file_ = directory_.write("root.pem", certificate_pem(root_));
-  ServerSpec tls_{make_identity({.common_name = "vault", .names = "DNS:localhost,IP:127.0.0.1"}, &root_)};
-  HttpClient client_;
 };
 
 TEST_F(Http, LibrariesTakeTheWipingFreeWhenAskedFirst) {

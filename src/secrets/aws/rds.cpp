@@ -21,8 +21,10 @@ namespace {
 using namespace aws;
 
 constexpr std::string_view where = "aws-rds-iam:";
+// A token is good for one host alone, so the environment may say which authorities (RDS has its own) vouch for that name.
 constexpr auto own_attributes =
-    combined(identity_attributes, std::to_array<Attribute>({{"sign_host", Effect::names_receiver}}));
+    combined(identity_attributes, std::to_array<Attribute>({{"sign_host", Effect::names_receiver},
+                                                            {"server_name", Effect::names_receiver}}));
 
 /// One server: where we connect, and the name that RDS knows it by.
 struct Server {

@@ -19,8 +19,8 @@ namespace {
 using namespace azure;
 
 const std::string where = "azure-entra:";
-constexpr auto own_attributes =
-    combined(identity_attributes, std::to_array<Attribute>({{"scope", Effect::names_receiver}}));
+constexpr auto own_attributes = combined(combined(identity_attributes, certificate_attributes),
+                                         std::to_array<Attribute>({{"scope", Effect::names_receiver}}));
 
 struct EntraState {
   Choice choice;

@@ -14,7 +14,7 @@ namespace gcp {
 namespace {
 
 constexpr auto own_attributes =
-    combined(identity_attributes,
+    combined(combined(identity_attributes, certificate_attributes),
              std::to_array<Attribute>({{"instance", Effect::selects}, {"ip_type", Effect::selects}}));
 
 struct Direct {

@@ -40,9 +40,10 @@ struct HttpHandle {
 
 /// Thread-safe: a request that was given up on and still runs on its lane has taken the handle with it, and the next one
 /// gets another.
-class HttpConnection {
+class KeptConnection {
  public:
-  /// The kept handle when it leads to `peer`, and nothing has come from there since; else a new one. `easy` is null: out of memory.
+  /// The kept handle when it leads to `peer`, and nothing has come from there since; else a new one, whose `easy` is null
+  /// when memory is out.
   std::unique_ptr<HttpHandle> take(HttpPeer peer);
   void give_back(std::unique_ptr<HttpHandle> handle);
 

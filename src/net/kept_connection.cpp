@@ -1,4 +1,4 @@
-#include "net/http_connection.h"
+#include "net/kept_connection.h"
 
 #include <poll.h>
 #include <sys/socket.h>
@@ -27,7 +27,7 @@ void EasyFree::operator()(CURL* easy) const {
   curl_easy_cleanup(easy);
 }
 
-std::unique_ptr<HttpHandle> HttpConnection::take(HttpPeer peer) {
+std::unique_ptr<HttpHandle> KeptConnection::take(HttpPeer peer) {
   std::unique_ptr<HttpHandle> handle;
   {
     const std::lock_guard lock{mutex_};
@@ -40,7 +40,7 @@ std::unique_ptr<HttpHandle> HttpConnection::take(HttpPeer peer) {
   return handle;
 }
 
-void HttpConnection::give_back(std::unique_ptr<HttpHandle> handle) {
+void KeptConnection::give_back(std::unique_ptr<HttpHandle> handle) {
   const std::lock_guard lock{mutex_};
   idle_ = std::move(handle);
 }
