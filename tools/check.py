@@ -1,21 +1,18 @@
 """`./dev check`: format, names and defects (clang-tidy), the project's own rules (tidy.py), the unit tests
 under ASan+UBSan and a short run of every fuzzer. `./dev soak` is the same machine for longer: TSan, more
 seconds a fuzzer, the tests with real servers at their full size.
-
-clang-tidy remembers what it has passed by a hash of the file and of every header of ours that it includes,
-so the second run on the same text costs nothing.
 """
 
 import argparse
 import concurrent.futures
 import glob
-import hashlib
 import os
 import re
 import subprocess
 import sys
 import time
 
+import clang_tidy
 from counting import Counts, finish, read_junit, run_ctest
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -73,57 +70,6 @@ def check_format(files):
         print(f"  {len(bad)} files differ from .clang-format; fix with: clang-format-14 -i " + " ".join(bad[:8])
               + (" …" if len(bad) > 8 else ""))
     return Counts(failed=1) if bad else Counts(passed=1)
-
-
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
-
-
-def fingerprint(name, seen=None):
-    """A hash over the file and over every header of ours that it reaches."""
-    digest = hashlib.sha256()
-    seen, queue = set(), [os.path.join(ROOT, name)]
-    while queue:
-        path = queue.pop()
-        if path in seen or not os.path.exists(path):
-            continue
-        seen.add(path)
-        text = open(path, encoding="utf-8", errors="replace").read()
-        digest.update(text.encode())
-        for included in sorted(INCLUDE.findall(text)):
-            queue += [os.path.join(ROOT, "src", included), os.path.join(ROOT, included),
-                      os.path.join(os.path.dirname(path), included)]
-    digest.update(open(os.path.join(ROOT, ".clang-tidy"), "rb").read())
-    return digest.hexdigest()
-
-
-def check_clang_tidy(files):
-    sources = [f for f in files if f.startswith("src/") and f.endswith(".cpp")]
-    memory = os.path.join(CACHE, "clang-tidy")
-    os.makedirs(memory, exist_ok=True)
-    todo = [(f, os.path.join(memory, fingerprint(f))) for f in sources]
-    todo = [(f, stamp) for f, stamp in todo if not os.path.exists(stamp)]
-    if not todo:
-        return Counts(passed=1)
-    subprocess.run(["cmake", "--preset", "tidy"], cwd=ROOT, check=True, capture_output=True)
-
-    def run(item):
-        name, stamp = item
-        result = subprocess.run(["clang-tidy-14", "-p", "build/tidy", "--quiet", name], cwd=ROOT,
-                                capture_output=True, text=True)
-        if result.returncode == 0:
-            open(stamp, "w").close()
-            return ""
-        lines = [line for line in result.stdout.splitlines() if re.search(r": (error|warning):", line)]
-        return "\n".join(lines) or result.stderr[-800:]
-
-    print(f"  {len(todo)} files to read", flush=True)
-    failures = set()
-    with concurrent.futures.ThreadPoolExecutor(JOBS) as pool:
-        for text in pool.map(run, todo):
-            failures.update(filter(None, text.splitlines()))
-    for line in sorted(failures)[:60]:
-        print("  " + line.replace(ROOT + "/", ""))
-    return Counts(failed=1) if failures else Counts(passed=1)
 
 
 def check_rules():
@@ -188,13 +134,16 @@ def check_fuzzers(build_folder, seconds, only=None):
 
 def soak_steps(seconds):
     def end_to_end():
-        junit = os.path.join(ROOT, "build", "e2e.xml")      # as run_tests.py writes it
-        if os.path.exists(junit):
-            os.remove(junit)
+        reports = [os.path.join(ROOT, "build", name) for name in ("e2e.xml", "e2e-alone.xml")]  # as run_tests.py writes them
+        for report in reports:
+            if os.path.exists(report):
+                os.remove(report)
         env = {**os.environ, "SALLYPORT_SOAK": "1"}
         env.pop("SALLYPORT_COUNTS", None)       # counted here, once
         status = subprocess.run(["./dev", "test", "e2e"], cwd=ROOT, env=env).returncode
-        counts = read_junit(junit)
+        counts = Counts()
+        for report in reports:
+            counts += read_junit(report)
         if status != 0 and counts.failed == 0 or counts.passed + counts.failed == 0:
             counts.failed += 1      # it could not even count
         return counts
@@ -228,7 +177,7 @@ def main():
     steps = soak_steps(options.soak) if options.soak else [
         ("format", lambda: check_format(touched)),
         ("rules", check_rules),
-        ("clang-tidy", lambda: check_clang_tidy(touched)),
+        ("clang-tidy", lambda: clang_tidy.check(touched, CACHE, JOBS)),
         ("asan", lambda: check_sanitized("asan")),
         ("fuzz", fuzz)]
     total, pending = Counts(), pending_steps()

@@ -43,9 +43,9 @@ def run_pytest(names, extra, tag="e2e"):
 
 def run_end_to_end(names, extra):
     """Two at a time, as most of a test is waiting for a server; behind them those that need the machine for themselves. One after the
-    other with SALLYPORT_E2E_WORKERS=1, in ./dev soak, whose tests load the machine, and where few are named."""
+    other with SALLYPORT_E2E_WORKERS=1, and where few are named."""
     workers = int(os.environ.get("SALLYPORT_E2E_WORKERS", min(2, os.cpu_count() or 1)))
-    if names or os.environ.get("SALLYPORT_SOAK") or workers < 2:
+    if names or workers < 2:
         return run_pytest(names, extra)
     counts = run_pytest(names, ["-n", str(workers), "--dist", "worksteal", "-m", "not alone", *extra])
     if counts.failed == 0 or "-x" not in extra:

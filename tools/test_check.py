@@ -44,24 +44,30 @@ def test_all_that_have_a_source_pass(fuzz):
     assert (counts.passed, counts.failed) == (2, 0)
 
 
-@pytest.mark.parametrize("junit, status, expected", [
-    ('<testsuite><testcase name="a"/><testcase name="b"/><testcase name="c"><skipped message="why"/></testcase></testsuite>', 0,
-     "2 passed, 0 failed, 1 skipped"),
-    ('<testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite>', 1, "1 passed, 1 failed"),
-    ('<testsuite><testcase name="a"/></testsuite>', 2, "1 passed, 1 failed"),
-    (None, 2, "0 passed, 1 failed"), (None, 0, "0 passed, 1 failed")])
-def test_soak_counts_the_tests_with_real_servers(tmp_path, monkeypatch, junit, status, expected):
+TWO = '<testsuite><testcase name="a"/><testcase name="b"/><testcase name="c"><skipped message="why"/></testcase></testsuite>'
+BAD = '<testsuite><testcase name="a"/><testcase name="b"><failure/></testcase></testsuite>'
+ONE = '<testsuite><testcase name="a"/></testsuite>'
+
+
+@pytest.mark.parametrize("together, alone, status, expected", [
+    (TWO, ONE, 0, "3 passed, 0 failed, 1 skipped"), (BAD, ONE, 1, "2 passed, 1 failed"), (ONE, BAD, 1, "2 passed, 1 failed"),
+    (ONE, ONE, 2, "2 passed, 1 failed"), (ONE, None, 2, "1 passed, 1 failed"), (None, None, 2, "0 passed, 1 failed"),
+    (None, None, 0, "0 passed, 1 failed")])
+def test_soak_counts_the_tests_with_real_servers(tmp_path, monkeypatch, together, alone, status, expected):
     (tmp_path / "build").mkdir()
-    stale = tmp_path / "build" / "e2e.xml"
-    stale.write_text('<testsuite><testcase name="of another run"/></testsuite>')
+    reports = [tmp_path / "build" / "e2e.xml", tmp_path / "build" / "e2e-alone.xml"]
+    for stale in reports:
+        stale.write_text('<testsuite><testcase name="of another run"/></testsuite>')
 
     class Done:
         returncode = status
 
     def run(command, cwd, env):
-        assert command == ["./dev", "test", "e2e"] and env["SALLYPORT_SOAK"] == "1" and not stale.exists()
-        if junit:
-            stale.write_text(junit)
+        assert command == ["./dev", "test", "e2e"] and env["SALLYPORT_SOAK"] == "1"
+        assert not any(report.exists() for report in reports)
+        for report, text in zip(reports, (together, alone)):
+            if text:
+                report.write_text(text)
         return Done
     monkeypatch.setattr(check, "ROOT", str(tmp_path))
     monkeypatch.setattr(check.subprocess, "run", run)

@@ -141,3 +141,8 @@ def test_no_machine_paths_or_registry_hosts(findings, text):
 def test_headers_have_pragma_once_and_files_say_why(findings):
     assert findings(src__net__a_H="// Why.\n", src__net__b_CPP="int x;\n") == [
         ("src/net/a.h", "header"), ("src/net/b.cpp", "header")]
+
+
+def test_a_using_declaration_that_nobody_uses_is_a_finding(findings):
+    assert findings(src__net__f_CPP="// Why.\nusing base::Cut;\n// Cut\n") == [("src/net/f.cpp", "using")]
+    assert findings(src__net__f_CPP="// Why.\nusing base::Cut;\nCut cut;\n", src__net__g_CPP="// Why.\nusing Cut = int;\n") == []

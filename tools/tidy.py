@@ -277,6 +277,19 @@ def check_openings(tree):
             yield Finding(name, 1, "header", "a file opens with a comment that says why it exists")
 
 
+USING = re.compile(r"^\s*using (?:\w+::)+(\w+);$")
+
+
+def check_usings(tree):
+    for name in tree.sources():
+        if name.endswith(".cpp"):
+            code = tree.code(name)
+            for number, line in numbered(code):
+                match = USING.match(line)
+                if match and len(re.findall(rf"\b{match.group(1)}\b", code)) == 1:
+                    yield Finding(name, number, "using", f"nothing here says {match.group(1)}: delete the declaration")
+
+
 def check(root):
     tree = Tree(root)
     exceptions = tree.entries("tools/tidy_exceptions.txt")
@@ -291,7 +304,7 @@ def check(root):
 
     found = [*check_layers(tree), *check_pure(tree, excused), *check_reveal(tree), *check_sockets(tree, excused),
              *check_decoders(tree, excused), *check_conversations(tree, excused), *check_lengths(tree, excused),
-             *check_foreign(tree), *check_openings(tree)]
+             *check_foreign(tree), *check_openings(tree), *check_usings(tree)]
     for key, (number, _) in exceptions.items():
         if key not in used:
             found.append(Finding("tools/tidy_exceptions.txt", number, "exception",

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::admin {
+namespace sallyport::admin::command_test {
 namespace {
 
 TEST(AdminCommand, IsReadAsItIsWritten) {
@@ -34,4 +34,4 @@ TEST(AdminCommand, RefusesWhatIsNone) {
 }
 
 }  // namespace
-}  // namespace sallyport::admin
+}  // namespace sallyport::admin::command_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::admin {
+namespace sallyport::admin::http_answer_test {
 namespace {
 
 HttpRules tcp_rules(bool with_token = true) {
@@ -135,4 +135,4 @@ TEST(Health, IsReadyOnlyWithTrailCredentialAndOpenRoutes) {
 }
 
 }  // namespace
-}  // namespace sallyport::admin
+}  // namespace sallyport::admin::http_answer_test

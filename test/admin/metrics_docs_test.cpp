@@ -9,7 +9,7 @@
 #include <set>
 #include <sstream>
 
-namespace sallyport::admin {
+namespace sallyport::admin::metrics_docs_test {
 namespace {
 
 using Labels = std::set<std::string>;
@@ -76,4 +76,4 @@ TEST(MetricsDocs, TheTableHasEveryMetricWithItsLabelsAndNoOther) {
 }
 
 }  // namespace
-}  // namespace sallyport::admin
+}  // namespace sallyport::admin::metrics_docs_test

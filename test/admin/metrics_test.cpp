@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::admin {
+namespace sallyport::admin::metrics_test {
 namespace {
 
 std::string open_text() { return encode_metrics(test::sample_status(), MetricsFormat::openmetrics); }
@@ -70,4 +70,4 @@ TEST(Metrics, EscapeWhatWouldEndALabel) {
 }
 
 }  // namespace
-}  // namespace sallyport::admin
+}  // namespace sallyport::admin::metrics_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::admin {
+namespace sallyport::admin::status_json_test {
 namespace {
 
 TEST(StatusJson, ATargetSaysHowItPoolsAndHowItsHostsStand) {
@@ -32,4 +32,4 @@ TEST(StatusJson, SessionPoolingNamesNoStateAndNoReasonWhereNothingIsShared) {
 }
 
 }  // namespace
-}  // namespace sallyport::admin
+}  // namespace sallyport::admin::status_json_test

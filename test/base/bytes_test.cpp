@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::bytes_test {
 namespace {
 
 TEST(ByteReader, ReadsFieldsInOrder) {
@@ -50,4 +50,4 @@ TEST(ByteWriter, PatchesALengthAfterwards) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::bytes_test

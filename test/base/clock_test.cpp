@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::clock_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -21,4 +21,4 @@ TEST(Clock, WhatIsMovedStopsAtTheEndsOfTime) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::clock_test

@@ -5,7 +5,7 @@
 #include <array>
 #include <cstdint>
 
-namespace sallyport {
+namespace sallyport::registers_test {
 namespace {
 
 #if defined(__x86_64__)
@@ -42,4 +42,4 @@ TEST(Registers, TheWideOnesToo) {
 #endif
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::registers_test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport {
+namespace sallyport::secret_test {
 namespace {
 
 TEST(Secret, RevealsWhatWasPutIn) {
@@ -71,4 +71,4 @@ TEST(Secret, PagesAreLeftOutOfCoreDumps) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::secret_test

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sallyport {
+namespace sallyport::trusted_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -178,4 +178,4 @@ TEST_F(TrustedFile, AnErrorSaysItsPlaceOnce) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::trusted_file_test

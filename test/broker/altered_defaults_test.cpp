@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::broker {
+namespace sallyport::broker::altered_defaults_test {
 namespace {
 
 /// What the server answers to one statement outside of a transaction.
@@ -40,4 +40,4 @@ TEST(AlteredDefaults, OneThatIsPreparedMayBeExecutedAgainAndAgain) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::altered_defaults_test

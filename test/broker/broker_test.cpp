@@ -5,7 +5,7 @@
 
 #include <optional>
 
-namespace sallyport {
+namespace sallyport::broker_test {
 namespace {
 
 using test::Running;
@@ -254,4 +254,4 @@ TEST(Broker, WhoIsLetInIsNeverTurnedAway) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::broker_test

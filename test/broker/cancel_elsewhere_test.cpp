@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::cancel_elsewhere_test {
 namespace {
 
 using test::World;
@@ -155,4 +155,4 @@ TEST(CancelElsewhere, WhoseAnswerIsNoIsARefusedConnectionAndWhoseIsYesIsNot) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::cancel_elsewhere_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::broker {
+namespace sallyport::broker::client_facts_test {
 namespace {
 
 ClientFacts facts_of(const std::string& name) {
@@ -64,4 +64,4 @@ TEST(KnownClients, OfThoseThatHaveLeftNothingStays) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::client_facts_test

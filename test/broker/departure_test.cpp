@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::departure_test {
 namespace {
 
 using broker::Dismissal;
@@ -424,4 +424,4 @@ TEST(Departure, GivenUpItSaysNothingMore) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::departure_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::broker {
+namespace sallyport::broker::doorstep_test {
 namespace {
 
 Origin from(const char* address) { return Origin::of_address(*net::literal_address(address, 4711)); }
@@ -58,4 +58,4 @@ TEST(Origin, AnIPv6NetworkIsOneOriginAndAnIPv4AddressIsOne) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::doorstep_test

@@ -6,7 +6,7 @@
 
 #include <map>
 
-namespace sallyport {
+namespace sallyport::host_connector_test {
 namespace {
 
 using broker::Connected;
@@ -313,4 +313,4 @@ TEST(HostConnector, RandomOrderSpreadsLogins) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::host_connector_test

@@ -7,7 +7,7 @@
 
 #include <string>
 
-namespace sallyport::broker {
+namespace sallyport::broker::kept_notes_test {
 namespace {
 
 trail::Event record(trail::EventKind kind, std::string name, std::size_t bytes = 0) {
@@ -93,4 +93,4 @@ TEST(KeptNotes, ARecordWithACountLosesAllItStoodFor) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::kept_notes_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::lent_test {
 namespace {
 
 using test::FakeClient;
@@ -661,4 +661,4 @@ TEST(Lent, AServerThatEndsAnIdleConnectionCostsNoSession) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::lent_test

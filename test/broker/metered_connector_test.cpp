@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::metered_connector_test {
 namespace {
 
 using namespace sallyport::test;
@@ -42,4 +42,4 @@ TEST(MeteredConnector, WhatAClientHasAskedForIsNotTold) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::metered_connector_test

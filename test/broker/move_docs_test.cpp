@@ -11,7 +11,7 @@
 #include <set>
 #include <sstream>
 
-namespace sallyport {
+namespace sallyport::move_docs_test {
 namespace {
 
 /// The names in backquotes in the first cells of the table that begins so.
@@ -70,4 +70,4 @@ TEST(MoveDocs, EachStateThatClosesItsConnectionIsNamed) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::move_docs_test

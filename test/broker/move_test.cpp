@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::move_test {
 namespace {
 
 using test::FakeClient;
@@ -824,4 +824,4 @@ TEST(Cancel, WhoJoinedOneIsAnsweredWhenTheSessionEnds) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::move_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::operator_test {
 namespace {
 
 using test::Running;
@@ -305,4 +305,4 @@ TEST(Operator, InTransactionPoolingAPauseHoldsTheNextTransactionAndADrainEndsWho
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::operator_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::pool_hosts_test {
 namespace {
 
 using test::Running;
@@ -189,4 +189,4 @@ TEST(PoolHosts, ASessionThatHears25006DoesNotGiveItsConnectionBack) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pool_hosts_test

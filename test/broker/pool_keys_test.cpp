@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::pool_keys_test {
 namespace {
 
 using broker::PoolKey;
@@ -278,4 +278,4 @@ TEST(PoolKeys, WhoNeedsDatabasesWithoutEndDoesNotKeepOthersFromTheirs) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pool_keys_test

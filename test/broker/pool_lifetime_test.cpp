@@ -7,7 +7,7 @@
 #include <algorithm>
 #include <map>
 
-namespace sallyport {
+namespace sallyport::pool_lifetime_test {
 namespace {
 
 using test::take;
@@ -92,4 +92,4 @@ TEST(PoolLifetime, AnOldConnectionIsNotCutUnderItsSessionAndGoesToNobodyAfterIt)
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pool_lifetime_test

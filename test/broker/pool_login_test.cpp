@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace sallyport {
+namespace sallyport::pool_login_test {
 namespace {
 
 using broker::Pool;
@@ -297,4 +297,4 @@ TEST(PoolLogins, OneThatEndsBehindItsLoginIsAnAccidentThatNobodyHearsOf) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pool_login_test

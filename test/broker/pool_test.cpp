@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::pool_test {
 namespace {
 
 using broker::Pool;
@@ -1046,4 +1046,4 @@ TEST(Pool, StopFailsWaitersAndClosesWhatComesLate) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pool_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::reload_test {
 namespace {
 
 using test::FakeClient;
@@ -139,4 +139,4 @@ TEST(Reload, APoolThatIsOfAnotherModeNowIsForNewClients) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::reload_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::role_settings_test {
 namespace {
 
 using broker::RoleSettings;
@@ -93,4 +93,4 @@ TEST(RoleSettings, ARowOfAnotherShapeIsRefused) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::role_settings_test

@@ -10,7 +10,7 @@
 
 #include <regex>
 
-namespace sallyport {
+namespace sallyport::session_login_test {
 namespace {
 
 using test::FakeClient;
@@ -263,4 +263,4 @@ TEST(SessionLogin, AReplicationStreamEndsAtOnceWhenItIsToEnd) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::session_login_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::broker {
+namespace sallyport::broker::session_quota_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -109,4 +109,4 @@ TEST(SessionQuota, WhoIsRefusedByACountTakesNoToken) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::session_quota_test

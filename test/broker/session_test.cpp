@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::session_test {
 namespace {
 
 using test::complete;
@@ -653,4 +653,4 @@ TEST(Session, ARefusalIsNotWrittenIntoHalfAFrameOfTheServers) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::session_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::session_tls_test {
 namespace {
 
 using test::big_endian;
@@ -347,4 +347,4 @@ TEST(SessionTlsCancel, OnARouteThatRequiresTlsPlainCancelsAreNotHeard) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::session_tls_test

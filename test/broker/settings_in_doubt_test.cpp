@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::settings_in_doubt_test {
 namespace {
 
 using broker::holds_doubt;
@@ -175,4 +175,4 @@ TEST(SettingsInDoubt, AServerThatEndsMeanwhileIsHeard) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::settings_in_doubt_test

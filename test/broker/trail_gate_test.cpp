@@ -9,7 +9,7 @@
 #include <cstdlib>
 #include <filesystem>
 
-namespace sallyport {
+namespace sallyport::trail_gate_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -243,4 +243,4 @@ TEST(TrailGate, AFloodOfDenialsIsCountedInsteadOfWritten) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::trail_gate_test

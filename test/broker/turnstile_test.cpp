@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::broker {
+namespace sallyport::broker::turnstile_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -54,4 +54,4 @@ TEST(Turnstile, MoreUidsThanItKeepsAreAllLetIn) {
 }
 
 }  // namespace
-}  // namespace sallyport::broker
+}  // namespace sallyport::broker::turnstile_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::warm_ahead_test {
 namespace {
 
 using test::Running;
@@ -98,4 +98,4 @@ TEST(WarmAhead, SharedByRoleOneStandsForAll) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::warm_ahead_test

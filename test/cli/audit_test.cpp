@@ -13,7 +13,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::cli {
+namespace sallyport::cli::audit_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -273,4 +273,4 @@ TEST(AuditTime, ReadsWhatPeopleWrite) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::audit_test

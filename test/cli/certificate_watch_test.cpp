@@ -11,7 +11,7 @@
 #include <set>
 #include <thread>
 
-namespace sallyport::cli {
+namespace sallyport::cli::certificate_watch_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -187,4 +187,4 @@ TEST_F(CertificateWatchTest, ARouteThatIsGoneIsLeftAlone) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::certificate_watch_test

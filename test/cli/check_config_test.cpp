@@ -12,7 +12,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::cli {
+namespace sallyport::cli::check_config_test {
 namespace {
 
 class FixedClock final : public Clock {
@@ -186,4 +186,4 @@ TEST_F(CheckConfig, HelpHasExamplesAndWrongArgumentsExitTwo) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::check_config_test

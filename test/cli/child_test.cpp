@@ -12,7 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sallyport {
+namespace sallyport::child_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -129,4 +129,4 @@ TEST(Child, IsNotLeftBehindWhenWeDieBeforeItRuns) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::child_test

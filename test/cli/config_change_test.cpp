@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::cli {
+namespace sallyport::cli::config_change_test {
 namespace {
 
 config::Config good() {
@@ -247,4 +247,4 @@ TEST(ConfigChange, BeginsWithWhatAnAuditorLooksFor) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::config_change_test

@@ -5,7 +5,7 @@
 
 #include <thread>
 
-namespace sallyport::cli {
+namespace sallyport::cli::console_logger_test {
 namespace {
 
 std::size_t count_of(const std::string& text, const std::string& part) {
@@ -46,4 +46,4 @@ TEST(ConsoleLogger, OutsideTextDrawsNothingOnATerminal) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::console_logger_test

@@ -11,7 +11,7 @@
 #include <map>
 #include <set>
 
-namespace sallyport {
+namespace sallyport::environment_reference_test {
 namespace {
 
 constexpr auto now = WallTime{std::chrono::seconds{1'700'000'000}};
@@ -174,4 +174,4 @@ TEST(EnvironmentReference, OnTheCommandLineTheSameIsAllowed) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::environment_reference_test

@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport {
+namespace sallyport::environment_test {
 namespace {
 
 using cli::Environment;
@@ -122,4 +122,4 @@ TEST(Environment, AskingForWhatIsNotSet) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::environment_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::exec_target_test {
 namespace {
 
 using cli::ExecTarget;
@@ -176,4 +176,4 @@ TEST(ExecTarget, WhoNamedNoVariableHearsOfTheArgument) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::exec_target_test

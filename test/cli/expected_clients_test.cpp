@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::cli {
+namespace sallyport::cli::expected_clients_test {
 namespace {
 
 using Expected = std::map<std::pair<std::string, std::string>, std::vector<broker::ExpectedClient>>;
@@ -70,4 +70,4 @@ TEST(ExpectedClients, WhoeverComesWhereIdentitiesShareConnections) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::expected_clients_test

@@ -6,7 +6,7 @@
 
 #include <optional>
 
-namespace sallyport::cli {
+namespace sallyport::cli::handover_link_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -87,4 +87,4 @@ TEST(PredecessorLink, WhenItIsGoneTheAnswerIsNo) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::handover_link_test

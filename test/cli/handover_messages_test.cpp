@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::cli::handover {
+namespace sallyport::cli::handover::handover_messages_test {
 namespace {
 
 template <class Kind>
@@ -125,4 +125,4 @@ TEST(HandoverMessages, WhatIsTooLongIsNotSent) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli::handover
+}  // namespace sallyport::cli::handover::handover_messages_test

@@ -5,7 +5,7 @@
 
 #include <map>
 
-namespace sallyport::cli {
+namespace sallyport::cli::known_authority_test {
 namespace {
 
 using Names = std::set<std::string>;
@@ -96,4 +96,4 @@ TEST(KnownAuthority, TheMetadataServiceIsToldByTheFirmware) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::known_authority_test

@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-namespace sallyport::cli {
+namespace sallyport::cli::memory_watch_test {
 namespace {
 
 class Warnings final : public Logger {
@@ -67,4 +67,4 @@ TEST(MemoryWatchDeathTest, SecretsThatAreNotLockedAreToldOnce) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::memory_watch_test

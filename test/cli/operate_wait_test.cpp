@@ -5,7 +5,7 @@
 
 #include <deque>
 
-namespace sallyport::cli {
+namespace sallyport::cli::operate_wait_test {
 namespace {
 
 using Json = nlohmann::ordered_json;
@@ -115,4 +115,4 @@ TEST(OperateWait, AnErrorOfTheBrokerIsPassedOn) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::operate_wait_test

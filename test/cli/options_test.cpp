@@ -7,7 +7,7 @@
 
 #include <CLI/CLI.hpp>
 
-namespace sallyport::cli {
+namespace sallyport::cli::options_test {
 namespace {
 
 class SilentLogger final : public Logger {
@@ -94,4 +94,4 @@ TEST_F(GlobalOptions, TheTimeOfAWaitStandsBehindItsEquals) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::options_test

@@ -12,7 +12,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::cli {
+namespace sallyport::cli::passwd_test {
 namespace {
 
 constexpr const char* alice =
@@ -194,4 +194,4 @@ TEST(ExplainIdentity, OfNoKnownKindOrAccountIsAnError) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::passwd_test

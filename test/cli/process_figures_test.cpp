@@ -8,7 +8,7 @@
 
 #include <vector>
 
-namespace sallyport::cli {
+namespace sallyport::cli::process_figures_test {
 namespace {
 
 TEST(ProcessFigures, AreThisProcesss) {
@@ -24,4 +24,4 @@ TEST(ProcessFigures, AreThisProcesss) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::process_figures_test

@@ -13,7 +13,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace sallyport::cli {
+namespace sallyport::cli::program_file_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -96,4 +96,4 @@ TEST_F(TheProgram, OfThisProcessIsFound) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::program_file_test

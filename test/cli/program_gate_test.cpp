@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::cli {
+namespace sallyport::cli::program_gate_test {
 namespace {
 
 TEST(ProgramGate, RunsWhatReferencesSayAndNoMore) {
@@ -30,4 +30,4 @@ TEST(ProgramGate, RunsWhatBeginsAsAnIdentitysCommandDoes) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::program_gate_test

@@ -11,7 +11,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace sallyport::cli {
+namespace sallyport::cli::reload_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -170,4 +170,4 @@ TEST_F(Reload, WhatNeedsARestartIsSaidAsLongAsItDoes) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::reload_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::cli {
+namespace sallyport::cli::repeated_lines_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -49,4 +49,4 @@ TEST(RepeatedLines, TooManyDifferentOnesAreWrittenUnwatched) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::repeated_lines_test

@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace sallyport::cli {
+namespace sallyport::cli::sandbox_rules_test {
 namespace {
 
 using net::FileRule;
@@ -156,4 +156,4 @@ TEST_F(SandboxRules, DoNotTakeANameForItsPrefix) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::sandbox_rules_test

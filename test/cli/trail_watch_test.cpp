@@ -7,7 +7,7 @@
 
 #include <map>
 
-namespace sallyport::cli {
+namespace sallyport::cli::trail_watch_test {
 namespace {
 
 class ScriptedSink final : public trail::Sink {
@@ -72,4 +72,4 @@ TEST_F(TrailWatching, SaysEachFindingOnce) {
 }
 
 }  // namespace
-}  // namespace sallyport::cli
+}  // namespace sallyport::cli::trail_watch_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::config {
+namespace sallyport::config::admin_test {
 namespace {
 
 Admin admin_of(const std::string& text) {
@@ -56,4 +56,4 @@ TEST(ConfigAdmin, AnAddressOfTheNetworkIsAWarning) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::admin_test

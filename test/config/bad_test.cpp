@@ -2,7 +2,7 @@
 #include "secrets/attributes.h"
 #include "test/config/parse.h"
 
-namespace sallyport::config {
+namespace sallyport::config::bad_test {
 namespace {
 
 struct BadFile {
@@ -641,4 +641,4 @@ INSTANTIATE_TEST_SUITE_P(Files, ConfigBad, ::testing::ValuesIn(bad_files()),
                          [](const auto& file) { return file.param.name; });
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::bad_test

@@ -3,7 +3,7 @@
 
 #include "base/trusted_file.h"
 
-namespace sallyport::config {
+namespace sallyport::config::conditions_test {
 namespace {
 
 using Texts = std::vector<std::string>;
@@ -249,4 +249,4 @@ TEST(ConfigConditions, WhatIsNotReadAdmitsNobody) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::conditions_test

@@ -8,7 +8,7 @@
 #include <set>
 #include <sstream>
 
-namespace sallyport::config {
+namespace sallyport::config::docs_test {
 namespace {
 
 std::string document_text(const std::string& name = "configuration.md") {
@@ -126,4 +126,4 @@ TEST(ConfigDocs, EveryKeyOfALaterVersionIsRefusedAsThat) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::docs_test

@@ -4,7 +4,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::config {
+namespace sallyport::config::good_test {
 namespace {
 
 std::string read_file(const std::string& path) {
@@ -230,4 +230,4 @@ TEST(ConfigGood, ByteOrderMarkAndCrLfAreRead) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::good_test

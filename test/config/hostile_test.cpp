@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace sallyport::config {
+namespace sallyport::config::hostile_test {
 namespace {
 
 std::string repeated(std::string_view text, std::size_t count) {
@@ -170,4 +170,4 @@ TEST(ConfigValues, HostNamesAreCheckedByShape) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::hostile_test

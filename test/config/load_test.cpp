@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace sallyport::config {
+namespace sallyport::config::load_test {
 namespace {
 
 class ConfigLoad : public ::testing::Test {
@@ -72,4 +72,4 @@ TEST(ConfigFile, FlagThenEnvironmentThenDefaultAndNeverTheWorkingDirectory) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::load_test

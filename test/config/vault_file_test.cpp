@@ -6,7 +6,7 @@
 #include <map>
 #include <set>
 
-namespace sallyport::config {
+namespace sallyport::config::vault_file_test {
 namespace {
 
 namespace engine = secrets::vault::engine;
@@ -229,4 +229,4 @@ TEST(VaultFile, TheConfigurationFillsWhatIsLeftOpen) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::vault_file_test

@@ -1,7 +1,7 @@
 // What is allowed and unwise (threat 20): each warning names its line.
 #include "test/config/parse.h"
 
-namespace sallyport::config {
+namespace sallyport::config::warning_test {
 namespace {
 
 using Warnings = std::vector<std::string>;
@@ -232,4 +232,4 @@ TEST(ConfigWarnings, SeveralRolesOfOneUserAreAsMeant) {
 }
 
 }  // namespace
-}  // namespace sallyport::config
+}  // namespace sallyport::config::warning_test

@@ -9,7 +9,7 @@
 #include <fstream>
 #include <regex>
 
-namespace sallyport::contract {
+namespace sallyport::contract::merge_rule_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -233,4 +233,4 @@ TEST(MergeRule, WhatIsToldOfIgnoredAndRefusedKeywordsHasNoValue) {
 }
 
 }  // namespace
-}  // namespace sallyport::contract
+}  // namespace sallyport::contract::merge_rule_test

@@ -2,7 +2,7 @@
 #include "test/contract/source_suite.h"
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::contract {
+namespace sallyport::contract::single_flight_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -45,4 +45,4 @@ TEST_P(SingleFlight, AHundredCallersMakeOneRequest) {
 }
 
 }  // namespace
-}  // namespace sallyport::contract
+}  // namespace sallyport::contract::single_flight_test

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-namespace sallyport::contract {
+namespace sallyport::contract::source_reply_test {
 namespace {
 
 /// The bytes of an answer, and the most that it may have; null for what has none.
@@ -148,4 +148,4 @@ TEST_P(SourceContract, AWakeUpThatWasNotAskedForIsAnErrorOfOurs) {
 }
 
 }  // namespace
-}  // namespace sallyport::contract
+}  // namespace sallyport::contract::source_reply_test

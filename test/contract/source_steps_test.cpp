@@ -1,7 +1,7 @@
 // The contract of a source, over every registered one: its conversations step by step, failed and left at each.
 #include "test/contract/source_suite.h"
 
-namespace sallyport::contract {
+namespace sallyport::contract::source_steps_test {
 namespace {
 
 constexpr ErrorCode all_codes[] = {
@@ -129,4 +129,4 @@ TEST_P(SourceContract, MayBeLetGoAtAnyStepAndTheNextFetchWorks) {
 }
 
 }  // namespace
-}  // namespace sallyport::contract
+}  // namespace sallyport::contract::source_steps_test

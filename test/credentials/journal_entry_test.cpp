@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::journal_entry_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -156,4 +156,4 @@ TEST(LeaseJournalText, LeasesAndBytesAreBounded) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::journal_entry_test

@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::journal_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -342,4 +342,4 @@ TEST(OrphanSweep, WhatCannotBeRevokedStaysAndIsSaid) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::journal_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::schedule_test {
 namespace {
 
 TEST(Schedule, GraceIsTenToTwentyPercent) {
@@ -61,4 +61,4 @@ TEST(Schedule, WhatIsLeftIsTakenFromTheClockThatEndsFirst) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::schedule_test

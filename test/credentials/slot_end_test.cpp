@@ -1,7 +1,7 @@
 // Shutdown, revocation and the journal as a slot uses it.
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::slot_end_test {
 namespace {
 
 std::optional<ShutdownReport> shut_down(World& world, Duration limit = 10s) {
@@ -248,4 +248,4 @@ TEST(SlotRevocation, AnOrphanAtShutdownStaysForTheNextStart) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::slot_end_test

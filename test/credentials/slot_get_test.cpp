@@ -1,7 +1,7 @@
 // Callers, the fetch they share, and its failures.
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::slot_get_test {
 namespace {
 
 TEST(SlotGet, ThreeHundredCallersShareOneFetch) {
@@ -237,4 +237,4 @@ TEST(SlotGet, AGenerationCarriesWhatItsSecretMayNotSupply) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::slot_get_test

@@ -2,7 +2,7 @@
 #include "credentials/schedule.h"
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::slot_lease_test {
 namespace {
 
 TEST(SlotLease, IsRenewedAtTwoThirdsEachTime) {
@@ -437,4 +437,4 @@ TEST(SlotLease, AKeepAliveThatDoesNotMoveItsTimeIsNoHotLoop) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::slot_lease_test

@@ -1,7 +1,7 @@
 // What the database refuses, what a secret may not change, and static credentials.
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::slot_refusal_test {
 namespace {
 
 TEST(SlotRefusal, OneFetchCuresARotationHoweverManyReportIt) {
@@ -478,4 +478,4 @@ TEST(SlotEndpoint, EachFieldIsPinnedAndALeaseThatRedirectsIsRevoked) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::slot_refusal_test

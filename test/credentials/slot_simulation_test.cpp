@@ -3,7 +3,7 @@
 #include "credentials/schedule.h"
 #include "test/credentials/fake_world.h"
 
-namespace sallyport::credentials {
+namespace sallyport::credentials::slot_simulation_test {
 namespace {
 
 class Simulation {
@@ -215,4 +215,4 @@ TEST(SlotSimulation, InvariantsHoldForManySeeds) {
 }
 
 }  // namespace
-}  // namespace sallyport::credentials
+}  // namespace sallyport::credentials::slot_simulation_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::hash_test {
 namespace {
 
 using namespace crypto;
@@ -101,4 +101,4 @@ TEST(Crc32c, KnowsTheVectors) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::hash_test

@@ -6,7 +6,7 @@
 
 #include <openssl/evp.h>
 
-namespace sallyport {
+namespace sallyport::pbkdf2_test {
 namespace {
 
 using namespace crypto;
@@ -40,4 +40,4 @@ TEST(Pbkdf2, AgreesWithLibcrypto) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::pbkdf2_test

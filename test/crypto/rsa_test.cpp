@@ -8,7 +8,7 @@
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
-namespace sallyport::crypto {
+namespace sallyport::crypto::rsa_test {
 namespace {
 
 TEST(Rsa, WhatANewKeySignsItsPublicHalfVerifies) {
@@ -54,4 +54,4 @@ TEST(Base64Url, HasNoPaddingPlusOrSlash) {
 }
 
 }  // namespace
-}  // namespace sallyport::crypto
+}  // namespace sallyport::crypto::rsa_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::saslprep_test {
 namespace {
 
 std::string prepared(std::string_view password) {
@@ -85,4 +85,4 @@ TEST(Saslprep, GivesTheVerifiersThatPostgresqlMade) {
 TEST(Saslprep, EmptyStaysEmpty) { EXPECT_EQ(prepared(""), ""); }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::saslprep_test

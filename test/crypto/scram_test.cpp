@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::scram_test {
 namespace {
 
 using namespace crypto;
@@ -264,4 +264,4 @@ TEST(ScramServer, AllowsExtensionsBeforeTheProofAndSignsThem) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::scram_test

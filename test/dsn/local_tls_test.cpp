@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::dsn {
+namespace sallyport::dsn::local_tls_test {
 namespace {
 
 std::string demanded(std::string_view text) {
@@ -50,4 +50,4 @@ TEST(LocalTls, TheLocalStringKeepsTheModeAndNamesTheAuthority) {
 }
 
 }  // namespace
-}  // namespace sallyport::dsn
+}  // namespace sallyport::dsn::local_tls_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::postgres_test {
 namespace {
 
 using dsn::Driver;
@@ -180,4 +180,4 @@ TEST(PostgresDialect, OnlyNamedDriversGetOneIteration) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::postgres_test

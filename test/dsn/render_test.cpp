@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::render_test {
 namespace {
 
 dsn::LocalTarget local(const char* dialect, dsn::LocalEndpoint endpoint) {
@@ -144,4 +144,4 @@ TEST(DsnRender, RefusesATokenThatWouldNeedQuoting) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::render_test

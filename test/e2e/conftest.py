@@ -1,7 +1,6 @@
 """Fixtures of the tests with real servers. One PostgreSQL and one OpenBao serve the whole run; each test has a
 Sallyport of its own. A server that cannot be started here is a visible skip, and in CI a failure."""
 
-import contextlib
 import importlib
 import os
 import re
@@ -59,6 +58,11 @@ def pytest_terminal_summary(terminalreporter):
     for reason, names in by_reason.items():
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
         terminalreporter.write_line(f"skipped {names[0]}{more}: {reason}")
+    if os.environ.get("SALLYPORT_SOAK"):
+        for report in terminalreporter.stats.get("passed", []) + terminalreporter.stats.get("failed", []):
+            for what, text in report.user_properties:
+                if what == "figures":
+                    terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2]}: {text}")
 
 
 def pending():
@@ -231,11 +235,11 @@ def vault_url(pg, pki):
 
 
 @pytest.fixture
-def figures(capsys, request):
-    """Prints what was measured, in ./dev soak in plain sight."""
+def figures(record_property):
+    """Notes what was measured; `./dev soak` prints it at its end, in plain sight."""
     def show(text):
-        with capsys.disabled() if os.environ.get("SALLYPORT_SOAK") else contextlib.nullcontext():
-            print(f"\n  {request.node.name}: {text}", flush=True)
+        print(text, flush=True)
+        record_property("figures", text)
     return show
 
 

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::net {
+namespace sallyport::net::dns_test {
 namespace {
 
 TEST(Dns, LiteralsNeedNoLookup) {
@@ -81,4 +81,4 @@ TEST(Dns, LoopbackAndLinkLocalAreRecognised) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::dns_test

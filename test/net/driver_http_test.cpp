@@ -5,7 +5,7 @@
 
 #include <csignal>
 
-namespace sallyport {
+namespace sallyport::driver_http_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -55,4 +55,4 @@ TEST_F(DriverHttp, OneConversationOneConnectionAndItEndsWithIt) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::driver_http_test

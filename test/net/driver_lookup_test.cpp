@@ -1,7 +1,7 @@
 // A conversation that asks for TXT records: the look-up has a deadline of its own, and what comes behind it is nobody's.
 #include "test/net/driver_fixture.h"
 
-namespace sallyport {
+namespace sallyport::driver_lookup_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -41,4 +41,4 @@ TEST_F(DriverLookup, EndsAtItsDeadlineAndALateAnswerIsNotTakenForAnother) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::driver_lookup_test

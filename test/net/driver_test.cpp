@@ -12,7 +12,7 @@
 #include <future>
 #include <thread>
 
-namespace sallyport {
+namespace sallyport::driver_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -320,4 +320,4 @@ TEST(Acceptor, OutOfDescriptorsItPausesAndComesBack) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::driver_test

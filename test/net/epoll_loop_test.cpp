@@ -12,7 +12,7 @@
 #include <atomic>
 #include <thread>
 
-namespace sallyport {
+namespace sallyport::epoll_loop_test {
 namespace {
 
 using net::EpollLoop;
@@ -207,4 +207,4 @@ TEST_F(Loop, UnwatchingTwiceIsHarmless) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::epoll_loop_test

@@ -10,7 +10,7 @@
 
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::file_reader_test {
 namespace {
 
 using sallyport::test::TemporaryDirectory;
@@ -144,4 +144,4 @@ TEST_F(FileReader, ReadsAPipeToItsEnd) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::file_reader_test

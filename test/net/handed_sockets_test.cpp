@@ -15,7 +15,7 @@
 #include <fstream>
 #include <optional>
 
-namespace sallyport::net {
+namespace sallyport::net::handed_sockets_test {
 namespace {
 
 using namespace sallyport::test;
@@ -148,4 +148,4 @@ TEST_F(HandOver, ATcpSocketIsFoundByItsAddress) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::handed_sockets_test

@@ -16,7 +16,7 @@
 #include <sstream>
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::helper_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -258,4 +258,4 @@ TEST_F(HelperProcess, RunsOnlyWhatItsGateKnowsWhoeverAsks) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::helper_test

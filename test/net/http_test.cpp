@@ -12,7 +12,7 @@
 #include <fstream>
 #include <mutex>
 
-namespace sallyport::net {
+namespace sallyport::net::http_test {
 namespace {
 
 using namespace sallyport::test;
@@ -527,4 +527,4 @@ TEST_F(Http, NoCopyOfHeaderBodyOrReplyIsLeftInMemory) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::http_test

@@ -8,7 +8,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace sallyport::net {
+namespace sallyport::net::inherited_sockets_test {
 namespace {
 
 constexpr int first = 200;  // where the tests put them: 3 and on are in use
@@ -73,4 +73,4 @@ TEST(InheritedSockets, ThoseOfAnotherProcessAreLeftAlone) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::inherited_sockets_test

@@ -10,7 +10,7 @@
 #include <optional>
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::kept_connection_test {
 namespace {
 
 using namespace sallyport::test;
@@ -154,4 +154,4 @@ TEST(KeptConnectionHandle, IsTakenByOneRequestAtATime) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::kept_connection_test

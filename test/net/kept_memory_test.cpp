@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace sallyport::net {
+namespace sallyport::net::kept_memory_test {
 namespace {
 
 /// The kernel's flags of the mapping that `address` is in, "rd wr mr … dd"; empty when it is in none.
@@ -73,4 +73,4 @@ TEST(KeptMemory, ZeroedIsZeroAndWhatCannotBeIsNull) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::kept_memory_test

@@ -9,7 +9,7 @@
 #include <latch>
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::lane_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -144,4 +144,4 @@ TEST(Lane, ThreadsTakeNoSignals) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::lane_test

@@ -10,7 +10,7 @@
 #include <cstring>
 #include <filesystem>
 
-namespace sallyport::net {
+namespace sallyport::net::packet_channel_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -105,4 +105,4 @@ TEST_F(Channel, WhoDoesNotReadHoldsUpNobodyForEver) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::packet_channel_test

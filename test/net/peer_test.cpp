@@ -13,7 +13,7 @@
 #include <chrono>
 #include <vector>
 
-namespace sallyport::net {
+namespace sallyport::net::peer_test {
 namespace {
 
 using namespace sallyport::test;
@@ -328,4 +328,4 @@ TEST_F(TcpPeers, ListenerIsNamed) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::peer_test

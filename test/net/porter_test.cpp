@@ -12,7 +12,7 @@
 
 #include <filesystem>
 
-namespace sallyport::net {
+namespace sallyport::net::porter_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -124,4 +124,4 @@ TEST(TrustedFile, IsReadOnlyIfWhoOpensItOutsideCameToTheSameFile) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::porter_test

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace sallyport::net {
+namespace sallyport::net::process_facts_test {
 namespace {
 
 TEST(ProcessFacts, OfOurselvesAreOurs) {
@@ -71,4 +71,4 @@ TEST(ProcessFacts, TellAChildOfAnotherUserNamespace) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::process_facts_test

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace sallyport::net {
+namespace sallyport::net::process_tree_test {
 namespace {
 
 using namespace sallyport::test;
@@ -223,4 +223,4 @@ TEST_F(Tree, CachedCheckCostsTensOfMicroseconds) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::process_tree_test

@@ -8,7 +8,7 @@
 
 #include <string>
 
-namespace sallyport::net {
+namespace sallyport::net::recent_facts_test {
 namespace {
 
 using std::chrono::milliseconds;
@@ -44,4 +44,4 @@ TEST(ProcessNumber, IsOneForAProcessAndAnotherForTheNext) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::recent_facts_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::net {
+namespace sallyport::net::run_certificate_test {
 namespace {
 
 using namespace sallyport::test;
@@ -57,4 +57,4 @@ TEST_F(RunCertificateTest, TheFilesHoldNoKey) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::run_certificate_test

@@ -18,7 +18,7 @@
 #include <fstream>
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::sandbox_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -286,4 +286,4 @@ TEST(SystemCalls, AreForbiddenOnceAndForOneReason) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::sandbox_test

@@ -10,7 +10,7 @@
 
 #include <filesystem>
 
-namespace sallyport::net {
+namespace sallyport::net::scout_test {
 namespace {
 
 using sallyport::test::Child;
@@ -128,4 +128,4 @@ TEST(Scout, EndsWithWhoeverAskedIt) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::scout_test

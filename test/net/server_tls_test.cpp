@@ -14,7 +14,7 @@
 #include <future>
 #include <thread>
 
-namespace sallyport::net {
+namespace sallyport::net::server_tls_test {
 namespace {
 
 using namespace sallyport::test;
@@ -438,4 +438,4 @@ TEST_F(ServerTlsTest, SaysWhichFileIsWrong) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::server_tls_test

@@ -14,7 +14,7 @@
 #include <filesystem>
 #include <optional>
 
-namespace sallyport::net {
+namespace sallyport::net::socket_directory_test {
 namespace {
 
 using namespace sallyport::test;
@@ -361,4 +361,4 @@ TEST(ListenTcp, LowPortNeedsARight) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::socket_directory_test

@@ -13,7 +13,7 @@
 #include <random>
 #include <thread>
 
-namespace sallyport {
+namespace sallyport::socket_stream_test {
 namespace {
 
 using net::IoStatus;
@@ -348,4 +348,4 @@ TEST_F(TlsSockets, ShutdownSendsCloseNotify) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::socket_stream_test

@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-namespace sallyport::net {
+namespace sallyport::net::tls_identity_test {
 namespace {
 
 using namespace sallyport::test;
@@ -72,4 +72,4 @@ TEST_F(TlsIdentityTest, WithoutANameThereIsNoContext) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::tls_identity_test

@@ -8,7 +8,7 @@
 
 #include <csignal>
 
-namespace sallyport::net {
+namespace sallyport::net::tls_test {
 namespace {
 
 using namespace sallyport::test;
@@ -595,4 +595,4 @@ TEST_F(Tls, HostileNamesAreMadePrintable) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::tls_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::net {
+namespace sallyport::net::txt_lookup_test {
 namespace {
 
 using namespace std::string_literals;
@@ -80,4 +80,4 @@ TEST(TxtAnswer, AStringThatIsLongerThanItsRecordIsNoMessage) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::txt_lookup_test

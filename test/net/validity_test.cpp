@@ -7,7 +7,7 @@
 
 #include <cmath>
 
-namespace sallyport::net {
+namespace sallyport::net::validity_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -52,4 +52,4 @@ TEST(Validity, IsToldAFifthOfItBeforeItsEndAndTwoWeeksAtTheMost) {
 }
 
 }  // namespace
-}  // namespace sallyport::net
+}  // namespace sallyport::net::validity_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::address_range_test {
 namespace {
 
 bool admits(const std::string& range, const std::string& address) {
@@ -71,4 +71,4 @@ TEST(AddressRange, ReadsPeersAsSocketsPrintThem) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::address_range_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::certificate_rule_test {
 namespace {
 
 CertificateRule rule(const std::string& text) {
@@ -205,4 +205,4 @@ TEST_F(DecideByCertificate, AllConditionsOfARuleMustHold) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::certificate_rule_test

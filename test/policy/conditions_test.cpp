@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::conditions_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -324,4 +324,4 @@ TEST(PolicyOverlap, NobodyMeetsConditionsThatHaveNothingInCommon) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::conditions_test

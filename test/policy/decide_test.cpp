@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::decide_test {
 namespace {
 
 /// At a time that no rule here asks for.
@@ -206,4 +206,4 @@ TEST(PolicyDecide, AgreesWithTheNaiveRuleOnAllSmallWorlds) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::decide_test

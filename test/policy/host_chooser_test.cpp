@@ -5,7 +5,7 @@
 
 #include <set>
 
-namespace sallyport::policy {
+namespace sallyport::policy::host_chooser_test {
 namespace {
 
 using Found = HostChooser::Found;
@@ -93,4 +93,4 @@ TEST(HostChooser, RemembersALimitedNumberOfPlaces) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::host_chooser_test

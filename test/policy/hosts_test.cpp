@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::hosts_test {
 namespace {
 
 using enum SessionAttributes;
@@ -73,4 +73,4 @@ TEST(Endpoint, IsReadWithItsPort) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::hosts_test

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::policy {
+namespace sallyport::policy::hours_test {
 namespace {
 
 Hours hours(const std::string& text) {
@@ -97,4 +97,4 @@ TEST(PolicyHours, SayWhatIsWrong) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::hours_test

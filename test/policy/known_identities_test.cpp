@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::known_identities_test {
 namespace {
 
 using Identities = std::vector<std::string>;
@@ -67,4 +67,4 @@ TEST(KnownIdentities, WhoIsInAGroupOrAUnitIsNotKnown) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::known_identities_test

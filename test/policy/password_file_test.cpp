@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::password_file_test {
 namespace {
 
 std::string verifier(const std::string& password, unsigned iterations = 4096, std::size_t salt_bytes = 16) {
@@ -78,4 +78,4 @@ TEST(PasswordFile, AnUnknownNameHasTheSameSaltEachTimeAndAnotherThanItsNeighbour
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::password_file_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::policy {
+namespace sallyport::policy::process_identity_test {
 namespace {
 
 TEST(ProcessIdentity, ReadsTheUnifiedHierarchyOrSystemdsOwn) {
@@ -131,4 +131,4 @@ TEST(PolicyProcess, WiderConditionsCoverNarrowerOnes) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::process_identity_test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::policy {
+namespace sallyport::policy::time_zone_test {
 namespace {
 
 std::string zone_file(const std::string& name) {
@@ -122,4 +122,4 @@ TEST(TimeZone, RefusesOtherKindsOfFiles) {
 }
 
 }  // namespace
-}  // namespace sallyport::policy
+}  // namespace sallyport::policy::time_zone_test

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::tls_policy_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -98,4 +98,4 @@ TEST(TlsPolicy, ClientCertificateAndKeyComeTogether) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::tls_policy_test

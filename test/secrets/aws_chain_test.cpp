@@ -1,7 +1,7 @@
 // Which provider of AWS' keys wins, and what each asks for on its way.
 #include "test/secrets/aws_world.h"
 
-namespace sallyport {
+namespace sallyport::aws_chain_test {
 namespace {
 
 std::string winner(AwsWorld& world) {
@@ -335,4 +335,4 @@ TEST(AwsSettings, EndpointsOfTheProfileCountWhereTheEnvironmentSaysNothing) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::aws_chain_test

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::secrets::aws {
+namespace sallyport::secrets::aws::aws_endpoints_test {
 namespace {
 
 Service service_of(std::string_view name) {
@@ -136,4 +136,4 @@ TEST(AwsEndpoints, AServicesOwnVariableComesFirst) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::aws
+}  // namespace sallyport::secrets::aws::aws_endpoints_test

@@ -1,7 +1,7 @@
 // One table: each provider of AWS' keys against each way in which it can fail.
 #include "test/secrets/aws_world.h"
 
-namespace sallyport {
+namespace sallyport::aws_faults_test {
 namespace {
 
 struct Provider {
@@ -202,4 +202,4 @@ TEST(AwsProviders, AFileThatIsGoneIsAnErrorWhereItIsConfigured) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::aws_faults_test

@@ -1,7 +1,7 @@
 // How long a session keeps keys, and what it does while new ones are not to be had.
 #include "test/secrets/aws_world.h"
 
-namespace sallyport {
+namespace sallyport::aws_key_cache_test {
 namespace {
 
 using secrets::aws::KeyCache;
@@ -140,4 +140,4 @@ TEST(AwsKeyCache, ABrokenProfileFileDoesNotTakeValidKeysAway) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::aws_key_cache_test

@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::secrets {
+namespace sallyport::secrets::aws_manager_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -328,4 +328,4 @@ TEST_F(AwsManager, AParametersRefusalsNameTheFix) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets
+}  // namespace sallyport::secrets::aws_manager_test

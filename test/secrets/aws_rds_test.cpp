@@ -10,7 +10,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::secrets::aws {
+namespace sallyport::secrets::aws::aws_rds_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -223,4 +223,4 @@ TEST_F(AwsRds, KeysAreKeptForTheNextTokenAndAskedForAgainAfterARefusal) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::aws
+}  // namespace sallyport::secrets::aws::aws_rds_test

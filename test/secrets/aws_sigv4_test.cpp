@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-namespace sallyport::secrets::aws {
+namespace sallyport::secrets::aws::aws_sigv4_test {
 namespace {
 
 std::string read_all(const std::string& name) {
@@ -121,4 +121,4 @@ TEST(AwsSigV4, HeadersThatProxiesChangeAreNotSigned) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::aws
+}  // namespace sallyport::secrets::aws::aws_sigv4_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::secrets::aws {
+namespace sallyport::secrets::aws::aws_texts_test {
 namespace {
 
 Result<IniFile> ini(std::string_view text) { return IniFile::parse(Secret::copy_of(text), "/f"); }
@@ -92,4 +92,4 @@ TEST(AwsXml, WhatIsNoSuchXmlHasNoTexts) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::aws
+}  // namespace sallyport::secrets::aws::aws_texts_test

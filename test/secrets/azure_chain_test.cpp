@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::azure_chain_test {
 namespace {
 
 std::string decoded(std::string_view part) {
@@ -247,4 +247,4 @@ TEST(AzureChain, WhatCouldBecomeAnotherPathOrArgumentIsRefused) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::azure_chain_test

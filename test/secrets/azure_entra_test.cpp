@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::azure_entra_test {
 namespace {
 
 const secrets::Purpose login{"postgresql", {{"db.postgres.database.azure.com", 5432}}, ""};
@@ -158,4 +158,4 @@ TEST(AzureWhoAmI, WhatEndedTheSearchIsListed) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::azure_entra_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::azure_managed_test {
 namespace {
 
 const std::string arc_address = "http://localhost:40342/metadata/identity/oauth2/token";
@@ -254,4 +254,4 @@ TEST(AzureManaged, CloudShellIsAskedWithAFormAndMachineLearningWithItsSecret) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::azure_managed_test

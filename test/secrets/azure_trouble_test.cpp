@@ -6,7 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-namespace sallyport {
+namespace sallyport::azure_trouble_test {
 namespace {
 
 struct Provider {
@@ -200,4 +200,4 @@ TEST(AzureTroubles, WhatAzPrintsIsChecked) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::azure_trouble_test

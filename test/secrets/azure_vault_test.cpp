@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::azure_vault_test {
 namespace {
 
 const std::string vault = "azure-kv:my-vault/db";
@@ -239,4 +239,4 @@ TEST(AzureVault, ALocatorIsAVaultOrItsHostASecretAndAVersion) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::azure_vault_test

@@ -4,7 +4,7 @@
 #include "test/secrets/azure_certificate.h"
 #include "test/secrets/gcp_world.h"
 
-namespace sallyport {
+namespace sallyport::gcp_connector_test {
 namespace {
 
 using secrets::gcp::Limiter;
@@ -208,4 +208,4 @@ TEST(CertificateEnd, IsTheFirstCertificates) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::gcp_connector_test

@@ -3,7 +3,7 @@
 #include "test/secrets/azure_certificate.h"
 #include "test/secrets/gcp_world.h"
 
-namespace sallyport {
+namespace sallyport::gcp_domain_test {
 namespace {
 
 using secrets::gcp::choose_instance;
@@ -186,4 +186,4 @@ TEST_F(GcpDomain, AlloyDbIsNotNamedByDns) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::gcp_domain_test

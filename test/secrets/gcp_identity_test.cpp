@@ -2,7 +2,7 @@
 #include "crypto/hash.h"
 #include "test/secrets/gcp_world.h"
 
-namespace sallyport {
+namespace sallyport::gcp_identity_test {
 namespace {
 
 TEST(GcpIdentity, TheVariableGoesBeforeGcloudsFileAndThatBeforeTheMetadataServer) {
@@ -234,4 +234,4 @@ TEST(GcpIdentity, WhoAmIWithNobodyIsNoError) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::gcp_identity_test

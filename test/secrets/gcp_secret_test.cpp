@@ -2,7 +2,7 @@
 // token as the password, and whose it is.
 #include "test/secrets/gcp_world.h"
 
-namespace sallyport {
+namespace sallyport::gcp_secret_test {
 namespace {
 
 std::string payload(const std::string& data, const std::string& sum) {
@@ -170,4 +170,4 @@ TEST(GcpToken, AnAttributeOfTheConnectorsNeedsAnInstance) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::gcp_secret_test

@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace sallyport {
+namespace sallyport::gcp_subject_test {
 namespace {
 
 std::string subject_sent(const GcpWorld& world) {
@@ -142,4 +142,4 @@ TEST(GcpSubject, InAwsTheTokenIsASignedRequestForGoogleToMake) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::gcp_subject_test

@@ -4,7 +4,7 @@
 #include "secrets/web.h"
 #include "test/secrets/cloud_world.h"
 
-namespace sallyport {
+namespace sallyport::inquiry_test {
 namespace {
 
 using secrets::Inquiry;
@@ -179,4 +179,4 @@ TEST(TimeText, ReadsWhatCloudsWrite) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::inquiry_test

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::json_test {
 namespace {
 
 using secrets::Json;
@@ -66,4 +66,4 @@ TEST(SecretJson, NumbersOutsideTheRangeAreNoIntegers) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::json_test

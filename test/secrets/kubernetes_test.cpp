@@ -7,7 +7,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::kubernetes_test {
 namespace {
 
 const std::string mount = "/var/run/secrets/kubernetes.io/serviceaccount/";
@@ -326,4 +326,4 @@ TEST(Kubernetes, ItsAuthorityIsTheTokensFile) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::kubernetes_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::local_test {
 namespace {
 
 std::unique_ptr<secrets::SourceSession> open_session(std::string_view text) {
@@ -176,4 +176,4 @@ TEST(LocalSources, SayWhatAReferenceConsumes) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::local_test

@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::reference_test {
 namespace {
 
 using secrets::parse_reference;
@@ -188,4 +188,4 @@ TEST(Words, RefusesTooMany) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::reference_test

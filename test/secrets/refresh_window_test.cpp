@@ -4,7 +4,7 @@
 #include "secrets/inquiry.h"
 #include "test/secrets/cloud_world.h"
 
-namespace sallyport {
+namespace sallyport::refresh_window_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -76,4 +76,4 @@ TEST(RefreshWindow, AnEndedOneIsDue) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::refresh_window_test

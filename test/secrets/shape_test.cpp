@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::shape_test {
 namespace {
 
 using secrets::Fetched;
@@ -242,4 +242,4 @@ TEST(SecretShape, RefusesWithoutQuoting) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::shape_test

@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::vault_auth_test {
 namespace {
 
 constexpr std::string_view wrapped_at =
@@ -357,4 +357,4 @@ TEST(VaultCredentials, AStaticRolesRotationIsItsVersionInBothDialects) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::vault_auth_test

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-namespace sallyport::secrets::vault::engine {
+namespace sallyport::secrets::vault::engine::vault_engine_test {
 namespace {
 
 std::string json_list(const std::vector<std::string>& list) {
@@ -285,4 +285,4 @@ TEST(VaultApply, AFailureAtAnyStepIsAnErrorAndTellsNoSecret) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::vault::engine
+}  // namespace sallyport::secrets::vault::engine::vault_engine_test

@@ -1,7 +1,7 @@
 // Fetching through a Vault: each engine, each way to a token, each refusal.
 #include "test/secrets/vault_world.h"
 
-namespace sallyport {
+namespace sallyport::vault_fetch_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -404,4 +404,4 @@ TEST(VaultToken, ANewOneInTheFileIsTriedOnce) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::vault_fetch_test

@@ -2,7 +2,7 @@
 // One table of hostile answers (threat 12), and the canary in all of it.
 #include "test/secrets/vault_world.h"
 
-namespace sallyport {
+namespace sallyport::vault_hostile_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -381,4 +381,4 @@ TEST(VaultSource, SaysWhatItConsumes) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::vault_hostile_test

@@ -2,7 +2,7 @@
 #include "secrets/revocable.h"
 #include "test/secrets/vault_world.h"
 
-namespace sallyport {
+namespace sallyport::vault_life_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -288,4 +288,4 @@ TEST(VaultUserToken, IsNeitherRenewedNorEnded) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::vault_life_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport::secrets::vault::engine {
+namespace sallyport::secrets::vault::engine::vault_statements_test {
 namespace {
 
 bool advises(const Wanted& wanted, std::string_view text) {
@@ -126,4 +126,4 @@ TEST(VaultAdvice, SaysWhatIsUnwiseAndNothingOfWhatIsNot) {
 }
 
 }  // namespace
-}  // namespace sallyport::secrets::vault::engine
+}  // namespace sallyport::secrets::vault::engine::vault_statements_test

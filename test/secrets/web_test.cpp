@@ -5,7 +5,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::web_test {
 namespace {
 
 using namespace std::chrono_literals;
@@ -35,4 +35,4 @@ TEST(Web, AServersClockCountsWhereItIsLessThanADayOff) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::web_test

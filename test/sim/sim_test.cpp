@@ -11,7 +11,7 @@
 #include <iostream>
 #include <vector>
 
-namespace sallyport::sim {
+namespace sallyport::sim::sim_test {
 namespace {
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -94,4 +94,4 @@ TEST(SimulatedShutdown, EndsInItsTimeAlsoWhileAReplacedTargetsLeasesAreBeingRevo
 }
 
 }  // namespace
-}  // namespace sallyport::sim
+}  // namespace sallyport::sim::sim_test

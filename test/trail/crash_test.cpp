@@ -11,7 +11,7 @@
 #include <csignal>
 #include <set>
 
-namespace sallyport::trail {
+namespace sallyport::trail::crash_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -227,4 +227,4 @@ TEST_F(TrailFullDisk, DropsDenialsFirstAndCountsThem) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::crash_test

@@ -2,7 +2,7 @@
 
 #include "trail/denial_quota.h"
 
-namespace sallyport::trail {
+namespace sallyport::trail::denial_quota_test {
 namespace {
 
 using std::chrono::seconds;
@@ -109,4 +109,4 @@ TEST(TrailDenialQuota, SaysWhenItHasSomethingToDo) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::denial_quota_test

@@ -5,7 +5,7 @@
 #include <map>
 #include <vector>
 
-namespace sallyport::trail {
+namespace sallyport::trail::journal_entry_test {
 namespace {
 
 /// The fields of an entry, read as systemd's description says.
@@ -79,4 +79,4 @@ TEST_F(TrailCopy, GetsWhatWasAcceptedAndNothingElse) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::journal_entry_test

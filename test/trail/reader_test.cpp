@@ -2,7 +2,7 @@
 
 #include "trail/reader.h"
 
-namespace sallyport::trail {
+namespace sallyport::trail::reader_test {
 namespace {
 
 namespace fs = std::filesystem;
@@ -229,4 +229,4 @@ TEST_F(TrailReader, SaysWhenThereIsNoTrail) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::reader_test

@@ -7,7 +7,7 @@
 
 #include <cmath>
 
-namespace sallyport::trail {
+namespace sallyport::trail::record_test {
 namespace {
 
 std::string encoded(const Event& event, std::uint64_t sequence = 1) {
@@ -232,4 +232,4 @@ TEST(TrailText, LinesOfATextAreKeptAndNothingElseThatDraws) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::record_test

@@ -2,7 +2,7 @@
 
 #include "trail/segment.h"
 
-namespace sallyport::trail {
+namespace sallyport::trail::segment_test {
 namespace {
 
 TEST(TrailSegment, HeaderIsOneLineOfFixedSizeAndReadBack) {
@@ -92,4 +92,4 @@ TEST(TrailSegment, NamesOfFilesAreReadBackAndOthersAreNot) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::segment_test

@@ -7,7 +7,7 @@
 
 #include <csignal>
 
-namespace sallyport::trail {
+namespace sallyport::trail::writer_test {
 namespace {
 
 using TrailWriter = TrailDirectory;
@@ -359,4 +359,4 @@ TEST_F(TrailWriter, FsyncEachCommitWorks) {
 }
 
 }  // namespace
-}  // namespace sallyport::trail
+}  // namespace sallyport::trail::writer_test

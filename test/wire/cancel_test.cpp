@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::cancel_test {
 namespace {
 
 using namespace postgres;
@@ -100,4 +100,4 @@ TEST(CancelConversation, AConnectionThatWasCutHasNotBeenTaken) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::cancel_test

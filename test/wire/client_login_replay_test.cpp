@@ -5,7 +5,7 @@
 #include <functional>
 #include <ostream>
 
-namespace sallyport {
+namespace sallyport::client_login_replay_test {
 namespace {
 
 using namespace postgres;
@@ -225,4 +225,4 @@ TEST_P(ClientLoginReplay, AServerWhoseBytesEndAnywhereLetsNobodyIn) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::client_login_replay_test

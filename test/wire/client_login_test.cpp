@@ -1,7 +1,7 @@
 #include "test/wire/client_login_scene.h"
 #include "wire/postgres/server_error.h"
 
-namespace sallyport {
+namespace sallyport::client_login_test {
 namespace {
 
 using namespace postgres;
@@ -515,4 +515,4 @@ TEST(ClientLoginHostile, AnAnswerThatIsNoneFailsTheLogin) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::client_login_test

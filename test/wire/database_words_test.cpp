@@ -5,7 +5,7 @@
 
 #include <utility>
 
-namespace sallyport::postgres {
+namespace sallyport::postgres::database_words_test {
 namespace {
 
 TEST(DatabaseWords, NamesWhatIsDroppedRenamedMovedOrCopied) {
@@ -66,4 +66,4 @@ TEST(DatabaseWords, OnlyABeginningIsLookedAt) {
 }
 
 }  // namespace
-}  // namespace sallyport::postgres
+}  // namespace sallyport::postgres::database_words_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::first_packet_test {
 namespace {
 
 using namespace postgres;
@@ -142,4 +142,4 @@ TEST(FirstPacket, RefusesMoreParametersThanTheLimit) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::first_packet_test

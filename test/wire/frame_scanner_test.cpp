@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-namespace sallyport {
+namespace sallyport::frame_scanner_test {
 namespace {
 
 using namespace postgres;
@@ -308,4 +308,4 @@ TEST(FrameScanner, AgreesWithANaiveSplitterOnRandomStreams) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::frame_scanner_test

@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::greeting_refusal_test {
 namespace {
 
 using namespace postgres;
@@ -142,4 +142,4 @@ TEST(Refusal, EveryCodeAndHopGivesAValidMessage) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::greeting_refusal_test

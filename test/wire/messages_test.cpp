@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::messages_test {
 namespace {
 
 using namespace postgres;
@@ -235,4 +235,4 @@ TEST(PostgresWire, ZeroBytesInTextCannotSmuggleFields) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::messages_test

@@ -14,7 +14,7 @@
 #include <optional>
 #include <random>
 
-namespace sallyport::postgres::test {
+namespace sallyport::postgres::test::pooled_requests_test {
 namespace {
 
 class NothingReported final : public ReportedNames {
@@ -865,4 +865,4 @@ TEST(PooledRequests, ClientsByDiceSeeWhatTheyWouldSeeAlone) {
 }
 
 }  // namespace
-}  // namespace sallyport::postgres::test
+}  // namespace sallyport::postgres::test::pooled_requests_test

@@ -3,7 +3,7 @@
 #include "test/wire/client_login_scene.h"
 #include "wire/postgres/cancel.h"
 
-namespace sallyport::test {
+namespace sallyport::test::preamble_test {
 namespace {
 
 using postgres::PreambleAnswer;
@@ -110,4 +110,4 @@ TEST(Preamble, ACancelGoesTheSameWay) {
 }
 
 }  // namespace
-}  // namespace sallyport::test
+}  // namespace sallyport::test::preamble_test

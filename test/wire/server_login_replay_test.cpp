@@ -5,7 +5,7 @@
 #include <limits>
 #include <ostream>
 
-namespace sallyport {
+namespace sallyport::server_login_replay_test {
 namespace {
 
 using namespace postgres;
@@ -157,4 +157,4 @@ TEST_P(ServerLoginReplay, AClientWhoseBytesEndAnywhereIsNotLetIn) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::server_login_replay_test

@@ -3,7 +3,7 @@
 #include "test/wire/fake_client.h"
 #include "wire/postgres/refusal.h"
 
-namespace sallyport {
+namespace sallyport::server_login_test {
 namespace {
 
 using namespace postgres;
@@ -127,4 +127,4 @@ TEST(ServerLogin, LeavesBytesBehindTheProofForTheSession) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::server_login_test

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-namespace sallyport::postgres {
+namespace sallyport::postgres::session_state_test {
 namespace {
 
 class Reported final : public ReportedNames {
@@ -281,4 +281,4 @@ TEST(SessionState, KnowsWhatIsDefinedForAll) {
 }
 
 }  // namespace
-}  // namespace sallyport::postgres
+}  // namespace sallyport::postgres::session_state_test

@@ -6,7 +6,7 @@
 #include <functional>
 #include <random>
 
-namespace sallyport {
+namespace sallyport::session_tracker_test {
 namespace {
 
 using postgres::SessionTracker;
@@ -525,4 +525,4 @@ TEST(SessionTrackerModel, IsAtABoundaryOnceADriverHasFinished) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::session_tracker_test

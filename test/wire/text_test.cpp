@@ -6,7 +6,7 @@
 
 #include <gtest/gtest.h>
 
-namespace sallyport {
+namespace sallyport::text_test {
 namespace {
 
 using namespace postgres;
@@ -131,4 +131,4 @@ TEST(OutsideText, CutsLongTextAtACharacter) {
 }
 
 }  // namespace
-}  // namespace sallyport
+}  // namespace sallyport::text_test

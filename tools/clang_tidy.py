@@ -1,0 +1,116 @@
+"""clang-tidy over sources of ours. It remembers what it has passed by a hash of the file and of every header of ours
+that the file includes, so that the second run on the same text costs nothing.
+
+Most of its time goes into what a source includes. Sources are therefore read in groups (cmake/group_sources.py: a group
+changes no name's meaning); where a group has a finding, each of its sources is read alone, and that is what counts. The one
+check that looks at a file of its own only, for using-declarations that nobody uses, is tools/tidy.py's.
+"""
+
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+
+from counting import Counts
+
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(ROOT, "cmake"))
+import group_sources  # noqa: E402
+
+INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
+GROUP_SIZE = 6
+
+
+def fingerprint(name):
+    """A hash over the file and over every header of ours that it reaches."""
+    digest = hashlib.sha256()
+    seen, queue = set(), [os.path.join(ROOT, name)]
+    while queue:
+        path = queue.pop()
+        if path in seen or not os.path.exists(path):
+            continue
+        seen.add(path)
+        text = open(path, encoding="utf-8", errors="replace").read()
+        digest.update(text.encode())
+        for included in sorted(INCLUDE.findall(text)):
+            queue += [os.path.join(ROOT, "src", included), os.path.join(ROOT, included),
+                      os.path.join(os.path.dirname(path), included)]
+    digest.update(open(os.path.join(ROOT, ".clang-tidy"), "rb").read())
+    return digest.hexdigest()
+
+
+def flags_of(name):
+    """How the tidy preset compiles the file, without the compiler and without what is read and written."""
+    with open(os.path.join(ROOT, "build", "tidy", "compile_commands.json"), encoding="utf-8") as commands:
+        words = next(c["command"].split() for c in json.load(commands) if c["file"] == os.path.join(ROOT, name))
+    return [word.replace('\\"', '"') for word in words if word.startswith(("-D", "-I", "-isystem", "-std", "-W", "-f"))]
+
+
+def findings(arguments):
+    """What clang-tidy says, a line each; none where the text passes."""
+    result = subprocess.run(["clang-tidy-14", "--quiet", *arguments], cwd=ROOT, capture_output=True, text=True)
+    if result.returncode == 0:
+        return []
+    lines = [line for line in result.stdout.splitlines() if re.search(r": (error|warning):", line)]
+    return lines or (result.stderr[-800:] or f"clang-tidy ended with {result.returncode}").splitlines()
+
+
+def read_alone(name):
+    return findings(["-p", "build/tidy", name])
+
+
+def read_group(number, names):
+    if len(names) == 1:
+        return read_alone(names[0])
+    path = os.path.join(ROOT, "build", "tidy", "grouped", f"group_{number}.cpp")
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="utf-8") as out:
+        out.writelines(f'#include "{os.path.relpath(name, "src")}"\n' for name in names)
+    if not findings(["--checks=-bugprone-suspicious-include", path, "--", *flags_of(names[0])]):
+        return []
+    return [line for name in names for line in read_alone(name)]
+
+
+def groups_of(names):
+    """Sources of one layer are compiled alike."""
+    layers = collections.defaultdict(list)
+    for name in names:
+        layers[os.path.dirname(name + "/").split("/")[1]].append(os.path.join(ROOT, name))
+    packed = [group for paths in layers.values() for group in group_sources.pack(paths, os.path.join(ROOT, "src"), GROUP_SIZE)]
+    return [[os.path.relpath(path, ROOT) for path in group] for group in packed]
+
+
+def check(files, cache, jobs):
+    sources = [f for f in files if f.startswith("src/") and f.endswith(".cpp")]
+    memory = os.path.join(cache, "clang-tidy")
+    os.makedirs(memory, exist_ok=True)
+    stamps = {name: os.path.join(memory, fingerprint(name)) for name in sources}
+    todo = [name for name in sources if not os.path.exists(stamps[name])]
+    if not todo:
+        return Counts(passed=1)
+    subprocess.run(["cmake", "--preset", "tidy"], cwd=ROOT, check=True, capture_output=True)
+    groups = groups_of(todo)
+    print(f"  {len(todo)} files to read, in {len(groups)} groups", flush=True)
+
+    def run(item):
+        number, names = item
+        found = read_group(number, names)
+        for name in names if not found else ():
+            open(stamps[name], "w").close()
+        return found
+
+    failures = set()
+    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for found in pool.map(run, enumerate(groups)):
+            failures.update(found)
+    for line in sorted(failures)[:60]:
+        print("  " + line.replace(ROOT + "/", ""))
+    return Counts(failed=1) if failures else Counts(passed=1)
+
+
+if __name__ == "__main__":
+    sys.exit("a module of check.py")

@@ -1,0 +1,97 @@
+"""Which sources may be compiled as one: those in which no name changes its meaning by the company it is in."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+CMAKE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cmake")
+sys.path.insert(0, CMAKE)
+import group_sources  # noqa: E402
+
+
+def source(own="", code="", space="sallyport::net", includes=()):
+    lines = [f'#include "{name}"\n' for name in includes]
+    hidden = f"namespace {{\n\n{own}\n\n}}  // namespace\n" if own else ""
+    return "".join(lines) + f"namespace {space} {{\n{hidden}{code}\n}}  // namespace {space}\n"
+
+
+@pytest.fixture
+def packed(tmp_path):
+    def pack(size=8, **files):
+        for name, text in files.items():
+            (tmp_path / (name.removesuffix("_h") + (".h" if name.endswith("_h") else ".cpp"))).write_text(text)
+        sources = [str(tmp_path / f"{name}.cpp") for name in files if not name.endswith("_h")]
+        return [[os.path.basename(f)[:-len(".cpp")] for f in group] for group in group_sources.pack(sources, str(tmp_path), size)]
+    return pack
+
+
+@pytest.mark.parametrize("own", [
+    "int cut(int a) {\n  return a;\n}", "constexpr auto cut = 3;", "constexpr auto cut =\n    3;", "struct cut {\n  int a;\n};", "using cut = int;",
+    "using base::cut;", "template <typename T>\nT cut(T a) {\n  return a;\n}", "enum class cut { a };",
+    # behind the end of another function
+    "int first() {\n  return 1;\n}\n\nint cut() {\n  return 2;\n}"])
+def test_what_a_source_keeps_to_itself_is_not_met_by_who_says_the_same_word(packed, own):
+    assert packed(a=source(own), b=source(code="int x = cut(3);")) == [["a"], ["b"]]
+    assert packed(a=source(own), b=source("int paste() {\n  return 1;\n}")) == [["a", "b"]]
+
+
+def test_two_of_the_same_name_keep_apart_and_the_same_alias_may_be_said_twice(packed):
+    own = "int cut(int a) {\n  return a;\n}"
+    assert packed(a=source(own), b=source(own)) == [["a"], ["b"]]
+    assert packed(a=source("using base::cut;"), b=source("using base::cut;")) == [["a", "b"]]
+
+
+@pytest.mark.parametrize("code", ["int x = text.cut(3);", "int x = other::cut(3);", "// cut\nint x;", 'auto x = "cut";',
+                                  "int x = text->cut(3);"])
+def test_a_word_that_cannot_mean_it_keeps_nobody_apart(packed, code):
+    assert packed(a=source("int cut(int a) {\n  return a;\n}"), b=source(code=code)) == [["a", "b"]]
+
+
+def test_another_namespace_does_not_see_it_and_one_within_does(packed):
+    own = "int cut(int a) {\n  return a;\n}"
+    assert packed(a=source(own), b=source(own, space="sallyport::wire")) == [["a", "b"]]
+    assert packed(a=source(own), b=source(own, space="sallyport::net::inner")) == [["a"], ["b"]]
+    assert packed(a=source(own), b=source(own, space="inner")) == [["a"], ["b"]]
+
+
+def test_what_the_other_one_includes_counts(packed):
+    own = "int cut(int a) {\n  return a;\n}"
+    header = source(code="inline int two() { return cut(2); }")
+    # read behind a's names
+    assert packed(cut_h=header, a=source(own), b=source(includes=["cut.h"])) == [["a"], ["b"]]
+    # what a includes stands there for b, which did not ask for it
+    assert packed(cut_h=header, a=source(includes=["cut.h"]), b=source(own)) == [["a"], ["b"]]
+    # through another header
+    assert packed(cut_h=header, more_h='#include "cut.h"\n', a=source(own), b=source(includes=["more.h"])) == [["a"], ["b"]]
+    # both live with it already
+    assert packed(cut_h=header, a=source(own, includes=["cut.h"]), b=source(includes=["cut.h"])) == [["a", "b"]]
+
+
+def test_macros_pragmas_and_opened_namespaces_keep_to_themselves(packed):
+    assert packed(a="#define CUT 1\n" + source(), b=source(code="int x = CUT;", space="sallyport::wire")) == [["a"], ["b"]]
+    assert packed(a="#pragma GCC optimize 3\n" + source(), b=source()) == [["a"], ["b"]]
+    assert packed(a=source(code="using namespace aws;"), b=source()) == [["a"], ["b"]]
+    assert packed(a=source(code="using namespace aws;", space="sallyport::a_test"), b=source()) == [["a", "b"]]
+
+
+def test_groups_are_of_the_size_at_most_and_lose_nobody(packed):
+    files = {f"file_{i}": source() for i in range(7)}
+    assert [len(g) for g in packed(size=3, **files)] == [3, 3, 1]
+    assert sorted(sum(packed(size=3, **files), [])) == sorted(files)
+
+
+def test_what_is_printed_is_what_is_to_be_compiled(tmp_path):
+    for name in ("a", "b", "c"):
+        (tmp_path / f"{name}.cpp").write_text(source())
+    (tmp_path / "d.cpp").write_text("#pragma GCC optimize 3\n")
+    def run():
+        return subprocess.run([sys.executable, os.path.join(CMAKE, "group_sources.py"), str(tmp_path / "out"), str(tmp_path), "3",
+                               *(str(tmp_path / f"{name}.cpp") for name in "abcd")], capture_output=True, text=True, check=True).stdout
+    group = tmp_path / "out" / "group_0.cpp"
+    assert run() == f"{group};{tmp_path / 'd.cpp'}"
+    assert group.read_text() == '#include "a.cpp"\n#include "b.cpp"\n#include "c.cpp"\n'
+    written = group.stat().st_mtime_ns
+    run()
+    assert group.stat().st_mtime_ns == written      # or everything would be compiled again
