@@ -1,9 +1,10 @@
 """clang-tidy over sources of ours. It remembers what it has passed by a hash of the file and of every header of ours
 that the file includes, so that the second run on the same text costs nothing.
 
-Most of its time goes into what a source includes. Sources are therefore read in groups (cmake/group_sources.py: a group
-changes no name's meaning); where a group has a finding, each of its sources is read alone, and that is what counts. The one
-check that looks at a file of its own only, for using-declarations that nobody uses, is tools/tidy.py's.
+Most of its time goes into what a source includes. Where many are to be read they are therefore read in groups
+(cmake/group_sources.py: a group changes no name's meaning); where a group has a finding, each of its sources is read alone, and
+that is what counts. What clang says of the file only that it was given, of names that nobody uses, is tools/tidy.py's to find; an
+include that only a neighbour has is found where few files changed, as they are read alone then.
 """
 
 import collections
@@ -12,8 +13,10 @@ import hashlib
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
+import tempfile
 
 from counting import Counts
 
@@ -23,6 +26,7 @@ import group_sources  # noqa: E402
 
 INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 GROUP_SIZE = 6
+READ_ALONE_MAX = 12
 
 
 def fingerprint(name):
@@ -44,10 +48,14 @@ def fingerprint(name):
 
 
 def flags_of(name):
-    """How the tidy preset compiles the file, without the compiler and without what is read and written."""
+    """How the tidy preset compiles the file, without the compiler, its output and its input."""
     with open(os.path.join(ROOT, "build", "tidy", "compile_commands.json"), encoding="utf-8") as commands:
-        words = next(c["command"].split() for c in json.load(commands) if c["file"] == os.path.join(ROOT, name))
-    return [word.replace('\\"', '"') for word in words if word.startswith(("-D", "-I", "-isystem", "-std", "-W", "-f"))]
+        command = next((c["command"] for c in json.load(commands) if c["file"] == os.path.join(ROOT, name)), None)
+    if command is None:
+        raise SystemExit(f"clang-tidy: {name} belongs to no target of CMake's: no flags to read it with")
+    words = shlex.split(command)
+    first = next(i for i, word in enumerate(words) if word.startswith("-"))
+    return words[first:words.index("-o")] + words[words.index("-o") + 2:words.index("-c")]
 
 
 def findings(arguments):
@@ -63,20 +71,22 @@ def read_alone(name):
     return findings(["-p", "build/tidy", name])
 
 
-def read_group(number, names):
-    if len(names) == 1:
-        return read_alone(names[0])
-    path = os.path.join(ROOT, "build", "tidy", "grouped", f"group_{number}.cpp")
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="utf-8") as out:
-        out.writelines(f'#include "{os.path.relpath(name, "src")}"\n' for name in names)
-    if not findings(["--checks=-bugprone-suspicious-include", path, "--", *flags_of(names[0])]):
-        return []
-    return [line for name in names for line in read_alone(name)]
+def read_group(names, folder):
+    """What is said of each; a name that is not in it passed."""
+    if len(names) > 1:
+        with tempfile.NamedTemporaryFile("w", suffix=".cpp", dir=folder, encoding="utf-8") as group:
+            group_sources.write_lines(group, [os.path.join(ROOT, name) for name in names], os.path.join(ROOT, "src"))
+            group.flush()
+            if not findings(["--checks=-bugprone-suspicious-include", group.name, "--", *flags_of(names[0])]):
+                return {}
+    said = {name: read_alone(name) for name in names}
+    return {name: found for name, found in said.items() if found}
 
 
 def groups_of(names):
     """Sources of one layer are compiled alike."""
+    if len(names) <= READ_ALONE_MAX:
+        return [[name] for name in names]
     layers = collections.defaultdict(list)
     for name in names:
         layers[os.path.dirname(name + "/").split("/")[1]].append(os.path.join(ROOT, name))
@@ -96,16 +106,17 @@ def check(files, cache, jobs):
     groups = groups_of(todo)
     print(f"  {len(todo)} files to read, in {len(groups)} groups", flush=True)
 
-    def run(item):
-        number, names = item
-        found = read_group(number, names)
-        for name in names if not found else ():
-            open(stamps[name], "w").close()
-        return found
+    def run(names):
+        said = read_group(names, folder)
+        for name in names:
+            if name not in said:
+                open(stamps[name], "w").close()
+        return [line for found in said.values() for line in found]
 
     failures = set()
-    with concurrent.futures.ThreadPoolExecutor(jobs) as pool:
-        for found in pool.map(run, enumerate(groups)):
+    with tempfile.TemporaryDirectory(dir=os.path.join(ROOT, "build", "tidy")) as folder, \
+            concurrent.futures.ThreadPoolExecutor(jobs) as pool:
+        for found in pool.map(run, groups):
             failures.update(found)
     for line in sorted(failures)[:60]:
         print("  " + line.replace(ROOT + "/", ""))

@@ -143,6 +143,18 @@ def test_headers_have_pragma_once_and_files_say_why(findings):
         ("src/net/a.h", "header"), ("src/net/b.cpp", "header")]
 
 
-def test_a_using_declaration_that_nobody_uses_is_a_finding(findings):
-    assert findings(src__net__f_CPP="// Why.\nusing base::Cut;\n// Cut\n") == [("src/net/f.cpp", "using")]
-    assert findings(src__net__f_CPP="// Why.\nusing base::Cut;\nCut cut;\n", src__net__g_CPP="// Why.\nusing Cut = int;\n") == []
+@pytest.mark.parametrize("own", ["using base::Cut;", "constexpr int cut = 3;", "int cut(int a) {\n  return a;\n}", "struct Cut {\n  int a;\n};"])
+def test_what_a_source_has_for_itself_and_does_not_use_is_a_finding(findings, own):
+    text = f"// Why.\nnamespace a {{\nnamespace {{\n{own}\n}}  // namespace\n// cut, Cut\n%s}}  // namespace a\n"
+    assert findings(src__net__f_CPP=text % "") == [("src/net/f.cpp", "unused")]
+    assert findings(src__net__f_CPP=text % "Cut b = cut(3);\n") == []
+
+
+def test_a_using_declaration_in_a_function_counts(findings):
+    assert findings(src__net__f_CPP='// Why.\n#include "base/Cut.h"\nvoid f() {\n  using base::Cut;\n}\n') == [("src/net/f.cpp", "unused")]
+
+
+@pytest.mark.parametrize("space, found", [("sallyport::net", [("test/net/dns_test.cpp", "namespace")]), ("sallyport::net::dns_test", []),
+                                          ("sallyport::dns_test", [])])
+def test_a_test_has_a_namespace_of_its_own(findings, space, found):
+    assert findings(test__net__dns_test_CPP=f"namespace {space} {{\n}}\n") == found

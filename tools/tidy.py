@@ -5,11 +5,15 @@ tools/reveal_sites.txt and tools/tidy_exceptions.txt; an entry that no longer ex
 finding too, so that the lists shrink. tools/test_tidy.py plants a violation of each rule.
 """
 
+import collections
 import os
 import re
 import subprocess
 import sys
 from typing import NamedTuple
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "cmake"))
+import group_sources  # noqa: E402
 
 LAYERS = [["base"], ["crypto"], ["dsn", "wire"], ["secrets", "policy"], ["net", "trail"],
           ["credentials", "config"], ["broker"], ["admin"], ["cli"]]
@@ -277,17 +281,33 @@ def check_openings(tree):
             yield Finding(name, 1, "header", "a file opens with a comment that says why it exists")
 
 
-USING = re.compile(r"^\s*using (?:\w+::)+(\w+);$")
+USING = re.compile(r"^\s*using (?:::)?(?:\w+::)+(\w+);\s*$", re.M)
 
 
-def check_usings(tree):
+def check_unused(tree):
+    """What a source declares for itself and never says again. clang tells that only of the file that it was given by name."""
     for name in tree.sources():
-        if name.endswith(".cpp"):
-            code = tree.code(name)
-            for number, line in numbered(code):
-                match = USING.match(line)
-                if match and len(re.findall(rf"\b{match.group(1)}\b", code)) == 1:
-                    yield Finding(name, number, "using", f"nothing here says {match.group(1)}: delete the declaration")
+        if not name.endswith(".cpp"):
+            continue
+        code = re.sub(r"^\s*#\s*include.*$", "", group_sources.code_of(tree.text(name)), flags=re.M)
+        said = collections.Counter(group_sources.IDENTIFIER.findall(code))
+        own = set(USING.findall(code)).union(*(group_sources.declared(part)[0] for part in group_sources.anonymous_parts(code)))
+        for unused in sorted(word for word in own if said[word] == 1):
+            line = code[:re.search(rf"\b{unused}\b", code).start()].count("\n") + 1
+            yield Finding(name, line, "unused", f"nothing here uses {unused}: delete it")
+
+
+TEST_SPACE = re.compile(r"^namespace (sallyport[\w:]*) \{", re.M)
+
+
+def check_test_spaces(tree):
+    """A test has a namespace of its own, called as its file: others are compiled as one with it, and have a `run` of their own."""
+    for name in tree.names:
+        stem = os.path.basename(name)[:-len(".cpp")]
+        if name.startswith("test/") and name.endswith("_test.cpp"):
+            for space in TEST_SPACE.findall(tree.code(name)):
+                if not space.endswith("::" + stem):
+                    yield Finding(name, 1, "namespace", f"namespace {space}: a test's own is …::{stem}")
 
 
 def check(root):
@@ -304,7 +324,7 @@ def check(root):
 
     found = [*check_layers(tree), *check_pure(tree, excused), *check_reveal(tree), *check_sockets(tree, excused),
              *check_decoders(tree, excused), *check_conversations(tree, excused), *check_lengths(tree, excused),
-             *check_foreign(tree), *check_openings(tree), *check_usings(tree)]
+             *check_foreign(tree), *check_openings(tree), *check_unused(tree), *check_test_spaces(tree)]
     for key, (number, _) in exceptions.items():
         if key not in used:
             found.append(Finding("tools/tidy_exceptions.txt", number, "exception",

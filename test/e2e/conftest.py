@@ -236,7 +236,7 @@ def vault_url(pg, pki):
 
 @pytest.fixture
 def figures(record_property):
-    """Notes what was measured; `./dev soak` prints it at its end, in plain sight."""
+    """Notes what was measured; `./dev soak` prints it behind the tests, in plain sight."""
     def show(text):
         print(text, flush=True)
         record_property("figures", text)

@@ -10,8 +10,6 @@ namespace {
 
 constexpr std::int64_t long_seconds = 86'400;
 
-using Words = std::vector<SqlWord>;
-
 bool is_word(const SqlWord& word, std::string_view text) {
   return word.kind == SqlWord::Kind::word && word.text == text;
 }
