@@ -37,7 +37,7 @@ TYPE = re.compile(r"(?:struct|class|union|enum(?: class)?|concept|namespace) (\w
 ALIAS = re.compile(r"using (?:\w+::)*(\w+)\s*[;=]")
 DECLARED = re.compile(r".*?(?<![\w:.])([A-Za-z_]\w*)\s*(?:\(|\{|=(?!=)|;|\[)")
 INITIALISED = re.compile(r"(?<![\w:.])([A-Za-z_]\w*)\s*=(?!=)")
-MEMBER = re.compile(r"^[^=;]*?\w::(?:~?\w+|operator *[^\w\s]+)\s*(?:\(|\{|=)")      # of a class, or of a namespace named: no new name
+MEMBER = re.compile(r"^[^=;({]*?\w::(?:~?\w+|operator *[^\w\s]+)\s*(?:\(|\{|=)")      # of a class, or of a namespace named: no new name
 NAMELESS = re.compile(r"^(?:static_assert|template <|extern |public:|private:|using namespace|using enum|\[\[|(?:inline )?namespace (?:[\w:]+ )?\{)")
 KEYWORDS = {"const", "constexpr", "noexcept", "override", "void", "struct", "class", "enum", "union", "alignas", "operator", "if", "for",
             "while", "switch", "return", "requires", "static_assert", "int", "bool", "auto", "char", "unsigned"}

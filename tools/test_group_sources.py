@@ -28,7 +28,7 @@ def packed(tmp_path):
 
 
 @pytest.mark.parametrize("own", [
-    "int cut(int a) {\n  return a;\n}", "constexpr auto cut = 3;", "constexpr auto cut =\n    3;", "struct cut {\n  int a;\n};", "using cut = int;",
+    "int cut(int a) {\n  return a;\n}", "int cut(int a) { return std::abs(a); }", "constexpr auto cut = 3;", "constexpr auto cut =\n    3;", "struct cut {\n  int a;\n};", "using cut = int;",
     "using base::cut;", "template <typename T>\nT cut(T a) {\n  return a;\n}", "enum class cut { a };",
     "struct alignas(8) cut {\n  int a;\n};", "struct [[gnu::packed]] cut {\n  int a;\n};",
     "constexpr std::array cut{1,\n                         2};", "namespace cut = base;",

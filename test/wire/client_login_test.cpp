@@ -5,7 +5,7 @@ namespace sallyport::client_login_test {
 namespace {
 
 using namespace postgres;
-using namespace test;
+using namespace sallyport::test;
 
 TEST(ClientLogin, LogsInByScramAndReportsWhatTheServerSaid) {
   const auto outcome = login(request_of(), asks(Ask::scram));

@@ -9,7 +9,7 @@ namespace sallyport::server_login_replay_test {
 namespace {
 
 using namespace postgres;
-using namespace test;
+using namespace sallyport::test;
 
 struct Way {
   const char* name;

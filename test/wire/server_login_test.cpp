@@ -7,7 +7,7 @@ namespace sallyport::server_login_test {
 namespace {
 
 using namespace postgres;
-using namespace test;
+using namespace sallyport::test;
 
 TEST(ServerLogin, TrustAsksNothing) {
   ServerLogin conversation{{ServerTrust{}, {}}};
