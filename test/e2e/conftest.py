@@ -235,11 +235,11 @@ def vault_url(pg, pki):
 
 
 @pytest.fixture
-def figures(record_property):
+def figures(request):
     """Notes what was measured; `./dev soak` prints it behind the tests, in plain sight."""
     def show(text):
         print(text, flush=True)
-        record_property("figures", text)
+        request.node.user_properties.append(("figures", text))
     return show
 
 
