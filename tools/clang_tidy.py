@@ -24,26 +24,17 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, os.path.join(ROOT, "cmake"))
 import group_sources  # noqa: E402
 
-INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 GROUP_SIZE = 6
 READ_ALONE_MAX = 12
 
 
-def fingerprint(name):
+def fingerprint(name, texts):
     """A hash over the file and over every header of ours that it reaches."""
     digest = hashlib.sha256()
-    seen, queue = set(), [os.path.join(ROOT, name)]
-    while queue:
-        path = queue.pop()
-        if path in seen or not os.path.exists(path):
-            continue
-        seen.add(path)
-        text = open(path, encoding="utf-8", errors="replace").read()
-        digest.update(text.encode())
-        for included in sorted(INCLUDE.findall(text)):
-            queue += [os.path.join(ROOT, "src", included), os.path.join(ROOT, included),
-                      os.path.join(os.path.dirname(path), included)]
-    digest.update(open(os.path.join(ROOT, ".clang-tidy"), "rb").read())
+    path = os.path.join(ROOT, name)
+    for each in [path, *sorted(texts.headers(path)), os.path.join(ROOT, ".clang-tidy")]:
+        with open(each, "rb") as file:
+            digest.update(file.read())
     return digest.hexdigest()
 
 
@@ -89,7 +80,7 @@ def groups_of(names):
         return [[name] for name in names]
     layers = collections.defaultdict(list)
     for name in names:
-        layers[os.path.dirname(name + "/").split("/")[1]].append(os.path.join(ROOT, name))
+        layers[name.split("/")[1]].append(os.path.join(ROOT, name))
     packed = [group for paths in layers.values() for group in group_sources.pack(paths, os.path.join(ROOT, "src"), GROUP_SIZE)]
     return [[os.path.relpath(path, ROOT) for path in group] for group in packed]
 
@@ -98,7 +89,8 @@ def check(files, cache, jobs):
     sources = [f for f in files if f.startswith("src/") and f.endswith(".cpp")]
     memory = os.path.join(cache, "clang-tidy")
     os.makedirs(memory, exist_ok=True)
-    stamps = {name: os.path.join(memory, fingerprint(name)) for name in sources}
+    texts = group_sources.Texts(os.path.join(ROOT, "src"))
+    stamps = {name: os.path.join(memory, fingerprint(name, texts)) for name in sources}
     todo = [name for name in sources if not os.path.exists(stamps[name])]
     if not todo:
         return Counts(passed=1)

@@ -95,9 +95,6 @@ class Tree:
         return found
 
 
-TOKEN = re.compile(r'//[^\n]*|/\*.*?\*/|R"(\w*)\((?:.*?)\)\1"|"(?:\\.|[^"\\\n])*"|\'(?:\\.|[^\'\\\n])+\'', re.S)
-
-
 def blank_comments(text):
     """Comments and the contents of literals become blanks; lines keep their numbers. Includes stay."""
     def blank(match):
@@ -105,10 +102,8 @@ def blank_comments(text):
         before = text[text.rfind("\n", 0, match.start()) + 1:match.start()]
         if found.startswith('"') and before.lstrip().startswith("#"):
             return found
-        if found.startswith("'") and before[-1:].isalnum():     # a digit separator, not a literal
-            return found
         return re.sub(r"[^\n]", " ", found)
-    return TOKEN.sub(blank, text)
+    return group_sources.COMMENT_OR_TEXT.sub(blank, text)
 
 
 def numbered(text):

@@ -30,9 +30,9 @@ Result<void> check_attributes(const Reference& reference, Attributes own) {
   for (const auto& [name, value] : reference.attributes) {
     if (find_attribute(name, own) != nullptr) continue;
     const auto near = nearest(name, known);
-    std::string hint =
-        near.empty() ? "Known here are " : "Did you mean " + std::string{near} + "? Known here are ";
+    std::string hint = "Known here are ";
     for (std::size_t i = 0; i < known.size(); ++i) hint += (i > 0 ? ", " : "") + std::string{known[i]};
+    if (!near.empty()) hint = "Did you mean " + std::string{near} + "?";
     return wrong_attribute(name, "the " + reference.scheme + ": source has no such attribute",
                            std::move(hint));
   }
