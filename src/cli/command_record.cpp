@@ -9,12 +9,16 @@ namespace sallyport::cli {
 
 namespace {
 
+/// Whoever writes one record reads the segment to its end first: it stays short, or `token` would get slower by the day.
+constexpr std::size_t segment_bytes_max = 256U << 10;
+
 Result<void> write(Context& context, trail::Event event) {
   auto settings = load_settings(context, *context.environment);
   if (!settings) return std::move(settings).error();
   trail::Settings where;
   where.directory = settings->audit.directory;
   where.fsync_each_commit = settings->audit.durability_power;
+  where.segment_bytes_max = segment_bytes_max;
   auto sink = trail::open_writer(where);
   Result<void> written;
   if (sink) {

@@ -5,6 +5,7 @@
 #include "cli/file_gate.h"
 #include "cli/program_gate.h"
 #include "config/document.h"
+#include "net/http.h"
 #include "net/socket_directory.h"
 
 #include <openssl/x509.h>
@@ -101,6 +102,7 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
     if (!porter) return porter.error();
     porter_ = std::move(*porter);
   }
+  if (auto loaded = net::load_http_library(); loaded.has_error()) return loaded.error();
   make_directories(config);
   auto rules = rules_of(context, config);
   // A service manager may listen on an abstract socket for what we tell it.

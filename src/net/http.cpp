@@ -1,12 +1,11 @@
 #include "net/http.h"
 
 #include "base/trusted_file.h"
+#include "net/curl_library.h"
 #include "net/http_error.h"
 #include "net/http_exchange.h"
 #include "net/http_request.h"
 #include "net/kept_connection.h"
-
-#include <curl/curl.h>
 
 #include <algorithm>
 #include <array>
@@ -148,12 +147,12 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
   set(easy, CURLOPT_TIMEOUT_MS, milliseconds(left));
   set(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min<Duration>(left, connect_deadline)));
 
-  const auto code = curl_easy_perform(easy);
+  const auto code = curl().easy_perform(easy);
   long status = 0;
   auto& failure = exchange.failure;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.system_error);
-  curl_easy_reset(easy);  // it points at this request, and may outlive it
+  curl().easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  curl().easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.system_error);
+  curl().easy_reset(easy);  // it points at this request, and may outlive it
   set(easy, CURLOPT_NOSIGNAL, 1L);
   if (code == CURLE_OK) {
     exchange.reply.status = static_cast<int>(status);
@@ -163,7 +162,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
     return std::move(exchange.reply);
   }
   failure.code = code;
-  failure.text = words[0] == '\0' ? curl_easy_strerror(code) : words.data();
+  failure.text = words[0] == '\0' ? curl().easy_strerror(code) : words.data();
   if (exchange.sent_again) failure.text = "the server closed it without an answer";
   failure.deadline = failure.sent ? request.deadline : connect_deadline;
   failure.host = url->host;

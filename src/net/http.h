@@ -2,7 +2,7 @@
 // on its own turned off (redirects, netrc, cookies, other protocols, proxies from the environment).
 //
 // Verification is always on; there is no switch. Bodies and headers are secrets both ways, so they
-// come from and go into Secret, and libcurl's own copies are wiped when it frees them (init_libraries).
+// come from and go into Secret, and libcurl's own copies are wiped when it frees them (kept_memory).
 #pragma once
 
 #include "base/conversation.h"
@@ -14,11 +14,16 @@
 
 namespace sallyport::net {
 
-/// Gives libcurl and OpenSSL a wiping free and starts libcurl. First call in main, before any thread and
-/// before anything else uses either library. A second call does nothing.
+/// Gives OpenSSL a wiping free. First call in main, before any thread and before anything else uses OpenSSL. A second call
+/// does nothing.
 ///
-/// Errors  internal: OpenSSL had already allocated (the call came too late), or libcurl did not start.
+/// Errors  internal: OpenSSL had already allocated (the call came too late).
 Result<void> init_libraries();
+
+/// Loads libcurl, which else the first request does. For a process that gives up the right to open files.
+///
+/// Errors  internal: it is not installed, or did not start.
+Result<void> load_http_library();
 
 struct HttpSettings {
   Secret https_proxy;    ///< URL, may hold a password; empty: none. Used for https only.
@@ -48,6 +53,7 @@ class HttpClient {
   ///                             `where` ends in ", not sent"
   ///           it may have been  timed_out, peer_misbehaved (closed early), invalid_message (no HTTP),
   ///                             limit_exceeded (a reply too large)
+  ///           neither           internal (load_http_library)
   Result<HttpReply> perform(const HttpRequest& request) const;
 
   /// The same over what `kept` holds, when that leads to the same server with the same authorities and was used a second

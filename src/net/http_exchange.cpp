@@ -84,6 +84,8 @@ CURLcode on_tls_context(CURL*, void* context, void* user) {
   exchange.failure.connected = true;  // a handshake begins once TCP stands
   auto* tls = static_cast<SSL_CTX*>(context);
   take_notes(tls, exchange.notes);
+  // libcurl, when it is loaded, looks for SSLKEYLOGFILE.
+  SSL_CTX_set_keylog_callback(tls, nullptr);
   // Closing sends nothing, as the socket is shut down by then.
   SSL_CTX_set_quiet_shutdown(tls, 1);
   // What is kept between requests stays what was verified, and holds no plaintext.

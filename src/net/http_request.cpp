@@ -12,7 +12,7 @@ namespace sallyport::net {
 namespace {
 
 struct UrlFree {
-  void operator()(CURLU* url) const { curl_url_cleanup(url); }
+  void operator()(CURLU* url) const { curl().url_cleanup(url); }
 };
 
 Error bad(std::string where, std::string what, std::string hint) {
@@ -21,14 +21,14 @@ Error bad(std::string where, std::string what, std::string hint) {
 
 std::string part_of(CURLU* url, CURLUPart part) {
   char* text = nullptr;
-  if (curl_url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
+  if (curl().url_get(url, part, &text, CURLU_DEFAULT_PORT) != CURLUE_OK) return {};
   std::string out = text;
-  curl_free(text);
+  curl().free(text);
   return out;
 }
 
 bool append(HeaderList& list, const char* line) {
-  curl_slist* grown = curl_slist_append(list.get(), line);
+  curl_slist* grown = curl().slist_append(list.get(), line);
   if (grown == nullptr) return false;
   [[maybe_unused]] auto* same = list.release();
   list.reset(grown);
@@ -39,14 +39,15 @@ bool append(HeaderList& list, const char* line) {
 
 void HeaderListFree::operator()(curl_slist* list) const {
   for (auto* at = list; at != nullptr; at = at->next) wipe_memory(at->data, std::strlen(at->data));
-  curl_slist_free_all(list);
+  curl().slist_free_all(list);
 }
 
 Result<Url> parse_url(const HttpRequest& request) {
+  if (const auto& library = curl_library(); library.has_error()) return library.error();
   const auto& text = request.url;
-  const std::unique_ptr<CURLU, UrlFree> url{curl_url()};
+  const std::unique_ptr<CURLU, UrlFree> url{curl().url()};
   const bool clean = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
-  if (url == nullptr || !clean || curl_url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
+  if (url == nullptr || !clean || curl().url_set(url.get(), CURLUPART_URL, text.c_str(), 0) != CURLUE_OK) {
     return bad("URL", "is not one", "Write https://HOST[:PORT]/…, with everything else percent-encoded.");
   }
   if (!part_of(url.get(), CURLUPART_USER).empty() || !part_of(url.get(), CURLUPART_PASSWORD).empty()) {

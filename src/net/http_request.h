@@ -3,8 +3,7 @@
 
 #include "base/conversation.h"
 #include "base/result.h"
-
-#include <curl/curl.h>
+#include "net/curl_library.h"
 
 #include <memory>
 #include <string>
@@ -13,7 +12,7 @@ namespace sallyport::net {
 
 template <class T>
 void set(CURL* easy, CURLoption option, T value) {
-  curl_easy_setopt(easy, option, value);
+  curl().easy_setopt(easy, option, value);
 }
 
 /// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.
@@ -28,7 +27,9 @@ struct Url {
   std::string port;
 };
 
-/// Errors  bad_config: no URL, credentials in it, another scheme than https (or http where that is allowed).
+/// The first step of a request: libcurl is loaded here.
+///
+/// Errors  internal: it cannot be (curl_library); bad_config: no URL, credentials in it, another scheme than https (or http where that is allowed).
 Result<Url> parse_url(const HttpRequest& request);
 
 /// Loopback or link-local by its spelling: never asked of a proxy.

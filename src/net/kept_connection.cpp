@@ -1,5 +1,7 @@
 #include "net/kept_connection.h"
 
+#include "net/curl_library.h"
+
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -10,7 +12,7 @@ namespace {
 /// -1: there is no connection.
 curl_socket_t socket_of(CURL* easy) {
   curl_socket_t socket = CURL_SOCKET_BAD;
-  if (easy != nullptr) curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+  if (easy != nullptr) curl().easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
   return socket;
 }
 
@@ -24,7 +26,7 @@ bool is_quiet(CURL* easy) {
 
 void EasyFree::operator()(CURL* easy) const {
   if (const auto socket = socket_of(easy); socket != CURL_SOCKET_BAD) shutdown(socket, SHUT_RDWR);
-  curl_easy_cleanup(easy);
+  curl().easy_cleanup(easy);
 }
 
 std::unique_ptr<HttpHandle> KeptConnection::take(HttpPeer peer) {
@@ -36,7 +38,7 @@ std::unique_ptr<HttpHandle> KeptConnection::take(HttpPeer peer) {
   if (handle != nullptr && handle->peer == peer && is_quiet(handle->easy.get())) return handle;
   handle = std::make_unique<HttpHandle>();
   handle->peer = std::move(peer);
-  handle->easy.reset(curl_easy_init());
+  handle->easy.reset(curl().easy_init());
   return handle;
 }
 

@@ -1,11 +1,8 @@
-// init_libraries: libcurl and OpenSSL get memory functions that wipe what they free, because both copy
-// what we give them: headers, bodies, keys, records. libcurl holds a token for as long as the secret manager
-// takes to answer, so its memory is also kept out of core dumps; OpenSSL's holds plaintext within a call only, and the keys of
-// a connection until the conversation that it serves has ended.
+// init_libraries: OpenSSL gets memory functions that wipe what they free, because it copies what we give it: keys, records.
+// It holds plaintext within a call only, and the keys of a connection until the conversation that it serves has ended. libcurl
+// holds a token for as long as the secret manager takes to answer: its memory is kept out of core dumps as well (curl_library).
 #include "net/http.h"
-#include "net/kept_memory.h"
 
-#include <curl/curl.h>
 #include <openssl/crypto.h>
 
 #include <malloc.h>
@@ -47,10 +44,10 @@ void* crypto_realloc(void* memory, std::size_t size, const char*, int) {
 }
 void crypto_free(void* memory, const char*, int) { wiping_free(memory); }
 
-Error failed(const char* library, const char* what) {
+Error failed(const char* what) {
   return {ErrorCode::internal,
           Hop::none,
-          library,
+          "OpenSSL",
           what,
           "This is a defect: init_libraries comes first in main.",
           {}};
@@ -58,15 +55,10 @@ Error failed(const char* library, const char* what) {
 
 Result<void> init_once() {
   if (CRYPTO_set_mem_functions(crypto_malloc, crypto_realloc, crypto_free) != 1) {
-    return failed("OpenSSL", "had allocated memory before it was given a wiping free");
+    return failed("had allocated memory before it was given a wiping free");
   }
   // OPENSSL_CONF can load code into this process: whoever writes our environment must not.
-  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1)
-    return failed("OpenSSL", "did not start");
-  const auto code =
-      curl_global_init_mem(CURL_GLOBAL_DEFAULT, kept_memory::allocate, kept_memory::release,
-                           kept_memory::reallocate, kept_memory::copy_text, kept_memory::allocate_zeroed);
-  if (code != CURLE_OK) return failed("libcurl", "did not start");
+  if (OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, nullptr) != 1) return failed("did not start");
   return {};
 }
 

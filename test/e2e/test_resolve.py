@@ -64,6 +64,13 @@ def exported(text):
     return {name: value.strip("'") for name, value in lines.items()}
 
 
+def test_no_variable_has_the_keys_of_a_connection_written_to_a_file(sallyport, bao):
+    """libcurl writes them where SSLKEYLOGFILE says: with them, whoever recorded the connection reads the secret."""
+    keys = os.path.join(sallyport.folder, "home", "keys")
+    sallyport.run("resolve", "vault:database/creds/app-role", env={**bao.environment(bao.token()), "SSLKEYLOGFILE": keys}).ok()
+    assert not os.path.exists(keys)
+
+
 def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg, pki):
     reference = f"vault:database/creds/app-role?host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}"
     run = sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env", env=bao.environment(bao.token())).ok()

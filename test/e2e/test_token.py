@@ -1,7 +1,9 @@
 """`sallyport token`: what it signs, what it refuses to, and what the trail says of it. No cloud: RDS tokens are made here."""
 
+import glob
 import os
 import subprocess
+import sys
 
 import pytest
 
@@ -24,6 +26,24 @@ def test_each_token_stands_in_the_trail(sallyport, token):
     [row] = sallyport.audit("--kind", "admin")
     assert row["reason"] == f"token aws-rds, user app, host {HOST}:5432" and row["result"] == "ok"
     assert "X-Amz" not in str(row)
+
+
+MANY_SESSIONS = """
+import os, psycopg
+for _ in range(500):
+    psycopg.connect(os.environ["DATABASE_URL"]).close()
+"""
+
+
+def test_a_token_does_not_wait_for_a_long_trail_to_be_read(sallyport, token, file_url):
+    """A broker's segment may grow to 64 MiB; who adds one record to it reads it first."""
+    assert sallyport.exec([sys.executable, "-c", MANY_SESSIONS], file_url()).code == 0
+    for _ in range(2):
+        token("aws-rds", "--host", HOST, "--user", "app").ok()
+    sizes = {os.path.basename(path): os.path.getsize(path) for path in glob.glob(f"{sallyport.state}/sallyport/audit/*/*.seg")}
+    assert sizes["00000001.seg"] > 256 << 10 and sizes["00000002.seg"] < 4096, sizes
+    assert [row["kind"] for row in sallyport.audit("--kind", "admin")] == ["admin", "admin"]
+    assert len(sallyport.audit("--kind", "session_end", "--limit", "1000")) >= 500
 
 
 def test_what_cannot_stand_in_the_trail_is_not_printed(sallyport, token):

@@ -1,5 +1,6 @@
 #include "net/kept_connection.h"
 
+#include "net/curl_library.h"
 #include "test/net/https_fixture.h"
 #include "test/net/keeping_server.h"
 
@@ -127,7 +128,7 @@ TEST_F(KeptConnectionTest, IsNoChildsAfterExec) {
   EXPECT_EQ(outcome(client_.perform(to(server.port()), kept)), "x");
   auto handle = kept.take({"https://localhost:" + std::to_string(server.port()), root_file_, "", ""});
   curl_socket_t socket = CURL_SOCKET_BAD;
-  ASSERT_EQ(curl_easy_getinfo(handle->easy.get(), CURLINFO_ACTIVESOCKET, &socket), CURLE_OK);
+  ASSERT_EQ(curl().easy_getinfo(handle->easy.get(), CURLINFO_ACTIVESOCKET, &socket), CURLE_OK);
   ASSERT_NE(socket, CURL_SOCKET_BAD);
   EXPECT_NE(fcntl(socket, F_GETFD) & FD_CLOEXEC, 0);
 }
