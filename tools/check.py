@@ -14,6 +14,7 @@ import time
 
 import clang_tidy
 from counting import Counts, finish, read_junit, run_ctest
+from unit_programs import run_programs
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CACHE = os.environ.get("SALLYPORT_CACHE", os.path.expanduser("~/.cache/sallyport"))
@@ -90,7 +91,8 @@ def build(preset):
 def check_sanitized(preset, names=()):
     if not build(preset):
         return Counts(failed=1)
-    return run_ctest(os.path.join("build", preset), names, env={**os.environ, **SANITIZER_ENV})
+    folder, env = os.path.join(ROOT, "build", preset), {**os.environ, **SANITIZER_ENV}
+    return run_ctest(folder, names, env=env) if names else run_programs(folder, env)
 
 
 def fuzz_one(program, seconds):

@@ -83,6 +83,8 @@ Result<Confinement> Confinement::enter(Context& context, const config::Config& c
   if (!helper) return helper.error();
   made.helper_ = std::move(*helper);
   made.status_.mode = config.sandbox == config::SandboxMode::required ? "required" : wanted ? "auto" : "off";
+  // Before files are out of reach, and while a failure still ends the start.
+  if (auto loaded = net::load_http_library(); loaded.has_error()) return loaded.error();
   if (!wanted) return made;
   if (auto entered = made.enter_sandbox(context, config); !entered) return entered.error();
   return made;
@@ -102,7 +104,6 @@ Result<void> Confinement::enter_sandbox(Context& context, const config::Config& 
     if (!porter) return porter.error();
     porter_ = std::move(*porter);
   }
-  if (auto loaded = net::load_http_library(); loaded.has_error()) return loaded.error();
   make_directories(config);
   auto rules = rules_of(context, config);
   // A service manager may listen on an abstract socket for what we tell it.

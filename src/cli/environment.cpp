@@ -12,10 +12,9 @@ namespace {
 
 // What libraries look up behind our back, and what holds no secret.
 bool is_harmless(std::string_view name) {
-  static constexpr std::string_view names[] = {"PATH",     "HOME",     "USER",          "LANG",
-                                               "LANGUAGE", "TZ",       "TERM",          "TMPDIR",
-                                               "NO_COLOR", "HOSTNAME", "SSL_CERT_FILE", "SSL_CERT_DIR",
-                                               "PWD",      "SHELL",    "OPENSSL_CONF",  "COLUMNS"};
+  static constexpr std::string_view names[] = {"PATH", "HOME",  "USER",   "LANG",     "LANGUAGE",
+                                               "TZ",   "TERM",  "TMPDIR", "NO_COLOR", "HOSTNAME",
+                                               "PWD",  "SHELL", "COLUMNS"};
   for (const auto known : names) {
     if (name == known) return true;
   }
@@ -49,7 +48,7 @@ Environment Environment::take_over() {
     wipe_memory(*entry, text.size());
   }
   clearenv();
-  for (const auto& [name, value] : kept) setenv(name.c_str(), value.c_str(), 1);
+  for (const auto& [name, value] : kept) setenv(name.c_str(), value.c_str(), 0);  // the first of its name
   return taken;
 }
 

@@ -4,6 +4,7 @@
 #include "cli/child_environment.h"
 #include "cli/run_tls.h"
 #include "cli/runtime.h"
+#include "net/http.h"
 #include "net/socket_directory.h"
 #include "policy/decide.h"
 #include "trail/text.h"
@@ -57,6 +58,8 @@ class ExecRun {
     if (auto said = prepared.say_authority(context_.logger); !said) return said.error();
     prepared.prepare(doors_);
     if (interrupted()) return 128 + *signal_;
+    // The application may be able to write there, and is not to choose what we load. Whoever needs it will hear of a failure.
+    if (environment_->has("LD_LIBRARY_PATH")) (void)net::load_http_library();
     auto child = start_child(request_.command, *environment_, [this](const Child& started) {
       auto excluded = strangers_;
       excluded.push_back(helper_->pid());

@@ -4,8 +4,6 @@
 // commands do: `token` with local keys, `exec` with a file's password or `audit` never speak HTTP and do not wait for it.
 #pragma once
 
-#include "base/result.h"
-
 #include <curl/curl.h>
 
 namespace sallyport::net {
@@ -28,13 +26,7 @@ struct CurlLibrary {
   decltype(&curl_free) free;
 };
 
-/// The one of this process, started with memory functions that wipe what they free (kept_memory). Thread-safe; whoever
-/// comes first loads it, and it stays.
-///
-/// Errors  internal: it is not there, is not what we were built for, or did not start.
-const Result<CurlLibrary>& curl_library();
-
-/// After curl_library() has succeeded.
+/// The one of this process. Thread-safe, after load_http_library() (net/http.h) has succeeded.
 const CurlLibrary& curl();
 
 }  // namespace sallyport::net

@@ -17,7 +17,7 @@ namespace {
 /// Long enough for what a conversation asks in a row, too short for a server to have lost patience.
 constexpr long kept_idle_seconds = 1;
 
-void set_method_and_body(CURL* easy, const HttpRequest& request) {
+void set_method_and_body(Options& easy, const HttpRequest& request) {
   if (request.method == "HEAD") {
     set(easy, CURLOPT_NOBODY, 1L);
     return;
@@ -31,7 +31,7 @@ void set_method_and_body(CURL* easy, const HttpRequest& request) {
   set(easy, CURLOPT_CUSTOMREQUEST, request.method.c_str());
 }
 
-void set_fixed_options(CURL* easy) {
+void set_fixed_options(Options& easy) {
   set(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   set(easy, CURLOPT_FOLLOWLOCATION, 0L);
   set(easy, CURLOPT_NETRC, static_cast<long>(CURL_NETRC_IGNORED));
@@ -50,11 +50,25 @@ void set_fixed_options(CURL* easy) {
 }
 
 /// libcurl asks the environment for what is not set, so both are always set.
-void set_proxy(CURL* easy, const HttpSettings& settings, bool used) {
+void set_proxy(Options& easy, const HttpSettings& settings, bool used) {
   auto proxy = Secret::of_size(settings.https_proxy.size() + 1);  // zero byte at the end
   if (used) std::ranges::copy(settings.https_proxy.reveal(), proxy.writable().begin());
   set(easy, CURLOPT_PROXY, proxy.reveal().data());
   set(easy, CURLOPT_NOPROXY, settings.no_proxy.c_str());
+}
+
+void set_request(Options& easy, const HttpRequest& request, const HttpSettings& settings, bool proxied) {
+  set_fixed_options(easy);
+  set_method_and_body(easy, request);
+  set_proxy(easy, settings, proxied);
+  set(easy, CURLOPT_URL, request.url.c_str());
+  const auto agent = settings.user_agent + (settings.version.empty() ? "" : "/" + settings.version);
+  set(easy, CURLOPT_USERAGENT, agent.c_str());
+  set_material(easy, request);
+}
+
+Error out_of_memory() {
+  return {ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
 }
 
 long milliseconds(Duration duration) {
@@ -124,28 +138,23 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
 
   auto handle = kept.take(peer_of(*url, request));
   auto* easy = handle->easy.get();
-  if (easy == nullptr)
-    return Error{ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
+  if (easy == nullptr) return out_of_memory();
   Exchange exchange{*url, handle->notes};
   exchange.plain = plain;
   exchange.name_is_ours_to_check = !proxied || !settings_.https_proxy.reveal().starts_with("https:");
   exchange.failure.proxied = proxied;
   std::array<char, CURL_ERROR_SIZE> words{};
-  set_fixed_options(easy);
-  set_callbacks(easy, exchange);
-  set_method_and_body(easy, request);
-  set_proxy(easy, settings_, proxied);
-  set(easy, CURLOPT_URL, request.url.c_str());
-  set(easy, CURLOPT_HTTPHEADER, headers->get());
-  set(easy, CURLOPT_RESOLVE, resolved.get());
-  set(easy, CURLOPT_ERRORBUFFER, words.data());
-  const auto agent = settings_.user_agent + (settings_.version.empty() ? "" : "/" + settings_.version);
-  set(easy, CURLOPT_USERAGENT, agent.c_str());
-  set_material(easy, request);
   const auto left = request.deadline - (std::chrono::steady_clock::now() - start);
   const auto connect_deadline = std::min<Duration>(request.deadline, http_connect_deadline);
-  set(easy, CURLOPT_TIMEOUT_MS, milliseconds(left));
-  set(easy, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min<Duration>(left, connect_deadline)));
+  Options options{easy};
+  set_callbacks(options, exchange);
+  set_request(options, request, settings_, proxied);
+  set(options, CURLOPT_HTTPHEADER, headers->get());
+  set(options, CURLOPT_RESOLVE, resolved.get());
+  set(options, CURLOPT_ERRORBUFFER, words.data());
+  set(options, CURLOPT_TIMEOUT_MS, milliseconds(left));
+  set(options, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min<Duration>(left, connect_deadline)));
+  if (!options.all_taken) return out_of_memory();
 
   const auto code = curl().easy_perform(easy);
   long status = 0;
@@ -153,7 +162,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
   curl().easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
   curl().easy_getinfo(easy, CURLINFO_OS_ERRNO, &failure.system_error);
   curl().easy_reset(easy);  // it points at this request, and may outlive it
-  set(easy, CURLOPT_NOSIGNAL, 1L);
+  set(options, CURLOPT_NOSIGNAL, 1L);
   if (code == CURLE_OK) {
     exchange.reply.status = static_cast<int>(status);
     exchange.reply.body.shrink(exchange.body_size);

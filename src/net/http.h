@@ -20,9 +20,11 @@ namespace sallyport::net {
 /// Errors  internal: OpenSSL had already allocated (the call came too late).
 Result<void> init_libraries();
 
-/// Loads libcurl, which else the first request does. For a process that gives up the right to open files.
+/// Loads libcurl, started with memory functions that wipe what they free (kept_memory). The first request does it otherwise;
+/// called ahead by whoever gives up the right to open files, or lets others write to where libraries may be looked for. Thread-safe. What
+/// is loaded stays; what failed is tried again by the next call.
 ///
-/// Errors  internal: it is not installed, or did not start.
+/// Errors  internal: it is not installed, older than 7.85, made for another OpenSSL than ours, or did not start.
 Result<void> load_http_library();
 
 struct HttpSettings {

@@ -12,6 +12,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <new>
 
 namespace sallyport::net {
 
@@ -19,8 +20,17 @@ namespace {
 
 constexpr std::size_t first_body_bytes = 4096;
 
-std::size_t on_body(char* data, std::size_t one, std::size_t count, void* user) {
-  auto& exchange = *static_cast<Exchange*>(user);
+/// No exception may pass through the frames of libcurl, which is C: out of memory is a failure like others.
+template <class Answer, class Work>
+Answer without_exceptions(Answer failed, const Work& work) {
+  try {
+    return work();
+  } catch (const std::bad_alloc&) {
+    return failed;
+  }
+}
+
+std::size_t take_body(char* data, std::size_t one, std::size_t count, Exchange& exchange) {
   const auto size = one * count;
   if (!exchange.make_room(exchange.body_size + size)) {
     exchange.failure.body_too_large = true;
@@ -31,8 +41,12 @@ std::size_t on_body(char* data, std::size_t one, std::size_t count, void* user) 
   return size;
 }
 
-std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user) {
-  auto& exchange = *static_cast<Exchange*>(user);
+std::size_t on_body(char* data, std::size_t one, std::size_t count, void* user) {
+  return without_exceptions(std::size_t{0},
+                            [&] { return take_body(data, one, count, *static_cast<Exchange*>(user)); });
+}
+
+std::size_t take_header(char* data, std::size_t one, std::size_t count, Exchange& exchange) {
   const std::string_view line{data, one * count};
   exchange.header_bytes += line.size();
   if (exchange.header_bytes > reply_header_bytes_max) {
@@ -53,9 +67,12 @@ std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user
   return line.size();
 }
 
-/// The connection stands, TLS included; called before the request is sent, or sent again.
-int on_connected(void* user, char* peer_ip, char*, int, int) {
-  auto& exchange = *static_cast<Exchange*>(user);
+std::size_t on_header(char* data, std::size_t one, std::size_t count, void* user) {
+  return without_exceptions(std::size_t{0},
+                            [&] { return take_header(data, one, count, *static_cast<Exchange*>(user)); });
+}
+
+int check_connected(Exchange& exchange, const char* peer_ip) {
   if (exchange.failure.sent) {
     // libcurl repeats what a kept connection closed under; whether that may be is the conversation's to say.
     exchange.sent_again = true;
@@ -73,14 +90,19 @@ int on_connected(void* user, char* peer_ip, char*, int, int) {
   return CURL_PREREQFUNC_OK;
 }
 
+/// The connection stands, TLS included; called before the request is sent, or sent again.
+int on_connected(void* user, char* peer_ip, char*, int, int) {
+  return without_exceptions(CURL_PREREQFUNC_ABORT,
+                            [&] { return check_connected(*static_cast<Exchange*>(user), peer_ip); });
+}
+
 /// libcurl calls it after it has sent what it could, before it waits.
 int on_progress(void*, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   clear_vector_registers();
   return 0;
 }
 
-CURLcode on_tls_context(CURL*, void* context, void* user) {
-  auto& exchange = *static_cast<Exchange*>(user);
+CURLcode prepare_tls(Exchange& exchange, void* context) {
   exchange.failure.connected = true;  // a handshake begins once TCP stands
   auto* tls = static_cast<SSL_CTX*>(context);
   take_notes(tls, exchange.notes);
@@ -103,6 +125,11 @@ CURLcode on_tls_context(CURL*, void* context, void* user) {
   return set ? CURLE_OK : CURLE_SSL_CONNECT_ERROR;
 }
 
+CURLcode on_tls_context(CURL*, void* context, void* user) {
+  return without_exceptions(CURLE_OUT_OF_MEMORY,
+                            [&] { return prepare_tls(*static_cast<Exchange*>(user), context); });
+}
+
 /// Not the child's that is forked meanwhile.
 curl_socket_t open_socket(void*, curlsocktype, curl_sockaddr* address) {
   return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
@@ -120,7 +147,7 @@ bool Exchange::make_room(std::size_t wanted) {
   return true;
 }
 
-void set_callbacks(CURL* easy, Exchange& exchange) {
+void set_callbacks(Options& easy, Exchange& exchange) {
   set(easy, CURLOPT_WRITEFUNCTION, on_body);
   set(easy, CURLOPT_WRITEDATA, &exchange);
   set(easy, CURLOPT_HEADERFUNCTION, on_header);

@@ -26,6 +26,6 @@ struct Exchange {
 };
 
 /// What libcurl tells of the request goes into `exchange`, which outlives the use of `easy`.
-void set_callbacks(CURL* easy, Exchange& exchange);
+void set_callbacks(Options& easy, Exchange& exchange);
 
 }  // namespace sallyport::net

@@ -2,6 +2,7 @@
 
 #include "base/ascii.h"
 #include "net/dns.h"
+#include "net/http.h"
 
 #include <algorithm>
 #include <charconv>
@@ -43,7 +44,7 @@ void HeaderListFree::operator()(curl_slist* list) const {
 }
 
 Result<Url> parse_url(const HttpRequest& request) {
-  if (const auto& library = curl_library(); library.has_error()) return library.error();
+  if (auto ready = load_http_library(); ready.has_error()) return ready.error();
   const auto& text = request.url;
   const std::unique_ptr<CURLU, UrlFree> url{curl().url()};
   const bool clean = std::ranges::all_of(text, [](char c) { return c > ' ' && c < 0x7f; });
@@ -132,7 +133,7 @@ curl_blob blob_of(std::string_view text) {
 
 }  // namespace
 
-void set_material(CURL* easy, const HttpRequest& request) {
+void set_material(Options& easy, const HttpRequest& request) {
   if (!request.ca_file.empty()) {
     set(easy, CURLOPT_CAINFO, request.ca_file.c_str());
     // Else the system's store counts, too.

@@ -10,9 +10,15 @@
 
 namespace sallyport::net {
 
+/// A handle that is given its options. Each of them has to be taken: a request without one of them may go to the wrong server.
+struct Options {
+  CURL* easy;
+  bool all_taken = true;
+};
+
 template <class T>
-void set(CURL* easy, CURLoption option, T value) {
-  curl().easy_setopt(easy, option, value);
+void set(Options& options, CURLoption option, T value) {
+  if (curl().easy_setopt(options.easy, option, value) != CURLE_OK) options.all_taken = false;
 }
 
 /// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.
@@ -29,7 +35,7 @@ struct Url {
 
 /// The first step of a request: libcurl is loaded here.
 ///
-/// Errors  internal: it cannot be (curl_library); bad_config: no URL, credentials in it, another scheme than https (or http where that is allowed).
+/// Errors  internal: it cannot be (load_http_library); bad_config: no URL, credentials in it, another scheme than https (or http where that is allowed).
 Result<Url> parse_url(const HttpRequest& request);
 
 /// Loopback or link-local by its spelling: never asked of a proxy.
@@ -46,6 +52,6 @@ Result<HeaderList> headers_of(const HttpRequest& request);
 Result<HeaderList> resolve_for(const Url& url);
 
 /// Authorities (a file, or given) and a client certificate; `request` outlives the use of `easy`.
-void set_material(CURL* easy, const HttpRequest& request);
+void set_material(Options& easy, const HttpRequest& request);
 
 }  // namespace sallyport::net

@@ -50,6 +50,7 @@ class Heap {
     const std::lock_guard lock{mutex_};
     try {
       auto* header = new (pool_.allocate(with_header(size))) Header{size};
+      ++allocations_;
       return header + 1;
     } catch (const std::bad_alloc&) {
       return nullptr;
@@ -61,10 +62,15 @@ class Heap {
     const std::lock_guard lock{mutex_};
     pool_.deallocate(static_cast<Header*>(memory) - 1, with_header(size));
   }
+  std::size_t allocations() {
+    const std::lock_guard lock{mutex_};
+    return allocations_;
+  }
   static std::size_t size_of(const void* memory) { return (static_cast<const Header*>(memory) - 1)->size; }
 
  private:
   std::mutex mutex_;  // transfers run on more than one loop
+  std::size_t allocations_ = 0;
   SecretPages pages_;
   std::pmr::unsynchronized_pool_resource pool_{&pages_};
 };
@@ -76,6 +82,8 @@ Heap& heap() {
 }
 
 }  // namespace
+
+std::size_t allocations() { return heap().allocations(); }
 
 void* allocate(std::size_t size) { return heap().allocate(size); }
 

@@ -8,6 +8,9 @@
 
 namespace sallyport::net::kept_memory {
 
+/// How many there have been: tells whether a library uses these functions.
+std::size_t allocations();
+
 /// Null when there is no memory, as malloc(3).
 void* allocate(std::size_t size);
 void* allocate_zeroed(std::size_t count, std::size_t size);

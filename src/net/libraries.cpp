@@ -1,6 +1,6 @@
 // init_libraries: OpenSSL gets memory functions that wipe what they free, because it copies what we give it: keys, records.
 // It holds plaintext within a call only, and the keys of a connection until the conversation that it serves has ended. libcurl
-// holds a token for as long as the secret manager takes to answer: its memory is kept out of core dumps as well (curl_library).
+// holds a token for as long as the secret manager takes to answer: its memory is kept out of core dumps as well (kept_memory).
 #include "net/http.h"
 
 #include <openssl/crypto.h>

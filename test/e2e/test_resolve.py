@@ -71,6 +71,38 @@ def test_no_variable_has_the_keys_of_a_connection_written_to_a_file(sallyport, b
     assert not os.path.exists(keys)
 
 
+def test_without_libcurl_what_needs_no_http_works_and_the_rest_says_so(sallyport, secret):
+    with open(os.path.join(sallyport.folder, "libcurl.so.4"), "w", encoding="ascii") as file:
+        file.write("no library")
+    without = {"LD_LIBRARY_PATH": sallyport.folder}
+    sallyport.run("resolve", pair_file(sallyport, secret), env=without).ok()
+    refused = sallyport.run("resolve", "vault:secret/app", env={**without, "VAULT_ADDR": "https://127.0.0.1:1", "VAULT_TOKEN": "t"})
+    assert refused.code == 2 and "needs libcurl.so.4, which cannot be loaded" in refused.stderr and "libcurl4" in refused.stderr, refused.stderr
+
+
+ANOTHER_LIBCURL = """
+#define NOT(name) void* name(void) { return 0; }
+NOT(curl_easy_init) NOT(curl_easy_setopt) NOT(curl_easy_perform) NOT(curl_easy_getinfo) NOT(curl_easy_reset) NOT(curl_easy_cleanup)
+NOT(curl_easy_strerror) NOT(curl_slist_append) NOT(curl_slist_free_all) NOT(curl_url) NOT(curl_url_set) NOT(curl_url_get)
+NOT(curl_url_cleanup) NOT(curl_free) NOT(curl_global_init_mem)
+static struct { int age; const char* version; unsigned number; } about = {0, "VERSION", NUMBER};
+void* curl_version_info(int now) { return &about; }
+"""
+
+
+@pytest.mark.parametrize("version, number, says", [
+    ("7.74.0", "0x074a00", "is 7.74.0: it would ignore what we ask it to check"),
+    ("8.9.1", "0x080901", "does not use the OpenSSL that we use (version 8.9.1)")])
+def test_a_libcurl_that_would_not_check_what_we_ask_it_to_is_not_used(sallyport, version, number, says):
+    source = os.path.join(sallyport.folder, "libcurl.c")
+    with open(source, "w", encoding="ascii") as file:
+        file.write(ANOTHER_LIBCURL.replace("VERSION", version).replace("NUMBER", number))
+    subprocess.run(["cc", "-shared", "-fPIC", source, "-o", os.path.join(sallyport.folder, "libcurl.so.4")], check=True)
+    refused = sallyport.run("resolve", "vault:secret/app", env={"LD_LIBRARY_PATH": sallyport.folder, "VAULT_TOKEN": "t",
+                                                                "VAULT_ADDR": "https://127.0.0.1:1"})
+    assert refused.code == 2 and says in refused.stderr, refused.stderr
+
+
 def test_what_was_shown_lives_on_and_logs_in(sallyport, bao, pg, pki):
     reference = f"vault:database/creds/app-role?host=localhost&port={pg.port}&dbname=app&sslrootcert={pki.ca}"
     run = sallyport.run("resolve", reference, "--reveal", "--yes", "--format", "env", env=bao.environment(bao.token())).ok()
