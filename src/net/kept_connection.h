@@ -43,7 +43,7 @@ struct HttpHandle {
 class KeptConnection {
  public:
   /// The kept handle when it leads to `peer`, and nothing has come from there since; else a new one, whose `easy` is null
-  /// when memory is out.
+  /// when memory is out. After load_http_library().
   std::unique_ptr<HttpHandle> take(HttpPeer peer);
   void give_back(std::unique_ptr<HttpHandle> handle);
 

@@ -33,6 +33,8 @@ int in_process(const std::function<int()>& body) {
 int run(const std::vector<std::string>& command, const std::function<void(pid_t)>& meanwhile = {},
         const std::function<void()>& before = {}) {
   return in_process([&] {
+    for (const int number : {SIGHUP, SIGINT, SIGPIPE, SIGCHLD})
+      signal(number, SIG_DFL);  // the tests may run under nohup
     if (before) before();
     cli::remember_start();
     cli::block_child_signals();

@@ -145,6 +145,7 @@ TEST_F(KeptConnectionTest, ItsEndDoesNotWaitForAServerThatKeepsSending) {
 
 // The handle of a request that was given up on is still in use on its lane.
 TEST(KeptConnectionHandle, IsTakenByOneRequestAtATime) {
+  ASSERT_TRUE(load_http_library().has_value());
   KeptConnection kept;
   const HttpPeer peer{"https://v:8200", "", "", ""};
   auto first = kept.take(peer);
