@@ -67,8 +67,15 @@ void set_request(Options& easy, const HttpRequest& request, const HttpSettings& 
   set_material(easy, request);
 }
 
-Error out_of_memory() {
-  return {ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
+Error not_prepared(CURLcode why) {
+  if (why == CURLE_OUT_OF_MEMORY)
+    return {ErrorCode::retry_later, Hop::secret_source, "libcurl, not sent", "out of memory", {}, {}};
+  return {ErrorCode::internal,
+          Hop::secret_source,
+          "libcurl, not sent",
+          std::string{"does not take an option that we rely on: "} + curl().easy_strerror(why),
+          "Use the libcurl of the system.",
+          {}};
 }
 
 long milliseconds(Duration duration) {
@@ -138,7 +145,7 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
 
   auto handle = kept.take(peer_of(*url, request));
   auto* easy = handle->easy.get();
-  if (easy == nullptr) return out_of_memory();
+  if (easy == nullptr) return not_prepared(CURLE_OUT_OF_MEMORY);
   Exchange exchange{*url, handle->notes};
   exchange.plain = plain;
   exchange.name_is_ours_to_check = !proxied || !settings_.https_proxy.reveal().starts_with("https:");
@@ -154,7 +161,10 @@ Result<HttpReply> HttpClient::perform(const HttpRequest& request, KeptConnection
   set(options, CURLOPT_ERRORBUFFER, words.data());
   set(options, CURLOPT_TIMEOUT_MS, milliseconds(left));
   set(options, CURLOPT_CONNECTTIMEOUT_MS, milliseconds(std::min<Duration>(left, connect_deadline)));
-  if (!options.all_taken) return out_of_memory();
+  if (options.refused != CURLE_OK) {
+    curl().easy_reset(easy);
+    return not_prepared(options.refused);
+  }
 
   const auto code = curl().easy_perform(easy);
   long status = 0;

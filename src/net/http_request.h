@@ -13,12 +13,13 @@ namespace sallyport::net {
 /// A handle that is given its options. Each of them has to be taken: a request without one of them may go to the wrong server.
 struct Options {
   CURL* easy;
-  bool all_taken = true;
+  CURLcode refused = CURLE_OK;  ///< why, of the last one that was not taken
 };
 
 template <class T>
 void set(Options& options, CURLoption option, T value) {
-  if (curl().easy_setopt(options.easy, option, value) != CURLE_OK) options.all_taken = false;
+  if (const auto code = curl().easy_setopt(options.easy, option, value); code != CURLE_OK)
+    options.refused = code;
 }
 
 /// libcurl copies each header line; ours are wiped before it frees them, whoever gave it its free.

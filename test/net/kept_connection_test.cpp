@@ -1,6 +1,8 @@
 #include "net/kept_connection.h"
 
 #include "net/curl_library.h"
+#include "net/http.h"
+#include "net/http_request.h"
 #include "test/net/https_fixture.h"
 #include "test/net/keeping_server.h"
 
@@ -153,6 +155,18 @@ TEST(KeptConnectionHandle, IsTakenByOneRequestAtATime) {
   ASSERT_NE(first, nullptr);
   ASSERT_NE(second, nullptr);
   EXPECT_NE(first.get(), second.get());
+}
+
+TEST(HttpOptions, OneThatIsNotTakenIsNotForgotten) {
+  ASSERT_TRUE(load_http_library().has_value());
+  KeptConnection kept;
+  const auto handle = kept.take({"https://v:8200", "", "", ""});
+  Options options{handle->easy.get()};
+  set(options, CURLOPT_NOSIGNAL, 1L);
+  EXPECT_EQ(options.refused, CURLE_OK);
+  set(options, CURLOPT_PROTOCOLS_STR, "no-such-protocol");
+  set(options, CURLOPT_NOSIGNAL, 1L);
+  EXPECT_NE(options.refused, CURLE_OK);
 }
 
 }  // namespace
