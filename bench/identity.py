@@ -98,7 +98,7 @@ def main():
     runs = parser.parse_args().runs
 
     with tempfile.TemporaryDirectory(prefix="sp-", dir="/tmp") as folder:
-        env = {"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", folder), "LANG": "C.UTF-8"}
+        env = {"PATH": os.environ["PATH"], "HOME": folder, "LANG": "C.UTF-8"}
         rows = [("RDS token, keys in the environment", token_sides(env, runs))]
         if openbao.program():
             rows.append(("a secret of KV 2", secret_sides(env, runs, folder)))

@@ -10,7 +10,7 @@ namespace sallyport::cli {
 namespace {
 
 /// Whoever writes one record reads the segment to its end first: it stays short, or `token` would get slower by the day.
-constexpr std::size_t segment_bytes_max = 256U << 10;
+constexpr std::size_t segment_bytes_max = 64U << 10;
 
 Result<void> write(Context& context, trail::Event event) {
   auto settings = load_settings(context, *context.environment);
